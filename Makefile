@@ -1,0 +1,46 @@
+# `make` lists the targets. Only python3 >= 3.10 with its venv module is needed beforehand.
+PYTHON ?= python3
+WORKERS ?= 2
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-slow clean FORCE
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## Make .venv with the project (editable) and the extras that demo, tests and notebooks need
+	@echo "Ready. Next: '. $(VENV)/bin/activate', then 'gan --help', or 'make demo'."
+
+demo: $(STAMP) ## Make a data set, train on it from scratch, score the result: about 15 minutes on two CPU cores
+	@$(RUN) -m gan demo
+
+test: $(STAMP) ## Linters and all fast tests
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) -q
+	@echo "All good. Next: 'make demo' to see it work, 'make test-slow' for the long tests."
+
+test-slow: $(STAMP) ## The tests marked slow
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) -q -m slow
+
+clean: ## Remove caches and build output; .venv, data and runs stay
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is made last, so an interrupted installation is taken up again; one whose interpreter no
+# longer starts (another Python, a moved folder) or that holds no pip is made anew.
+$(STAMP): setup.cfg pyproject.toml $(if $(shell $(RUN) -c 'import pip' > /dev/null 2>&1 || echo broken),FORCE)
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "make: '$(PYTHON)' is missing or older than Python 3.10; choose another: make PYTHON=/path/to/python3"; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2> /dev/null || \
+	  { echo "make: '$(PYTHON)' lacks the venv module (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	@rm -f $(STAMP)
+	@$(RUN) -c 'import pip' 2> /dev/null || "$(PYTHON)" -m venv --clear $(VENV)
+	@echo "Installing into $(VENV); a first time downloads PyTorch (some GB on Linux) and takes minutes ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev,notebooks]'
+	@touch $(STAMP)

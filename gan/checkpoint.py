@@ -1,0 +1,259 @@
+"""Checkpoints: safetensors and JSON in one folder that appears whole, and is verified before it is used.
+
+    config.json                 format, kimg, generator, discriminator, run, data
+    generator.safetensors       EMA weights
+    discriminator.safetensors   weights
+    training.safetensors        raw generator, optimisers and all else that training continues from
+    training.json               counters and other plain values
+    card.md                     what the model is, for people
+    manifest.json               format, and size and sha256 of each file above
+
+The folder is named by its kimg (thousands of real images shown). Nothing in it can execute code.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gan import config as configs
+from gan import files
+from gan.architectures import discriminator_config, generator_config
+from gan.errors import CheckpointError, UsageError, UserError
+
+FORMAT = 1
+_NAME = re.compile(r"\d{6,}(\.\d{3})?")
+_REQUIRED = ("config.json", "generator.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint folder. `config` is its config.json, `kimg` its training length."""
+
+    path: Path
+    config: dict[str, Any]
+    kimg: float
+
+    def generator(self, device: str | torch.device = "cpu") -> nn.Module:
+        """The EMA generator: eval mode, no weight gradients. CheckpointError if the weights do not fit."""
+        return self._network("generator", generator_config, device)
+
+    def discriminator(self, device: str | torch.device = "cpu") -> nn.Module:
+        """The discriminator: eval mode, no weight gradients. CheckpointError if absent or unfit."""
+        return self._network("discriminator", discriminator_config, device)
+
+    def training(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What `write` got as training_tensors, on the CPU, and training_state; CheckpointError if absent."""
+        tensors = self._tensors("training")
+        return tensors, _read_json(self.path / "training.json")
+
+    def _network(self, role: str, variants: Callable[[str], type], device: str | torch.device) -> nn.Module:
+        tensors = self._tensors(role)
+        data = self.config.get(role)
+        try:
+            if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
+                raise UsageError(f"{role}.type is missing")
+            network_config = configs.from_dict(variants(data["type"]), data, role)
+        except UsageError as error:
+            raise CheckpointError(f"{self.path / 'config.json'}: {error}") from error
+        with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced: leave no trace
+            network = network_config.build()
+        _check_fit(self.path / f"{role}.safetensors", network.state_dict(), tensors)
+        network.load_state_dict(tensors)
+        return network.eval().requires_grad_(False).to(device)
+
+    def _tensors(self, role: str) -> dict[str, Tensor]:
+        path = self.path / f"{role}.safetensors"
+        if not path.is_file():
+            raise CheckpointError(f"checkpoint {self.path} has no {path.name}: it is for sampling only")
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise CheckpointError(f"cannot read {path}: {error}") from error
+
+
+def write(
+    folder: str | Path,
+    *,
+    config: Mapping[str, Any],
+    generator: nn.Module,
+    discriminator: nn.Module,
+    training_tensors: Mapping[str, Tensor],
+    training_state: Mapping[str, Any],
+    card: str,
+) -> Path:
+    """Write a checkpoint, all of it or nothing, and return its folder. One already there is replaced.
+
+    config: JSON data with kimg, generator and discriminator (each with `type`), run, data. generator: the
+    EMA. training_state: JSON data, whose keys come back as str. Raises UserError if `folder` is not writable.
+    """
+    folder = Path(folder)
+    with files.atomic_folder(folder) as temporary:
+        _write_json(temporary / "config.json", {"format": FORMAT, **config})
+        _write_json(temporary / "training.json", training_state)
+        (temporary / "card.md").write_text(card, encoding="utf-8")
+        _write_tensors(temporary / "generator.safetensors", generator.state_dict())
+        _write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())
+        _write_tensors(temporary / "training.safetensors", training_tensors)
+        listed = {
+            path.name: {"sha256": files.sha256(path), "size": path.stat().st_size}
+            for path in sorted(temporary.iterdir())
+        }
+        _write_json(temporary / "manifest.json", {"format": FORMAT, "files": listed})
+    return folder
+
+
+def read(folder: str | Path) -> Checkpoint:
+    """The checkpoint in `folder`, after comparing every file with the manifest.
+
+    Raises CheckpointError naming the first file that is missing or differs, and the newest good checkpoint
+    beside it.
+    """
+    folder = Path(folder)
+    try:
+        return _verified(folder)
+    except CheckpointError as error:
+        here = folder.resolve()
+        good, _ = _first_good(sibling for sibling in _newest_first(here.parent) if sibling != here)
+        advice = f"the newest good one beside it is {good}" if good else "there is no good one beside it"
+        raise CheckpointError(f"{error}; {advice}") from error
+
+
+def folder_name(nimg: int) -> str:
+    """Name of the checkpoint after `nimg` images, in kimg: 200000 -> '000200', 200512 -> '000200.512'."""
+    kimg, rest = divmod(nimg, 1000)
+    return f"{kimg:06d}.{rest:03d}" if rest else f"{kimg:06d}"
+
+
+def newest(run_dir: str | Path) -> Path | None:
+    """Newest checkpoint folder of a run by kimg, unverified; None if there is none."""
+    return next(_newest_first(Path(run_dir) / "checkpoints"), None)
+
+
+def newest_good(run_dir: str | Path) -> tuple[Path | None, list[tuple[Path, str]]]:
+    """Newest checkpoint of a run that verifies (or None), and the damaged newer ones with reasons."""
+    return _first_good(_newest_first(Path(run_dir) / "checkpoints"))
+
+
+def resolve(model: str | Path) -> Path:
+    """Checkpoint folder that `model` means: a run directory's newest, or a checkpoint directory itself.
+
+    Raises UserError if there is neither. Nothing is verified here: it is `read` that refuses a damaged one.
+    """
+    model = Path(model)
+    if not model.exists():
+        raise UserError(f"no model at {model}: give a run directory or a checkpoint directory")
+    if model.is_file():
+        raise UserError(f"{model} is a file: give the checkpoint directory, {model.parent}")
+    if (model / "manifest.json").is_file() or _NAME.fullmatch(model.resolve().name):
+        return model
+    if found := newest(model) or next(_newest_first(model), None):
+        return found
+    if (model / "checkpoints").is_dir():
+        raise UserError(f"run {model} has no checkpoint yet: wait for its first snapshot")
+    raise UserError(f"{model} is neither a run (with checkpoints/) nor a checkpoint (with manifest.json)")
+
+
+def sweep_temporaries(run_dir: str | Path) -> list[Path]:
+    """Remove half-written checkpoints of killed writers from a run nothing else writes to; return them."""
+    return files.sweep(Path(run_dir) / "checkpoints")
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    """Checkpoint folders in `folder`, the highest kimg first; temporaries and other names are passed over."""
+    found = [path for path in folder.glob("*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    return iter(sorted(found, key=lambda path: float(path.name), reverse=True))
+
+
+def _first_good(folders: Iterator[Path]) -> tuple[Path | None, list[tuple[Path, str]]]:
+    damaged = []
+    for folder in folders:
+        try:
+            return _verified(folder).path, damaged
+        except CheckpointError as error:
+            damaged.append((folder, str(error)))
+    return None, damaged
+
+
+def _verified(folder: Path) -> Checkpoint:
+    if not folder.is_dir():
+        raise CheckpointError(f"no checkpoint at {folder}")
+    manifest = _read_json(folder / "manifest.json")
+    _check_format(folder / "manifest.json", manifest)
+    listed = manifest.get("files")
+    if not isinstance(listed, dict) or not all(name in listed for name in _REQUIRED):
+        raise _damaged(folder / "manifest.json", "lists too few files")
+    for name, entry in listed.items():
+        _check_file(folder / name, entry)
+    config = _read_json(folder / "config.json")
+    _check_format(folder / "config.json", config)
+    if not isinstance(config.get("kimg"), (int, float)):
+        raise _damaged(folder / "config.json", "has no kimg")
+    return Checkpoint(folder, config, float(config["kimg"]))
+
+
+def _damaged(path: Path, how: str) -> CheckpointError:
+    return CheckpointError(f"checkpoint {path.parent} is damaged: {path.name} {how}")
+
+
+def _check_file(path: Path, entry: Any) -> None:
+    """Raise CheckpointError unless the file has the size and sha256 of its manifest entry."""
+    if not isinstance(entry, dict) or not {"size", "sha256"} <= entry.keys():
+        raise _damaged(path.parent / "manifest.json", f"says nothing about {path.name}")
+    if not path.is_file():
+        raise _damaged(path, "is missing")
+    if (size := path.stat().st_size) != entry["size"]:
+        raise _damaged(path, f"has {size} of {entry['size']} bytes")
+    if files.sha256(path) != entry["sha256"]:
+        raise _damaged(path, "differs from its sha256")
+
+
+def _check_format(path: Path, data: Mapping[str, Any]) -> None:
+    if data.get("format") != FORMAT:
+        given = data.get("format", "missing")
+        raise CheckpointError(f"{path}: format is {given}, this version reads only {FORMAT}")
+
+
+def _check_fit(path: Path, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Raise one CheckpointError for all names and shapes in which the file differs from the network."""
+    problems = [f"{name} is missing" for name in wanted if name not in given]
+    problems += [f"{name} is not part of the network" for name in given if name not in wanted]
+    problems += [
+        f"{name} is {list(given[name].shape)}, the network has {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(f"{path} does not fit its config.json: {'; '.join(problems[:3])}{more}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _damaged(path, "is missing") from error
+    except ValueError as error:  # malformed JSON or UTF-8
+        raise _damaged(path, f"is not JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise _damaged(path, "is not a JSON object")
+    return data
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        raise UserError(f"cannot write {path}: {error}") from error
+    path.chmod((path.parent / "config.json").stat().st_mode)  # safetensors makes its files private

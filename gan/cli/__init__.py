@@ -1,0 +1,1 @@
+"""The command `gan`: one module per subcommand, listed in `gan.cli.main`."""

@@ -1,0 +1,65 @@
+"""What the subcommands share: options, JSON on stdout, progress on stderr.
+
+A subcommand is a module `gan/cli/<name>.py` with a `command` that returns None, and a line in `gan.cli.main`:
+
+    import click
+
+    from gan.cli.common import debug_option, echo_json, progress, seed_option
+
+    @click.command(epilog="Example: gan count --times 3 --json")
+    @click.option("--times", default=10, show_default=True, help="How far to count.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+    @seed_option
+    @debug_option
+    def command(times: int, as_json: bool, seed: int) -> None:
+        \"\"\"Count.\"\"\"
+        import torch  # heavy imports wait until the command runs, so that --help is quick
+
+        total = sum(progress(range(times), "counting"))
+        if as_json:
+            echo_json({"total": total})
+        else:
+            click.echo(f"total {total}")
+
+It raises UserError for failed work (exit 1) and UsageError for a wrong request (exit 2); `gan.cli.main`
+prints them. Results go to stdout through click.echo, all else to stderr through click.echo(..., err=True).
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import click
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+# Read by gan.cli.main from the arguments themselves, because an error may come before they are parsed.
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error as well."
+)
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of everything random; the same seed repeats the result.",
+)
+
+
+def echo_json(obj: Any) -> None:
+    """Print an object as one line of JSON on stdout."""
+    click.echo(json.dumps(obj, ensure_ascii=False))
+
+
+def progress(work: Iterable[T] | int, desc: str, unit: str = "it") -> "tqdm[T]":
+    """Progress bar on stderr, silent where stderr is not a terminal.
+
+    work: an iterable to wrap (`for x in progress(xs, "reading")`), or a total of steps to count by hand
+    (`with progress(1000, "training") as bar: bar.update(32)`).
+    """
+    iterable, total = (None, work) if isinstance(work, int) else (work, None)
+    silent = not sys.stderr.isatty()
+    return tqdm(iterable, desc, total, unit=unit, file=sys.stderr, disable=silent, dynamic_ncols=True)

@@ -1,0 +1,123 @@
+"""Entry point of the command `gan`: the table of subcommands and the one place that reports errors."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import click
+
+import gan
+from gan.cli.common import debug_option
+from gan.errors import UserError, unknown
+from gan.registry import table
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a subcommand lives (a module with `command`) and its line in `gan --help`."""
+
+    module: str
+    help: str
+
+
+COMMANDS = table(
+    "command",
+    data=Entry("gan.cli.data", "Make and inspect data sets."),
+    train=Entry("gan.cli.train", "Train a model on a data set."),
+    sample=Entry("gan.cli.sample", "Draw images from a model."),
+    evaluate=Entry("gan.cli.evaluate", "Score a model or a folder of images against a data set."),
+    demo=Entry("gan.cli.demo", "Train, score and sample a small model from nothing, in minutes."),
+)
+
+
+class CommandLine(click.Group):
+    """Group over COMMANDS that imports a subcommand only when called, so that help never loads torch."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str = "gan") -> NoReturn:
+        """Run one command line (default: this process's) and exit.
+
+        0 success, 1 failed work, 2 wrong usage, 130 interrupted. An error is one line on stderr, with --debug
+        a traceback before it.
+        """
+        sys.exit(self._run(sys.argv[1:] if args is None else list(args), prog_name))
+
+    def _run(self, args: list[str], prog_name: str) -> int:
+        try:
+            result = super().main(args, prog_name, standalone_mode=False)
+            sys.stdout.flush()  # here, where a closed pipe or a full disk can still be reported
+            return result if isinstance(result, int) else 0  # an int is the code of ctx.exit
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at exit
+            return 1
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("gan: interrupted", err=True)
+            return 130
+        except Exception as error:
+            if "--debug" in args:
+                traceback.print_exc()
+            if isinstance(error, click.ClickException):
+                error.show()
+                return error.exit_code
+            message, code = describe(error)
+            click.echo(f"gan: {message}", err=True)
+            return code
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table, which is the order of work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The imported subcommand; None for an unknown name, as click expects."""
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(COMMANDS[cmd_name].module).command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name for a misspelt command."""
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(unknown("command", args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the table without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.command(
+    "gan",
+    cls=CommandLine,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: gan demo. Each command explains itself: gan train --help",
+)
+@click.version_option(gan.__version__, prog_name="gan", message="%(prog)s %(version)s")
+@debug_option
+def main() -> None:
+    """StyleGAN in PyTorch: from a folder of images to a trained model, on a CPU as on GPUs."""
+
+
+def describe(error: Exception) -> tuple[str, int]:
+    """Line and exit code for an error that reached the top."""
+    if isinstance(error, UserError):
+        return f"error: {error}", error.exit_code
+    if _out_of_memory(error):
+        return "error: out of memory; use a smaller batch, a smaller model or a lower resolution", 1
+    if isinstance(error, OSError) and error.strerror:
+        return f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", 1
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"internal error: {text}; run again with --debug and report it", 1
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """MemoryError, or what torch raises for a GPU or the CPU; told by name, so that torch stays unloaded."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )

@@ -1,0 +1,222 @@
+"""`gan train`: preset + overrides -> resolved config -> run directory -> loop."""
+
+import dataclasses
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gan.cli.common import debug_option, seed_option
+from gan.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from training.config import RunConfig
+    from training.data.archive import ImageDataset
+    from training.reporting import Reporter
+    from training.state import TrainState
+
+EXAMPLES = """\b
+Examples:
+  gan train --data data/openmoji-32.zip --preset demo
+  gan train --data faces.zip --preset stylegan2 --batch 64 --set loss.r1_gamma=2 --dry-run
+  gan train --data faces.zip --preset stylegan2 --resume auto
+"""
+
+
+@click.command("train", epilog=EXAMPLES)
+@click.option("--data", required=True, help="Data set: a zip or folder of square images of one size.")
+@click.option(
+    "--preset",
+    default="stylegan2-small",
+    show_default=True,
+    help="Recipe: a shipped name, or a path to a .yaml file.",
+)
+@click.option("--out", default="runs", show_default=True, help="Folder of run directories.")
+@click.option("--kimg", type=float, help="Length in thousands of images.  [default: from the preset]")
+@click.option("--batch", type=int, help="Images per step.  [default: from the preset]")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one setting, such as optimizer_g.lr=0.001; repeatable.",
+)
+@click.option(
+    "--resume",
+    metavar="auto|PATH",
+    help="Go on with the newest run of this preset and data, or with a run or checkpoint.",
+)
+@click.option(
+    "--metrics",
+    default="",
+    metavar="NAME[,NAME]",
+    help="Score every snapshot, for example with fd-efficientnet-lite0.",
+)
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Save and stop after this time; resume later.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
+@seed_option
+@debug_option
+def command(
+    data: str,
+    preset: str,
+    out: str,
+    kimg: float | None,
+    batch: int | None,
+    assignments: tuple[str, ...],
+    resume: str | None,
+    metrics: str,
+    max_minutes: float | None,
+    device: str,
+    dry_run: bool,
+    seed: int,
+) -> None:
+    """Train a GAN from scratch. Ctrl-C saves a checkpoint and stops; --resume auto goes on."""
+    from gan.config import dumps_yaml, override
+    from training.config import load_preset
+
+    flags = {"kimg": kimg, "batch": batch, "seed": seed}
+    given = [f"{key}={value}" for key, value in flags.items() if value is not None]
+    config = override(load_preset(preset), [*given, *assignments])
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
+    if dry_run:
+        resolved, dataset = shaped(config)
+        click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * resolution^2 / batch")
+        click.echo(dumps_yaml(resolved), nl=False)
+        return
+    names = [name for name in metrics.split(",") if name]
+    run = run_training(
+        config, out=Path(out), resume=resume, max_minutes=max_minutes, metrics=names, device=device
+    )
+    click.echo(run)
+
+
+def run_training(
+    config: "RunConfig",
+    *,
+    out: Path,
+    resume: str | None = None,
+    max_minutes: float | None = None,
+    metrics: Sequence[str] = (),
+    device: str = "auto",
+) -> Path:
+    """Train as configured and return the run directory. Raises UserError for what the user can mend."""
+    from metrics.evaluate import plan
+    from training import loop
+    from training import run as runs
+    from training.data.sampler import batches
+    from training.reporting import Reporter
+
+    plan(metrics)  # an unknown metric is refused before hours of training
+    config, dataset = shaped(config)
+    place = pick_device(device)
+    about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
+    run, state = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
+    stop = Stop(max_minutes)
+    with Reporter(run, state) as reporter, stop:
+
+        def snapshot() -> None:
+            folder = runs.save(run, state, about)
+            if metrics:
+                record_scores(state, dataset, metrics, folder, reporter)
+
+        if state.nimg == 0:
+            loop.show_reals(dataset, run)
+            loop.show(state, run, reporter)
+            snapshot()
+        feed = batches(
+            dataset,
+            batch_size=config.batch,
+            seed=config.seed,
+            start=state.nimg,
+            xflip=config.data.xflip,
+            workers=config.data.workers,
+        )
+        reason = loop.train(
+            state, feed, run=run, reporter=reporter, snapshot=snapshot, should_stop=stop.reason
+        )
+        if reason:
+            reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
+    return run
+
+
+def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
+    """The config fitted to its data set, and the opened set. UsageError where they cannot go together."""
+    from training.config import fit
+    from training.data.archive import open_dataset
+
+    dataset = open_dataset(config.data.path, use_labels=config.data.conditional)
+    if config.data.conditional and dataset.labels is None:
+        raise UsageError(f"{config.data.path} has no class labels: leave out data.conditional")
+    classes = len(dataset.classes)
+    fitted = fit(config, resolution=dataset.resolution, channels=dataset.channels, classes=classes)
+    if config.batch > len(dataset):
+        raise UsageError(
+            f"batch {config.batch} is larger than the data set ({len(dataset)} images): lower --batch"
+        )
+    return fitted, dataset
+
+
+def pick_device(name: str) -> "torch.device":
+    """The device of that name; "auto" is the first GPU, else the CPU. UsageError where there is none."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"no device '{name}' here: {str(error).splitlines()[0]}") from error
+
+
+def record_scores(
+    state: "TrainState", dataset: "ImageDataset", metrics: Sequence[str], folder: Path, reporter: "Reporter"
+) -> None:
+    """Score the weight average against the data set: metrics.jsonl, TensorBoard and the console."""
+    from gan.cli.evaluate import append_records, score
+
+    records = score(state.ema, dataset, metrics, num_fakes=None, seed=0, kimg=state.nimg / 1000)
+    append_records(folder, records)
+    reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
+    for r in records:
+        reporter.say(f"{r['metric']} {r['value']:.2f} ({r['num_fake']} fakes, {r['num_real']} reals)")
+
+
+class Stop:
+    """Why to stop after the current step: Ctrl-C, SIGTERM, or the time is up. A second Ctrl-C stops at once."""
+
+    def __init__(self, max_minutes: float | None) -> None:
+        self._deadline = None if max_minutes is None else time.monotonic() + max_minutes * 60
+        self._reason: str | None = None
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> "Stop":
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def reason(self) -> str | None:
+        """None while training should go on."""
+        if self._reason is None and self._deadline is not None and time.monotonic() > self._deadline:
+            self._reason = "time is up"
+        return self._reason
+
+    def _note(self, number: int, _: object) -> None:
+        if self._reason is not None:
+            raise KeyboardInterrupt
+        self._reason = f"stopped by {signal.Signals(number).name}"

@@ -1,0 +1,124 @@
+"""Files and folders that appear whole or not at all, on any file system with an atomic rename.
+
+A writer works on a temporary sibling named `.tmp-...-<pid>`, which is flushed to the disk and then renamed. A
+killed writer leaves only such a sibling behind; `sweep` removes those.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from gan.errors import UserError
+
+PREFIX = ".tmp-"
+_CHUNK = 1 << 20  # bytes
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield the temporary path of a file to create; on success it replaces `path`, on error it is removed.
+
+    The temporary keeps the suffix of `path`, because image writers choose a format by it. Missing parent
+    folders are made. Raises UserError, naming `path`, where the system refuses (permissions, full disk).
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{PREFIX}{path.stem}-{os.getpid()}{path.suffix}")
+    try:
+        with _named(path, temporary, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` as the whole of `path`. Raises UserError as `atomic_write` does."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty temporary folder; on success it becomes `path`, on error it is removed.
+
+    A folder already at `path` is set aside, replaced and deleted: for a moment neither is there, but never a
+    mixture of both. Raises UserError, naming `path`, where the operating system refuses.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{PREFIX}{path.name}-{os.getpid()}")
+    replaced = path.with_name(f"{PREFIX}{path.name}-replaced-{os.getpid()}")
+    try:
+        with _named(path, temporary, "write"):
+            shutil.rmtree(temporary, ignore_errors=True)  # left by a killed process of the same number
+            temporary.mkdir(parents=True)
+            yield temporary
+            for entry in sorted(temporary.rglob("*")):
+                _flush(entry)
+            _flush(temporary)
+            if path.exists():
+                shutil.rmtree(replaced, ignore_errors=True)
+                path.replace(replaced)
+            temporary.replace(path)
+            _flush(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def sweep(folder: str | Path) -> list[Path]:
+    """Remove what killed writers left in `folder` and return it.
+
+    Call this from the one process that writes there, before its first write: a temporary of a writer at work
+    is not told apart from a leftover.
+    """
+    leftovers = sorted(Path(folder).glob(f"{PREFIX}*"))
+    for entry in leftovers:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                entry.unlink()
+    return leftovers
+
+
+def sha256(path: str | Path) -> str:
+    """Hex digest of a file's content. Raises UserError, naming `path`, if it cannot be read."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    with _named(path, path, "read"), path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Force a file's content, or a folder's list of names, to the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder; its renames are journalled
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _named(path: Path, touched: Path, verb: str) -> Iterator[None]:
+    """Turn an OSError about `path`, `touched`, their parents or no file into a UserError naming `path`.
+
+    An OSError about any other file belongs to the caller's own work and passes unchanged.
+    """
+    try:
+        yield
+    except OSError as error:
+        about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else touched
+        if {path, touched}.isdisjoint((about, *about.parents)) and about not in path.parents:
+            raise
+        raise UserError(f"cannot {verb} {path}: {error.strerror or error}") from error

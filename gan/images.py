@@ -1,0 +1,129 @@
+"""Images as tensors: uint8 [0, 255] <-> float [-1, 1], grids, labels, encoded files.
+
+Letters: N images, C channels (1 grey or 3 RGB), H rows, W columns.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from gan.errors import UserError
+from gan.files import atomic_bytes
+
+# suffix -> Pillow's name of a still format
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+_LABEL_HEIGHT = 14  # pixels of the strip under a labelled image
+_LABEL_CELL = 64  # labelled images narrower than this are enlarged, so that the text fits
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 [...], 0..255 -> float32 [...] in [-1, 1]: x / 127.5 - 1, the range networks see."""
+    return images.to(torch.float32) / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float [...] -> uint8 [...]: x * 127.5 + 128, clamped to [0, 255], then truncated.
+
+    This is the field's convention for images that are saved or scored. Truncating after + 128 rounds x *
+    127.5 + 127.5 to the nearest integer, halves upward, so `to_uint8(to_float(u)) == u` for all 256 values;
+    -1 gives 0, 0 gives 128, and everything from 127 / 127.5 on gives 255.
+    """
+    return (images.to(torch.float32) * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+
+
+def grid(images: Tensor, columns: int | None = None, padding: int = 2, background: int = 255) -> Tensor:
+    """Tile a batch row by row into one picture.
+
+    images: uint8 [N, C, H, W], C = 1 or 3. columns: images per row, None for a near-square picture.
+    padding: pixels between and around the images. background: level 0..255 of padding and of unused cells.
+    Returns uint8 [C, rows * (H + padding) + padding, columns * (W + padding) + padding] on the CPU.
+    Raises UserError for another shape, data type or number of channels, for no images, and for columns < 1.
+    """
+    _check(images, ndim=4)
+    n, c, h, w = images.shape
+    columns = math.ceil(math.sqrt(n)) if columns is None else columns
+    if n == 0 or columns < 1:
+        raise UserError(
+            f"cannot tile {n} images in {columns} columns; give at least one image and one column"
+        )
+    rows = math.ceil(n / columns)
+    size = (c, rows * (h + padding) + padding, columns * (w + padding) + padding)
+    canvas = torch.full(size, background, dtype=torch.uint8)
+    for i, image in enumerate(images.cpu()):
+        row, column = divmod(i, columns)
+        top, left = padding + row * (h + padding), padding + column * (w + padding)
+        canvas[:, top : top + h, left : left + w] = image
+    return canvas
+
+
+def labelled_grid(
+    images: Tensor, labels: Sequence[str], columns: int | None = None, padding: int = 2
+) -> Tensor:
+    """`grid` with a line of text under every image: a contact sheet.
+
+    images: uint8 [N, C, H, W]. labels: N texts, cut off at the cell's edge.
+    Images narrower than 64 pixels are enlarged by a whole factor (nearest neighbour).
+    Returns uint8 [C, H', W'] on the CPU. Raises UserError as `grid` does, and unless there are N labels.
+    """
+    _check(images, ndim=4)
+    if len(labels) != len(images):
+        raise UserError(f"{len(labels)} labels for {len(images)} images; give one label per image")
+    factor = math.ceil(_LABEL_CELL / images.shape[3])
+    images = images.cpu().repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    strips = images.new_empty(len(labels), 1, _LABEL_HEIGHT, images.shape[3])
+    for strip, label in zip(strips, labels, strict=True):
+        strip.copy_(_label_strip(label, images.shape[3]))
+    strips = strips.expand(-1, images.shape[1], -1, -1)  # [N, C, 14, W]
+    return grid(torch.cat([images, strips], dim=2), columns, padding)
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """uint8 [C, H, W] -> Pillow image of mode L (C = 1) or RGB (C = 3); UserError for anything else."""
+    _check(image, ndim=3)
+    array = image.cpu().permute(1, 2, 0).contiguous().numpy()  # [H, W, C]
+    return Image.fromarray(array[:, :, 0] if image.shape[0] == 1 else array)
+
+
+def encode(image: Tensor, suffix: str) -> bytes:
+    """uint8 [C, H, W] -> bytes of an image file. suffix: a key of FORMATS; JPEG and WebP at quality 95.
+
+    Raises UserError for another suffix, shape, data type or number of channels.
+    """
+    if suffix.lower() not in FORMATS:
+        raise UserError(f"cannot write images as '{suffix}'; use one of {', '.join(FORMATS)}")
+    buffer = io.BytesIO()
+    to_pil(image).save(buffer, format=FORMATS[suffix.lower()], quality=95)
+    return buffer.getvalue()
+
+
+def save_png(path: Path | str, image: Tensor) -> None:
+    """Write uint8 [C, H, W] as a PNG that appears whole or not at all. UserError if it cannot be written."""
+    atomic_bytes(Path(path), encode(image, ".png"))
+
+
+def _check(images: Tensor, ndim: int) -> None:
+    """UserError unless images is uint8 with `ndim` axes and 1 or 3 channels (third axis from the end)."""
+    wanted = "[N, C, H, W]" if ndim == 4 else "[C, H, W]"
+    if images.ndim != ndim or images.dtype != torch.uint8:
+        raise UserError(
+            f"got {images.dtype} of shape {list(images.shape)}; convert it to uint8 {wanted} (to_uint8)"
+        )
+    if images.shape[-3] not in (1, 3):
+        raise UserError(
+            f"images have {images.shape[-3]} channels; only 1 (grey) and 3 (RGB) can be drawn or saved"
+        )
+
+
+def _label_strip(text: str, width: int) -> Tensor:
+    """Black text, centred on white (or cut off at the right edge) -> uint8 [1, 14, width]."""
+    strip = Image.new("L", (width, _LABEL_HEIGHT), 255)
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(size=10)
+    left = max((width - draw.textlength(text, font)) / 2, 0)
+    draw.text((left, _LABEL_HEIGHT / 2), text, fill=0, font=font, anchor="lm")
+    return torch.frombuffer(bytearray(strip.tobytes()), dtype=torch.uint8).view(1, _LABEL_HEIGHT, width)

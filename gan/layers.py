@@ -1,0 +1,130 @@
+"""Layers with equalised learning rates (Karras et al. 2018, section 4.1) and minibatch statistics.
+
+Weights are stored with unit variance and scaled in `forward`, so that every layer learns at the same speed.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ops import bias_act, conv2d_resample, setup_filter
+from ops.bias_act import ACTIVATIONS
+
+
+class Linear(nn.Module):
+    """y = act(x W^T * lr / sqrt(in) + b * lr): [N, in] -> [N, out]."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        activation: str = "linear",
+        lr_multiplier: float = 1.0,
+        bias_init: float = 0.0,
+    ):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full([out_features], float(bias_init) / lr_multiplier))
+        self.activation = activation
+        self.lr_multiplier = lr_multiplier
+        self.weight_gain = lr_multiplier / in_features**0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.to(x.dtype) * self.weight_gain
+        bias = self.bias.to(x.dtype)
+        if self.lr_multiplier != 1:
+            bias = bias * self.lr_multiplier
+        if self.activation == "linear":
+            return torch.addmm(bias, x, weight.T)
+        return bias_act(x @ weight.T, bias, act=self.activation)
+
+
+class Conv2d(nn.Module):
+    """Convolution, resampling by 2, bias, activation, gain and clamp: [N, in, H, W] -> [N, out, H', W'].
+
+    Args:
+        kernel_size: odd; the padding keeps the size.
+        up, down: 1 or 2.
+        clamp: largest magnitude of the result, scaled with `gain` in `forward`; None for no limit.
+        trainable: False keeps weight and bias as buffers of the same names (Freeze-D, Mo et al. 2020).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        bias: bool = True,
+        activation: str = "linear",
+        up: int = 1,
+        down: int = 1,
+        resample_filter: tuple[int, ...] = (1, 3, 3, 1),
+        clamp: float | None = None,
+        trainable: bool = True,
+    ):
+        super().__init__()
+        self.activation, self.up, self.down, self.clamp = activation, up, down, clamp
+        self.padding = kernel_size // 2
+        self.weight_gain = 1 / (in_channels * kernel_size**2) ** 0.5
+        self.register_buffer("resample_filter", setup_filter(resample_filter))
+        weight = torch.randn(out_channels, in_channels, kernel_size, kernel_size)
+        self._add("weight", weight, trainable)
+        self._add("bias", torch.zeros(out_channels) if bias else None, trainable)
+
+    def _add(self, name: str, value: Tensor | None, trainable: bool) -> None:
+        if trainable:
+            self.register_parameter(name, None if value is None else nn.Parameter(value))
+        else:
+            self.register_buffer(name, value)
+
+    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """`gain` scales result and clamp (sqrt(1/2) on both branches of a residual block)."""
+        x = conv2d_resample(
+            x,
+            (self.weight * self.weight_gain).to(x.dtype),
+            self.resample_filter,
+            self.up,
+            self.down,
+            self.padding,
+            flip_weight=self.up == 1,
+        )
+        total = ACTIVATIONS[self.activation].gain * gain
+        clamp = None if self.clamp is None else self.clamp * gain
+        return bias_act(x, self.bias, act=self.activation, gain=total, clamp=clamp)
+
+
+def normalize_2nd_moment(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) along `dim`: unit second moment per sample."""
+    return x * (x.square().mean(dim=dim, keepdim=True) + eps).rsqrt()
+
+
+def minibatch_std(x: Tensor, group: int | None, channels: int) -> Tensor:
+    """Append `channels` maps of the batch's spread, so D sees variety (Karras et al. 2018, section 3).
+
+    Sample b belongs to group b mod (N / group). Input channels are split into `channels` blocks; a block's
+    statistic is the mean over its channels and pixels of the standard deviation over the group.
+
+    Args:
+        x: [N, C, H, W].
+        group: samples per group, at most N; None takes the whole batch.
+        channels: divides C; 0 appends nothing.
+
+    Returns:
+        [N, C + channels, H, W].
+
+    Raises:
+        ValueError: N is not a multiple of the group, or C not a multiple of `channels`.
+    """
+    if channels == 0:
+        return x
+    n, c, h, w = x.shape
+    group = n if group is None else min(group, n)
+    if n % group or c % channels:
+        raise ValueError(
+            f"batch {n} must divide into groups of {group}, and {c} channels into {channels} blocks"
+        )
+    y = x.reshape(group, n // group, channels, c // channels, h, w)
+    y = (y.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [n/group, channels]
+    y = y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)  # [N, channels, H, W]
+    return torch.cat([x, y], dim=1)

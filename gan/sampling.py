@@ -1,0 +1,168 @@
+"""Seeds -> images, stills or a walk. Each seed has its own random generators, so no batch size changes it.
+
+Letters: N images, C channels, H rows, W columns, K classes, L style layers, D latent size.
+A generator is a module with z_dim, c_dim, and either mapping, synthesis and num_ws, or only `G(z, c)`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan.errors import UsageError
+from gan.images import to_uint8
+from gan.latents import checked_seed, walk, z_from_seeds
+
+Noise = Literal["const", "random", "none"]
+
+
+def images(
+    generator: nn.Module,
+    seeds: Sequence[int],
+    *,
+    labels: Sequence[int] | None = None,
+    psi: float = 1.0,
+    psi_cutoff: int | None = None,
+    noise: Noise = "const",
+    noise_seed: int = 0,
+    batch: int = 32,
+) -> Iterator[Tensor]:
+    """Draw one image per seed, in order -> uint8 [n, C, H, W], n <= batch, on the generator's device.
+
+    labels: one class per seed; None draws them with `labels_from_seeds` if the model is conditional.
+    psi, psi_cutoff: truncation by the mapping network; 1 is none.
+    noise: const (the trained buffers), none, or random, drawn for each image from (noise_seed, its seed).
+    Random runs image by image, because a batch would share one noise generator.
+    An image does not depend on its batch, except for float rounding where the device picks its convolution by
+    batch size, which can move a pixel by one level of 255.
+    Raises UsageError, at the first batch, for labels that do not fit, batch < 1, and for psi or noise on a
+    model without a style space.
+    """
+    _check_style_options(generator, psi, psi_cutoff, noise)
+    labels = _resolved_labels(generator, seeds, labels)
+    for part in _parts(len(seeds), 1 if noise == "random" else batch):
+        z, c = _inputs(generator, seeds[part], labels[part] if labels else None)
+        if not has_styles(generator):
+            yield _render_plain(generator, z, c)
+            continue
+        key = _draw(noise_seed, seeds[part][0], 2**31)
+        yield _render(generator, _styles(generator, z, c, psi, psi_cutoff), noise, key)
+
+
+def frames(
+    generator: nn.Module,
+    seeds: Sequence[int],
+    *,
+    steps: int,
+    space: Literal["z", "w"] = "w",
+    labels: Sequence[int] | None = None,
+    psi: float = 1.0,
+    psi_cutoff: int | None = None,
+    noise: Literal["const", "none"] = "const",
+    batch: int = 32,
+) -> Iterator[Tensor]:
+    """Frames of a closed walk through the seeds -> uint8 [n, C, H, W]; frame i * steps of all is seed i.
+
+    steps: frames from one seed to the next; there are len(seeds) * steps.
+    space: 'w' walks straight between styles; 'z' walks on a sphere and maps every frame, which stays closer
+    to what the network was trained on. In 'z' the one-hot classes of neighbouring seeds are blended linearly.
+    Other arguments and errors as in `images`; also UsageError for space 'w' on a model without one, for
+    random noise (it would flicker) and for an unknown space.
+    """
+    if space not in ("z", "w") or (space == "w" and not has_styles(generator)):
+        raise UsageError(
+            f"cannot walk in space '{space}'; use " + ("z or w" if has_styles(generator) else "z")
+        )
+    if noise == "random":
+        raise UsageError("noise 'random' would flicker from frame to frame; use const or none")
+    _check_style_options(generator, psi, psi_cutoff, noise)
+    z, c = _inputs(generator, seeds, _resolved_labels(generator, seeds, labels))
+    if space == "w":
+        path = walk(_styles(generator, z, c, psi, psi_cutoff), steps)  # [T, L, D]
+        for part in _parts(len(path), batch):
+            yield _render(generator, path[part], noise, key=0)
+        return
+    z, c = walk(z, steps, kind="spherical"), None if c is None else walk(c, steps)  # [T, D], [T, K]
+    for part in _parts(len(z), batch):
+        labels_part = None if c is None else c[part]
+        if has_styles(generator):
+            yield _render(generator, _styles(generator, z[part], labels_part, psi, psi_cutoff), noise, key=0)
+        else:
+            yield _render_plain(generator, z[part], labels_part)
+
+
+def one_hot(labels: Sequence[int] | Tensor, c_dim: int) -> Tensor:
+    """Classes -> float32 [N, c_dim], one 1 per row. Raises UsageError for a class outside [0, c_dim)."""
+    labels = torch.as_tensor(labels, dtype=torch.int64)
+    wrong = labels[(labels < 0) | (labels >= c_dim)]
+    if len(wrong):
+        raise UsageError(f"class {wrong[0].item()} does not exist; this model has 0 to {c_dim - 1}")
+    return torch.nn.functional.one_hot(labels, c_dim).to(torch.float32)
+
+
+def labels_from_seeds(seeds: Sequence[int], c_dim: int, seed: int = 0) -> list[int]:
+    """One class per seed, uniform in [0, c_dim), drawn from (seed, that seed): no other seed matters."""
+    return [_draw(seed, each, c_dim) for each in seeds]
+
+
+def has_styles(generator: nn.Module) -> bool:
+    """Whether the model has a style space (mapping and synthesis), or only `G(z, c)`."""
+    return getattr(generator, "num_ws", 0) > 0
+
+
+@torch.inference_mode()
+def _styles(generator: nn.Module, z: Tensor, c: Tensor | None, psi: float, psi_cutoff: int | None) -> Tensor:
+    return generator.mapping(z, c, psi=psi, psi_cutoff=psi_cutoff)  # [N, L, D]
+
+
+@torch.inference_mode()
+def _render(generator: nn.Module, ws: Tensor, noise: str, key: int) -> Tensor:
+    """ws [N, L, D] -> uint8 [N, C, H, W]; noise comes from `key`; torch's random state is left alone."""
+    with torch.random.fork_rng([ws.device] if ws.device.type == "cuda" else []):
+        torch.manual_seed(key)
+        return to_uint8(generator.synthesis(ws, noise=noise))
+
+
+@torch.inference_mode()
+def _render_plain(generator: nn.Module, z: Tensor, c: Tensor | None) -> Tensor:
+    return to_uint8(generator(z, c))
+
+
+def _inputs(
+    generator: nn.Module, seeds: Sequence[int], labels: Sequence[int] | None
+) -> tuple[Tensor, Tensor | None]:
+    """z [N, D] and one-hot c [N, K] (None if there are no labels), on the generator's device."""
+    device = next(generator.parameters()).device
+    z = z_from_seeds(seeds, generator.z_dim).to(device)
+    return z, None if labels is None else one_hot(labels, generator.c_dim).to(device)
+
+
+def _resolved_labels(
+    generator: nn.Module, seeds: Sequence[int], labels: Sequence[int] | None
+) -> list[int] | None:
+    """Labels as given, drawn, or None for an unconditional model; UsageError if they do not fit."""
+    if labels is None:
+        return labels_from_seeds(seeds, generator.c_dim) if generator.c_dim else None
+    if generator.c_dim == 0:
+        raise UsageError("this model has no classes; leave the class out")
+    if len(labels) != len(seeds):
+        raise UsageError(f"{len(labels)} classes for {len(seeds)} seeds; give one class per seed")
+    return list(labels)
+
+
+def _check_style_options(generator: nn.Module, psi: float, psi_cutoff: int | None, noise: str) -> None:
+    if not has_styles(generator) and (psi != 1 or psi_cutoff is not None or noise != "const"):
+        raise UsageError("this model has no style space; leave psi, psi_cutoff and noise out")
+
+
+def _parts(count: int, batch: int) -> list[slice]:
+    if batch < 1:
+        raise UsageError(f"batch {batch} is too small; use 1 or more")
+    return [slice(start, start + batch) for start in range(0, count, batch)]
+
+
+def _draw(seed: int, each: int, stop: int) -> int:
+    """An integer in [0, stop) that depends on both seeds: NumPy's frozen Mersenne Twister, keyed by them."""
+    return int(np.random.RandomState([checked_seed(seed), checked_seed(each)]).randint(stop))

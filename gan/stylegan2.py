@@ -1,0 +1,344 @@
+"""StyleGAN2 generator and discriminator (Karras et al. 2020), with the published parameter names."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from gan.layers import Conv2d, Linear, minibatch_std
+from gan.mapping import MappingConfig, MappingNetwork
+from ops import bias_act, downsample2d, modulated_conv2d, setup_filter, upsample2d
+from ops.bias_act import ACTIVATIONS
+
+Noise = Literal["const", "random", "none"]
+Architecture = Literal["skip", "resnet", "orig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Everything that shapes the generator.
+
+    resolution: power of two >= 8.  channels: of the image.  c_dim: classes, 0 if unconditional.
+    A layer of side r has min(channel_base // r, channel_max) channels.  conv_clamp: largest activation,
+    None for no limit (needed in float16 only).
+    """
+
+    type: Literal["stylegan2"] = "stylegan2"
+    resolution: int = 256
+    channels: int = 3
+    z_dim: int = 512
+    w_dim: int = 512
+    c_dim: int = 0
+    channel_base: int = 32768
+    channel_max: int = 512
+    architecture: Architecture = "skip"
+    activation: str = "lrelu"
+    use_noise: bool = True
+    resample_filter: tuple[int, ...] = (1, 3, 3, 1)
+    conv_clamp: float | None = 256.0
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+
+    def __post_init__(self):
+        check_resolution(self.resolution)
+
+    def width(self, side: int) -> int:
+        """Channels of the layers at `side` x `side`."""
+        return min(self.channel_base // side, self.channel_max)
+
+    def build(self) -> "Generator":
+        """A freshly initialised generator; draws from torch's global random state."""
+        return Generator(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Everything that shapes the discriminator; fields as in `GeneratorConfig`.
+
+    cmap_dim: width of the label projection (None: channels at 4x4).  mbstd_group, mbstd_channels: see
+    `minibatch_std`.  freeze_layers: how many of the first convolutions do not train (Freeze-D).
+    """
+
+    type: Literal["stylegan2"] = "stylegan2"
+    resolution: int = 256
+    channels: int = 3
+    c_dim: int = 0
+    channel_base: int = 32768
+    channel_max: int = 512
+    architecture: Architecture = "resnet"
+    activation: str = "lrelu"
+    resample_filter: tuple[int, ...] = (1, 3, 3, 1)
+    conv_clamp: float | None = 256.0
+    cmap_dim: int | None = None
+    mbstd_group: int | None = 4
+    mbstd_channels: int = 1
+    freeze_layers: int = 0
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+
+    def __post_init__(self):
+        check_resolution(self.resolution)
+
+    def width(self, side: int) -> int:
+        """Channels of the layers at `side` x `side`."""
+        return min(self.channel_base // side, self.channel_max)
+
+    def build(self) -> "Discriminator":
+        """A freshly initialised discriminator; draws from torch's global random state."""
+        return Discriminator(self)
+
+
+def check_resolution(resolution: int) -> None:
+    """ValueError unless a power of two >= 8."""
+    if resolution < 8 or resolution & (resolution - 1):
+        raise ValueError(f"resolution must be a power of two >= 8; got {resolution}")
+
+
+def sides(resolution: int) -> list[int]:
+    """4, 8, ..., resolution."""
+    return [2**i for i in range(2, resolution.bit_length())]
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, noise, bias and activation: [N, in, r/up, r/up] -> [N, out, r, r]."""
+
+    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, side: int, up: int = 1):
+        super().__init__()
+        self.up, self.activation, self.clamp, self.use_noise = (
+            up,
+            config.activation,
+            config.conv_clamp,
+            config.use_noise,
+        )
+        self.affine = Linear(config.w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        taps = config.resample_filter if up > 1 else (1, 3, 3, 1)
+        self.register_buffer("resample_filter", setup_filter(taps))
+        if config.use_noise:
+            self.register_buffer("noise_const", torch.randn(side, side))
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise, gain: float = 1.0) -> Tensor:
+        x = modulated_conv2d(
+            x,
+            self.weight,
+            self.affine(w),
+            self._noise(x, noise),
+            up=self.up,
+            padding=1,
+            f=self.resample_filter,
+            flip_weight=self.up == 1,
+        )
+        total = ACTIVATIONS[self.activation].gain * gain
+        clamp = None if self.clamp is None else self.clamp * gain
+        return bias_act(x, self.bias, act=self.activation, gain=total, clamp=clamp)
+
+    def _noise(self, x: Tensor, noise: Noise) -> Tensor | None:
+        if not self.use_noise or noise == "none":
+            return None
+        if noise == "const":
+            return self.noise_const * self.noise_strength
+        drawn = torch.randn(
+            x.shape[0], 1, *self.noise_const.shape, device=x.device, dtype=self.noise_const.dtype
+        )
+        return drawn * self.noise_strength
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution without demodulation: features -> image channels."""
+
+    def __init__(self, config: GeneratorConfig, in_channels: int):
+        super().__init__()
+        self.clamp = config.conv_clamp
+        self.affine = Linear(config.w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(config.channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(config.channels))
+        self.style_gain = 1 / in_channels**0.5
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = modulated_conv2d(x, self.weight, self.affine(w) * self.style_gain, demodulate=False)
+        return bias_act(x, self.bias, clamp=self.clamp)
+
+
+class SynthesisBlock(nn.Module):
+    """All layers of one resolution. Takes `num_conv` w's, and one more for ToRGB, shared with the next block."""
+
+    def __init__(self, config: GeneratorConfig, side: int):
+        super().__init__()
+        out = config.width(side)
+        self.architecture = config.architecture
+        self.first = side == 4
+        self.register_buffer("resample_filter", setup_filter(config.resample_filter))
+        if self.first:
+            self.const = nn.Parameter(torch.randn(out, 4, 4))
+        else:
+            self.conv0 = SynthesisLayer(config, config.width(side // 2), out, side, up=2)
+        self.conv1 = SynthesisLayer(config, out, out, side)
+        self.num_conv = 1 if self.first else 2
+        self.torgb = (
+            ToRGB(config, out) if config.architecture == "skip" or side == config.resolution else None
+        )
+        if config.architecture == "resnet" and not self.first:
+            self.skip = Conv2d(
+                config.width(side // 2), out, 1, bias=False, up=2, resample_filter=config.resample_filter
+            )
+
+    def forward(
+        self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: Noise
+    ) -> tuple[Tensor, Tensor | None]:
+        """x: features of the previous block; ws: [N, num_conv + 1, w_dim]."""
+        if self.first:
+            x = self.const[None].expand(ws.shape[0], -1, -1, -1)
+            x = self.conv1(x, ws[:, 0], noise)
+        elif self.architecture == "resnet":
+            shortcut = self.skip(x, gain=0.5**0.5)
+            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise, gain=0.5**0.5)
+            x = shortcut + x
+        else:
+            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise)
+        if img is not None:
+            img = upsample2d(img, self.resample_filter)
+        if self.torgb is not None:
+            rgb = self.torgb(x, ws[:, self.num_conv])
+            img = rgb if img is None else img + rgb
+        return x, img
+
+
+class SynthesisNetwork(nn.Module):
+    """ws [N, num_ws, w_dim] -> image [N, channels, resolution, resolution], about [-1, 1]."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.num_ws = 2 * len(sides(config.resolution))
+        self.blocks = [f"b{side}" for side in sides(config.resolution)]
+        for name, side in zip(self.blocks, sides(config.resolution), strict=True):
+            self.add_module(name, SynthesisBlock(config, side))
+
+    def forward(self, ws: Tensor, noise: Noise = "const") -> Tensor:
+        """noise: fixed per-layer maps ("const"), fresh ones from torch's global state, or none."""
+        ws = ws.to(self.b4.const.dtype)
+        x = img = None
+        start = 0
+        for name in self.blocks:
+            block = getattr(self, name)
+            x, img = block(x, img, ws[:, start : start + block.num_conv + 1], noise)
+            start += block.num_conv
+        return img
+
+
+class Generator(nn.Module):
+    """z, c -> image; `mapping` and `synthesis` are its two halves."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        self.resolution, self.channels = config.resolution, config.channels
+        self.synthesis = SynthesisNetwork(config)
+        self.num_ws = self.synthesis.num_ws
+        self.mapping = MappingNetwork(
+            config.mapping, z_dim=config.z_dim, c_dim=config.c_dim, w_dim=config.w_dim, num_ws=self.num_ws
+        )
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        psi: float = 1.0,
+        psi_cutoff: int | None = None,
+        noise: Noise = "const",
+    ) -> Tensor:
+        """z [N, z_dim], c one-hot [N, c_dim] -> [N, channels, resolution, resolution], about [-1, 1].
+
+        psi, psi_cutoff: truncation, see `MappingNetwork.forward`.
+        """
+        return self.synthesis(self.mapping(z, c, psi, psi_cutoff), noise)
+
+
+class DiscriminatorBlock(nn.Module):
+    """Two 3x3 convolutions and downsampling by 2: [N, in, r, r] -> [N, out, r/2, r/2]."""
+
+    def __init__(self, config: DiscriminatorConfig, side: int, first_layer: int):
+        super().__init__()
+        width, out = config.width(side), config.width(side // 2)
+        self.architecture = config.architecture
+        self.register_buffer("resample_filter", setup_filter(config.resample_filter))
+        act, clamp, f = config.activation, config.conv_clamp, config.resample_filter
+        trains = [i >= config.freeze_layers for i in range(first_layer, first_layer + 4)]
+        self.fromrgb = None
+        self.layers = 3 if config.architecture == "resnet" else 2
+        if side == config.resolution or config.architecture == "skip":
+            self.layers += 1
+            self.fromrgb = Conv2d(
+                config.channels, width, 1, activation=act, clamp=clamp, trainable=trains.pop(0)
+            )
+        self.conv0 = Conv2d(width, width, 3, activation=act, clamp=clamp, trainable=trains.pop(0))
+        self.conv1 = Conv2d(
+            width, out, 3, activation=act, clamp=clamp, down=2, resample_filter=f, trainable=trains.pop(0)
+        )
+        if config.architecture == "resnet":
+            self.skip = Conv2d(width, out, 1, bias=False, down=2, resample_filter=f, trainable=trains.pop(0))
+
+    def forward(self, x: Tensor | None, img: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        if self.fromrgb is not None:
+            y = self.fromrgb(img)
+            x = y if x is None else x + y
+            img = downsample2d(img, self.resample_filter) if self.architecture == "skip" else None
+        if self.architecture == "resnet":
+            shortcut = self.skip(x, gain=0.5**0.5)
+            return shortcut + self.conv1(self.conv0(x), gain=0.5**0.5), img
+        return self.conv1(self.conv0(x)), img
+
+
+class DiscriminatorEpilogue(nn.Module):
+    """Minibatch statistics and the head: [N, C, 4, 4] -> [N, 1] or the projection onto the label."""
+
+    def __init__(self, config: DiscriminatorConfig, cmap_dim: int):
+        super().__init__()
+        width, act = config.width(4), config.activation
+        self.cmap_dim = cmap_dim
+        self.group, self.std_channels = config.mbstd_group, config.mbstd_channels
+        self.fromrgb = (
+            Conv2d(config.channels, width, 1, activation=act) if config.architecture == "skip" else None
+        )
+        self.conv = Conv2d(width + config.mbstd_channels, width, 3, activation=act, clamp=config.conv_clamp)
+        self.fc = Linear(width * 16, width, activation=act)
+        self.out = Linear(width, cmap_dim or 1)
+
+    def forward(self, x: Tensor, img: Tensor | None, cmap: Tensor | None) -> Tensor:
+        if self.fromrgb is not None:
+            x = x + self.fromrgb(img)
+        x = self.conv(minibatch_std(x, self.group, self.std_channels))
+        x = self.out(self.fc(x.flatten(1)))
+        if cmap is not None:  # projection discriminator, Miyato & Koyama 2018
+            x = (x * cmap).sum(dim=1, keepdim=True) / self.cmap_dim**0.5
+        return x
+
+
+class Discriminator(nn.Module):
+    """image [N, channels, resolution, resolution], c one-hot [N, c_dim] -> logits [N, 1]."""
+
+    def __init__(self, config: DiscriminatorConfig):
+        super().__init__()
+        self.config = config
+        self.c_dim, self.resolution, self.channels = config.c_dim, config.resolution, config.channels
+        cmap_dim = (config.width(4) if config.cmap_dim is None else config.cmap_dim) if config.c_dim else 0
+        self.blocks = [f"b{side}" for side in reversed(sides(config.resolution)[1:])]
+        layer = 0
+        for name in self.blocks:
+            block = DiscriminatorBlock(config, int(name[1:]), layer)
+            self.add_module(name, block)
+            layer += block.layers
+        if config.c_dim:
+            self.mapping = MappingNetwork(
+                config.mapping, z_dim=0, c_dim=config.c_dim, w_dim=cmap_dim, num_ws=None
+            )
+        self.b4 = DiscriminatorEpilogue(config, cmap_dim)
+
+    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
+        """Logits of "real" [N, 1]. ValueError when a conditional network gets no labels."""
+        x = None
+        for name in self.blocks:
+            x, img = getattr(self, name)(x, img)
+        cmap = self.mapping(None, c) if self.c_dim else None
+        return self.b4(x, img, cmap)

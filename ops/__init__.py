@@ -1,0 +1,17 @@
+"""Operators of StyleGAN networks; each is defined in the file of its name."""
+
+from ops.bias_act import bias_act
+from ops.conv2d_resample import conv2d_resample
+from ops.modulated_conv2d import modulated_conv2d
+from ops.upfirdn2d import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
+
+__all__ = [
+    "bias_act",
+    "conv2d_resample",
+    "downsample2d",
+    "filter2d",
+    "modulated_conv2d",
+    "setup_filter",
+    "upfirdn2d",
+    "upsample2d",
+]

@@ -1,0 +1,183 @@
+"""Pad, upsample, FIR-filter, downsample: the resampling primitive of StyleGAN2 (Karras et al. 2020).
+
+x: [N, C, H, W]. Filters are float32: [taps] (separable) or [fh, fw]. Factors are one int or (x, y);
+paddings one int (all sides), (x, y), or (left, right, top, bottom), and may be negative, which crops.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Factor = int | Sequence[int]
+
+
+def setup_filter(
+    taps: Tensor | Sequence | float | None,
+    normalize: bool = True,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+    separable: bool | None = None,
+) -> Tensor:
+    """A float32 filter for the functions below.
+
+    Args:
+        taps: 1-D or 2-D taps, one number, or None (one tap).
+        normalize: divide by the sum.
+        flip_filter: reverse all axes.
+        gain: total gain at DC; a separable filter carries its square root per axis.
+        separable: keep 1-D taps 1-D; None does so from 8 taps on. Otherwise their outer product is formed.
+
+    Raises:
+        ValueError: no taps, or more than two dimensions.
+    """
+    f = torch.as_tensor(1 if taps is None else taps, dtype=torch.float32)
+    if f.ndim > 2 or f.numel() == 0:
+        raise ValueError(f"a filter has one or two non-empty dimensions; got shape {list(f.shape)}")
+    f = f.reshape(1) if f.ndim == 0 else f
+    if separable is None:
+        separable = f.ndim == 1 and f.numel() >= 8
+    if f.ndim == 1 and not separable:
+        f = f.outer(f)
+    if normalize:
+        f = f / f.sum()
+    if flip_filter:
+        f = f.flip(list(range(f.ndim)))
+    return f * gain ** (f.ndim / 2)
+
+
+def upfirdn2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: Factor = 1,
+    down: Factor = 1,
+    padding: Factor = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """Insert up-1 zeros after every sample, pad, filter ("valid"), keep every down-th sample.
+
+    Args:
+        x: [N, C, H, W].
+        f: [taps] or [fh, fw], or None for a single tap of 1.
+        up, down, padding: see the head of this file.
+        flip_filter: False convolves, True correlates.
+        gain: factor of the filter (separable filters get its square root per axis).
+
+    Returns:
+        [N, C, (H*up_y + top + bottom - fh) // down_y + 1, likewise W].
+
+    Raises:
+        ValueError: x is not 4-D, or its padded size is smaller than the filter.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"x must be [N, C, H, W]; got shape {list(x.shape)}")
+    up_x, up_y = pair(up)
+    down_x, down_y = pair(down)
+    x = _pad(_zero_insert(x, up_x, up_y), parse_padding(padding))
+    f = torch.ones(1, device=x.device) if f is None else f
+    fw, fh = filter_size(f)
+    if x.shape[-1] < fw or x.shape[-2] < fh:
+        raise ValueError(f"padded size {x.shape[-1]}x{x.shape[-2]} is smaller than the filter {fw}x{fh}")
+    f = f * gain ** (f.ndim / 2)  # in float32, as published
+    f = (f if flip_filter else f.flip(list(range(f.ndim)))).to(x.dtype)
+    if f.ndim == 1:
+        x = _correlate(x, f[None, :], (1, down_x))
+        return _correlate(x, f[:, None], (down_y, 1))
+    return _correlate(x, f, (down_y, down_x))
+
+
+def filter2d(
+    x: Tensor, f: Tensor | None, padding: Factor = 0, flip_filter: bool = False, gain: float = 1.0
+) -> Tensor:
+    """Filter at constant size: [N, C, H, W] -> the same, plus the caller's padding."""
+    fw, fh = filter_size(f)
+    p = add_padding(padding, (fw // 2, (fw - 1) // 2, fh // 2, (fh - 1) // 2))
+    return upfirdn2d(x, f, padding=p, flip_filter=flip_filter, gain=gain)
+
+
+def upsample2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: Factor = 2,
+    padding: Factor = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """Upsample: [N, C, H, W] -> [N, C, H*up, W*up]; padding in units of the result."""
+    up_x, up_y = pair(up)
+    p = add_padding(padding, upsample_padding(f, up))
+    return upfirdn2d(x, f, up=up, padding=p, flip_filter=flip_filter, gain=gain * up_x * up_y)
+
+
+def downsample2d(
+    x: Tensor,
+    f: Tensor | None,
+    down: Factor = 2,
+    padding: Factor = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """Downsample: [N, C, H, W] -> [N, C, H/down, W/down]; padding in units of the input."""
+    p = add_padding(padding, downsample_padding(f, down))
+    return upfirdn2d(x, f, down=down, padding=p, flip_filter=flip_filter, gain=gain)
+
+
+def pair(factor: Factor) -> tuple[int, int]:
+    """(x, y) from one int or two; ValueError below 1."""
+    x, y = (factor, factor) if isinstance(factor, int) else factor
+    if x < 1 or y < 1:
+        raise ValueError(f"resampling factors are >= 1; got {factor}")
+    return x, y
+
+
+def parse_padding(padding: Factor) -> tuple[int, int, int, int]:
+    """(left, right, top, bottom) from one int, (x, y) or four."""
+    if isinstance(padding, int):
+        return (padding,) * 4
+    if len(padding) == 2:
+        return padding[0], padding[0], padding[1], padding[1]
+    left, right, top, bottom = padding
+    return left, right, top, bottom
+
+
+def add_padding(padding: Factor, extra: Sequence[int]) -> tuple[int, int, int, int]:
+    """The caller's padding plus (left, right, top, bottom)."""
+    left, right, top, bottom = (p + e for p, e in zip(parse_padding(padding), extra, strict=True))
+    return left, right, top, bottom
+
+
+def filter_size(f: Tensor | None) -> tuple[int, int]:
+    """(width, height) in taps."""
+    return (1, 1) if f is None else (f.shape[-1], f.shape[0])
+
+
+def upsample_padding(f: Tensor | None, up: Factor) -> tuple[int, int, int, int]:
+    """Padding of the zero-inserted signal that keeps `upsample2d` centred."""
+    (fw, fh), (up_x, up_y) = filter_size(f), pair(up)
+    return (fw + up_x - 1) // 2, (fw - up_x) // 2, (fh + up_y - 1) // 2, (fh - up_y) // 2
+
+
+def downsample_padding(f: Tensor | None, down: Factor) -> tuple[int, int, int, int]:
+    """Padding of the input that keeps `downsample2d` centred."""
+    (fw, fh), (down_x, down_y) = filter_size(f), pair(down)
+    return (fw - down_x + 1) // 2, (fw - down_x) // 2, (fh - down_y + 1) // 2, (fh - down_y) // 2
+
+
+def _zero_insert(x: Tensor, up_x: int, up_y: int) -> Tensor:
+    if up_x == 1 and up_y == 1:
+        return x
+    n, c, h, w = x.shape
+    x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up_x - 1, 0, 0, 0, up_y - 1))
+    return x.reshape(n, c, h * up_y, w * up_x)
+
+
+def _pad(x: Tensor, padding: Sequence[int]) -> Tensor:
+    return F.pad(x, padding) if any(padding) else x
+
+
+def _correlate(x: Tensor, f: Tensor, stride: tuple[int, int]) -> Tensor:
+    """Every channel with the same filter [fh, fw], no padding."""
+    channels = x.shape[1]
+    return F.conv2d(x, f.expand(channels, 1, -1, -1), stride=stride, groups=channels)

@@ -1,0 +1,199 @@
+"""The command `gan`: help without torch, one line per error, exit codes, no traceback unless asked for."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import types
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import gan
+from gan.cli import common
+from gan.cli.main import COMMANDS, Entry, main
+from gan.errors import UsageError, UserError
+
+
+class OutOfMemoryError(RuntimeError):
+    """Stands for torch.OutOfMemoryError, which is told by its name."""
+
+
+def fail(error):
+    """A command that raises `error`."""
+
+    @click.command()
+    @common.debug_option
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """call(command, *arguments): the result of `gan toy ...`, with `command` as the module gan.cli.toy."""
+
+    def run(command, *arguments):
+        module = types.ModuleType("gan.cli.toy")
+        module.command = command
+        monkeypatch.setitem(sys.modules, "gan.cli.toy", module)
+        monkeypatch.setitem(COMMANDS, "toy", Entry("gan.cli.toy", "Play."))
+        return CliRunner().invoke(main, ["toy", *arguments])
+
+    return run
+
+
+def python(*arguments):
+    """A fresh interpreter: (exit code, stdout, stderr)."""
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_help_lists_every_command_without_importing_torch():
+    script = (
+        "import sys, gan.cli.main as m\n"
+        "try: m.main(['--help'])\n"
+        "finally: print('torch' in sys.modules, [n for n in sys.modules if n in SUB], file=sys.stderr)\n"
+    ).replace("SUB", repr([entry.module for entry in COMMANDS.values()]))
+    code, out, err = python("-c", script)
+    assert (code, err.strip()) == (0, "False []")
+    for name, entry in COMMANDS.items():
+        assert f"  {name} " in out
+        assert entry.help in out
+
+
+def test_commands_of_this_release():
+    assert list(COMMANDS) == ["data", "train", "sample", "evaluate", "demo"]
+
+
+def test_module_entry_point_and_version():
+    assert python("-m", "gan", "--version") == (0, f"gan {gan.__version__}\n", "")
+
+
+def test_import_gan_is_cheap_and_still_offers_latents():
+    assert python("-c", "import sys, gan; print('torch' in sys.modules)") == (0, "False\n", "")
+    assert gan.__getattr__("latents").z_from_seeds([0], 4).shape == (1, 4)
+    with pytest.raises(AttributeError, match="no attribute 'latent'"):
+        gan.latent  # noqa: B018
+
+
+def test_misspelt_command_suggests_the_nearest():
+    result = CliRunner().invoke(main, ["trian"])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Usage: gan [OPTIONS] COMMAND" in result.stderr
+    assert "Error: unknown command 'trian'; did you mean 'train'? known: data, demo" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--bogus"], ["toy", "--bogus"], ["toy", "more"]])
+def test_wrong_usage_is_exit_2_in_the_style_of_click(call, arguments):
+    call(fail(None))  # registers the command
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "Usage: gan" in result.stderr and "Error: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("no model at x"), 1, "gan: error: no model at x"),
+        (UsageError("unknown key 'x'"), 2, "gan: error: unknown key 'x'"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "a.zip"), 1, "gan: error: a.zip: No such file"),
+        (OSError(errno.ENOSPC, "No space left"), 1, "gan: error: No space left"),
+        (MemoryError(), 1, "gan: error: out of memory; use a smaller batch"),
+        (OutOfMemoryError("CUDA"), 1, "gan: error: out of memory; use a smaller batch"),
+        (RuntimeError("x: can't allocate memory: y"), 1, "gan: error: out of memory; use a smaller batch"),
+        (
+            KeyError("a\nb"),
+            1,
+            r"gan: internal error: KeyError: 'a\nb'; run again with --debug and report it",
+        ),
+        (
+            RuntimeError("two\nlines"),
+            1,
+            "gan: internal error: RuntimeError: two lines; run again with --debug and report it",
+        ),
+        (KeyboardInterrupt(), 130, "gan: interrupted"),
+        (click.Abort(), 130, "gan: interrupted"),
+    ],
+    ids=repr,
+)
+def test_an_error_is_one_line_and_a_code(call, error, code, line):
+    result = call(fail(error))
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr.strip().startswith(line)
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [UserError("no model"), ValueError("bug")], ids=repr)
+def test_debug_shows_the_traceback(call, error):
+    result = call(fail(error), "--debug")
+    assert result.exit_code == 1
+    assert "Traceback (most recent call last)" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("gan: ")
+
+
+def test_success_and_the_code_of_ctx_exit(call):
+    @click.command()
+    @click.argument("code", type=int)
+    @click.pass_context
+    def command(ctx, code):
+        ctx.exit(code)
+
+    assert call(command, "0").exit_code == 0
+    assert call(command, "3").exit_code == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+@pytest.mark.parametrize("lines", [1, 100_000], ids=["at exit", "while printing"])
+def test_a_closed_pipe_is_quiet(tmp_path, lines):
+    (tmp_path / "toy.py").write_text(
+        f"import click\n@click.command()\ndef command():\n    print('x\\n' * {lines}, end='')\n"
+    )
+    script = (
+        f"import sys; sys.path.append({str(tmp_path)!r})\n"
+        "from gan.cli.main import COMMANDS, Entry, main\n"
+        "COMMANDS['toy'] = Entry('toy', 'Play.')\n"
+        "main(['toy'])\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, timeout=120, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_common_options_json_and_silent_progress(call):
+    @click.command()
+    @common.seed_option
+    @common.debug_option
+    def command(seed):
+        with common.progress(3, "counting") as bar:
+            bar.update(3)
+        common.echo_json({"seed": seed, "sum": sum(common.progress([1, 2], "adding")), "word": "Größe"})
+
+    result = call(command, "--seed", "7")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"seed": 7, "sum": 3, "word": "Größe"}
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == ""  # not a terminal
+    assert "[default: 0" in call(command, "--help").stdout
+    assert call(command, "--seed", "-1").exit_code == 2
+
+
+def test_progress_shows_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert list(common.progress([1, 2], "reading")) == [1, 2]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "reading: 100%" in captured.err

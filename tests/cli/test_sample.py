@@ -1,0 +1,194 @@
+"""`gan sample` end to end on a tiny checkpoint: what is written, what is said, what is refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import gan
+from gan import checkpoint, config
+from gan.cli.main import main
+from gan.cli.sample import captions, class_index
+from gan.errors import UsageError
+from gan.images import to_pil
+from gan.mapping import MappingConfig
+from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+
+CLASSES = ["cat", "dog", "0"]
+
+
+def run(arguments: list[str]) -> int:
+    """Exit code of `gan` with these arguments."""
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    return stopped.value.code
+
+
+def make_model(folder: Path, c_dim: int) -> Path:
+    """A checkpoint of an untrained 16x16 model, conditional on CLASSES where c_dim is not 0."""
+    torch.manual_seed(0)
+    mapping = MappingConfig(layers=2)
+    small = {"resolution": 16, "c_dim": c_dim, "channel_base": 128, "channel_max": 8, "mapping": mapping}
+    g, d = GeneratorConfig(z_dim=8, w_dim=8, **small), DiscriminatorConfig(**small)
+    return checkpoint.write(
+        folder,
+        config={
+            "kimg": 0.0,
+            "generator": config.to_dict(g),
+            "discriminator": config.to_dict(d),
+            "run": {},
+            "data": {"name": "none", "sha256": "", "classes": CLASSES[:c_dim], "licence": ""},
+        },
+        generator=g.build(),
+        discriminator=d.build(),
+        training_tensors={},
+        training_state={},
+        card="",
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    return str(make_model(tmp_path_factory.mktemp("plain") / "checkpoints" / "000000", c_dim=0))
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory) -> str:
+    return str(make_model(tmp_path_factory.mktemp("conditional") / "checkpoints" / "000000", c_dim=3))
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_a_folder_holds_one_file_per_seed(model, tmp_path, capsys):
+    out = tmp_path / "new" / "samples"
+    assert run(["sample", model, "--seeds", "7,0-2", "--psi", "0.7", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [f"seed{seed:04d}.png" for seed in (0, 1, 2, 7)]
+    printed = capsys.readouterr()
+    assert printed.out == f"wrote 4 images to {out}/seed0007.png ... seed0002.png\n"
+    assert printed.err == ""
+    generator = gan.load(model)
+    expected = next(gan.sampling.images(generator, [7], psi=0.7))[0]
+    assert abs(pixels(out / "seed0007.png") - np.asarray(to_pil(expected)).astype(int)).max() <= 1
+
+
+def test_a_run_directory_means_its_newest_checkpoint(model, tmp_path):
+    run_directory = Path(model).parent.parent
+    assert run(["sample", str(run_directory), "--seeds", "0", "--out", str(tmp_path / "a")]) == 0
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_still_suffix_makes_one_grid(model, tmp_path, capsys, suffix):
+    out = tmp_path / f"grid{suffix}"
+    assert run(["sample", model, "--seeds", "0-4", "--columns", "3", "--out", str(out)]) == 0
+    assert pixels(out).shape == (2 * (64 + 14 + 2) + 2, 3 * (64 + 2) + 2, 3)
+    assert capsys.readouterr().out == f"wrote a grid of 5 images to {out}\n"
+
+
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_a_gif_loops_through_the_seeds(model, tmp_path, capsys, space):
+    out = tmp_path / "walk.gif"
+    arguments = ["--seeds", "1,2", "--frames-per-seed", "3", "--fps", "20", "--space", space]
+    assert run(["sample", model, *arguments, "--out", str(out)]) == 0
+    with Image.open(out) as video:
+        assert (video.n_frames, video.size, video.info["duration"], video.info["loop"]) == (
+            6,
+            (16, 16),
+            50,
+            0,
+        )
+    assert capsys.readouterr().out == f"wrote a looped video of 6 frames to {out}\n"
+
+
+def test_mp4_without_its_library_says_what_to_do(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(["sample", "no-model", "--out", str(tmp_path / "walk.mp4")]) == 1
+    assert "pip install imageio-ffmpeg; or give a .gif" in capsys.readouterr().err
+
+
+def test_mp4(model, tmp_path):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install imageio-ffmpeg")
+    out = tmp_path / "walk.mp4"
+    arguments = ["--seeds", "1,2", "--frames-per-seed", "3", "--fps", "10"]
+    assert run(["sample", model, *arguments, "--out", str(out)]) == 0
+    assert ffmpeg.count_frames_and_secs(out) == (6, pytest.approx(0.6))
+
+
+def test_classes_by_name_by_number_and_drawn(conditional, tmp_path):
+    def sample(name: str, *options: str) -> list[np.ndarray]:
+        assert run(["sample", conditional, "--seeds", "0-7", *options, "--out", str(tmp_path / name)]) == 0
+        return [pixels(path) for path in sorted((tmp_path / name).iterdir())]
+
+    dogs, drawn = sample("name", "--class", "dog"), sample("drawn")
+    assert np.array_equal(sample("number", "--class", "1"), dogs)
+    assert not np.array_equal(sample("cats", "--class", "cat"), dogs)
+    assert not np.array_equal(sample("other", "--seed", "5"), drawn)
+    labels = gan.sampling.labels_from_seeds(range(8), 3)
+    for i, label in enumerate(labels):
+        assert np.array_equal(drawn[i], dogs[i]) == (label == 1)
+
+
+def test_the_number_of_a_class_yields_to_its_name():
+    assert class_index("0", CLASSES, 3) == 2
+    assert class_index("2", [], 3) == 2
+    with pytest.raises(UsageError, match="did you mean 'cat'"):
+        class_index("cta", CLASSES, 3)
+    with pytest.raises(UsageError, match="unknown class '3'"):
+        class_index("3", CLASSES, 3)
+
+
+def test_captions_name_the_class():
+    assert captions([7, 8], None, []) == ["7", "8"]
+    assert captions([7, 8], [1, 2], ["cat", "dog"]) == ["7 dog", "8 2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "grid.tiff"], "cannot write '.tiff'; use a folder, or one of .png"),
+        (["--out", "a", "--seeds", "5-"], "'5-' is no number or range"),
+        (["--out", "a", "--class", "cat"], "this model has no classes"),
+        (["--out", "a", "--columns", "3"], "--columns is for a grid, and this --out makes a folder"),
+        (["--out", "a.png", "--frames-per-seed", "3"], "--frames-per-seed is for a video"),
+        (["--out", "a.gif", "--noise", "random", "--seeds", "0"], "would flicker"),
+        (["--out", "a", "--device", "abacus"], "--device abacus"),
+        (["--out", "a", "--noise", "some"], "'some' is not one of"),
+        ([], "Missing option '--out'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_leaves_nothing(model, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert run(["sample", model, *arguments]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_model_and_no_room(model, tmp_path, capsys):
+    assert run(["sample", str(tmp_path / "none"), "--out", str(tmp_path / "a")]) == 1
+    assert "no model at" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert run(["sample", model, "--seeds", "0", "--out", str(tmp_path / "file" / "a.png")]) == 1
+    assert str(tmp_path / "file" / "a.png") in capsys.readouterr().err
+
+
+def test_help_has_examples_and_defaults_and_loads_no_torch():
+    script = (
+        "import sys; from gan.cli.main import main\n"
+        "try: main(['sample', '--help'])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.endswith("False\n")
+    assert "gan sample runs/" in printed
+    assert "[default: 0-63]" in printed

@@ -1,0 +1,56 @@
+"""python -m tests.golden.subset FULL [OUT]: the shipped part of a full folder of golden files.
+
+FULL is a folder with files in the format of README.md, OUT where the part goes (default: this folder).
+The same input gives the same bytes.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+PATTERNS = {  # file -> its cases that are shipped
+    "net_sg2_g_ada.npz": ["*"],
+    "net_sg2_d_ada.npz": ["*"],
+    "net_sg2_g_sg3repo.npz": ["resnet_c5"],  # another activation, no noise, two image channels
+    "net_sg2_d_sg3repo.npz": ["orig_c5"],  # frozen layers, no minibatch statistics
+    "losses.npz": ["*"],
+    "metrics.npz": ["fid_*"],
+    "ops_setup_filter.npz": ["*"],
+    "ops_bias_act.npz": ["c0?0", "c0?3", "c0?6"],
+    "ops_upfirdn2d.npz": ["c0?[159]"],
+    "ops_resample.npz": ["c0?[147]"],
+    "ops_conv2d_resample.npz": ["c00[036]", "c01[369]", "c02[58]"],
+    "ops_modconv_sg2.npz": ["c00[1468]", "c01*", "h*"],
+    "ops_small.npz": ["mbstd*", "norm2nd*"],
+}
+
+
+def make(full: Path, out: Path) -> None:
+    """Write the part of every file in `PATTERNS`; OSError where one is missing."""
+    for name, patterns in PATTERNS.items():
+        with np.load(full / name, allow_pickle=False) as stored:
+            meta = json.loads(bytes(stored["meta_json"]))
+            chosen = {c: p for c, p in meta["cases"].items() if any(fnmatchcase(c, x) for x in patterns)}
+            arrays = {key: stored[key] for key in stored.files if key.partition("/")[0] in chosen}
+        text = json.dumps(meta | {"cases": chosen}, sort_keys=True)
+        arrays["meta_json"] = np.frombuffer(text.encode(), dtype=np.uint8)
+        np.savez_compressed(out / name, **arrays)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.golden.subset", description="Make the shipped part of the golden files."
+    )
+    parser.add_argument("full", type=Path, metavar="FULL", help="folder of the full files")
+    parser.add_argument("out", type=Path, metavar="OUT", nargs="?", default=Path(__file__).parent)
+    parsed = parser.parse_args(arguments)
+    make(parsed.full, parsed.out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,67 @@
+"""EfficientNet-Lite0: shapes, padding and folding, without the published weights."""
+
+import pytest
+import torch
+
+from metrics.efficientnet_lite import FEATURES, EfficientNetLite0, SameConv
+
+
+@pytest.fixture(scope="module")
+def net() -> EfficientNetLite0:
+    """Random weights and batch-norm statistics, so that folding has something to get wrong."""
+    torch.manual_seed(0)
+    net = EfficientNetLite0()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.2, 0.5)
+            module.weight.data.uniform_(0.8, 1.5)
+            module.bias.data.normal_(0, 0.3)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"), [(8, 3, 2), (7, 3, 2), (8, 5, 2), (9, 5, 2), (6, 5, 1)]
+)
+def test_same_padding_sizes(size, kernel, stride):
+    conv = SameConv(1, 1, kernel, stride)
+    assert conv(torch.zeros(1, 1, size, size)).shape[-1] == -(-size // stride)
+
+
+def test_same_padding_puts_the_odd_pixel_at_the_end():
+    conv = SameConv(1, 1, 3, stride=2)
+    conv.weight.data.copy_(
+        torch.tensor([[1.0, 0, 0]] * 3)[None, None] / 3
+    )  # reads the left column of its window
+    x = torch.arange(6.0).expand(1, 1, 6, 6)
+    assert conv(x)[0, 0, 0].tolist() == pytest.approx([0, 2, 4])  # first window starts at column 0
+
+
+def test_published_names_and_size(net):
+    names = dict(net.state_dict())
+    assert len(names) == 296 and len(net.blocks) == 16
+    assert names["conv_head.weight"].shape == (FEATURES, 320, 1, 1)
+    published = {
+        ".".join(f"_{part}" if part[0].isalpha() and part not in LEAVES else part for part in n.split(".")): t
+        for n, t in names.items()
+    }
+    assert "_blocks.1._expand_conv.weight" in published
+    EfficientNetLite0().load_published(published)
+    with pytest.raises(RuntimeError, match="Missing"):
+        EfficientNetLite0().load_published({n: t for n, t in published.items() if n != "_fc.bias"})
+
+
+LEAVES = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+
+
+@torch.inference_mode()
+def test_folding_changes_nothing(net, close):
+    twin = EfficientNetLite0()
+    twin.load_state_dict(net.state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    want = net.features(x)
+    got = twin.fold().features(x)
+    assert want.shape == (2, FEATURES) and want.std() > 0.1
+    close(got, want)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in twin.modules())
+    close(twin(x), torch.nn.functional.linear(want, net.fc.weight, net.fc.bias))

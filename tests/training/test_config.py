@@ -1,0 +1,52 @@
+"""Run configuration: presets, the fit to a data set, refusals."""
+
+import pytest
+
+from gan.config import dumps_yaml, from_dict, override
+from gan.errors import UsageError
+from training.config import RunConfig, fit, load_preset, preset_names
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_loads_and_survives_yaml(name, tmp_path):
+    config = fit(load_preset(name), resolution=32, channels=3, classes=0)
+    assert config.preset == name and config.generator.resolution == 32
+    path = tmp_path / "copy.yaml"
+    path.write_text(dumps_yaml(config))
+    assert load_preset(str(path)) == config
+
+
+def test_fit_shapes_both_networks_and_fills_gamma():
+    config = fit(RunConfig(batch=32), resolution=64, channels=1, classes=7)
+    for network in (config.generator, config.discriminator):
+        assert (network.resolution, network.channels, network.c_dim) == (64, 1, 7)
+    assert config.loss.r1_gamma == pytest.approx(0.0002 * 64**2 / 32)
+    given = override(RunConfig(), ["loss.r1_gamma=5"])
+    assert fit(given, resolution=64, channels=3, classes=0).loss.r1_gamma == 5
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("loss.name=logstic", "logistic"),
+        ("loss.r1_gama=1", "r1_gamma"),
+        ("batch=eight", "batch"),
+        ("batch=6", "mbstd_group"),
+        ("kimg=0", "kimg"),
+        ("loss.style_mixing=2", "probability"),
+        ("generator.type=stylegan9", "stylegan2"),
+    ],
+)
+def test_mistakes_name_key_and_remedy(assignment, message):
+    with pytest.raises(UsageError, match=message):
+        override(RunConfig(), [assignment])
+
+
+def test_unknown_preset_names_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'demo'"):
+        load_preset("dmeo")
+
+
+def test_unknown_key_in_a_file_is_refused():
+    with pytest.raises(UsageError, match="batch"):
+        from_dict(RunConfig, {"bacth": 3})

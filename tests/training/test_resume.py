@@ -1,0 +1,112 @@
+"""A run that stops and goes on equals one that never stopped, bit for bit."""
+
+import json
+
+import pytest
+
+from gan.cli.train import run_training
+from gan.config import override
+from gan.errors import UserError
+from training.config import RunConfig
+from training.run import find_run
+
+OPTIONS = [
+    *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
+    *(f"{n}.channel_max=8" for n in ("generator", "discriminator")),
+    "generator.z_dim=8",
+    "generator.w_dim=8",
+    "generator.mapping.layers=2",
+    "discriminator.mapping.layers=2",
+    "batch=4",
+    "tick_kimg=0.008",
+    "snapshot_ticks=1",
+    "data.xflip=true",
+    "data.conditional=true",
+    "loss.r1_interval=2",
+    "loss.path_length_weight=2",
+    "loss.path_length_interval=3",
+    "loss.style_mixing=0.9",
+]
+
+
+def configured(path, *assignments):
+    return override(RunConfig(preset="tiny"), [f"data.path={path}", *OPTIONS, *assignments])
+
+
+def files(run, name):
+    return {p.name: p.read_bytes() for p in (run / "checkpoints" / name).glob("*.safetensors")}
+
+
+def test_four_steps_equal_two_and_two(tiny_zip, tmp_path):
+    straight = run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path / "a")
+    half = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path / "b")
+    rest = run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path / "b", resume="auto")
+    assert rest == half
+    whole, parts = files(straight, "000000.016"), files(rest, "000000.016")
+    assert len(whole) == 3 and whole == parts
+    kimg = [json.loads(line)["kimg"] for line in (rest / "stats.jsonl").read_text().splitlines()]
+    assert kimg == [0.008, 0.016]
+
+
+def test_resuming_from_an_earlier_checkpoint_drops_later_statistics(tiny_zip, tmp_path):
+    run = run_training(configured(tiny_zip, "kimg=0.024"), out=tmp_path)
+    before = files(run, "000000.024")
+    with (run / "stats.jsonl").open("a") as file:
+        file.write('{"kimg": 0.0')  # a writer killed in the middle of a line
+    run_training(
+        configured(tiny_zip, "kimg=0.024"), out=tmp_path, resume=str(run / "checkpoints" / "000000.008")
+    )
+    assert files(run, "000000.024") == before
+    kimg = [json.loads(line)["kimg"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert kimg == [0.008, 0.016, 0.024]
+
+
+def test_changed_settings_or_data_are_refused(tiny_zip, tmp_path):
+    run = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path)
+    with pytest.raises(UserError, match=r"optimizer_g.lr: 0.002 -> 0.1"):
+        run_training(configured(tiny_zip, "optimizer_g.lr=0.1"), out=tmp_path, resume=str(run))
+    other = tmp_path / "other.zip"
+    other.write_bytes(tiny_zip.read_bytes().replace(b"disc", b"dish"))
+    with pytest.raises(UserError, match=r"other images|damaged|CRC|dataset.json"):
+        run_training(configured(other, "kimg=0.016"), out=tmp_path, resume=str(run))
+
+
+def test_auto_passes_over_a_damaged_checkpoint(tiny_zip, tmp_path):
+    run = run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path)
+    whole = files(run, "000000.016")
+    path = run / "checkpoints" / "000000.016" / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path, resume="auto")
+    assert files(run, "000000.016") == whole
+
+
+def test_auto_starts_anew_where_there_is_nothing(tiny_zip, tmp_path):
+    run = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path, resume="auto")
+    assert run.name == "00000-tiny-tiny-16"
+    assert (
+        run_training(configured(tiny_zip, "kimg=0.008", "seed=1"), out=tmp_path).name == "00001-tiny-tiny-16"
+    )
+    names = {p.name for p in run.iterdir()}
+    assert {
+        "config.yaml",
+        "environment.json",
+        "log.txt",
+        "stats.jsonl",
+        "reals.png",
+        "fakes-000000.png",
+    } <= names
+
+
+def test_metrics_do_not_change_the_run(tiny_zip, tmp_path):
+    plain = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path)
+    scored = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path, metrics=["fd-untrained"])
+    assert files(plain, "000000.008") == files(scored, "000000.008")
+    records = [json.loads(line) for line in (scored / "metrics.jsonl").read_text().splitlines()]
+    assert [r["kimg"] for r in records] == [0.0, 0.008]
+
+
+def test_find_run_wants_a_checkpoint(tiny_zip, tmp_path):
+    class Data:
+        path = tiny_zip
+
+    assert find_run(tmp_path, configured(tiny_zip), Data()) is None

@@ -1,0 +1,84 @@
+"""One training step: who learns from what, lazy phases, labels, broken gradients."""
+
+import pytest
+import torch
+
+from gan.config import override
+from training.config import RunConfig, fit
+from training.state import create
+from training.step import d_main, g_main, train_step, update
+
+TINY = [
+    *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
+    *(f"{n}.channel_max=8" for n in ("generator", "discriminator")),
+    "generator.z_dim=8",
+    "generator.w_dim=8",
+    "generator.mapping.layers=2",
+    "discriminator.mapping.layers=2",
+    "batch=4",
+]
+
+
+def tiny_state(*assignments, classes=0):
+    config = override(RunConfig(), [*TINY, *assignments])
+    return create(fit(config, resolution=8, channels=3, classes=classes), torch.device("cpu"))
+
+
+def weights(network):
+    return [p.detach().clone() for p in network.parameters()]
+
+
+def moved(network, before):
+    return [not torch.equal(p, b) for p, b in zip(network.parameters(), before, strict=True)]
+
+
+def test_each_phase_moves_only_its_network():
+    state, real = tiny_state(), torch.rand(4, 3, 8, 8) * 2 - 1
+    g, d = weights(state.generator), weights(state.discriminator)
+    g_main(state, 4, None)
+    assert any(moved(state.generator, g)) and not any(moved(state.discriminator, d))
+    g = weights(state.generator)
+    d_main(state, real, None)
+    assert not any(moved(state.generator, g)) and all(moved(state.discriminator, d))
+
+
+def test_losses_improve_on_a_fixed_batch():
+    state, real = tiny_state("optimizer_d.lr=0.01"), torch.rand(4, 3, 8, 8) * 2 - 1
+    losses = [float(d_main(state, real, None)["loss/d"]) for _ in range(30)]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+def test_penalties_run_at_their_intervals():
+    state = tiny_state("loss.r1_interval=2", "loss.path_length_weight=2", "loss.path_length_interval=3")
+    seen = []
+    for _ in range(6):
+        terms = train_step(state, torch.rand(4, 3, 8, 8), None)
+        seen.append(("r1" in terms, "path_length" in terms))
+        state.nimg += 4
+    assert [r for r, _ in seen] == [True, False] * 3
+    assert [p for _, p in seen] == [True, False, False] * 2
+    assert state.path_mean > 0
+
+
+def test_a_step_depends_on_seed_and_position_only():
+    real = torch.rand(4, 3, 8, 8)
+    first, second = tiny_state("loss.style_mixing=0.9"), tiny_state("loss.style_mixing=0.9")
+    train_step(first, real, None)
+    torch.rand(17)  # whatever else draws random numbers
+    train_step(second, real, None)
+    assert not any(moved(first.generator, weights(second.generator)))
+
+
+def test_conditional_step_and_style_mixing_run():
+    state = tiny_state("loss.style_mixing=1", classes=3)
+    terms = train_step(state, torch.rand(4, 3, 8, 8), torch.eye(3)[[0, 1, 2, 0]])
+    assert {"loss/g", "loss/d", "r1", "diversity"} <= terms.keys()
+
+
+def test_broken_gradients_become_finite():
+    parameter = torch.nn.Parameter(torch.zeros(4))
+    parameter.grad = torch.tensor([float("nan"), float("inf"), float("-inf"), 1.0])
+    norm = update(torch.optim.SGD([parameter], lr=1.0))
+    assert not torch.isfinite(norm)
+    assert parameter.tolist() == pytest.approx([0.0, -1e5, 1e5, -1.0])
+    assert parameter.grad is None

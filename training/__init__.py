@@ -1,0 +1,1 @@
+"""Training: data, losses, augmentation, steps and the loop. Imports `gan` and `ops`, never `metrics`."""

@@ -1,0 +1,139 @@
+"""RunConfig: everything that decides what a training run computes, checked before it starts."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from gan.architectures import discriminator_config, generator_config
+from gan.config import from_dict, load_yaml, override
+from gan.errors import UsageError, unknown
+from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from training.losses import LOSSES
+from training.schedules import default_r1_gamma
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """path: zip or folder.  xflip: mirror each image with probability 1/2.  conditional: train on class labels.
+    workers: processes that decode images; 0 decodes in the training process.
+    """
+
+    path: str = ""
+    xflip: bool = False
+    conditional: bool = False
+    workers: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """name: a key of LOSSES.  r1_gamma: weight of R1; None: 0.0002 * resolution^2 / batch.  *_interval: steps
+    between two penalty steps (lazy regularisation), None: every step, with the main loss.  path_length_weight: 0 is off.
+    style_mixing: probability that a batch takes its later layers' w from other z.
+    """
+
+    name: str = "logistic"
+    r1_gamma: float | None = None
+    r1_interval: int = 16
+    path_length_weight: float = 0.0
+    path_length_interval: int = 4
+    path_length_decay: float = 0.01
+    path_length_shrink: int = 2
+    style_mixing: float = 0.0
+
+    def __post_init__(self):
+        _ = LOSSES[self.name]
+        at_least(self, 1, "r1_interval", "path_length_interval", "path_length_shrink")
+        if not 0 <= self.style_mixing <= 1:
+            raise ValueError(f"style_mixing is a probability; got {self.style_mixing}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig:
+    """Adam before the correction for lazy regularisation (Karras et al. 2020, appendix B)."""
+
+    lr: float = 0.002
+    beta1: float = 0.0
+    beta2: float = 0.99
+    eps: float = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class EMAConfig:
+    """kimg: half-life of the weight average.  rampup: at most this fraction of the images seen; None for no limit."""
+
+    kimg: float = 10.0
+    rampup: float | None = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A run.  kimg: length in thousands of real images shown to D.  batch: images per step.
+
+    tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
+    """
+
+    preset: str = "custom"
+    seed: int = 0
+    kimg: float = 25000.0
+    batch: int = 32
+    tick_kimg: float = 4.0
+    snapshot_ticks: int = 50
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: Any = field(default_factory=GeneratorConfig, metadata={"variants": generator_config})
+    discriminator: Any = field(
+        default_factory=DiscriminatorConfig, metadata={"variants": discriminator_config}
+    )
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer_g: AdamConfig = field(default_factory=AdamConfig)
+    optimizer_d: AdamConfig = field(default_factory=AdamConfig)
+    ema: EMAConfig = field(default_factory=EMAConfig)
+
+    def __post_init__(self):
+        at_least(self, 1, "batch", "snapshot_ticks")
+        if self.kimg <= 0 or self.tick_kimg <= 0:
+            raise ValueError(f"kimg and tick_kimg must be > 0; got {self.kimg} and {self.tick_kimg}")
+        group = self.discriminator.mbstd_group
+        if group is not None and self.batch % min(group, self.batch):
+            raise ValueError(f"batch {self.batch} must be a multiple of discriminator.mbstd_group {group}")
+
+
+def at_least(config: object, minimum: int, *names: str) -> None:
+    """ValueError naming the first field of `config` below `minimum`."""
+    for name in names:
+        if getattr(config, name) < minimum:
+            raise ValueError(f"{name} must be >= {minimum}; got {getattr(config, name)}")
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets."""
+    folder = resources.files("training") / "presets"
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def load_preset(name: str) -> RunConfig:
+    """A shipped preset, or the YAML file at path `name`. UsageError with the nearest name if there is neither."""
+    if name in preset_names():
+        with resources.as_file(resources.files("training") / "presets" / f"{name}.yaml") as path:
+            data = load_yaml(path)
+    elif Path(name).suffix in {".yaml", ".yml"}:
+        data, name = load_yaml(Path(name)), Path(name).stem
+    else:
+        raise UsageError(unknown("preset", name, preset_names()) + "; a path to a .yaml file works too")
+    return from_dict(RunConfig, {"preset": name, **data})
+
+
+def fit(config: RunConfig, *, resolution: int, channels: int, classes: int) -> RunConfig:
+    """The config with networks shaped for the data and r1_gamma filled in.
+
+    Raises:
+        UsageError: a resolution that the networks cannot have.
+    """
+    shape = [f"resolution={resolution}", f"channels={channels}", f"c_dim={classes}"]
+    shapes = [f"{network}.{item}" for network in ("generator", "discriminator") for item in shape]
+    config = override(config, shapes)
+    if config.loss.r1_gamma is None:
+        gamma = default_r1_gamma(resolution, config.batch)
+        config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, r1_gamma=gamma))
+    return config

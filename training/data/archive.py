@@ -1,0 +1,305 @@
+"""Read a data set: a zip or a folder of square 8-bit images of one size, with or without `dataset.json`.
+
+Images are PNG, JPEG or WebP, grey or RGB, at any depth below the top; other files are ignored, and so are
+hidden ones. `dataset.json`, if there is one, lies at the top: {"labels": [[name, int], ...] | null,
+"classes": [...], "manifest": {...}}, of which every key may be absent. Order is that of the sorted names.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from gan.errors import UserError
+
+CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+INDEX = "dataset.json"
+_MODES = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}  # Pillow mode -> the mode that holds it without loss
+_REMEDY = "convert it to an 8-bit RGB or grey PNG without transparency"
+
+
+class DataError(UserError):
+    """A data set cannot be used. Names the file and the member, what is wrong and the remedy."""
+
+
+class _Refused(Exception):
+    """What is wrong with an image, to follow its name."""
+
+
+class ImageDataset:
+    """Images by number, decoded when asked for.
+
+    Holds at most one open file, reopened in each process that reads, so copies may go to worker processes.
+    `labels` is int64 [N] or None, `classes` names them; `licence` is None where the set does not say.
+    """
+
+    def __init__(self, path: Path, use_labels: bool) -> None:
+        self.path = path
+        self._files = _ZipFiles(path) if path.is_file() else _FolderFiles(path)
+        index = self._read_index()
+        manifest = index.get("manifest") or {}
+        self.name: str = manifest.get("name") or path.stem
+        self.licence: str | None = manifest.get("licence")
+        self.names = sorted(filter(_is_image, self._files.names()))
+        if not self.names:
+            others = sorted(self._files.names())
+            holds = f"only {len(others)} other files such as {others[0]}" if others else "nothing"
+            raise DataError(f"{path} holds no PNG, JPEG or WebP image, {holds}: is it the right path?")
+        shape = self._decode(0).shape
+        self.channels, self.resolution = shape[0], shape[1]
+        self.classes, self.labels = _labels(path, index, self.names) if use_labels else ([], None)
+        self._cached = self._empty_cache()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def image(self, i: int) -> np.ndarray:
+        """Image `i`, uint8 [C, H, W] in [0, 255], read-only.
+
+        Raises DataError if it is damaged, or differs from the first image in size or colour.
+        """
+        if self._cached is None:
+            return self._checked(i)
+        images, present = self._cached
+        if not present[i]:
+            images[i] = self._checked(i)
+            present[i] = True
+        image = images[i]
+        image.setflags(write=False)
+        return image
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Fingerprint of the content: images, labels and manifest, but not the path or file times.
+
+        Covers the sorted names of the images and of `dataset.json` with size and CRC-32 (zip directory) or
+        with size and content (folder, all of which is read). A zip and a folder of the same images differ.
+        """
+        digest = hashlib.sha256()
+        used = [INDEX, *self.names] if INDEX in self._files.names() else self.names
+        for name in sorted(used):
+            digest.update(f"{name}\0{self._files.fingerprint(name)}\n".encode())
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """Release the file and the memory; the next read opens it again."""
+        self._files.close()
+        self._cached = self._empty_cache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cached": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._cached = self._empty_cache()
+
+    def _empty_cache(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Images [N, C, H, W], filled as they are read, and which of them are there [N]; None if too many."""
+        shape = (len(self.names), self.channels, self.resolution, self.resolution)
+        if np.prod(shape) > CACHE_BYTES:
+            return None
+        return np.empty(shape, np.uint8), np.zeros(len(self.names), bool)
+
+    def _checked(self, i: int) -> np.ndarray:
+        image = self._decode(i)
+        expected = (self.channels, self.resolution, self.resolution)
+        if image.shape != expected:
+            raise DataError(
+                f"{self.path}: {self.names[i]} is {_format(image.shape)}, but {self.names[0]} is "
+                f"{_format(expected)}: convert all images to one size and colour, or remove it"
+            )
+        return image
+
+    def _decode(self, i: int) -> np.ndarray:
+        """Image `i` whatever its size. Raises DataError if it is damaged, not square or not 8 bits deep."""
+        try:
+            image = _decode(self._files.read(self.names[i]))
+        except _Refused as error:
+            raise DataError(f"{self.path}: {self.names[i]} {error}") from error
+        image.setflags(write=False)
+        return image
+
+    def _read_index(self) -> dict[str, Any]:
+        """Content of `dataset.json`, {} if there is none."""
+        if INDEX not in self._files.names():
+            return {}
+        try:
+            index = json.loads(self._files.read(INDEX))
+        except _Refused as error:
+            raise DataError(f"{self.path}: {INDEX} {error}") from error
+        except ValueError as error:
+            raise DataError(
+                f"{self.path}: {INDEX} is not JSON ({_line(error)}): mend or remove it"
+            ) from error
+        if not isinstance(index, dict) or not isinstance(index.get("manifest") or {}, dict):
+            raise DataError(
+                f'{self.path}: {INDEX} is not an object such as {{"labels": null}}: mend or remove it'
+            )
+        return index
+
+
+def open_dataset(path: str | Path, *, use_labels: bool = True) -> ImageDataset:
+    """Open a zip or folder; only the first image is decoded, the others are checked as they are read.
+
+    `use_labels` False leaves the labels aside, whatever is wrong with them. Raises DataError, in one line, if
+    there is no such file, it is no zip or holds no image, or the first image or the labels cannot be used.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f"no data set at {path}: mend the path, or make one with `gan data openmoji --out {path}`"
+        )
+    return ImageDataset(path, use_labels)
+
+
+class _FolderFiles:
+    """The files below a folder, named by their path relative to it with forward slashes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names = frozenset(self._walk())
+
+    def _walk(self) -> Iterator[str]:
+        for folder, _, files in os.walk(self._path):
+            for file in files:
+                yield Path(folder, file).relative_to(self._path).as_posix()
+
+    def names(self) -> frozenset[str]:
+        return self._names
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self._path / name).read_bytes()
+        except OSError as error:
+            raise _Refused(f"cannot be read ({error.strerror}): restore it or allow reading") from error
+
+    def fingerprint(self, name: str) -> str:
+        try:
+            content = self.read(name)
+        except _Refused as error:
+            raise DataError(f"{self._path}: {name} {error}") from error
+        return f"{len(content)} {hashlib.sha256(content).hexdigest()}"
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class _ZipFiles:
+    """The files in a zip."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: tuple[int, zipfile.ZipFile] | None = None  # process that opened it, and the file
+        infos = [info for info in self._zip().infolist() if not info.is_dir()]
+        self._fingerprints = {info.filename: f"{info.file_size} {info.CRC:08x}" for info in infos}
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self._fingerprints)
+
+    def read(self, name: str) -> bytes:
+        damaged = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
+        try:
+            return self._zip().read(name)
+        except damaged as error:
+            raise _Refused(f"is damaged in the zip ({_line(error)}): copy or make the zip again") from error
+        except (RuntimeError, NotImplementedError) as error:  # a password, an unknown compression
+            raise _Refused(
+                f"cannot be unpacked ({_line(error)}): make the zip again with `zip -0`"
+            ) from error
+
+    def fingerprint(self, name: str) -> str:
+        return self._fingerprints[name]
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": None}
+
+    def _zip(self) -> zipfile.ZipFile:
+        """The open zip. Processes do not share one, because they would share its position."""
+        if self._open is None or self._open[0] != os.getpid():
+            try:
+                self._open = os.getpid(), zipfile.ZipFile(self._path)
+            except (zipfile.BadZipFile, OSError) as error:
+                raise DataError(
+                    f"{self._path} is not a readable zip ({_line(error)}): "
+                    "copy or make it again, or name a folder"
+                ) from error
+        return self._open[1]
+
+
+def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[str], np.ndarray | None]:
+    """Class names and the label of each image, int64 [N]; None where `index` has no labels."""
+    pairs, classes = index.get("labels"), index.get("classes") or []
+    if not pairs:
+        return [], None
+    try:
+        by_name = {name.replace("\\", "/"): label for name, label in pairs}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: labels in {INDEX} must be a list of [name, class number] pairs") from error
+    labels = [by_name.get(name) for name in names]
+    for name, label in zip(names, labels, strict=True):
+        if label is None:
+            raise DataError(f"{path}: {INDEX} has no label for {name}: add it, or set labels to null for all")
+        if type(label) is not int or label < 0 or (classes and label >= len(classes)):
+            known = f"0 to {len(classes) - 1}" if classes else "0, 1, 2, ..."
+            raise DataError(
+                f"{path}: {name} has the label {label!r} in {INDEX}: write a class number, {known}"
+            )
+    return [str(c) for c in classes] or [str(c) for c in range(max(labels) + 1)], np.array(labels, np.int64)
+
+
+def _decode(data: bytes) -> np.ndarray:
+    """uint8 [C, H, W] of a square image file. Raises _Refused."""
+    if (
+        data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
+    ):  # Pillow would drop the low byte of RGB silently
+        raise _Refused(f"has 16 bits per channel: {_REMEDY}")
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+            _check(image)
+            array = np.asarray(image.convert(_MODES[image.mode]))  # [H, W] or [H, W, C]
+    except UnidentifiedImageError as error:
+        raise _Refused("is not a PNG, JPEG or WebP image: replace or remove it") from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise _Refused(f"is damaged ({_line(error)}): replace or remove it") from error
+    return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
+
+
+def _check(image: Image.Image) -> None:
+    """Refuse, from the header, what would lose something on the way to square 8-bit grey or RGB."""
+    if image.width != image.height:
+        raise _Refused(f"is {image.width}x{image.height} pixels, not square: crop or pad it")
+    if getattr(image, "n_frames", 1) > 1:
+        raise _Refused(f"holds {image.n_frames} pictures: save one of them as a PNG")
+    if image.mode not in _MODES:
+        raise _Refused(f"has colour mode {image.mode}: {_REMEDY}")
+    if "transparency" in image.info:
+        raise _Refused(f"has transparency: {_REMEDY}")
+
+
+def _is_image(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden
+
+
+def _format(shape: tuple[int, ...]) -> str:
+    return f"{shape[2]}x{shape[1]} {'RGB' if shape[0] == 3 else 'grey'}"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,117 @@
+"""Endless batches in an order that any position recomputes, so a run resumes exactly where it stopped.
+
+Position p counts the images since the start of training. Epoch p // N visits each of the N images once, in an
+order drawn from (seed, epoch); the same draw holds a coin per position for horizontal flips. Nothing depends
+on the batch size, the number of processes, the workers, or on earlier positions.
+"""
+
+import functools
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from gan.errors import UsageError
+from training.data.archive import DataError, ImageDataset
+
+Batch = tuple[Tensor, Tensor]
+
+
+def index_at(position: int, length: int, seed: int) -> tuple[int, int]:
+    """(image number in [0, length), epoch) at `position` >= 0 of the endless order."""
+    epoch, step = divmod(position, length)
+    return int(_epoch(length, seed, epoch)[0][step]), epoch
+
+
+def flip_at(position: int, length: int, seed: int) -> bool:
+    """Whether the image at `position` is mirrored when flips are on: a fair coin for each position."""
+    epoch, step = divmod(position, length)
+    return bool(_epoch(length, seed, epoch)[1][step])
+
+
+def batches(
+    dataset: ImageDataset,
+    *,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    xflip: bool = False,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Batch]:
+    """Endless (images uint8 [N, C, H, W], labels int64 [N], -1 where the set has none).
+
+    `batch_size` and `start` count the images of all `world` processes; N = batch_size / world. Process `rank`
+    gets every world-th image of each batch, beginning with its own number. `workers` processes decode ahead;
+    their number changes nothing in the result. Raises UsageError if the processes cannot share a batch
+    evenly, and, while iterating, DataError as `ImageDataset.image` does.
+    """
+    if batch_size < 1 or batch_size % world:
+        raise UsageError(
+            f"batch {batch_size} cannot be shared by {world} processes: choose a multiple of {world}"
+        )
+    positions = _Positions(batch_size, start, rank, world)
+    reader = _Reader(dataset, seed, xflip)
+    if workers == 0:
+        results = map(reader.__getitems__, positions)
+    else:  # an own generator: the loader would otherwise draw from, and so move, the global random state
+        rng = torch.Generator().manual_seed(seed)
+        results = iter(
+            DataLoader(
+                reader, batch_sampler=positions, num_workers=workers, collate_fn=_identity, generator=rng
+            )
+        )
+    return map(_raise_error, results)
+
+
+class _Positions:
+    """The positions of one process, batch by batch, without end."""
+
+    def __init__(self, batch_size: int, start: int, rank: int, world: int) -> None:
+        self.batch_size, self.start, self.rank, self.world = batch_size, start, rank, world
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for first in itertools.count(self.start, self.batch_size):
+            yield list(range(first + self.rank, first + self.batch_size, self.world))
+
+
+class _Reader(Dataset):
+    """Turns the positions of a batch into the batch; in a worker process as in the main one."""
+
+    def __init__(self, dataset: ImageDataset, seed: int, xflip: bool) -> None:
+        self.dataset, self.seed, self.xflip = dataset, seed, xflip
+
+    def __getitems__(self, positions: list[int]) -> Batch | DataError:
+        """The batch, or the DataError that stopped it: raised in a worker it would grow into a traceback."""
+        length = len(self.dataset)
+        numbers = [index_at(position, length, self.seed)[0] for position in positions]
+        try:
+            images = np.stack([self.dataset.image(number) for number in numbers])  # [N, C, H, W]
+        except DataError as error:
+            return error
+        if self.xflip:
+            flips = np.array([flip_at(position, length, self.seed) for position in positions])
+            images[flips] = images[flips, ..., ::-1]
+        labels = np.full(len(numbers), -1) if self.dataset.labels is None else self.dataset.labels[numbers]
+        return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def _raise_error(result: Batch | DataError) -> Batch:
+    if isinstance(result, DataError):
+        raise result
+    return result
+
+
+def _identity(batch: Batch | DataError) -> Batch | DataError:
+    return batch
+
+
+@functools.lru_cache(maxsize=4)
+def _epoch(length: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Order of the images and coin of each position, both [length]; batches rarely touch more than two."""
+    rng = np.random.default_rng((seed, epoch))
+    return rng.permutation(length), rng.integers(0, 2, length, dtype=np.int8).astype(bool)

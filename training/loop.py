@@ -1,0 +1,74 @@
+"""The order of events: fetch, step, average, tick, snapshot."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan import checkpoint, ema, sampling
+from gan.images import grid, save_png, to_float
+from training.data.archive import ImageDataset
+from training.reporting import Reporter
+from training.state import TrainState
+from training.step import train_step
+
+GRID = 64  # images in reals.png and fakes-*.png
+
+
+def train(
+    state: TrainState,
+    data: Iterator[tuple[Tensor, Tensor]],
+    *,
+    run: Path,
+    reporter: Reporter,
+    snapshot: Callable[[], None],
+    should_stop: Callable[[], str | None],
+) -> str | None:
+    """Train until config.kimg, or until `should_stop` gives a reason, which is returned.
+
+    Args:
+        data: batches of uint8 [N, C, H, W] and labels [N], from state.nimg on.
+        snapshot: called with the state at rest, every `snapshot_ticks` ticks and at the end.
+    """
+    config, device = state.config, state.path_mean.device
+    tick_images = round(config.tick_kimg * 1000)
+    since, reason = state.nimg, None
+    started = time.perf_counter()
+    while state.nimg < config.kimg * 1000 and reason is None:
+        images, labels = next(data)
+        c = sampling.one_hot(labels, config.generator.c_dim).to(device) if config.generator.c_dim else None
+        reporter.step(train_step(state, to_float(images.to(device)), c), config.batch)
+        beta = ema.ema_beta(config.batch, state.nimg, config.ema.kimg, config.ema.rampup)
+        ema.update(state.ema, state.generator, beta)
+        state.nimg += config.batch
+        reason = should_stop()
+        done = reason is not None or state.nimg >= config.kimg * 1000
+        if done or state.nimg // tick_images > state.tick:
+            state.tick = state.nimg // tick_images
+            seconds = time.perf_counter() - started
+            state.seconds += seconds
+            record = reporter.tick(state, seconds, state.nimg - since)
+            if done or state.tick % config.snapshot_ticks == 0:
+                show(state, run, reporter)
+                snapshot()
+            if done:
+                reporter.hyper_parameters(state, record)
+            since, started = state.nimg, time.perf_counter()
+    return reason
+
+
+def show(state: TrainState, run: Path, reporter: Reporter) -> None:
+    """Write fakes-<kimg>.png: the weight average's images of seeds 0, 1, ... at psi 1, 8 in a row."""
+    pictures = torch.cat(list(sampling.images(state.ema, range(GRID))))
+    picture = grid(pictures, 8)
+    save_png(run / f"fakes-{checkpoint.folder_name(state.nimg)}.png", picture)
+    reporter.images("fakes", picture, state.nimg)
+
+
+def show_reals(dataset: ImageDataset, run: Path) -> None:
+    """Write reals.png: the first images of the set, evenly spaced."""
+    count = min(GRID, len(dataset))
+    pictures = [torch.from_numpy(dataset.image(i * len(dataset) // count).copy()) for i in range(count)]
+    save_png(run / "reals.png", grid(torch.stack(pictures), 8))

@@ -1,0 +1,178 @@
+"""What a run says: console line, log.txt, stats.jsonl and TensorBoard, one record per tick."""
+
+import dataclasses
+import json
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from gan.config import to_dict
+from gan.files import atomic_write
+from training.state import TrainState
+
+KEYS = (
+    "kimg", "tick", "seconds", "sec_per_kimg", "loss/g", "loss/d", "logits/real", "logits/fake", "r1", "path_length",
+    "augment/p", "grad_norm/g", "grad_norm/d", "diversity", "memory_gib",
+)  # fmt: skip
+
+
+class Means:
+    """Running means of named terms since the last `take`, in float64."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        """Add one step's terms; a term may be absent from some steps."""
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0) + value.double()
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """Means by name, and start again."""
+        means = {name: float(value) / self._counts[name] for name, value in self._sums.items()}
+        self.__init__()
+        return means
+
+
+class Reporter:
+    """Writes the records of one session of a run; use as a context manager.
+
+    What a previous session wrote beyond the image count it is resumed from is dropped.
+    """
+
+    def __init__(self, run: Path, state: TrainState) -> None:
+        self.run = run
+        self.means = Means()
+        self._total = round(state.config.kimg * 1000)
+        _truncate(run / "stats.jsonl", state.nimg / 1000)
+        self._writer = SummaryWriter(str(run), purge_step=state.nimg + 1 if state.nimg else None)
+        self._writer.add_text("config", f"```yaml\n{(run / 'config.yaml').read_text()}```", state.nimg)
+        self._bar = tqdm(
+            total=self._total,
+            initial=state.nimg,
+            unit="img",
+            desc="training",
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> "Reporter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        self._writer.close()
+
+    def step(self, terms: Mapping[str, Tensor], batch: int) -> None:
+        """Record one step."""
+        self.means.add(terms)
+        self._bar.update(batch)
+
+    def tick(self, state: TrainState, seconds: float, images: int) -> dict[str, float | None]:
+        """Write the record of a tick that took `seconds` for `images`; returns it."""
+        means = self.means.take()
+        record = dict.fromkeys(KEYS) | means
+        record |= {
+            "kimg": state.nimg / 1000,
+            "tick": state.tick,
+            "seconds": round(state.seconds, 3),
+            "sec_per_kimg": round(seconds / images * 1000, 4) if images else None,
+            "augment/p": 0.0,
+            "memory_gib": round(peak_memory(), 3),
+        }
+        with (self.run / "stats.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({key: _finite(value) for key, value in record.items()}) + "\n")
+        for key, value in record.items():
+            if value is not None and key not in {"kimg", "tick"}:
+                self._writer.add_scalar(key, value, state.nimg)
+        self.say(self._line(state, record))
+        return record
+
+    def images(self, name: str, picture: Tensor, nimg: int) -> None:
+        """Show uint8 [C, H, W] in TensorBoard."""
+        self._writer.add_image(name, picture, nimg)
+
+    def scalars(self, values: Mapping[str, float], nimg: int) -> None:
+        """Further numbers, such as metrics, in TensorBoard."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, nimg)
+
+    def hyper_parameters(self, state: TrainState, record: Mapping[str, float | None]) -> None:
+        """Enter the run in TensorBoard's table of hyper-parameters with its latest losses."""
+        flat = _flatten(to_dict(dataclasses.replace(state.config)))
+        measured = {f"final/{k}": v for k, v in record.items() if v is not None and "/" in k}
+        self._writer.add_hparams(flat, measured, run_name=".")
+        self._writer.flush()
+
+    def say(self, text: str) -> None:
+        """One line on the console (stderr) and in log.txt."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            click.echo(text, err=True)
+        with (self.run / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def _line(self, state: TrainState, record: Mapping[str, float | None]) -> str:
+        left = (self._total - state.nimg) / 1000 * (record["sec_per_kimg"] or 0)
+        parts = [
+            f"kimg {record['kimg']:.1f}/{self._total / 1000:g}",
+            f"time {duration(state.seconds)}",
+            f"sec/kimg {record['sec_per_kimg'] or 0:.2f}",
+            *(f"{key} {record[key]:.3f}" for key in ("loss/g", "loss/d") if record[key] is not None),
+            f"diversity {record['diversity'] or 0:.2f}",
+            f"mem {record['memory_gib']:.2f} GiB",
+            f"ETA {duration(left)}",
+        ]
+        return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """65 -> '1m05s', 3700 -> '1h01m'."""
+    minutes, secs = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{secs:02d}s"
+
+
+def peak_memory() -> float:
+    """Largest memory so far in GiB: of the accelerator where one is used, else of this process."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 2**30
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def _truncate(path: Path, kimg: float) -> None:
+    """Keep the complete records of a JSON-lines file up to `kimg`."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["kimg"] <= kimg:
+                kept.append(line + "\n")
+        except ValueError:  # the half-written last line of a killed process
+            break
+    with atomic_write(path) as temporary:
+        temporary.write_text("".join(kept), encoding="utf-8")
+
+
+def _flatten(data: object, prefix: str = "") -> dict[str, bool | float | str]:
+    if isinstance(data, dict):
+        flat: dict[str, bool | float | str] = {}
+        for key, value in data.items():
+            flat |= _flatten(value, f"{prefix}.{key}" if prefix else key)
+        return flat
+    return {prefix: data if isinstance(data, bool | int | float | str) else str(data)}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is None or abs(value) < float("inf") else None

@@ -1,0 +1,179 @@
+"""Run directories: number, files that describe the run, checkpoints, and finding a run to resume."""
+
+import json
+import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gan
+from gan import checkpoint
+from gan.config import dumps_yaml, from_dict, to_dict
+from gan.errors import UserError
+from gan.files import atomic_bytes
+from training.config import RunConfig
+from training.data.archive import ImageDataset
+from training.state import TrainState, create
+
+FREE_TO_CHANGE = frozenset(
+    {"kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
+)  # without effect on a step
+
+
+def new_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path:
+    """Make runs/00003-<preset>-<data>/ with config.yaml and environment.json. UserError if it cannot be written."""
+    suffix = _suffix(config, dataset)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        numbers = [int(p.name[:5]) for p in out.iterdir() if re.match(r"\d{5}-", p.name)]
+        run = out / f"{max(numbers, default=-1) + 1:05d}-{suffix}"
+        run.mkdir()
+    except OSError as error:
+        raise UserError(
+            f"cannot make a run directory in {out}: {error.strerror}; choose another --out"
+        ) from error
+    describe(run, config)
+    return run
+
+
+def describe(run: Path, config: RunConfig) -> None:
+    """Write the resolved config and what it runs on."""
+    atomic_bytes(run / "config.yaml", dumps_yaml(config).encode())
+    atomic_bytes(run / "environment.json", json.dumps(environment(), indent=2).encode())
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware that a result may depend on."""
+    cuda = torch.cuda.is_available()
+    return {
+        "gan": gan.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cuda": torch.version.cuda if cuda else None,
+        "gpu": torch.cuda.get_device_name() if cuda else None,
+    }
+
+
+def find_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path | None:
+    """The newest run of this preset and data below `out` that has a good checkpoint."""
+    for run in sorted(out.glob(f"[0-9]*-{_suffix(config, dataset)}"), reverse=True):
+        if checkpoint.newest_good(run)[0]:
+            return run
+    return None
+
+
+def begin(
+    config: RunConfig,
+    dataset: ImageDataset,
+    about: Mapping[str, Any],
+    *,
+    out: Path,
+    resume: str | None,
+    device: torch.device,
+) -> tuple[Path, TrainState]:
+    """A new run, or one to go on with: its directory and its state.
+
+    resume: None; "auto", the newest run of this preset and data below `out`, if there is one; or a run or
+    checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
+    """
+    if resume == "auto":
+        run = find_run(out, config, dataset)
+        folder = checkpoint.newest_good(run)[0] if run else None
+    else:
+        folder = checkpoint.resolve(resume) if resume else None
+    if folder is None:
+        return new_run(out, config, dataset), create(config, device)
+    run = folder.resolve().parent.parent
+    state = restore(folder, config, about, device)
+    checkpoint.sweep_temporaries(run)
+    describe(run, config)
+    return run, state
+
+
+def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
+    """Write the checkpoint of this moment; `data` describes the data set."""
+    config = to_dict(state.config)
+    return checkpoint.write(
+        run / "checkpoints" / checkpoint.folder_name(state.nimg),
+        config={
+            "kimg": state.nimg / 1000,
+            "generator": config["generator"],
+            "discriminator": config["discriminator"],
+            "run": config,
+            "data": dict(data),
+        },
+        generator=state.ema,
+        discriminator=state.discriminator,
+        training_tensors=state.tensors(),
+        training_state=state.counters(),
+        card=card(state, data),
+    )
+
+
+def restore(folder: Path, config: RunConfig, data: Mapping[str, Any], device: torch.device) -> TrainState:
+    """The state saved in checkpoint `folder`, to go on under `config`.
+
+    Raises UserError when the data set, or a setting that changes a step, differs from the saved run's.
+    """
+    saved = checkpoint.read(folder)
+    if saved.config["data"]["sha256"] != data["sha256"]:
+        raise UserError(
+            f"{folder} was trained on other images ({saved.config['data']['name']}): resume with the same --data"
+        )
+    old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
+    new = _flat(to_dict(config))
+    changed = [
+        f"{k}: {old.get(k)} -> {new.get(k)}"
+        for k in old | new
+        if old.get(k) != new.get(k) and k not in FREE_TO_CHANGE
+    ]
+    if changed:
+        raise UserError(
+            f"cannot resume {folder} with other settings ({'; '.join(changed)}): restore them or start a new run"
+        )
+    state = create(config, device)
+    state.restore(*saved.training())
+    state.ema.load_state_dict(saved.generator().state_dict())
+    state.discriminator.load_state_dict(saved.discriminator().state_dict())
+    return state
+
+
+def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:
+    """What a checkpoint keeps of its data set."""
+    return {
+        "name": dataset.name,
+        "sha256": dataset.sha256,
+        "images": len(dataset),
+        "classes": classes,
+        "licence": dataset.licence,
+    }
+
+
+def card(state: TrainState, data: Mapping[str, Any]) -> str:
+    """A model card in Markdown."""
+    network = state.config.generator
+    return (
+        f"# {state.config.preset} on {data['name']}, {state.nimg / 1000:g} kimg\n\n"
+        f"- Generator: {network.type}, {network.resolution}x{network.resolution}, {network.channels} channels\n"
+        f"- Data: {data['images']} images, sha256 of the set {data['sha256']}, licence: {data['licence'] or 'not stated'}\n"
+        f"- Seed: {state.config.seed}\n\n"
+        "Images from this model are made by a machine. Say so where you show them, and keep to the licence of the data.\n"
+    )
+
+
+def _suffix(config: RunConfig, dataset: ImageDataset) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{config.preset}-{dataset.path.stem}")
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat

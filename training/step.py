@@ -1,0 +1,144 @@
+"""One optimisation step: four phases, each a loss of one network, in the order of Karras et al. 2020.
+
+Every phase returns the terms it measured, as detached tensors. Random numbers come from torch's global
+state, which `seed_step` sets from the run's seed and the image count: a resumed run draws what it would
+have drawn.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan.latents import mix
+from training.losses import LOSSES
+from training.losses.penalties import path_length, r1_penalty
+from training.state import TrainState
+
+Terms = dict[str, Tensor]
+
+
+def seed_step(seed: int, nimg: int, rank: int = 0) -> None:
+    """Set torch's random state from (seed, images seen, rank)."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, nimg, rank)).generate_state(1, np.uint64)[0] >> 1))
+
+
+def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
+    """Generator, then discriminator, each with its penalty when due.
+
+    Args:
+        real: [N, C, H, W] in [-1, 1].
+        c: one-hot labels of `real` [N, c_dim], or None. Fakes take the same labels, shuffled.
+    """
+    loss, step = state.config.loss, state.step
+    seed_step(state.config.seed, state.nimg)
+    terms = g_main(state, len(real), c)
+    if loss.path_length_weight and step % loss.path_length_interval == 0:
+        terms |= g_path_length(state, len(real), c)
+    terms |= d_main(state, real, c)
+    if loss.r1_gamma and step % loss.r1_interval == 0:
+        terms |= d_r1(state, real, c)
+    return terms
+
+
+def g_main(state: TrainState, batch: int, c: Tensor | None) -> Terms:
+    """Adversarial loss of the generator; also moves the running mean of w."""
+    c = shuffled(c)
+    with training(state.generator):
+        ws = draw_ws(state, batch, c, update_w_avg=True)
+        logits = state.discriminator(state.generator.synthesis(ws, noise="random"), c)
+        loss = LOSSES[state.config.loss.name].generator(logits).mean()
+        loss.backward()
+    return {"loss/g": loss.detach(), "grad_norm/g": update(state.optimizer_g)}
+
+
+def g_path_length(state: TrainState, batch: int, c: Tensor | None) -> Terms:
+    """Path length regularisation on a fraction of the batch, weighted by its interval."""
+    config = state.config.loss
+    batch = max(batch // config.path_length_shrink, 1)
+    c = None if c is None else shuffled(c)[:batch]
+    with training(state.generator):
+        ws = draw_ws(state, batch, c)
+        images = state.generator.synthesis(ws, noise="random")
+        noise = torch.randn_like(images)
+        penalty, state.path_mean, lengths = path_length(
+            ws, images, noise, state.path_mean, config.path_length_decay
+        )
+        (penalty.mean() * config.path_length_weight * config.path_length_interval).backward()
+    update(state.optimizer_g)
+    return {"path_length": lengths.mean()}
+
+
+def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
+    """Adversarial loss of the discriminator on reals and fresh fakes."""
+    c_fake = shuffled(c)
+    with torch.no_grad():
+        fake = state.generator.synthesis(draw_ws(state, len(real), c_fake), noise="random")
+    with training(state.discriminator):
+        fake_logits = state.discriminator(fake, c_fake)
+        real_logits = state.discriminator(real, c)
+        loss = LOSSES[state.config.loss.name].discriminator(real_logits, fake_logits).mean()
+        loss.backward()
+    return {
+        "loss/d": loss.detach(),
+        "logits/real": real_logits.detach().mean(),
+        "logits/fake": fake_logits.detach().mean(),
+        "grad_norm/d": update(state.optimizer_d),
+        "diversity": fake.std(dim=0).mean() / real.std(dim=0).mean().clamp_min(1e-8),
+    }
+
+
+def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
+    """gamma / 2 * R1, weighted by its interval."""
+    config = state.config.loss
+    real = real.detach().requires_grad_()
+    with training(state.discriminator):
+        penalty = r1_penalty(real, state.discriminator(real, c))
+        (penalty.mean() * (config.r1_gamma / 2) * config.r1_interval).backward()
+    update(state.optimizer_d)
+    return {"r1": penalty.detach().mean()}
+
+
+def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
+    """ws [batch, num_ws, w_dim] of fresh z, with style mixing at the configured probability."""
+    generator, probability = state.generator, state.config.loss.style_mixing
+    z = torch.randn(batch, generator.z_dim, device=state.path_mean.device)
+    ws = generator.mapping(z, c)
+    if update_w_avg:
+        generator.mapping.update_w_avg(ws[:, 0])
+    if probability and torch.rand([]) < probability:
+        start = int(torch.randint(1, generator.num_ws, []))
+        ws = mix(ws, generator.mapping(torch.randn_like(z), c), start)
+    return ws
+
+
+def shuffled(c: Tensor | None) -> Tensor | None:
+    """The batch's labels in random order."""
+    return None if c is None else c[torch.randperm(len(c))]
+
+
+def update(optimizer: torch.optim.Optimizer) -> Tensor:
+    """One optimiser step, then empty gradients; returns the gradient's L2 norm.
+
+    A non-finite gradient entry becomes 0 (NaN) or +-1e5 (infinity), so that one bad batch cannot end a run.
+    """
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if not torch.isfinite(norm):
+        for gradient in gradients:
+            torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm
+
+
+class training:
+    """Gradients for the parameters of one network only, within the block."""
+
+    def __init__(self, network: nn.Module):
+        self.network = network
+
+    def __enter__(self) -> None:
+        self.network.requires_grad_(True)
+
+    def __exit__(self, *_: object) -> None:
+        self.network.requires_grad_(False)
