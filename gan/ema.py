@@ -11,7 +11,8 @@ def ema_beta(batch: int, nimg: int, kimg: float, rampup: float | None) -> float:
         batch: images per step.
         nimg: images seen before this step.
         kimg: half-life in thousands of images.
-        rampup: limits the half-life to this fraction of nimg, so that early weights are forgotten; None for no limit.
+        rampup: limits the half-life to this fraction of nimg, so that early weights are forgotten soon; None
+            for no limit.
     """
     half_life = kimg * 1000
     if rampup is not None:

@@ -161,7 +161,7 @@ class ToRGB(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution. Takes `num_conv` w's, and one more for ToRGB, shared with the next block."""
+    """All layers of one resolution: `num_conv` w's, and one more for ToRGB that the next block shares."""
 
     def __init__(self, config: GeneratorConfig, side: int):
         super().__init__()

@@ -16,7 +16,9 @@ from training.schedules import default_r1_gamma
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """path: zip or folder.  xflip: mirror each image with probability 1/2.  conditional: train on class labels.
+    """Where the images come from.
+
+    path: zip or folder.  xflip: mirror each image with probability 1/2.  conditional: train on class labels.
     workers: processes that decode images; 0 decodes in the training process.
     """
 
@@ -28,8 +30,11 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """name: a key of LOSSES.  r1_gamma: weight of R1; None: 0.0002 * resolution^2 / batch.  *_interval: steps
-    between two penalty steps (lazy regularisation), None: every step, with the main loss.  path_length_weight: 0 is off.
+    """What the networks minimise.
+
+    name: a key of LOSSES.  r1_gamma: weight of R1; None: 0.0002 * resolution^2 / batch; 0: off.
+    *_interval: steps between two penalty steps (lazy regularisation).  path_length_weight: 0 is off.
+    path_length_decay: of the running mean.  path_length_shrink: takes 1/n of the batch.
     style_mixing: probability that a batch takes its later layers' w from other z.
     """
 
@@ -61,7 +66,7 @@ class AdamConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EMAConfig:
-    """kimg: half-life of the weight average.  rampup: at most this fraction of the images seen; None for no limit."""
+    """kimg: half-life of the weight average; rampup: at most this fraction of the images seen."""
 
     kimg: float = 10.0
     rampup: float | None = 0.05
@@ -113,7 +118,7 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> RunConfig:
-    """A shipped preset, or the YAML file at path `name`. UsageError with the nearest name if there is neither."""
+    """A shipped preset, or the YAML file at path `name`. UsageError if there is neither."""
     if name in preset_names():
         with resources.as_file(resources.files("training") / "presets" / f"{name}.yaml") as path:
             data = load_yaml(path)

@@ -18,8 +18,8 @@ from gan.files import atomic_write
 from training.state import TrainState
 
 KEYS = (
-    "kimg", "tick", "seconds", "sec_per_kimg", "loss/g", "loss/d", "logits/real", "logits/fake", "r1", "path_length",
-    "augment/p", "grad_norm/g", "grad_norm/d", "diversity", "memory_gib",
+    "kimg", "tick", "seconds", "sec_per_kimg", "loss/g", "loss/d", "logits/real", "logits/fake", "r1",
+    "path_length", "augment/p", "grad_norm/g", "grad_norm/d", "diversity", "memory_gib",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ FREE_TO_CHANGE = frozenset(
 
 
 def new_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path:
-    """Make runs/00003-<preset>-<data>/ with config.yaml and environment.json. UserError if it cannot be written."""
+    """Make runs/00003-<preset>-<data>/ with config.yaml and environment.json; UserError if it cannot."""
     suffix = _suffix(config, dataset)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -84,7 +85,9 @@ def begin(
     """
     if resume == "auto":
         run = find_run(out, config, dataset)
-        folder = checkpoint.newest_good(run)[0] if run else None
+        folder, damaged = checkpoint.newest_good(run) if run else (None, [])
+        for _, reason in damaged:
+            warnings.warn(f"passed over a damaged checkpoint: {reason}", stacklevel=2)
     else:
         folder = checkpoint.resolve(resume) if resume else None
     if folder is None:
@@ -124,7 +127,7 @@ def restore(folder: Path, config: RunConfig, data: Mapping[str, Any], device: to
     saved = checkpoint.read(folder)
     if saved.config["data"]["sha256"] != data["sha256"]:
         raise UserError(
-            f"{folder} was trained on other images ({saved.config['data']['name']}): resume with the same --data"
+            f"{folder} was trained on other data ({saved.config['data']['name']}): resume with the same data"
         )
     old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
     new = _flat(to_dict(config))
@@ -135,7 +138,7 @@ def restore(folder: Path, config: RunConfig, data: Mapping[str, Any], device: to
     ]
     if changed:
         raise UserError(
-            f"cannot resume {folder} with other settings ({'; '.join(changed)}): restore them or start a new run"
+            f"cannot resume {folder} with other settings ({'; '.join(changed)}): restore them or start anew"
         )
     state = create(config, device)
     state.restore(*saved.training())
@@ -160,10 +163,11 @@ def card(state: TrainState, data: Mapping[str, Any]) -> str:
     network = state.config.generator
     return (
         f"# {state.config.preset} on {data['name']}, {state.nimg / 1000:g} kimg\n\n"
-        f"- Generator: {network.type}, {network.resolution}x{network.resolution}, {network.channels} channels\n"
-        f"- Data: {data['images']} images, sha256 of the set {data['sha256']}, licence: {data['licence'] or 'not stated'}\n"
+        f"- Generator: {network.type}, {network.resolution}x{network.resolution}x{network.channels}\n"
+        f"- Data: {data['images']} images, sha256 {data['sha256']}, licence {data['licence'] or 'unknown'}\n"
         f"- Seed: {state.config.seed}\n\n"
-        "Images from this model are made by a machine. Say so where you show them, and keep to the licence of the data.\n"
+        "Images from this model are made by a machine. Say so where you show them, and keep to the licence "
+        "of the data.\n"
     )
 
 

@@ -4,8 +4,8 @@
 def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tuple[float, float, float]:
     """(lr, beta1, beta2) of Adam when a penalty runs every `interval` steps (Karras et al. 2020, appendix B).
 
-    With c = k / (k + 1), lr * c and beta ** c make k + 1 updates weigh as much as k updates of an optimiser that
-    regularises in every step. None: no separate penalty step, values unchanged.
+    With c = k / (k + 1), lr * c and beta ** c make k + 1 updates weigh as much as k updates of an optimiser
+    that regularises in every step. None: no separate penalty step, values unchanged.
     """
     if interval is None:
         return lr, beta1, beta2

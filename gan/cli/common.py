@@ -28,10 +28,15 @@ prints them. Results go to stdout through click.echo, all else to stderr through
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from tqdm import tqdm
+
+from gan.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -47,6 +52,24 @@ seed_option = click.option(
     show_default=True,
     help="Seed of everything random; the same seed repeats the result.",
 )
+
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto (a GPU if there is one), cpu, cuda, cuda:1, ..."
+)
+
+
+def pick_device(name: str) -> "torch.device":
+    """The torch device of that name. Raises UsageError where it is unknown or not there."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name}: {reason}; use cpu, or cuda on a GPU") from error
 
 
 def echo_json(obj: Any) -> None:

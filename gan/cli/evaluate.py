@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import debug_option, echo_json, progress, seed_option
+from gan.cli.common import debug_option, device_option, echo_json, pick_device, progress, seed_option
 from gan.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ EPILOG = "Example: gan evaluate --model runs/00000-demo-openmoji-32 --data data/
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Images per batch.")
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation; 1 is none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+@device_option
 @seed_option
 @debug_option
 def command(
@@ -69,7 +69,7 @@ def command(
         raise UsageError(f"--psi {psi:g} needs --model; images are scored as they are")
     names = [name.strip() for name in metrics.split(",")]
     plan(names)  # refuse a misspelt name before anything is loaded
-    place = _device(device)
+    place = pick_device(device)
     with contextlib.closing(open_dataset(data)) as dataset, _spoken_warnings():
         if images is not None:
             records = _score_images(images, dataset, names, num_fakes, batch, place)
@@ -236,18 +236,6 @@ def _drawn_labels(dataset: "ImageDataset", seeds: Sequence[int], c_dim: int) -> 
         )
     return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
 
-
-def _device(name: str) -> "torch.device":
-    """Raises UsageError for a device that is unknown or not there."""
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"--device {name}: {str(error).splitlines()[0]}; use cpu, or cuda on a GPU"
-        ) from error
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import debug_option, progress, seed_option
+from gan.cli.common import debug_option, device_option, pick_device, progress, seed_option
 from gan.errors import UsageError, UserError, unknown
 from gan.files import atomic_bytes, atomic_write
 
@@ -65,7 +65,7 @@ Examples:
     help="Video: frames per second. GIF counts in 1/100 s, so it rounds this, to 50 at most.",
 )
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Images at a time.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+@device_option
 @seed_option
 @debug_option
 @click.pass_context
@@ -103,7 +103,7 @@ def command(
     _refuse_options_of_other_kinds(ctx, kind)
     numbers = parse_seeds(seeds)
     saved = checkpoint.read(checkpoint.resolve(model))
-    generator = saved.generator(_device(device))
+    generator = saved.generator(pick_device(device))
     classes = saved.config.get("data", {}).get("classes") or []
     labels = _labels(class_, classes, generator.c_dim, numbers, seed)
     draw = partial(
@@ -243,16 +243,3 @@ def _refuse_options_of_other_kinds(ctx: click.Context, kind: str) -> None:
             raise UsageError(
                 f"{option} is for a {wanted}, and this --out makes a {kind}; leave one of them out"
             )
-
-
-def _device(name: str) -> str:
-    """The device, if it is here. Raises UsageError if it is unknown or not there."""
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"--device {name}: {str(error).splitlines()[0]}; use cpu, or cuda on a GPU"
-        ) from error
-    return name

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import debug_option, seed_option
+from gan.cli.common import debug_option, device_option, pick_device, seed_option
 from gan.errors import UsageError
 
 if TYPE_CHECKING:
-    import torch
-
     from training.config import RunConfig
     from training.data.archive import ImageDataset
     from training.reporting import Reporter
@@ -63,7 +61,7 @@ Examples:
     type=click.FloatRange(min=0, min_open=True),
     help="Save and stop after this time; resume later.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
 @seed_option
 @debug_option
@@ -162,22 +160,9 @@ def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
     fitted = fit(config, resolution=dataset.resolution, channels=dataset.channels, classes=classes)
     if config.batch > len(dataset):
         raise UsageError(
-            f"batch {config.batch} is larger than the data set ({len(dataset)} images): lower --batch"
+            f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch"
         )
     return fitted, dataset
-
-
-def pick_device(name: str) -> "torch.device":
-    """The device of that name; "auto" is the first GPU, else the CPU. UsageError where there is none."""
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"no device '{name}' here: {str(error).splitlines()[0]}") from error
 
 
 def record_scores(
@@ -194,7 +179,7 @@ def record_scores(
 
 
 class Stop:
-    """Why to stop after the current step: Ctrl-C, SIGTERM, or the time is up. A second Ctrl-C stops at once."""
+    """Why to stop after the current step: Ctrl-C, SIGTERM or time. A second signal stops at once."""
 
     def __init__(self, max_minutes: float | None) -> None:
         self._deadline = None if max_minutes is None else time.monotonic() + max_minutes * 60

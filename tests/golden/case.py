@@ -65,7 +65,7 @@ class Case:
         return {k.removeprefix(prefix): self.tensor(k, dtype) for k in self.arrays if k.startswith(prefix)}
 
     def compare(self, results: dict[str, Tensor], tolerance: float) -> Iterator[Comparison]:
-        """Each result against the array of the same name; those that the case does not store are passed over."""
+        """Each result against the array of its name; results that the case does not store are passed over."""
         for name, got in results.items():
             if name in self:
                 yield Comparison(name, relative_error(got, self.tensor(name)), tolerance)
@@ -110,8 +110,10 @@ def read(path: Path) -> list[Case]:
         FormatError: not readable as a golden file.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
+        if "meta_json" not in arrays:
+            raise FormatError("not a golden file (it has no meta_json)")
         meta = json.loads(bytes(arrays.pop("meta_json")))
         cases = {name: Case(name, dict(parameters), {}) for name, parameters in meta["cases"].items()}
         tables = dict(meta.get("tables", {}))

@@ -15,7 +15,6 @@ from training.losses.penalties import path_length, r1_penalty
 
 EXACT = 1e-6  # relative, float64
 ROUNDED = 2e-5  # relative, float32; or twice the rounding that the file lists for the array, if that is more
-NUDGE, NUDGES = 1e-6, 8  # relative change of the weights, and how often, to measure an array's conditioning
 
 STATISTICS = ("grad_stats", "pl_grad_stats", "r1_grad_stats")
 
@@ -77,27 +76,18 @@ def check_discriminator(case: Case) -> Iterator[Comparison]:
 
 
 def _check(case: Case, config: Config, values: Values) -> Iterator[Comparison]:
-    """Both arithmetics. A float32 result over its tolerance is held against its conditioning.
+    """Every value in float64; all but the gradient statistics in float32 as well.
 
-    A derivative may depend on weights far more than an image does: an activation within rounding of a kink
-    of leaky ReLU, a penalty or a sum that nearly vanishes. So where float32 is over tolerance, the tolerance
-    becomes twice the largest change of the float64 result when all weights change by about 1e-6.
+    The statistics are sums over many gradient entries of both signs, which a float32 run rounds by far more than
+    its result is large; the files list no float32 error for them.
     """
-    exact = values(case, _load(case, config, torch.float64))
-    for name, got in exact.items():
+    for name, got in values(case, _load(case, config, torch.float64)).items():
         yield Comparison(name, _error(case, name, got), EXACT, "float64")
-    rounded = values(case, _load(case, config, torch.float32))
-    errors = {name: _error(case, name, got) for name, got in rounded.items()}
     listed = case.parameter("f32_vs_f64_maxrel")
-    limits = {name: max(ROUNDED, 2 * listed.get(name, 0)) for name in errors}
-    if any(errors[name] > limits[name] for name in errors):
-        for seed in range(NUDGES):
-            moved = values(case, _nudged(_load(case, config, torch.float64), seed))
-            for name in errors:
-                change = relative_error(moved[name], exact[name], _scale(case, name))
-                limits[name] = max(limits[name], 2 * change)
-    for name, error in errors.items():
-        yield Comparison(name, error, limits[name], "float32")
+    for name, got in values(case, _load(case, config, torch.float32)).items():
+        if _statistics(case, name) is None:
+            limit = max(ROUNDED, 2 * listed.get(name, 0))
+            yield Comparison(name, _error(case, name, got), limit, "float32")
 
 
 def _generator_values(case: Case, G: nn.Module) -> dict[str, Tensor]:
@@ -219,15 +209,6 @@ def _load(case: Case, config: Config, dtype: torch.dtype) -> nn.Module:
         wrong = set(names) ^ _trainable(net).keys()
         if wrong:
             raise ValueError(f"{what}: trainable on one side only: {', '.join(sorted(wrong))}")
-    return net
-
-
-def _nudged(net: nn.Module, seed: int) -> nn.Module:
-    """Every parameter times 1 + NUDGE * a normal number."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in net.parameters():
-            p.mul_(1 + NUDGE * torch.randn(p.shape, generator=generator, dtype=p.dtype))
     return net
 
 
