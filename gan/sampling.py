@@ -17,6 +17,8 @@ from gan.latents import checked_seed, walk, z_from_seeds
 
 Noise = Literal["const", "random", "none"]
 
+BATCH = 8  # samples per call of the network, unless a caller asks for another number
+
 
 def images(
     generator: nn.Module,
@@ -27,7 +29,7 @@ def images(
     psi_cutoff: int | None = None,
     noise: Noise = "const",
     noise_seed: int = 0,
-    batch: int = 32,
+    batch: int = BATCH,
 ) -> Iterator[Tensor]:
     """Draw one image per seed, in order -> uint8 [n, C, H, W], n <= batch, on the generator's device.
 
@@ -35,20 +37,24 @@ def images(
     psi, psi_cutoff: truncation by the mapping network; 1 is none.
     noise: const (the trained buffers), none, or random, drawn for each image from (noise_seed, its seed).
     Random runs image by image, because a batch would share one noise generator.
-    An image does not depend on its batch, except for float rounding where the device picks its convolution by
-    batch size, which can move a pixel by one level of 255.
+    An image does not depend on the seeds beside it: the network always sees `batch` samples, the last ones
+    repeated where seeds run out. Another `batch` may round a sum differently and so move a rare pixel by one
+    level of 255.
     Raises UsageError, at the first batch, for labels that do not fit, batch < 1, and for psi or noise on a
     model without a style space.
     """
     _check_style_options(generator, psi, psi_cutoff, noise)
     labels = _resolved_labels(generator, seeds, labels)
     for part in _parts(len(seeds), 1 if noise == "random" else batch):
-        z, c = _inputs(generator, seeds[part], labels[part] if labels else None)
+        some, count = list(seeds[part]), len(seeds[part])
+        filler = 0 if noise == "random" else batch - count
+        some_labels = [*labels[part], *labels[part][-1:] * filler] if labels else None
+        z, c = _inputs(generator, [*some, *some[-1:] * filler], some_labels)
         if not has_styles(generator):
-            yield _render_plain(generator, z, c)
+            yield _render_plain(generator, z, c)[:count]
             continue
-        key = _draw(noise_seed, seeds[part][0], 2**31)
-        yield _render(generator, _styles(generator, z, c, psi, psi_cutoff), noise, key)
+        key = _draw(noise_seed, some[0], 2**31)
+        yield _render(generator, _styles(generator, z, c, psi, psi_cutoff), noise, key)[:count]
 
 
 def frames(
@@ -61,7 +67,7 @@ def frames(
     psi: float = 1.0,
     psi_cutoff: int | None = None,
     noise: Literal["const", "none"] = "const",
-    batch: int = 32,
+    batch: int = BATCH,
 ) -> Iterator[Tensor]:
     """Frames of a closed walk through the seeds -> uint8 [n, C, H, W]; frame i * steps of all is seed i.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from training.data.archive import ImageDataset
 
 PRESET = "demo"
+RESOLUTION = 32  # of a data set that is drawn here
 METRIC = "fd-efficientnet-lite0"
 NUM_FAKES = 2000
 RECORD = "demo.json"  # in the run directory: what the stages after training found, once all are done
@@ -61,7 +62,7 @@ class Clock:
 )
 @click.option(
     "--data",
-    default="data/openmoji-32.zip",
+    default=f"data/openmoji-{RESOLUTION}.zip",
     show_default=True,
     help="Data set; if it is named openmoji-... and missing, it is drawn first.",
 )
@@ -99,7 +100,7 @@ def run_demo(
     from gan.cli.train import shaped
 
     clock = Clock()
-    prepare_data(Path(config.data.path), config.generator.resolution, clock)
+    prepare_data(Path(config.data.path), clock)
     config, dataset = shaped(config)
     with contextlib.closing(dataset):
         run = None if fresh else find_run(out, config)
@@ -116,7 +117,7 @@ def run_demo(
     return run, record
 
 
-def prepare_data(path: Path, resolution: int, clock: Clock) -> None:
+def prepare_data(path: Path, clock: Clock) -> None:
     """Draw the OpenMoji set at `path` unless something is there; UserError if it has another name."""
     from training.data import openmoji
     from training.data.writer import write_dataset
@@ -126,9 +127,9 @@ def prepare_data(path: Path, resolution: int, clock: Clock) -> None:
     if not path.name.startswith(openmoji.NAME):
         raise UserError(f"no data set at {path}; leave --data out to draw one from {openmoji.NAME}")
     with clock.stage("data", f"drawing {path} from {openmoji.NAME} ..."):
-        entries = progress(openmoji.render(resolution), "glyphs", unit="img")
+        entries = progress(openmoji.render(RESOLUTION), "glyphs", unit="img")
         entries.total = len(openmoji.glyph_codes())
-        write_dataset(path, entries, openmoji.about(resolution))
+        write_dataset(path, entries, openmoji.about(RESOLUTION))
 
 
 def find_run(out: Path, config: "RunConfig") -> Path | None:
@@ -276,7 +277,8 @@ def summary(run: Path, record: dict[str, Any], config: "RunConfig") -> str:
 Next:
   {tool("gan")} sample {run} --seeds 0-31 --out walk.gif
   {tool("gan")} train --data {config.data.path} --preset {PRESET} {longer}
-  {tool("tensorboard")} --logdir {run.parent}"""
+  {tool("tensorboard")} --logdir {run.parent}
+Then read on in notebooks/01-tour.ipynb."""
 
 
 def tool(name: str) -> str:

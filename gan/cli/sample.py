@@ -64,7 +64,6 @@ Examples:
     show_default=True,
     help="Video: frames per second. GIF counts in 1/100 s, so it rounds this, to 50 at most.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Images at a time.")
 @device_option
 @seed_option
 @debug_option
@@ -82,7 +81,6 @@ def command(
     space: str,
     frames_per_seed: int,
     fps: int,
-    batch: int,
     device: str,
     seed: int,
 ) -> None:
@@ -114,7 +112,6 @@ def command(
         psi=psi,
         psi_cutoff=psi_cutoff,
         noise=noise,
-        batch=batch,
     )
     if kind == "video":
         total = len(numbers) * frames_per_seed

@@ -180,19 +180,19 @@ def test_missing_data_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     first = openmoji.glyph_codes()[:3]
     monkeypatch.setattr(openmoji, "glyph_codes", lambda: first)
     monkeypatch.setattr(openmoji.os, "cpu_count", lambda: 1)
-    path = tmp_path / "new" / "openmoji-16.zip"
-    demo.prepare_data(path, 16, demo.Clock())
+    path = tmp_path / "new" / "openmoji-32.zip"
+    demo.prepare_data(path, demo.Clock())
     dataset = open_dataset(path)
-    assert (len(dataset), dataset.resolution) == (3, 16)
+    assert (len(dataset), dataset.resolution) == (3, 32)
     dataset.close()
     written = path.stat().st_mtime_ns
-    demo.prepare_data(path, 16, demo.Clock())
+    demo.prepare_data(path, demo.Clock())
     assert path.stat().st_mtime_ns == written
 
 
 def test_missing_data_of_the_user_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no data set at .*mine.zip"):
-        demo.prepare_data(tmp_path / "mine.zip", 16, demo.Clock())
+        demo.prepare_data(tmp_path / "mine.zip", demo.Clock())
     assert list(tmp_path.iterdir()) == []
 
 

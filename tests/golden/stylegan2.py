@@ -78,7 +78,7 @@ def check_discriminator(case: Case) -> Iterator[Comparison]:
 def _check(case: Case, config: Config, values: Values) -> Iterator[Comparison]:
     """Every value in float64; all but the gradient statistics in float32 as well.
 
-    The statistics are sums over many gradient entries of both signs, which a float32 run rounds by far more than
+    The statistics sum many gradient entries of both signs, which float32 rounds by far more than
     its result is large; the files list no float32 error for them.
     """
     for name, got in values(case, _load(case, config, torch.float64)).items():
