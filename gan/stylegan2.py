@@ -16,8 +16,8 @@ Architecture = Literal["skip", "resnet", "orig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorConfig:
-    """Everything that shapes the generator.
+class NetworkConfig:
+    """What both networks have in common.
 
     resolution: power of two >= 8.  channels: of the image.  c_dim: classes, 0 if unconditional.
     A layer of side r has min(channel_base // r, channel_max) channels.  conv_clamp: largest activation,
@@ -27,24 +27,31 @@ class GeneratorConfig:
     type: Literal["stylegan2"] = "stylegan2"
     resolution: int = 256
     channels: int = 3
-    z_dim: int = 512
-    w_dim: int = 512
     c_dim: int = 0
     channel_base: int = 32768
     channel_max: int = 512
-    architecture: Architecture = "skip"
     activation: str = "lrelu"
-    use_noise: bool = True
     resample_filter: tuple[int, ...] = (1, 3, 3, 1)
     conv_clamp: float | None = 256.0
     mapping: MappingConfig = field(default_factory=MappingConfig)
 
     def __post_init__(self):
-        check_resolution(self.resolution)
+        if self.resolution < 8 or self.resolution & (self.resolution - 1):
+            raise ValueError(f"resolution must be a power of two >= 8; got {self.resolution}")
 
     def width(self, side: int) -> int:
         """Channels of the layers at `side` x `side`."""
         return min(self.channel_base // side, self.channel_max)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig(NetworkConfig):
+    """Everything that shapes the generator. use_noise: whether layers add scaled noise."""
+
+    z_dim: int = 512
+    w_dim: int = 512
+    architecture: Architecture = "skip"
+    use_noise: bool = True
 
     def build(self) -> "Generator":
         """A freshly initialised generator; draws from torch's global random state."""
@@ -52,45 +59,22 @@ class GeneratorConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig:
-    """Everything that shapes the discriminator; fields as in `GeneratorConfig`.
+class DiscriminatorConfig(NetworkConfig):
+    """Everything that shapes the discriminator.
 
     cmap_dim: width of the label projection (None: channels at 4x4).  mbstd_group, mbstd_channels: see
     `minibatch_std`.  freeze_layers: how many of the first convolutions do not train (Freeze-D).
     """
 
-    type: Literal["stylegan2"] = "stylegan2"
-    resolution: int = 256
-    channels: int = 3
-    c_dim: int = 0
-    channel_base: int = 32768
-    channel_max: int = 512
     architecture: Architecture = "resnet"
-    activation: str = "lrelu"
-    resample_filter: tuple[int, ...] = (1, 3, 3, 1)
-    conv_clamp: float | None = 256.0
     cmap_dim: int | None = None
     mbstd_group: int | None = 4
     mbstd_channels: int = 1
     freeze_layers: int = 0
-    mapping: MappingConfig = field(default_factory=MappingConfig)
-
-    def __post_init__(self):
-        check_resolution(self.resolution)
-
-    def width(self, side: int) -> int:
-        """Channels of the layers at `side` x `side`."""
-        return min(self.channel_base // side, self.channel_max)
 
     def build(self) -> "Discriminator":
         """A freshly initialised discriminator; draws from torch's global random state."""
         return Discriminator(self)
-
-
-def check_resolution(resolution: int) -> None:
-    """ValueError unless a power of two >= 8."""
-    if resolution < 8 or resolution & (resolution - 1):
-        raise ValueError(f"resolution must be a power of two >= 8; got {resolution}")
 
 
 def sides(resolution: int) -> list[int]:

@@ -20,7 +20,7 @@ from training.data.archive import ImageDataset
 from training.state import TrainState, create
 
 FREE_TO_CHANGE = frozenset(
-    {"kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
+    {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
 )  # without effect on a step
 
 

@@ -237,7 +237,6 @@ def _drawn_labels(dataset: "ImageDataset", seeds: Sequence[int], c_dim: int) -> 
     return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
 
 
-
 @contextlib.contextmanager
 def _bars(reals: int, fakes: int) -> Iterator["Progress"]:
     """Progress callback with a bar for each kind of image, which appears with the first of them."""

@@ -122,6 +122,7 @@ def run_training(
     run, state = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
     stop = Stop(max_minutes)
     with Reporter(run, state) as reporter, stop:
+        reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
 
         def snapshot() -> None:
             folder = runs.save(run, state, about)
@@ -159,10 +160,19 @@ def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
     classes = len(dataset.classes)
     fitted = fit(config, resolution=dataset.resolution, channels=dataset.channels, classes=classes)
     if config.batch > len(dataset):
-        raise UsageError(
-            f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch"
-        )
+        raise UsageError(f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch")
     return fitted, dataset
+
+
+def summary(state: "TrainState") -> str:
+    """Size of the images and networks, and where they are."""
+    g, d = (
+        sum(p.numel() for p in network.parameters()) / 1e6
+        for network in (state.generator, state.discriminator)
+    )
+    side, channels = state.generator.resolution, state.generator.channels
+    place = state.path_mean.device
+    return f"{side}x{side}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
 
 
 def record_scores(

@@ -102,8 +102,9 @@ def test_bad_data_is_one_line_with_a_remedy(case, tmp_path):
     path = packed(tmp_path, **members)
     result = invoke("--data", path, "--preset=demo", "--kimg=0.1", "--out", tmp_path / "runs", *SMALL)
     assert result.exit_code == 1
-    errors = [line for line in result.stderr.splitlines() if not line.startswith("kimg")]
+    errors = [line for line in result.stderr.splitlines() if "gan: error" in line]
     assert len(errors) == 1 and errors[0].startswith("gan: error:") and message in errors[0]
+    assert "Traceback" not in result.output
     assert str(path) in errors[0]
 
 
