@@ -94,6 +94,11 @@ class Conv2d(nn.Module):
         return bias_act(x, self.bias, act=self.activation, gain=total, clamp=clamp)
 
 
+def fast_layout(x: Tensor) -> Tensor:
+    """The same [N, C, H, W] in the memory format in which this device convolves faster: the CPU in NHWC."""
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+
+
 def normalize_2nd_moment(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x / sqrt(mean(x^2) + eps) along `dim`: unit second moment per sample."""
     return x * (x.square().mean(dim=dim, keepdim=True) + eps).rsqrt()

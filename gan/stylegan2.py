@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gan.layers import Conv2d, Linear, minibatch_std
+from gan.layers import Conv2d, Linear, fast_layout, minibatch_std
 from gan.mapping import MappingConfig, MappingNetwork
 from ops import bias_act, downsample2d, modulated_conv2d, setup_filter, upsample2d
 from ops.bias_act import ACTIVATIONS
@@ -172,7 +172,7 @@ class SynthesisBlock(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """x: features of the previous block; ws: [N, num_conv + 1, w_dim]."""
         if self.first:
-            x = self.const[None].expand(ws.shape[0], -1, -1, -1)
+            x = fast_layout(self.const[None].expand(ws.shape[0], -1, -1, -1))
             x = self.conv1(x, ws[:, 0], noise)
         elif self.architecture == "resnet":
             shortcut = self.skip(x, gain=0.5**0.5)
@@ -321,7 +321,7 @@ class Discriminator(nn.Module):
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """Logits of "real" [N, 1]. ValueError when a conditional network gets no labels."""
-        x = None
+        x, img = None, fast_layout(img)
         for name in self.blocks:
             x, img = getattr(self, name)(x, img)
         cmap = self.mapping(None, c) if self.c_dim else None

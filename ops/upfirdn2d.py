@@ -75,17 +75,22 @@ def upfirdn2d(
         raise ValueError(f"x must be [N, C, H, W]; got shape {list(x.shape)}")
     up_x, up_y = pair(up)
     down_x, down_y = pair(down)
-    x = _pad(_zero_insert(x, up_x, up_y), parse_padding(padding))
+    left, right, top, bottom = parse_padding(padding)
+    x = _zero_insert(x, up_x, up_y)
     f = torch.ones(1, device=x.device) if f is None else f
+    width, height = x.shape[-1] + left + right, x.shape[-2] + top + bottom
     fw, fh = filter_size(f)
-    if x.shape[-1] < fw or x.shape[-2] < fh:
-        raise ValueError(f"padded size {x.shape[-1]}x{x.shape[-2]} is smaller than the filter {fw}x{fh}")
+    if width < fw or height < fh:
+        raise ValueError(f"padded size {width}x{height} is smaller than the filter {fw}x{fh}")
+    inside = (top, left) if left == right >= 0 and top == bottom >= 0 else (0, 0)  # padded by the convolution
+    if not any(inside) and any((left, right, top, bottom)):
+        x = F.pad(x, (left, right, top, bottom))
     f = f * gain ** (f.ndim / 2)  # in float32, as published
     f = (f if flip_filter else f.flip(list(range(f.ndim)))).to(x.dtype)
     if f.ndim == 1:
-        x = _correlate(x, f[None, :], (1, down_x))
-        return _correlate(x, f[:, None], (down_y, 1))
-    return _correlate(x, f, (down_y, down_x))
+        x = _correlate(x, f[None, :], (1, down_x), (0, inside[1]))
+        return _correlate(x, f[:, None], (down_y, 1), (inside[0], 0))
+    return _correlate(x, f, (down_y, down_x), inside)
 
 
 def filter2d(
@@ -173,11 +178,7 @@ def _zero_insert(x: Tensor, up_x: int, up_y: int) -> Tensor:
     return x.reshape(n, c, h * up_y, w * up_x)
 
 
-def _pad(x: Tensor, padding: Sequence[int]) -> Tensor:
-    return F.pad(x, padding) if any(padding) else x
-
-
-def _correlate(x: Tensor, f: Tensor, stride: tuple[int, int]) -> Tensor:
-    """Every channel with the same filter [fh, fw], no padding."""
+def _correlate(x: Tensor, f: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """Every channel with the same filter [fh, fw]; stride and padding are (y, x)."""
     channels = x.shape[1]
-    return F.conv2d(x, f.expand(channels, 1, -1, -1), stride=stride, groups=channels)
+    return F.conv2d(x, f.expand(channels, 1, -1, -1), stride=stride, padding=padding, groups=channels)
