@@ -33,6 +33,7 @@ class LossConfig:
     """What the networks minimise.
 
     name: a key of LOSSES.  r1_gamma: weight of R1; None: 0.0002 * resolution^2 / batch; 0: off.
+    r1_gamma_end: what r1_gamma decays to within the first `r1_gamma_kimg`; None: it stays.
     *_interval: steps between two penalty steps (lazy regularisation).  path_length_weight: 0 is off.
     path_length_decay: of the running mean.  path_length_shrink: takes 1/n of the batch.
     style_mixing: probability that a batch takes its later layers' w from other z.
@@ -41,6 +42,8 @@ class LossConfig:
     name: str = "logistic"
     r1_gamma: float | None = None
     r1_interval: int = 16
+    r1_gamma_end: float | None = None
+    r1_gamma_kimg: float = 0.0
     path_length_weight: float = 0.0
     path_length_interval: int = 4
     path_length_decay: float = 0.01
@@ -50,6 +53,10 @@ class LossConfig:
     def __post_init__(self):
         _ = LOSSES[self.name]
         at_least(self, 1, "r1_interval", "path_length_interval", "path_length_shrink")
+        if self.r1_gamma_end is not None and not (
+            self.r1_gamma and self.r1_gamma_end > 0 < self.r1_gamma_kimg
+        ):
+            raise ValueError("r1_gamma_end needs r1_gamma, r1_gamma_end and r1_gamma_kimg > 0")
         if not 0 <= self.style_mixing <= 1:
             raise ValueError(f"style_mixing is a probability; got {self.style_mixing}")
 

@@ -1,5 +1,7 @@
 """Values that follow from the configuration or the image count."""
 
+import math
+
 
 def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tuple[float, float, float]:
     """(lr, beta1, beta2) of Adam when a penalty runs every `interval` steps (Karras et al. 2020, appendix B).
@@ -11,6 +13,12 @@ def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tu
         return lr, beta1, beta2
     c = interval / (interval + 1)
     return lr * c, beta1**c, beta2**c
+
+
+def decay(start: float, end: float, progress: float) -> float:
+    """`start` to `end` (both > 0) along half a cosine of the logarithm; beyond progress 1 it stays at `end`."""
+    rest = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    return end * (start / end) ** rest
 
 
 def default_r1_gamma(resolution: int, batch: int) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gan.latents import mix
 from training.losses import LOSSES
 from training.losses.penalties import path_length, r1_penalty
+from training.schedules import decay
 from training.state import TrainState
 
 Terms = dict[str, Tensor]
@@ -90,10 +91,13 @@ def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
 def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     """gamma / 2 * R1, weighted by its interval."""
     config = state.config.loss
+    gamma = config.r1_gamma
+    if config.r1_gamma_end is not None:
+        gamma = decay(gamma, config.r1_gamma_end, state.nimg / (config.r1_gamma_kimg * 1000))
     real = real.detach().requires_grad_()
     with training(state.discriminator):
         penalty = r1_penalty(real, state.discriminator(real, c))
-        (penalty.mean() * (config.r1_gamma / 2) * config.r1_interval).backward()
+        (penalty.mean() * (gamma / 2) * config.r1_interval).backward()
     update(state.optimizer_d)
     return {"r1": penalty.detach().mean()}
 

@@ -34,6 +34,7 @@ def test_fit_shapes_both_networks_and_fills_gamma():
         ("batch=6", "mbstd_group"),
         ("kimg=0", "kimg"),
         ("loss.style_mixing=2", "probability"),
+        ("loss.r1_gamma_end=1", "r1_gamma_kimg"),
         ("generator.type=stylegan9", "stylegan2"),
     ],
 )

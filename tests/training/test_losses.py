@@ -8,7 +8,7 @@ import torch
 from gan.errors import UsageError
 from training.losses import LOSSES
 from training.losses.penalties import path_length, r1_penalty
-from training.schedules import default_r1_gamma, lazy_adam
+from training.schedules import decay, default_r1_gamma, lazy_adam
 
 
 def test_logistic_loss_by_hand():
@@ -44,6 +44,12 @@ def test_path_length_of_a_linear_generator():
     torch.testing.assert_close(penalty, (want - (0.75 + 0.25 * want.mean())).square())
     (grad,) = torch.autograd.grad(penalty.sum(), A)
     assert not mean.requires_grad and grad.abs().sum() > 0
+
+
+def test_decay_is_a_cosine_of_the_logarithm():
+    assert decay(100.0, 1.0, 0.0) == pytest.approx(100)
+    assert decay(100.0, 1.0, 0.5) == pytest.approx(10)
+    assert decay(100.0, 1.0, 1.0) == decay(100.0, 1.0, 7.0) == pytest.approx(1)
 
 
 def test_lazy_adam_and_gamma():

@@ -6,7 +6,7 @@ import torch
 from gan.config import override
 from training.config import RunConfig, fit
 from training.state import create
-from training.step import d_main, g_main, train_step, update
+from training.step import d_main, d_r1, g_main, train_step, update
 
 TINY = [
     *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
@@ -58,6 +58,18 @@ def test_penalties_run_at_their_intervals():
     assert [r for r, _ in seen] == [True, False] * 3
     assert [p for _, p in seen] == [True, False, False] * 2
     assert state.path_mean > 0
+
+
+def test_gamma_decays_to_its_end():
+    options = ["loss.r1_interval=1", "loss.r1_gamma=1000", "optimizer_d.lr=0"]
+    real, grads = torch.rand(4, 3, 8, 8), {}
+    for name, more in {"high": [], "low": ["loss.r1_gamma_end=1", "loss.r1_gamma_kimg=0.001"]}.items():
+        state = tiny_state(*options, *more)
+        state.nimg = 1000
+        d_r1(state, real, None)
+        moments = [m["exp_avg_sq"].sum() for m in state.optimizer_d.state.values()]
+        grads[name] = torch.stack(moments).sum().sqrt().item()
+    assert grads["high"] / grads["low"] == pytest.approx(1000, rel=1e-3)
 
 
 def test_a_step_depends_on_seed_and_position_only():
