@@ -16,7 +16,7 @@ def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tu
 
 
 def decay(start: float, end: float, progress: float) -> float:
-    """`start` to `end` (both > 0) along half a cosine of the logarithm; beyond progress 1 it stays at `end`."""
+    """`start` to `end` (both > 0) along half a cosine of the logarithm; past progress 1 it stays at `end`."""
     rest = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return end * (start / end) ** rest
 
