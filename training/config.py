@@ -137,13 +137,15 @@ def load_preset(name: str) -> RunConfig:
 
 
 def fit(config: RunConfig, *, resolution: int, channels: int, classes: int) -> RunConfig:
-    """The config with networks shaped for the data and r1_gamma filled in.
+    """The config with networks shaped for the data, and r1_gamma and the statistics' group filled in.
 
     Raises:
         UsageError: a resolution that the networks cannot have.
     """
     shape = [f"resolution={resolution}", f"channels={channels}", f"c_dim={classes}"]
     shapes = [f"{network}.{item}" for network in ("generator", "discriminator") for item in shape]
+    if config.discriminator.mbstd_group is None:  # the whole batch
+        shapes.append(f"discriminator.mbstd_group={config.batch}")
     config = override(config, shapes)
     if config.loss.r1_gamma is None:
         gamma = default_r1_gamma(resolution, config.batch)

@@ -21,6 +21,8 @@ def test_fit_shapes_both_networks_and_fills_gamma():
     for network in (config.generator, config.discriminator):
         assert (network.resolution, network.channels, network.c_dim) == (64, 1, 7)
     assert config.loss.r1_gamma == pytest.approx(0.0002 * 64**2 / 32)
+    whole = override(RunConfig(batch=48), ["discriminator.mbstd_group=null"])
+    assert fit(whole, resolution=8, channels=3, classes=0).discriminator.mbstd_group == 48
     given = override(RunConfig(), ["loss.r1_gamma=5"])
     assert fit(given, resolution=64, channels=3, classes=0).loss.r1_gamma == 5
 

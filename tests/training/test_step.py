@@ -6,7 +6,7 @@ import torch
 from gan.config import override
 from training.config import RunConfig, fit
 from training.state import create
-from training.step import d_main, d_r1, g_main, train_step, update
+from training.step import d_main, d_r1, g_main, interleaved, train_step, update
 
 TINY = [
     *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
@@ -40,6 +40,14 @@ def test_each_phase_moves_only_its_network():
     g = weights(state.generator)
     d_main(state, real, None)
     assert not any(moved(state.generator, g)) and all(moved(state.discriminator, d))
+
+
+@pytest.mark.parametrize(("batch", "group"), [(4, 4), (8, 4), (8, 8), (6, 2)])
+def test_one_pass_over_both_equals_two_passes(batch, group):
+    D = tiny_state(f"discriminator.mbstd_group={group}", f"batch={batch}").discriminator
+    fake, real = torch.randn(2, batch, 3, 8, 8).unbind()
+    both = D(interleaved(fake, real))
+    torch.testing.assert_close(both, interleaved(D(fake), D(real)))
 
 
 def test_losses_improve_on_a_fixed_batch():
