@@ -118,7 +118,7 @@ def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool 
 def interleaved(a: Tensor, b: Tensor) -> Tensor:
     """a0, b0, a1, b1, ...: [N, ...] twice -> [2N, ...].
 
-    One pass of D over both costs less than two. Minibatch statistics group the samples whose numbers are equal
+    One pass of D over both costs less than two. Minibatch statistics group the samples with numbers equal
     modulo the number of groups, which is even here, so they never mix the two.
     """
     return torch.stack([a, b], dim=1).flatten(0, 1)
