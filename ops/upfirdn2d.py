@@ -60,7 +60,7 @@ def upfirdn2d(
 
     Args:
         x: [N, C, H, W].
-        f: [taps] or [fh, fw], or None for a single tap of 1.
+        f: [taps] or [fh, fw], or None for a single tap of 1; constant, no gradient reaches it.
         up, down, padding: see the head of this file.
         flip_filter: False convolves, True correlates.
         gain: factor of the filter (separable filters get its square root per axis).
@@ -180,5 +180,45 @@ def _zero_insert(x: Tensor, up_x: int, up_y: int) -> Tensor:
 
 def _correlate(x: Tensor, f: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
     """Every channel with the same filter [fh, fw]; stride and padding are (y, x)."""
-    channels = x.shape[1]
-    return F.conv2d(x, f.expand(channels, 1, -1, -1), stride=stride, padding=padding, groups=channels)
+    return _Correlation.apply(x, f, stride, padding)
+
+
+class _Correlation(torch.autograd.Function):
+    """y = conv2d(x, f) per channel, linear in x; f is constant.
+
+    Its derivatives of any order are itself and its adjoint. Left to autograd, the second one would compute
+    the gradient of the filter as well, channel by channel, only to drop it.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, f: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(f)
+        ctx.stride, ctx.padding, ctx.size = stride, padding, x.shape[2:]
+        channels = x.shape[1]
+        return F.conv2d(x, f.expand(channels, 1, -1, -1), stride=stride, padding=padding, groups=channels)
+
+    @staticmethod
+    def backward(ctx, dy: Tensor):
+        (f,) = ctx.saved_tensors
+        return _Adjoint.apply(dy, f, ctx.stride, ctx.padding, ctx.size), None, None, None
+
+
+class _Adjoint(torch.autograd.Function):
+    """The transpose of `_Correlation`: back to inputs of `size`."""
+
+    @staticmethod
+    def forward(
+        ctx, dy: Tensor, f: Tensor, stride: tuple[int, int], padding: tuple[int, int], size: torch.Size
+    ) -> Tensor:
+        ctx.save_for_backward(f)
+        ctx.stride, ctx.padding = stride, padding
+        channels = dy.shape[1]
+        missing = [
+            size[i] + 2 * padding[i] - (dy.shape[2 + i] - 1) * stride[i] - f.shape[i] for i in range(2)
+        ]
+        return F.conv_transpose2d(dy, f.expand(channels, 1, -1, -1), None, stride, padding, missing, channels)
+
+    @staticmethod
+    def backward(ctx, g: Tensor):
+        (f,) = ctx.saved_tensors
+        return _Correlation.apply(g, f, ctx.stride, ctx.padding), None, None, None, None
