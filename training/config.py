@@ -37,7 +37,6 @@ class LossConfig:
     *_interval: steps between two penalty steps (lazy regularisation).  path_length_weight: 0 is off.
     path_length_decay: of the running mean.  path_length_shrink: takes 1/n of the batch.
     style_mixing: probability that a batch takes its later layers' w from other z.
-    clamp_fakes: D sees generated images as they are saved, limited to [-1, 1]; gradients pass unchanged.
     """
 
     name: str = "logistic"
@@ -50,7 +49,6 @@ class LossConfig:
     path_length_decay: float = 0.01
     path_length_shrink: int = 2
     style_mixing: float = 0.0
-    clamp_fakes: bool = False
 
     def __post_init__(self):
         _ = LOSSES[self.name]

@@ -46,7 +46,7 @@ def g_main(state: TrainState, batch: int, c: Tensor | None) -> Terms:
     c = shuffled(c)
     with training(state.generator):
         ws = draw_ws(state, batch, c, update_w_avg=True)
-        logits = state.discriminator(fakes(state, ws), c)
+        logits = state.discriminator(state.generator.synthesis(ws, noise="random"), c)
         loss = LOSSES[state.config.loss.name].generator(logits).mean()
         loss.backward()
     return {"loss/g": loss.detach(), "grad_norm/g": update(state.optimizer_g)}
@@ -73,7 +73,7 @@ def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     """Adversarial loss of the discriminator on reals and fresh fakes."""
     c_fake = shuffled(c)
     with torch.no_grad():
-        fake = fakes(state, draw_ws(state, len(real), c_fake))
+        fake = state.generator.synthesis(draw_ws(state, len(real), c_fake), noise="random")
     with training(state.discriminator):
         labels = None if c is None else interleaved(c_fake, c)
         fake_logits, real_logits = state.discriminator(interleaved(fake, real), labels).view(-1, 2).unbind(1)
@@ -100,18 +100,6 @@ def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
         (penalty.mean() * (gamma / 2) * config.r1_interval).backward()
     update(state.optimizer_d)
     return {"r1": penalty.detach().mean()}
-
-
-def fakes(state: TrainState, ws: Tensor) -> Tensor:
-    """Generated images [N, C, H, W] as D sees them.
-
-    With clamp_fakes they are limited to [-1, 1] by a straight-through clamp: a flat white ground then takes
-    values of 1 and more, instead of exactly 1, which a network can only approach.
-    """
-    images = state.generator.synthesis(ws, noise="random")
-    if state.config.loss.clamp_fakes:
-        images = images + (images.clamp(-1, 1) - images).detach()
-    return images
 
 
 def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
