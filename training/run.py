@@ -3,7 +3,6 @@
 import json
 import platform
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,8 +76,8 @@ def begin(
     out: Path,
     resume: str | None,
     device: torch.device,
-) -> tuple[Path, TrainState]:
-    """A new run, or one to go on with: its directory and its state.
+) -> tuple[Path, TrainState, list[str]]:
+    """A new run, or one to go on with: its directory, its state, and what was passed over to find it.
 
     resume: None; "auto", the newest run of this preset and data below `out`, if there is one; or a run or
     checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
@@ -86,17 +85,16 @@ def begin(
     if resume == "auto":
         run = find_run(out, config, dataset)
         folder, damaged = checkpoint.newest_good(run) if run else (None, [])
-        for _, reason in damaged:
-            warnings.warn(f"passed over a damaged checkpoint: {reason}", stacklevel=2)
+        notes = [f"passed over a damaged checkpoint: {reason}" for _, reason in damaged]
     else:
-        folder = checkpoint.resolve(resume) if resume else None
+        folder, notes = checkpoint.resolve(resume) if resume else None, []
     if folder is None:
-        return new_run(out, config, dataset), create(config, device)
+        return new_run(out, config, dataset), create(config, device), []
     run = folder.resolve().parent.parent
     state = restore(folder, config, about, device)
     checkpoint.sweep_temporaries(run)
     describe(run, config)
-    return run, state
+    return run, state, notes
 
 
 def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:

@@ -119,9 +119,11 @@ def run_training(
     config, dataset = shaped(config)
     place = pick_device(device)
     about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
-    run, state = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
+    run, state, notes = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
     stop = Stop(max_minutes)
     with Reporter(run, state) as reporter, stop:
+        for note in notes:
+            reporter.say(note)
         reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
 
         def snapshot() -> None:

@@ -78,6 +78,7 @@ def test_auto_passes_over_a_damaged_checkpoint(tiny_zip, tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path, resume="auto")
     assert files(run, "000000.016") == whole
+    assert "passed over a damaged checkpoint" in (run / "log.txt").read_text()
 
 
 def test_auto_starts_anew_where_there_is_nothing(tiny_zip, tmp_path):
