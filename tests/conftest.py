@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from ops import library
+
 # dtype -> (relative, absolute) tolerance; the only such table, a test with other needs says why.
 TOLERANCE = {
     torch.float64: (1e-9, 1e-10),
@@ -24,11 +26,17 @@ DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in TOLERANCE}
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", default="cpu", help="torch device of the tests (default: cpu)")
     parser.addoption("--dtype", default="float32", choices=DTYPES, help="dtype of the `dtype` fixture")
+    parser.addoption("--kernels", metavar="PATH", help="library of kernels to test (default: built as usual)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # under xdist: the processes already share the cores
         torch.set_num_threads(1)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if path := session.config.getoption("--kernels"):
+        library.use(path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
