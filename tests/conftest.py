@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from ops import library
+from ops import build, library
 
 # dtype -> (relative, absolute) tolerance; the only such table, a test with other needs says why.
 TOLERANCE = {
@@ -56,8 +56,15 @@ def seed() -> int:
 
 @pytest.fixture(autouse=True, scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Statistics of real images are kept here, not in the cache of whoever runs the tests."""
+    """Statistics of real images are kept here, not in the cache of whoever runs the tests.
+
+    Kernels alone are kept in that one, so that all workers and sessions share one build; they are loaded first,
+    so that no test builds them anew in a folder of its own.
+    """
+    library.fused(torch.empty(0))
     folder = tmp_path_factory.getbasetemp() / "gan-cache"
+    folder.mkdir()
+    (folder / "ops").symlink_to(build.cache_directory() / "ops")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_CACHE", str(folder))
         yield folder
