@@ -1,73 +1,212 @@
-"""Compiles `ops/csrc` with ninja, once per machine: a folder of the cache named by all that goes in."""
+"""Compiles `ops/csrc` with ninja, once per machine, into a folder of the cache named by all that goes in.
 
-import hashlib
+    ops/cpu-<recipe>-<compilers>/            gan_ops_cpu.so and manifest.json, complete or absent
+    ops/cpu-<recipe>-<compilers>.lock        held by the process that builds; the system frees it
+    ops/cpu-<recipe>-<compilers>.failed.log  what ninja said; while it is there, no process tries again
+    ops/.tmp-cpu-...-<pid>/                  a build at work; one of a killed process is swept by the next
+
+Wheels carry libraries of the same kind in `ops/prebuilt`; one that fits is preferred to compiling.
+"""
+
+import contextlib
+import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import torch
+from ops import recipe as recipes
+from ops.recipe import Recipe, Tools
+from ops.toolchain import KernelError, ToolError
 
-from ops import toolchain
-from ops.toolchain import KernelError
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: processes may build the same twice, the first to finish wins
+    fcntl = None
 
-SOURCES = Path(__file__).resolve().parent / "csrc"
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fvisibility=hidden", "-fopenmp-simd", "-Wall")
-DEFINES = ("-DGAN_KEY=CPU", "-DGAN_DEFINES_SCHEMA", "-DTORCH_TARGET_VERSION=0x020a000000000000")
+PREBUILT = Path(__file__).resolve().parent / "prebuilt"
+_LINES = 16  # of the compiler's output in a message
 
 
 class BuildError(KernelError):
-    """The compiler failed; the message holds its last lines."""
+    """The compiler failed, now or earlier; the message holds its last lines."""
 
 
 def cache_directory() -> Path:
-    """$GAN_CACHE, or ~/.cache/gan."""
-    return Path(os.environ.get("GAN_CACHE") or Path.home() / ".cache" / "gan")
+    """$GAN_CACHE, or ~/.cache/gan. Raises KernelError for a user without a home."""
+    try:
+        return Path(os.environ.get("GAN_CACHE") or Path.home() / ".cache" / "gan")
+    except RuntimeError as error:
+        raise KernelError(
+            "this user has no home folder; set GAN_CACHE to a folder for the kernels"
+        ) from error
 
 
-def build(target: str) -> Path:
-    """Path of the library for `target` ("cpu"), compiled if the cache does not hold it."""
-    compiler, ninja = toolchain.compiler(), toolchain.ninja()
-    digest = hashlib.sha256(
-        repr((compiler, FLAGS, DEFINES, torch.__version__, sorted(toolchain.cpu_flags()))).encode()
+def library_name(target: str) -> str:
+    """File name of the library for a target."""
+    return f"gan_ops_{target}.so"
+
+
+def prebuilt(target: str) -> Path | None:
+    """The library for `target` that came with the wheel, if it fits this torch, CPU and GPU."""
+    manifest = read_manifest(PREBUILT / f"{target}.json")
+    path = PREBUILT / library_name(target)
+    return path if manifest and path.is_file() and not recipes.unfit(manifest) else None
+
+
+def built(target: str) -> Path | None:
+    """The library for `target` in the cache; by any compiler if there is none now. Compiles nothing."""
+    with contextlib.suppress(ToolError):
+        path = _folder(recipes.recipe(target), recipes.tools(target)) / library_name(target)
+        return path if path.is_file() else None
+    prefix = f"{target}-{recipes.recipe(target).digest()}-*"
+    paths = [folder / library_name(target) for folder in (cache_directory() / "ops").glob(prefix)]
+    return max(
+        (path for path in paths if path.is_file()), key=lambda path: path.stat().st_mtime, default=None
     )
-    for path in sorted(SOURCES.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    folder = cache_directory() / "ops" / f"{target}-{digest.hexdigest()[:16]}"
-    library = folder / f"gan_ops_{target}.so"
-    if library.is_file():
-        return library
-    staging = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
-    staging.mkdir(parents=True)
-    (staging / "build.ninja").write_text(_ninja_file(compiler.path, library.name), encoding="utf-8")
-    print("gan: building the CPU kernels, once for this machine ...", file=sys.stderr)
-    done = subprocess.run([ninja.path, "-C", staging], capture_output=True, text=True, check=False)
-    if done.returncode:
+
+
+def failure(target: str) -> str:
+    """Message of the build for `target` that failed earlier and is not tried again; "" if none did."""
+    with contextlib.suppress(KernelError, OSError):
+        return _message(_log(_folder(recipes.recipe(target), recipes.tools(target))))
+    return ""
+
+
+def build(target: str, *, retry: bool = False, force: bool = False) -> Path:
+    """Path of the library for `target`, "cpu" or "cuda", compiled if the cache does not hold it.
+
+    retry: try again what failed earlier; force: compile even what is there. A prebuilt one is not considered.
+    Raises KernelError with the reason and the remedy.
+    """
+    if not force and (path := built(target)):
+        return path
+    recipe, tools = recipes.recipe(target), recipes.tools(target)
+    folder = _folder(recipe, tools)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(folder):
+            if not force and folder.is_dir():  # another process was faster
+                return folder / library_name(target)
+            if not retry and not force and _log(folder).is_file():
+                raise BuildError(_message(_log(folder)))
+            _compile(recipe, tools, folder)
+    except OSError as error:
+        raise KernelError(
+            f"the {target} kernels cannot be built in {folder.parent}: {error.strerror or error}; set "
+            "GAN_CACHE to a folder that can be written, then: gan ops build"
+        ) from error
+    return folder / library_name(target)
+
+
+def prebuild(target: str, folder: Path) -> None:
+    """Compile the library for any machine and put it with its manifest into `folder`, for a wheel."""
+    recipe, tools = recipes.recipe(target, portable=True), recipes.tools(target)
+    staging = folder / f".tmp-{target}"
+    try:
+        _run_ninja(recipe, tools, staging, portable=True)
+        (staging / library_name(target)).replace(folder / library_name(target))
+        (staging / "manifest.json").replace(folder / f"{target}.json")
+    finally:
         shutil.rmtree(staging, ignore_errors=True)
-        raise BuildError("\n".join(done.stdout.splitlines()[-60:]))
-    if folder.exists():
-        shutil.rmtree(staging, ignore_errors=True)
-    else:
+
+
+def read_manifest(path: Path) -> dict | None:
+    """A library's manifest: the fields of Recipe, compilers, seconds. None if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _folder(recipe: Recipe, tools: Tools) -> Path:
+    return cache_directory() / "ops" / f"{recipe.target}-{recipe.digest()}-{tools.digest()}"
+
+
+def _log(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.failed.log")
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """One process at a time; the lock of a process that dies is freed by the system."""
+    with folder.with_name(f"{folder.name}.lock").open("a") as file:
+        if fcntl:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("gan: waiting for another process that builds the kernels ...", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(recipe: Recipe, tools: Tools, folder: Path) -> None:
+    """Build in a folder beside `folder`, which it then becomes. Raises BuildError and keeps the log."""
+    prefix = f".tmp-{folder.name}-"
+    if fcntl:  # nobody else is at work on this one
+        for leftover in folder.parent.glob(f"{prefix}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+    staging, log = folder.with_name(f"{prefix}{os.getpid()}"), _log(folder)
+    try:
+        _run_ninja(recipe, tools, staging)
+        log.unlink(missing_ok=True)
+        if folder.exists():
+            shutil.rmtree(folder)
         staging.rename(folder)
-    return library
+    except BuildError as error:
+        log.write_text(str(error), encoding="utf-8")
+        raise BuildError(_message(log)) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
-def _ninja_file(compiler: Path, library: str) -> str:
-    root = Path(torch.__file__).parent
-    include = ["-I", SOURCES, "-isystem", root / "include"]
-    compile_ = shlex.join(map(str, [compiler, *FLAGS, *DEFINES, *include])).replace("$", "$$")
-    link = shlex.join(map(str, [compiler, "-shared"])).replace("$", "$$")
-    tail = shlex.join([f"-L{root / 'lib'}", "-ltorch_cpu"]).replace("$", "$$")
-    lines = [
-        f"rule cxx\n  command = {compile_} -c $in -o $out",
-        f"rule link\n  command = {link} $in -o $out {tail}",
-    ]
-    objects = []
-    for source in sorted(SOURCES.glob("*.cpp")):
-        objects.append(f"{source.stem}.o")
-        escaped = str(source).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
-        lines.append(f"build {objects[-1]}: cxx {escaped}")
-    lines.append(f"build {library}: link {' '.join(objects)}")
-    return "\n".join(lines) + "\n"
+def _run_ninja(recipe: Recipe, tools: Tools, staging: Path, *, portable: bool = False) -> None:
+    """Library and manifest in the new folder `staging`. Raises BuildError with all that ninja said."""
+    name, started = library_name(recipe.target), time.monotonic()
+    staging.mkdir(parents=True)
+    text = recipes.ninja_file(recipe, tools, name, portable=portable)
+    (staging / "build.ninja").write_text(text, encoding="utf-8")
+    print(f"gan: building the {recipe.target} kernels, once for this machine ...", file=sys.stderr)
+    output = []
+    with subprocess.Popen(
+        [tools.ninja.path],
+        cwd=staging,
+        env={**os.environ, "NINJA_STATUS": "[%f/%t] "},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        for line in process.stdout:
+            output.append(line.decode(errors="replace"))
+            if sys.stderr.isatty() and output[-1].startswith("["):
+                print(f"\rgan: {output[-1].partition(' ')[0]} files", end="", file=sys.stderr, flush=True)
+    end = "\n" if sys.stderr.isatty() else ""
+    if process.returncode or not (staging / name).is_file():
+        print(end, end="", file=sys.stderr)
+        raise BuildError("".join(output) or f"ninja ended with code {process.returncode} and said nothing")
+    seconds = round(time.monotonic() - started, 1)
+    print(f"{end}gan: built the {recipe.target} kernels in {seconds} s", file=sys.stderr)
+    manifest = {
+        **recipe._asdict(),
+        "compiler": tools.compiler.version,
+        "nvcc": tools.nvcc and tools.nvcc.version,
+        "seconds": seconds,
+    }
+    (staging / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _message(log: Path) -> str:
+    """What went wrong: the last lines of the log, and what to do."""
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    shown = [f"  {line[:300]}" for line in lines[-_LINES:] if not line.startswith("ninja: build stopped")]
+    return "\n".join(
+        [
+            "the kernels do not compile:",
+            *shown,
+            f"all of it: {log}",
+            "install what is missing, or name another compiler with CXX, then: gan ops build",
+        ]
+    )

@@ -1,7 +1,7 @@
 """The compiled kernels as operators `torch.ops.gan.*`: loading, derivatives, whether they serve a tensor.
 
-An operator's file records its derivative when it is imported; the first call that may be served by a kernel
-builds and loads the library, which defines the schemas, and registers what was recorded.
+An operator's file records its derivative when it is imported. The first call that kernels may serve builds
+and loads the library for that type of device, which defines the schemas, and registers what was recorded.
 """
 
 import os
@@ -9,17 +9,24 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from ops import build
 from ops.toolchain import KernelError
 
 MODES = ("auto", "fused", "reference")
-DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
 TARGETS = ("cpu", "cuda")  # types of device that have kernels
+_DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
+
+
+class ModeError(KernelError):
+    """$GAN_OPS has a value that means nothing."""
+
+    exit_code = 2
 
 
 class Derivative(NamedTuple):
@@ -31,103 +38,152 @@ class Derivative(NamedTuple):
 
 
 _recorded: dict[str, Derivative] = {}
-_registered: set[str] = set()
-_loaded: dict[str, Path | None] = {}  # target -> library; None: there is none, and it was said why
+_registered: dict[str, torch.library.Library] = {}  # they hold the registrations alive
+_loaded: dict[str, Path] = {}
+_refused: dict[str, str] = {}  # target -> why it has no kernels in this process
 _lock = threading.RLock()
 
 
 def mode() -> str:
     """$GAN_OPS: auto (kernels where they can be had), fused (or an error), reference (plain torch)."""
-    value = os.environ.get("GAN_OPS", "auto")
+    value = os.environ.get("GAN_OPS") or "auto"
     if value not in MODES:
-        raise ValueError(f"GAN_OPS must be one of {', '.join(MODES)}; got {value!r}")
+        raise ModeError(f"GAN_OPS must be one of {', '.join(MODES)}; got {value!r}")
     return value
 
 
 def fused(x: Tensor) -> bool:
-    """Whether the kernels serve `x`: they are built and loaded by the first call.
+    """Whether kernels serve `x`: floating types on the CPU and on CUDA; the first call builds them.
 
-    Transparent to torch.compile and torch.export. Raises NotImplementedError if x carries a tangent of
-    forward-mode differentiation, which the kernels would lose; KernelError if GAN_OPS=fused and there are
-    no kernels.
+    Where they cannot be had it says so once on stderr and returns False; with GAN_OPS=fused it raises
+    KernelError. Raises NotImplementedError if x carries a tangent of forward-mode differentiation, which
+    kernels would lose. Transparent to torch.compile and torch.export.
     """
-    if x.dtype not in DTYPES or x.device.type not in TARGETS or not _ready(x.device.type):
+    if x.dtype not in _DTYPES or not _ready(x.device.type):
         return False
     if forward_ad._current_level >= 0:
-        _refuse_tangent("the fused kernels", (x,))
+        _refuse_tangents("the fused kernels", (x,))
     return True
 
 
 def derivative(
     name: str, *, fake: Callable, setup_context: Callable | None = None, backward: Callable | None = None
 ) -> None:
-    """Record shape function and gradient of gan::<name>, registered once a library defines that operator."""
+    """Record shape function and gradient of gan::<name>, registered once a library defines that operator.
+
+    The arguments are those of torch.library.register_fake and register_autograd. An operator without
+    `backward` raises when differentiated; all raise when a tangent of forward mode reaches them.
+    """
     with _lock:
         _recorded[name] = Derivative(fake, setup_context, backward)
-        if "cpu" in _loaded:
+        if _loaded:
             _register()
+
+
+def load(target: str) -> Path:
+    """Load the library for "cpu" or "cuda", building it if need be, and return its path.
+
+    Raises KernelError with the reason and the remedy, again at each further call.
+    """
+    with _lock:
+        if target in _refused:
+            raise KernelError(_refused[target])
+        if target not in _loaded:
+            try:
+                if target == "cuda":
+                    load("cpu")  # it defines the schemas of both
+                _load(target)
+            except KernelError as error:
+                _refused[target] = str(error)
+                raise
+        return _loaded[target]
 
 
 def use(path: str | Path) -> None:
     """For tests: load this library, which defines the schemas, in place of the built one for the CPU.
 
-    Raises KernelError if one is loaded already.
+    Raises KernelError if one is loaded already, or if this one does not load.
     """
     with _lock:
-        if _loaded.get("cpu"):
+        if "cpu" in _loaded:
             raise KernelError(f"kernels are loaded already, from {_loaded['cpu']}")
-        _load("cpu", Path(path))
+        _open("cpu", Path(path))
 
 
 @torch.compiler.assume_constant_result
 def _ready(target: str) -> bool:
-    """Whether the kernels for that type of device are loaded, after an attempt to load them."""
+    """Whether kernels for that type of device are to be used and loaded."""
     chosen = mode()
-    if chosen == "reference":
+    if chosen == "reference" or target not in TARGETS:
         return False
-    if target not in _loaded:
-        with _lock:
-            _attempt(target, chosen)
-    return _loaded.get(target) is not None
-
-
-def _attempt(target: str, chosen: str) -> None:
-    from ops.build import build
-
     if target in _loaded:
-        return
+        return True
+    if chosen == "auto" and target in _refused:
+        return False
+    if target == "cuda" and not torch.cuda.is_available():  # a fake tensor: nothing will run
+        return False
     try:
-        _load(target, build(target))
+        load(target)
     except KernelError as error:
         if chosen == "fused":
             raise
-        _loaded[target] = None
-        print(f"gan: warning: {error}; going on in plain PyTorch", file=sys.stderr)
+        print(f"gan: warning: plain PyTorch serves on {target}: {error}", file=sys.stderr)
+    return target in _loaded
 
 
-def _load(target: str, path: Path) -> None:
+def _load(target: str) -> None:
+    """Load what was built here, else what came with the wheel, if it fits and loads, else build it."""
+    if not build.built(target) and (path := build.prebuilt(target)):
+        try:
+            return _open(target, path)
+        except KernelError as error:
+            print(f"gan: warning: {error}", file=sys.stderr)
+    _open(target, build.build(target))
+
+
+def _open(target: str, path: Path) -> None:
     try:
         torch.ops.load_library(path)
     except OSError as error:
-        raise KernelError(f"{path} does not load: {error.__cause__ or error}") from error
+        raise KernelError(
+            f"{path} does not load: {error.__cause__ or error}; try: gan ops build --force"
+        ) from error
     _loaded[target] = path
     _register()
 
 
 def _register() -> None:
     """Register what is recorded for operators that exist by now."""
-    for name, (fake, setup_context, backward) in _recorded.items():
-        if name in _registered or not hasattr(torch.ops.gan, name):
-            continue
-        torch.library.register_fake(f"gan::{name}", fake)
-        if backward is not None:
-            torch.library.register_autograd(f"gan::{name}", backward, setup_context=setup_context)
-        _registered.add(name)
+    for name, record in _recorded.items():
+        if name not in _registered and hasattr(torch.ops.gan, name):
+            torch.library.register_fake(f"gan::{name}", record.fake)
+            _registered[name] = torch.library.Library("gan", "IMPL")
+            _registered[name].impl(name, _autograd(name, record), "Autograd", with_keyset=True)
 
 
-def _refuse_tangent(what: str, tensors: tuple) -> None:
+def _autograd(name: str, record: Derivative) -> Callable:
+    """What torch.library.register_autograd registers, but that tangents of forward mode are refused.
+
+    They would be lost in silence: torch has no way to give such an operator a forward-mode formula.
+    """
+    from torch._library.autograd import Info, make_autograd_impl
+
+    apply = make_autograd_impl(
+        getattr(torch.ops.gan, name).default, Info(record.backward, record.setup_context)
+    )
+
+    def guarded(keyset: Any, *args: Any) -> Any:
+        if forward_ad._current_level >= 0:
+            _refuse_tangents(f"gan::{name}", args)
+        return apply(keyset, *args)
+
+    return guarded
+
+
+def _refuse_tangents(what: str, tensors: tuple) -> None:
     for tensor in tensors:
         if isinstance(tensor, Tensor) and forward_ad.unpack_dual(tensor).tangent is not None:
             raise NotImplementedError(
-                f"{what} cannot be differentiated in forward mode; set GAN_OPS=reference for that"
+                f"{what} cannot be differentiated in forward mode; set GAN_OPS=reference, or call the plain "
+                "form of the operator (<name>_ref)"
             )

@@ -58,8 +58,8 @@ def seed() -> int:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Statistics of real images are kept here, not in the cache of whoever runs the tests.
 
-    Kernels alone are kept in that one, so that all workers and sessions share one build; they are loaded first,
-    so that no test builds them anew in a folder of its own.
+    Kernels alone are kept in that one, so that all workers and sessions share one build; they are loaded
+    first, so that no test builds them anew in a folder of its own.
     """
     library.fused(torch.empty(0))
     folder = tmp_path_factory.getbasetemp() / "gan-cache"
