@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gan.layers import Conv2d, Linear, fast_layout, minibatch_std
 from gan.mapping import MappingConfig, MappingNetwork
-from ops import bias_act, downsample2d, modulated_conv2d, setup_filter, upsample2d
+from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
 from ops.bias_act import ACTIVATIONS
 
 Noise = Literal["const", "random", "none"]
@@ -103,7 +103,7 @@ class SynthesisLayer(nn.Module):
             self.noise_strength = nn.Parameter(torch.zeros([]))
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise, gain: float = 1.0) -> Tensor:
-        x = modulated_conv2d(
+        return modulated_conv2d(
             x,
             self.weight,
             self.affine(w),
@@ -112,10 +112,11 @@ class SynthesisLayer(nn.Module):
             padding=1,
             f=self.resample_filter,
             flip_weight=self.up == 1,
+            b=self.bias,
+            act=self.activation,
+            gain=ACTIVATIONS[self.activation].gain * gain,
+            clamp=None if self.clamp is None else self.clamp * gain,
         )
-        total = ACTIVATIONS[self.activation].gain * gain
-        clamp = None if self.clamp is None else self.clamp * gain
-        return bias_act(x, self.bias, act=self.activation, gain=total, clamp=clamp)
 
     def _noise(self, x: Tensor, noise: Noise) -> Tensor | None:
         if not self.use_noise or noise == "none":
@@ -140,8 +141,8 @@ class ToRGB(nn.Module):
         self.style_gain = 1 / in_channels**0.5
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = modulated_conv2d(x, self.weight, self.affine(w) * self.style_gain, demodulate=False)
-        return bias_act(x, self.bias, clamp=self.clamp)
+        styles = self.affine(w) * self.style_gain
+        return modulated_conv2d(x, self.weight, styles, demodulate=False, b=self.bias, clamp=self.clamp)
 
 
 class SynthesisBlock(nn.Module):

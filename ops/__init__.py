@@ -3,6 +3,7 @@
 from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
 from ops.modulated_conv2d import modulated_conv2d
+from ops.scale_bias_act import scale_bias_act
 from ops.upfirdn2d import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "downsample2d",
     "filter2d",
     "modulated_conv2d",
+    "scale_bias_act",
     "setup_filter",
     "upfirdn2d",
     "upsample2d",

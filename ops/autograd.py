@@ -8,7 +8,8 @@ from torch import Tensor
 
 def sum_to_axis(x: Tensor, dim: int) -> Tensor:
     """Sum over every axis but `dim`: [..., x.shape[dim], ...] -> [x.shape[dim]]."""
-    return x.sum([axis for axis in range(x.ndim) if axis != dim])
+    others = [axis for axis in range(x.ndim) if axis != dim]
+    return x.sum(others) if others else x  # an empty list would mean all axes
 
 
 def through_twin(
@@ -40,6 +41,4 @@ def through_twin(
             if wanted
             else ()
         )
-    return [
-        next(found) if want and t is not None else None for t, want in zip(inputs, needed, strict=True)
-    ]
+    return [next(found) if want and t is not None else None for t, want in zip(inputs, needed, strict=True)]

@@ -1,4 +1,8 @@
-"""Bias, activation, gain and clamp.  x: [..., C, ...], b: [C], any float dtype."""
+"""Bias, activation, gain and clamp in one pass over memory.  x: [..., C, ...], b: [C], any float dtype.
+
+The derivative is computed from the result (from x + b for swish), so that the input need not be kept. It is
+linear in the incoming gradient, hence its own derivative; the bend of curved activations is a third operator.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,6 +10,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ops.autograd import sum_to_axis
+from ops.library import derivative, fused
 
 
 class Activation(NamedTuple):
@@ -16,7 +23,7 @@ class Activation(NamedTuple):
     alpha: float = 0.0  # used by lrelu only: the negative slope
 
 
-ACTIVATIONS = {
+ACTIVATIONS = {  # in the order of `enum Act` in csrc/bias_act.h
     "linear": Activation(lambda x, _: x),
     "relu": Activation(lambda x, _: F.relu(x), gain=2**0.5),
     "lrelu": Activation(F.leaky_relu, gain=2**0.5, alpha=0.2),
@@ -27,6 +34,8 @@ ACTIVATIONS = {
     "softplus": Activation(lambda x, _: F.softplus(x)),
     "swish": Activation(lambda x, _: F.silu(x), gain=2**0.5),
 }
+
+NAMES = tuple(ACTIVATIONS)
 
 
 def bias_act(
@@ -50,21 +59,99 @@ def bias_act(
         clamp: largest magnitude of the result (0 is legal), None for no limit.
 
     Raises:
-        ValueError: unknown `act`, a bias of another shape, or a negative clamp.
+        ValueError: unknown `act`, an axis or a bias that x does not have, or a negative clamp.
     """
+    index, alpha, gain = activation(act, alpha, gain, clamp)
+    if b is not None:
+        if not -x.ndim <= dim < x.ndim:
+            raise ValueError(f"dim must be an axis of x, which has {x.ndim}; got {dim}")
+        if b.shape != (x.shape[dim],):
+            raise ValueError(f"b must have shape [{x.shape[dim]}] (axis {dim} of x); got {list(b.shape)}")
+        b = b.to(x.dtype)
+    # The sign of the result tells the branch of lrelu only where alpha >= 0. Without a bias any axis will do.
+    if fused(x) and alpha >= 0 and x.ndim > 0:
+        dim = dim % x.ndim if b is not None else min(1, x.ndim - 1)
+        limit = -1.0 if clamp is None else clamp
+        return torch.ops.gan.bias_act(x, b, dim, index, alpha, gain, limit)
+    return bias_act_ref(x, b, dim, act, alpha, gain, clamp)
+
+
+def activation(
+    act: str, alpha: float | None, gain: float | None, clamp: float | None
+) -> tuple[int, float, float]:
+    """(number in `ACTIVATIONS`, alpha, gain) with defaults filled in; ValueError for an unknown one."""
     if act not in ACTIVATIONS:
         raise ValueError(f"act must be one of {', '.join(ACTIVATIONS)}; got {act!r}")
     if clamp is not None and clamp < 0:
         raise ValueError(f"clamp must be None or >= 0; got {clamp}")
-    function, default_gain, default_alpha = ACTIVATIONS[act]
+    default = ACTIVATIONS[act]
+    return NAMES.index(act), default.alpha if alpha is None else alpha, default.gain if gain is None else gain
+
+
+def bias_act_ref(
+    x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float, clamp: float | None
+) -> Tensor:
+    """The definition, in plain PyTorch: any device, any order of derivative."""
     if b is not None:
-        if b.shape != (x.shape[dim],):
-            raise ValueError(f"b must have shape [{x.shape[dim]}] (axis {dim} of x); got {list(b.shape)}")
         shape = [1] * x.ndim
         shape[dim] = -1
-        x = x + b.to(x.dtype).reshape(shape)
-    x = function(x, default_alpha if alpha is None else alpha)
-    gain = default_gain if gain is None else gain
+        x = x + b.reshape(shape)
+    x = ACTIVATIONS[act].function(x, alpha)
     if gain != 1:
         x = x * gain
     return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+_SWISH = NAMES.index("swish")
+_CURVED = {NAMES.index(name) for name in ("tanh", "sigmoid", "elu", "selu", "softplus", "swish")}
+
+
+def _keep(ctx, inputs, output):
+    x, b, dim, act, *rest = inputs
+    from_input = act == _SWISH
+    ctx.save_for_backward(x if from_input else output, b if from_input else None)
+    ctx.options = (dim, act, *rest)
+
+
+def _backward(ctx, dy):
+    ref, b = ctx.saved_tensors
+    dx = torch.ops.gan.bias_act_dx(dy, ref, b, *ctx.options)
+    db = sum_to_axis(dx, ctx.options[0]) if ctx.needs_input_grad[1] else None
+    return dx, db, *[None] * 5
+
+
+def _keep_dx(ctx, inputs, output):
+    dy, ref, b, *options = inputs
+    ctx.save_for_backward(dy if options[1] in _CURVED else None, ref, b)
+    ctx.options = options
+
+
+def _backward_dx(ctx, tangent):
+    dy, ref, b = ctx.saved_tensors
+    ddy = torch.ops.gan.bias_act_dx(tangent, ref, b, *ctx.options)
+    if dy is None or not any(ctx.needs_input_grad[1:3]):  # piecewise linear: no bend
+        return ddy, *[None] * 7
+    dref = torch.ops.gan.bias_act_dref(tangent, dy, ref, b, *ctx.options)
+    db = sum_to_axis(dref, ctx.options[0]) if ctx.needs_input_grad[2] else None
+    return ddy, dref, db, *[None] * 5
+
+
+def _no_third_order(ctx, _):
+    raise NotImplementedError(
+        "bias_act has no third derivative of a curved activation; GAN_OPS=reference has"
+    )
+
+
+derivative("bias_act", fake=lambda x, *_: torch.empty_like(x), setup_context=_keep, backward=_backward)
+derivative(
+    "bias_act_dx",
+    fake=lambda _, ref, *__: torch.empty_like(ref),
+    setup_context=_keep_dx,
+    backward=_backward_dx,
+)
+derivative(
+    "bias_act_dref",
+    fake=lambda _, __, ref, *___: torch.empty_like(ref),
+    setup_context=lambda *_: None,
+    backward=_no_third_order,
+)

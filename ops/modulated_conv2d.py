@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
-from ops.upfirdn2d import Factor
+from ops.scale_bias_act import scale_bias_act
+from ops.upfirdn2d import Factor, parse_padding
 
 EPSILON = 1e-8  # inside the root of equation 3
 
@@ -20,19 +22,26 @@ def modulated_conv2d(
     f: Tensor | None = None,
     demodulate: bool = True,
     flip_weight: bool = True,
+    b: Tensor | None = None,
+    act: str = "linear",
+    alpha: float | None = None,
+    gain: float | None = None,
+    clamp: float | None = None,
 ) -> Tensor:
     """Convolve each sample with weight * style, scaled to unit norm per output channel.
 
-    Styles scale the activations before and demodulation scales them after one convolution that the whole
-    batch shares, which equals scaling the weights per sample, without copies of the weights.
+    Noise, bias and activation follow. Styles scale the activations before and demodulation scales them after one convolution that the whole
+    batch shares, which equals scaling the weights per sample, without copies of the weights. Only a plain
+    1x1 convolution multiplies with weights per sample: it reads its input once.
 
     Args:
         x: [N, in, H, W].
         weight: [out, in, kh, kw].
         styles: [N, in].
-        noise: added to the result, broadcast from [N, 1, H', W'] or [H', W'].
+        noise: added to the convolution's result: [N, 1, H', W'] or [H', W'].
         up, down, padding, f, flip_weight: as in `conv2d_resample`.
         demodulate: divide by sqrt(sum over in, kh, kw of (weight * style)^2 + 1e-8).
+        b, act, alpha, gain, clamp: what follows, as in `bias_act`; nothing by default.
 
     Returns:
         [N, out, H', W'] in x's dtype.
@@ -44,11 +53,24 @@ def modulated_conv2d(
             weight = weight / limit
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
         energy = weight.square().sum(dim=(2, 3))  # [out, in]
-        scale = (styles.square() @ energy.T + EPSILON).rsqrt().to(x.dtype)[:, :, None, None]  # [N, out, 1, 1]
-    x = x * styles.to(x.dtype)[:, :, None, None]
-    x = conv2d_resample(x, weight.to(x.dtype), f, up, down, padding, flip_weight=flip_weight)
-    if scale is not None:
-        x = x * scale if noise is None else torch.addcmul(noise.to(x.dtype), x, scale)
-    elif noise is not None:
-        x = x + noise.to(x.dtype)
-    return x
+        scale = (styles.square() @ energy.T + EPSILON).rsqrt()  # [N, out]
+    weight = weight.to(x.dtype)
+    if weight.shape[2:] == (1, 1) and up == down == 1 and parse_padding(padding) == (0, 0, 0, 0):
+        x = _per_sample(x, weight[:, :, 0, 0] * styles.to(x.dtype)[:, None])
+    else:
+        x = scale_bias_act(x, styles)
+        x = conv2d_resample(x, weight, f, up, down, padding, flip_weight=flip_weight)
+    if scale is None and noise is not None:
+        scale = torch.ones_like(x[:, :, 0, 0])
+    if scale is None:
+        return bias_act(x, b, act=act, alpha=alpha, gain=gain, clamp=clamp)
+    return scale_bias_act(x, scale, noise, b, act, alpha, gain, clamp)
+
+
+def _per_sample(x: Tensor, weight: Tensor) -> Tensor:
+    """1x1 convolution with weights [N, out, in] of each sample: [N, in, H, W] -> [N, out, H, W], laid out like x."""
+    n, _, h, w = x.shape
+    if x.is_contiguous():
+        return (weight @ x.flatten(2)).view(n, -1, h, w)
+    pixels = x.permute(0, 2, 3, 1).reshape(n, h * w, -1)  # a view of channels_last
+    return (pixels @ weight.transpose(1, 2)).view(n, h, w, -1).permute(0, 3, 1, 2)

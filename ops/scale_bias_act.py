@@ -1,0 +1,109 @@
+"""What surrounds the convolution of a modulated layer, in one pass over memory.  x: [N, C, H, W].
+
+The backward pass writes dx and, on the way, sums the gradients of scale, noise and bias. Its own derivative
+(path length regularisation) goes through the plain-torch definition.
+"""
+
+import torch
+from torch import Tensor
+
+from ops.autograd import through_twin
+from ops.bias_act import NAMES, activation, bias_act_ref
+from ops.library import derivative, fused
+
+
+def scale_bias_act(
+    x: Tensor,
+    scale: Tensor,
+    noise: Tensor | None = None,
+    b: Tensor | None = None,
+    act: str = "linear",
+    alpha: float | None = None,
+    gain: float | None = None,
+    clamp: float | None = None,
+) -> Tensor:
+    """clamp(gain * act(x * scale + noise + b), -clamp, clamp), same shape and dtype as x.
+
+    Args:
+        x: [N, C, H, W].
+        scale: [N, C], cast to x's dtype as noise and b are.
+        noise: [N, 1, H, W] or [H, W], or None.
+        b: [C], or None.
+        act, alpha, gain, clamp: as in `bias_act`.
+
+    Raises:
+        ValueError: shapes that do not fit x, an unknown `act`, or a negative clamp.
+    """
+    index, alpha, gain = activation(act, alpha, gain, clamp)
+    n, c, h, w = x.shape
+    if scale.shape != (n, c) or (b is not None and b.shape != (c,)):
+        given = [list(t.shape) for t in (scale, b) if t is not None]
+        raise ValueError(f"scale must be [{n}, {c}] and b [{c}] for x {list(x.shape)}; got {given}")
+    if noise is not None and noise.shape not in ((n, 1, h, w), (1, 1, h, w), (h, w)):
+        raise ValueError(f"noise must be [{n}, 1, {h}, {w}] or [{h}, {w}]; got {list(noise.shape)}")
+    scale, noise, b = (None if t is None else t.to(x.dtype) for t in (scale, noise, b))
+    if not fused(x):
+        return scale_bias_act_ref(x, scale, noise, b, act, alpha, gain, clamp)
+    noise = None if noise is None else noise.reshape(-1, h * w)
+    b = x.new_zeros(c) if b is None else b.contiguous()
+    limit = -1.0 if clamp is None else clamp
+    return torch.ops.gan.scale_bias_act(x, scale.contiguous(), noise, b, index, alpha, gain, limit)
+
+
+def scale_bias_act_ref(
+    x: Tensor,
+    scale: Tensor,
+    noise: Tensor | None,
+    b: Tensor | None,
+    act: str,
+    alpha: float,
+    gain: float,
+    clamp: float | None,
+) -> Tensor:
+    """The definition, in plain PyTorch: any device, any order of derivative."""
+    scale = scale[:, :, None, None]
+    x = x * scale if noise is None else torch.addcmul(noise, x, scale)
+    return bias_act_ref(x, b, 1, act, alpha, gain, clamp)
+
+
+def _keep(ctx, inputs, output):
+    ctx.save_for_backward(*inputs[:4])
+    ctx.options = inputs[4:]
+
+
+def _backward(ctx, dy):
+    x, _, noise, _ = inputs = ctx.saved_tensors
+    if torch.is_grad_enabled():  # this gradient will be differentiated
+        return *through_twin(_twin(ctx.options), inputs, dy, ctx.needs_input_grad[:4]), *[None] * 4
+    dx, dscale, db, dnoise = torch.ops.gan.scale_bias_act_dx(dy, *inputs, *ctx.options)
+    if noise is not None:
+        dnoise = (dnoise if len(noise) == len(x) else dnoise.sum(0, keepdim=True)).to(x.dtype)
+    return dx, dscale.to(x.dtype), None if noise is None else dnoise, db.sum(0).to(x.dtype), *[None] * 4
+
+
+def _twin(options):
+    """The definition on the operator's own arguments."""
+    index, alpha, gain, limit = options
+    name, clamp = NAMES[index], None if limit < 0 else limit
+
+    def twin(x: Tensor, scale: Tensor, noise: Tensor | None, b: Tensor) -> Tensor:
+        noise = None if noise is None else noise.view(-1, 1, *x.shape[2:])
+        return scale_bias_act_ref(x, scale, noise, b, name, alpha, gain, clamp)
+
+    return twin
+
+
+def _fake_dx(dy, x, scale, noise, b, *_):
+    sums = torch.float64 if x.dtype == torch.float64 else torch.float32
+    n, c, h, w = x.shape
+    per_pixel = x.new_empty(0 if noise is None else n, h * w, dtype=sums)
+    return (
+        torch.empty_like(x),
+        x.new_empty(n, c, dtype=sums),
+        x.new_empty(n, c, dtype=sums),
+        per_pixel,
+    )
+
+
+derivative("scale_bias_act", fake=lambda x, *_: torch.empty_like(x), setup_context=_keep, backward=_backward)
+derivative("scale_bias_act_dx", fake=_fake_dx)
