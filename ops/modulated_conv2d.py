@@ -30,9 +30,9 @@ def modulated_conv2d(
 ) -> Tensor:
     """Convolve each sample with weight * style, scaled to unit norm per output channel.
 
-    Noise, bias and activation follow. Styles scale the activations before and demodulation scales them after one convolution that the whole
-    batch shares, which equals scaling the weights per sample, without copies of the weights. Only a plain
-    1x1 convolution multiplies with weights per sample: it reads its input once.
+    Noise, bias and activation follow. Styles scale the activations before and demodulation scales them
+    after one convolution that the whole batch shares, which equals scaling the weights per sample, without
+    copies of the weights. Only a plain 1x1 convolution has weights per sample: it reads its input once.
 
     Args:
         x: [N, in, H, W].
@@ -68,7 +68,7 @@ def modulated_conv2d(
 
 
 def _per_sample(x: Tensor, weight: Tensor) -> Tensor:
-    """1x1 convolution with weights [N, out, in] of each sample: [N, in, H, W] -> [N, out, H, W], laid out like x."""
+    """1x1 convolution with weights [N, out, in] per sample: [N, in, H, W] -> [N, out, H, W], laid out as x."""
     n, _, h, w = x.shape
     if x.is_contiguous():
         return (weight @ x.flatten(2)).view(n, -1, h, w)
