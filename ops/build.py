@@ -187,6 +187,8 @@ def _run_ninja(recipe: Recipe, tools: Tools, staging: Path, *, portable: bool = 
     if process.returncode or not (staging / name).is_file():
         print(end, end="", file=sys.stderr)
         raise BuildError("".join(output) or f"ninja ended with code {process.returncode} and said nothing")
+    for path in staging.glob("*.o"):
+        path.unlink()
     seconds = round(time.monotonic() - started, 1)
     print(f"{end}gan: built the {recipe.target} kernels in {seconds} s", file=sys.stderr)
     manifest = {

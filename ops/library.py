@@ -80,10 +80,11 @@ def derivative(
             _register()
 
 
-def load(target: str) -> Path:
-    """Load the library for "cpu" or "cuda", building it if need be, and return its path.
+def load(target: str, *, compiling: bool = True) -> Path:
+    """Load the library for "cpu" or "cuda" and return its path.
 
-    Raises KernelError with the reason and the remedy, again at each further call.
+    compiling: it may be built for that. Raises KernelError with the reason and the remedy; a target that was
+    refused once is not tried again in this process.
     """
     with _lock:
         if target in _refused:
@@ -91,8 +92,8 @@ def load(target: str) -> Path:
         if target not in _loaded:
             try:
                 if target == "cuda":
-                    load("cpu")  # it defines the schemas of both
-                _load(target)
+                    load("cpu", compiling=compiling)  # it defines the schemas of both
+                _load(target, compiling)
             except KernelError as error:
                 _refused[target] = str(error)
                 raise
@@ -131,13 +132,17 @@ def _ready(target: str) -> bool:
     return target in _loaded
 
 
-def _load(target: str) -> None:
+def _load(target: str, compiling: bool) -> None:
     """Load what was built here, else what came with the wheel, if it fits and loads, else build it."""
-    if not build.built(target) and (path := build.prebuilt(target)):
+    if path := build.built(target):
+        return _open(target, path)
+    if path := build.prebuilt(target):
         try:
             return _open(target, path)
         except KernelError as error:
             print(f"gan: warning: {error}", file=sys.stderr)
+    if not compiling:
+        raise KernelError(f"the {target} kernels are not built; gan ops build")
     _open(target, build.build(target))
 
 

@@ -31,6 +31,8 @@ COMMANDS = table(
     sample=Entry("gan.cli.sample", "Draw images from a model."),
     evaluate=Entry("gan.cli.evaluate", "Score a model or a folder of images against a data set."),
     demo=Entry("gan.cli.demo", "Train, score and sample a small model from nothing, in minutes."),
+    ops=Entry("gan.cli.ops", "Build and inspect the fused kernels."),
+    doctor=Entry("gan.cli.doctor", "Say what this machine has for training, and what is missing."),
 )
 
 
@@ -105,6 +107,8 @@ def main() -> None:
 def describe(error: Exception) -> tuple[str, int]:
     """Line and exit code for an error that reached the top."""
     if isinstance(error, UserError):
+        return f"error: {error}", error.exit_code
+    if any(kind.__name__ == "KernelError" for kind in type(error).__mro__):  # of ops, by name: it loads torch
         return f"error: {error}", error.exit_code
     if _out_of_memory(error):
         return "error: out of memory; use a smaller batch, a smaller model or a lower resolution", 1
