@@ -97,22 +97,20 @@ void work() {
   Fiber* const me = starting;
   arrived(nullptr, &e.scheduler);
   for (;;) {
-    while (e.cursor < e.order.size()) {
-      const int thread = e.order[e.cursor++];
-      run_thread(thread, me);
-#if defined(CUEMU_TSAN)
-      break;  // one CUDA thread a fiber: ThreadSanitizer must know whose stack it sees
-#endif
-    }
+#if defined(CUEMU_TSAN)  // one CUDA thread a fiber: ThreadSanitizer must know whose stack it sees
+    run_thread(e.order[e.cursor++], me);
+#else
+    while (e.cursor < e.order.size()) run_thread(e.order[e.cursor++], me);
     e.idle.push_back(me);
+#endif
     switch_fiber(me, &e.scheduler);
   }
 }
 
 Fiber* idle_worker() {
-#if defined(CUEMU_TSAN)  // other threads of the next block get this fiber: what two blocks do is never in order
-  const size_t count = e.order.size(), slot = (e.order[e.cursor] + e.block_number) % count;
-  while (e.workers.size() < count) e.workers.push_back(make_fiber(work));
+#if defined(CUEMU_TSAN)  // two sets in turn, as what two blocks do is in no order
+  const size_t count = e.order.size(), slot = e.order[e.cursor] + e.block_number % 2 * count;
+  while (e.workers.size() < 2 * count) e.workers.push_back(make_fiber(work));
   starting = e.workers[slot];
 #else
   if (e.idle.empty()) {
@@ -213,7 +211,7 @@ void run(const char* kernel, dim3 grid, dim3 block, size_t shared_bytes, void (*
 #endif
   for (int64_t i = 0; i < count; ++i) {
     const int64_t b = visit(i, count, step);
-    e.block_number = b;
+    e.block_number = i;
     blockIdx = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
                 static_cast<unsigned>(b / grid.x / grid.y)};
     begin_block();

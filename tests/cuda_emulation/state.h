@@ -55,7 +55,7 @@ struct Engine {
   size_t cursor;
   int current = -1, live, waiting;
   unsigned generation;
-  int64_t block_number;
+  int64_t block_number;  // in the order in which blocks run
   Place barrier_place;
   Buffer buffers[kBuffers];
   int buffer_count = 0;
