@@ -116,6 +116,8 @@ def ninja_file(recipe: Recipe, tools: Tools, library: str, *, portable: bool = F
     cxx, include = str(tools.compiler.path), f"-I{SOURCES}"
     compile_ = [cxx, *recipe.flags, include, "-isystem", str(root / "include")]
     libraries = [f"-L{root / 'lib'}", "-ltorch_cpu"] + ([] if portable else [f"-Wl,-rpath,{root / 'lib'}"])
+    if platform.system() == "Linux":  # elsewhere a missing symbol is an error anyway
+        libraries.append("-Wl,--no-undefined")
     if tools.nvcc:
         libraries += [f"-L{tools.nvcc.libraries}", "-lcudart_static", "-ldl", "-lrt", "-lpthread"]
     rules = {".cpp": ("cpp", f"{_shell(compile_)} -c $in -o $out")}

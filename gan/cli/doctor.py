@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -89,9 +88,7 @@ def absent(distribution: str, extra: str | None = None) -> list[str]:
 
 def _python() -> Check:
     text = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
-    if sys.version_info >= (3, 10):
-        return Check("Python", "ok", text)
-    return Check("Python", "problem", text, "install Python 3.10 or newer")
+    return Check("Python", "ok", text)
 
 
 def _packages() -> Iterator[Check]:

@@ -83,7 +83,7 @@ def _describe(path: str, manifest: dict | None) -> str:
     """What a library is for, and where it lies."""
     if manifest is None:  # tests name a library of their own
         return path
-    by = ", ".join(f"{manifest[name]}" for name in ("compiler", "nvcc") if manifest[name])
+    by = manifest["compiler"] + (f" and nvcc {manifest['nvcc']}" if manifest["nvcc"] else "")
     if manifest["architectures"]:
         machine = f"compute capability {', '.join(manifest['architectures'])}"
     else:
