@@ -35,8 +35,8 @@ def filtered_lrelu(
 
     Args:
         x: [N, C, H, W].
-        fu: float32 filter for upsampling, [taps] or [fh, fw], or None for a single tap of 1; its gain is up^2.
-        fd: likewise for downsampling, with gain 1. Filters are constant, no gradient reaches them.
+        fu: float32 filter of the upsampling, [taps] or [fh, fw], or None for a single tap of 1; gain up^2.
+        fd: the same of the downsampling, gain 1. Filters are constant, no gradient reaches them.
         b: [C], cast to x's dtype, or None.
         up, down: integer factors of both axes.
         padding: of the upsampled signal before fu, as in `upfirdn2d`; may be negative, which crops.
@@ -61,9 +61,8 @@ def filtered_lrelu(
     limit = -1.0 if clamp is None else clamp
     keep = torch.is_grad_enabled() and (x.requires_grad or (b is not None and b.requires_grad))
     sides = list(parse_padding(padding))
-    return torch.ops.gan.filtered_lrelu(x, b, fu, fd, up, down, sides, gain, slope, limit, flip_filter, keep)[
-        0
-    ]
+    numbers = (gain, slope, limit, flip_filter, keep)
+    return torch.ops.gan.filtered_lrelu(x, b, fu, fd, up, down, sides, *numbers)[0]
 
 
 def filtered_lrelu_ref(

@@ -1,6 +1,7 @@
 // filtered_lrelu: the binding of both devices.
 #include "filtered_lrelu.h"
 
+#include <cmath>
 #include <numeric>
 #include <tuple>
 
@@ -52,7 +53,7 @@ FilteredLreluParams shape(const Tensor& x, const Taps& u, const Taps& d, int64_t
   p.in_h = x.size(2), p.in_w = x.size(3);
   p.up = int(up), p.down = int(down);
   p.u = u, p.d = d;
-  p.clamp = -1;
+  p.clamp = HUGE_VAL;
   return p;
 }
 
@@ -80,7 +81,7 @@ std::tuple<Tensor, Tensor> filtered_lrelu(Tensor x, std::optional<Tensor> b, std
   p.mid_w = p.in_w * up + padding[0] + padding[1] - u.w + 1;
   p.mid_h = p.in_h * up + padding[2] + padding[3] - u.h + 1;
   p.out_w = floor_div(p.mid_w - d.w, down) + 1, p.out_h = floor_div(p.mid_h - d.h, down) + 1;
-  p.gain = gain, p.slope = slope, p.clamp = clamp;
+  p.gain = gain, p.slope = slope, p.clamp = clamp < 0 ? HUGE_VAL : clamp;
   if (b.has_value()) {
     STD_TORCH_CHECK(b->dim() == 1 && b->size(0) == p.channels && dtype_of(*b) == dtype_of(x),
                     "b must be [channels of x], of its dtype");

@@ -40,7 +40,7 @@ struct FilteredLreluParams {
   int up, down;
   Taps u, d;
   BendMode mode;
-  double gain, slope, clamp;  // clamp < 0: none
+  double gain, slope, clamp;  // clamp: infinity for none
 };
 
 // Bytes of a row of the mask: four samples each, in phases of lcm(up, down).
@@ -48,22 +48,24 @@ inline int64_t mask_width(int64_t mid_w, int64_t phases) {
   return ((mid_w + phases - 1) / phases * phases + 3) / 4;
 }
 
-// Leaky ReLU, gain and clamp. Bit 0 of a code: not positive; bit 1: clamped.
+// Leaky ReLU, gain and clamp, without branches. Bit 0 of a code: not positive; bit 1: clamped.
 template <typename C>
 struct Bend {
   C positive, negative, limit;
-  bool clamps;
 
   GAN_HD Bend(double gain, double slope, double clamp)
-      : positive(C(gain)), negative(C(gain * slope)), limit(C(clamp)), clamps(clamp >= 0) {}
+      : positive(C(gain)), negative(C(gain * slope)), limit(C(clamp)) {}
 
-  GAN_HD C unclamped(C v) const { return v > 0 ? v * positive : v * negative; }
+  GAN_HD C unclamped(C v) const { return v * (v > 0 ? positive : negative); }
   GAN_HD C clamped(C y) const {
-    if (!clamps) return y;
-    return y < -limit ? -limit : (y > limit ? limit : y);
+    y = y < -limit ? -limit : y;
+    return y > limit ? limit : y;
   }
-  GAN_HD int code(C v, C y) const { return (v > 0 ? 0 : 1) | (clamps && (y < -limit || y > limit) ? 2 : 0); }
-  GAN_HD C slope(int code) const { return code & 2 ? C(0) : (code & 1 ? negative : positive); }
+  GAN_HD int code(C v, C y) const { return int(!(v > 0)) | (int(y < -limit) | int(y > limit)) << 1; }
+  GAN_HD C slope(int code) const {
+    const C kept = code & 1 ? negative : positive;
+    return code & 2 ? C(0) : kept;
+  }
 };
 
 GAN_HD int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }

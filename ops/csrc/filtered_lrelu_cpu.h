@@ -35,19 +35,20 @@ struct Tap {
 };
 
 // Filtering along x: sample n of the result takes tap k from sample (n * step + k + shift) / every of the source,
-// wherever that is whole. `to` and `from` count phases, per_phase the samples of one of the result.
+// wherever that is whole. `to` and `phases` count phases, per_phase the samples of one of the result; a phase of the
+// source has room for at least `room` samples.
 struct Reads {
   Phases from;
   std::vector<std::vector<Tap>> taps;  // per phase of the result
 
-  Reads(int64_t to, int64_t per_phase, int64_t phases, int64_t length, int width, int64_t step, int64_t every,
-        int64_t shift)
+  Reads(int64_t to, int64_t per_phase, int64_t phases, int64_t length, int64_t room, int width, int64_t step,
+        int64_t every, int64_t shift)
       : from{phases, length, 0, 0}, taps(size_t(to)) {
     struct Found {
       int64_t phase, offset;
     };
     std::vector<Found> found;
-    int64_t lowest = 0, end = (length + phases - 1) / phases;
+    int64_t lowest = 0, end = room;
     for (int64_t r = 0; r < to; ++r) {
       for (int k = 0; k < width; ++k) {
         const int64_t i = r * step + k + shift;
@@ -82,8 +83,8 @@ struct Plan {
   explicit Plan(const FilteredLreluParams& p)
       : p(p), phases(std::lcm(p.up, p.down)), samples((p.mid_w + phases - 1) / phases), out_phases(phases / p.down),
         out_samples((p.out_w + out_phases - 1) / out_phases),
-        up(phases, samples, phases / p.up, p.in_w, p.u.w, 1, p.up, -p.before_x),
-        down(out_phases, out_samples, phases, p.mid_w, p.d.w, p.down, 1, p.skip_x) {
+        up(phases, samples, phases / p.up, p.in_w, ceil_div(p.in_w, phases / p.up), p.u.w, 1, p.up, -p.before_x),
+        down(out_phases, out_samples, phases, p.mid_w, round_to_lanes<C>(samples), p.d.w, p.down, 1, p.skip_x) {
     if (p.u.separable) up_along = along(up, p.u);
     if (p.d.separable) down_along = along(down, p.d);
     for (int first = 0; first < p.up; ++first) {
@@ -126,6 +127,7 @@ struct Plan {
 template <typename T>
 class Worker {
   using C = Compute<T>;
+  static constexpr int kBytes = 64;  // a block of codes
 
  public:
   explicit Worker(const Plan<C>& plan)
@@ -135,7 +137,7 @@ class Worker {
         summed_(1, middle_length()),
         zero_(1, std::max(middle_length(), plan.up.from.count * plan.up.from.stride)),
         result_(plan.out_phases, plan.out_samples), rows_(size_t(std::max(up_rows_, p_.d.h))),
-        codes_(size_t(p_.mask_w * 4)) {}
+        codes_(size_t(p_.mask_w * 4 + kBytes)), packed_(size_t(p_.mask_w + kBytes)) {}
 
   void plane(int64_t index) {
     x_ = static_cast<const T*>(p_.x) + index * p_.in_h * p_.in_w;
@@ -205,24 +207,26 @@ class Worker {
     spread(wide_[i], plan_.up_along.data());
   }
 
+  // The non-linearity, or the mask, on a row of the middle; up to whole vectors, as there is room for them.
   void bend(C* row, int64_t m) {
     const Phases& phases = plan_.down.from;
-    const int64_t n = plan_.samples;
     if (p_.mode == BendMode::Masked) unpack(m);
     for (int64_t r = 0; r < phases.count; ++r) {
       C* v = row + phases.at(r);
-      int8_t* code = codes_.data() + r * n;
-      if (p_.mode == BendMode::Masked) {
+      uint8_t* code = codes_.data() + r * plan_.samples;
+      for (int64_t j = 0; j < plan_.samples; j += kLanes<C>) {
+        if (p_.mode == BendMode::Masked) {
 #pragma omp simd
-        for (int64_t j = 0; j < n; ++j) v[j] *= bend_.slope(code[j]);
-        continue;
+          for (int64_t i = j; i < j + kLanes<C>; ++i) v[i] *= bend_.slope(code[i]);
+          continue;
+        }
+        if (p_.mode == BendMode::ValueAndMask) {
+#pragma omp simd
+          for (int64_t i = j; i < j + kLanes<C>; ++i) code[i] = uint8_t(bend_.code(v[i], bend_.unclamped(v[i])));
+        }
+#pragma omp simd
+        for (int64_t i = j; i < j + kLanes<C>; ++i) v[i] = bend_.clamped(bend_.unclamped(v[i]));
       }
-      if (p_.mode == BendMode::ValueAndMask) {
-#pragma omp simd
-        for (int64_t j = 0; j < n; ++j) code[j] = int8_t(bend_.code(v[j], bend_.unclamped(v[j])));
-      }
-#pragma omp simd
-      for (int64_t j = 0; j < n; ++j) v[j] = bend_.clamped(bend_.unclamped(v[j]));
     }
     if (p_.mode == BendMode::ValueAndMask) pack(m);
   }
@@ -230,21 +234,27 @@ class Worker {
   // A byte holds codes of four quarters of the row.
   void pack(int64_t m) {
     const int64_t n = p_.mask_w;
-    uint8_t* out = mask_ + m * n;
-    const int8_t* c = codes_.data();
+    const uint8_t* c = codes_.data();
+    uint8_t* out = packed_.data();
+    for (int64_t j = 0; j < n; j += kBytes) {
 #pragma omp simd
-    for (int64_t j = 0; j < n; ++j) {
-      out[j] = uint8_t(c[j] | c[j + n] << 2 | c[j + 2 * n] << 4 | c[j + 3 * n] << 6);
+      for (int64_t i = j; i < j + kBytes; ++i) {
+        out[i] = uint8_t(c[i] | c[i + n] << 2 | c[i + 2 * n] << 4 | c[i + 3 * n] << 6);
+      }
     }
+    std::copy(out, out + n, mask_ + m * n);
   }
 
   void unpack(int64_t m) {
     const int64_t n = p_.mask_w;
-    const uint8_t* in = mask_ + m * n;
+    const uint8_t* in = packed_.data();
+    std::copy(mask_ + m * n, mask_ + (m + 1) * n, packed_.data());
     for (int q = 0; q < 4; ++q) {
-      int8_t* c = codes_.data() + q * n;
+      uint8_t* c = codes_.data() + q * n;
+      for (int64_t j = 0; j < n; j += kBytes) {
 #pragma omp simd
-      for (int64_t j = 0; j < n; ++j) c[j] = int8_t(in[j] >> (2 * q) & 3);
+        for (int64_t i = j; i < j + kBytes; ++i) c[i] = uint8_t(in[i] >> (2 * q) & 3);
+      }
     }
   }
 
@@ -277,7 +287,7 @@ class Worker {
   Rows<C> input_, wide_, middle_;  // rings: rows of x; the same upsampled along x; rows of the middle
   Rows<C> summed_, zero_, result_;
   std::vector<const C*> rows_;    // what the next fir reads
-  std::vector<int8_t> codes_;
+  std::vector<uint8_t> codes_, packed_;  // of one row; written on to whole blocks
   const T* x_ = nullptr;
   uint8_t* mask_ = nullptr;
   C bias_ = C(0);
