@@ -48,6 +48,7 @@ class CommandLine(click.Group):
         sys.exit(self._run(sys.argv[1:] if args is None else list(args), prog_name))
 
     def _run(self, args: list[str], prog_name: str) -> int:
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch: large tensors in huge pages, on Linux
         try:
             result = super().main(args, prog_name, standalone_mode=False)
             sys.stdout.flush()  # here, where a closed pipe or a full disk can still be reported

@@ -2,6 +2,7 @@
 
 import click
 
+from gan.cli import ops_bench
 from gan.cli.common import debug_option, echo_json
 from gan.errors import UserError
 
@@ -9,6 +10,9 @@ from gan.errors import UserError
 @click.group("ops")
 def command() -> None:
     """Build and inspect the fused kernels. Without them plain PyTorch serves, with the same results."""
+
+
+command.add_command(ops_bench.command)
 
 
 @command.command(epilog="Example: gan ops build --cuda")
