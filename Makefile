@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow clean FORCE
+.PHONY: help setup demo test test-slow bench clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,11 @@ test: $(STAMP) ## Linters and all fast tests
 
 test-slow: $(STAMP) ## The tests marked slow
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) -q -m slow
+
+bench: $(STAMP) ## Benchmarks: operators, networks, a training step; prints the tables of docs/BENCHMARKS.md
+	@$(RUN) -m gan ops bench --threads 2
+	@$(RUN) -m benchmarks.networks --threads 2
+	@$(RUN) -m benchmarks.step --threads 2
 
 clean: ## Remove caches and build output; .venv, data and runs stay
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
