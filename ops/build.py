@@ -203,7 +203,7 @@ def _run_ninja(recipe: Recipe, tools: Tools, staging: Path, *, portable: bool = 
 def _message(log: Path) -> str:
     """What went wrong: the last lines of the log, and what to do."""
     lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-    shown = [f"  {line[:300]}" for line in lines[-_LINES:] if not line.startswith("ninja: build stopped")]
+    shown = [f"  {line[:200]}" for line in lines[-_LINES:] if not line.startswith("ninja: build stopped")]
     return "\n".join(
         [
             "the kernels do not compile:",

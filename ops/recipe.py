@@ -125,11 +125,11 @@ def ninja_file(recipe: Recipe, tools: Tools, library: str, *, portable: bool = F
         nvcc = [str(tools.nvcc.path), "-ccbin", cxx, *recipe.nvcc_flags, include]
         rules[".cu"] = ("cu", f"{_shell(nvcc)} -c $in -o $out")
     commands = [*rules.values(), ("link", f"{_shell([cxx, '-shared'])} $in -o $out {_shell(libraries)}")]
-    lines = [f"rule {name}\n  command = {command}" for name, command in commands]
+    lines = [f"rule {name}\n  command = {command}\n  description = {name} $out" for name, command in commands]
     objects = []
     for source in sorted(path for path in SOURCES.iterdir() if path.suffix in rules):
-        objects.append(f"{source.name}.o")
-        lines.append(f"build {objects[-1]}: {rules[source.suffix][0]} {_path(source)}")
+        objects.append(_path(f"{source.name}.o"))
+        lines.append(f"build {objects[-1]}: {rules[source.suffix][0]} {_path(str(source))}")
     return "\n".join([*lines, f"build {library}: link {' '.join(objects)}"]) + "\n"
 
 
@@ -162,6 +162,6 @@ def _shell(words: list[str]) -> str:
     return shlex.join(words).replace("$", "$$")
 
 
-def _path(path: Path) -> str:
+def _path(path: str) -> str:
     """A path, written as ninja reads it."""
-    return str(path).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
+    return path.replace("$", "$$").replace(" ", "$ ").replace(":", "$:")

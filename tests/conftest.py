@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from ops import build, library
+from tests.fake_machine import Machine
 
 # dtype -> (relative, absolute) tolerance; the only such table, a test with other needs says why.
 TOLERANCE = {
@@ -68,6 +69,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture
+def kernels() -> None:
+    """The fused kernels are loaded; the test is skipped where GAN_OPS=reference switches them off."""
+    if library.mode() == "reference":
+        pytest.skip("GAN_OPS=reference")
+    library.load("cpu")
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
+    """A machine of fake programs, with no compiler at first."""
+    return Machine(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import click
 
 from gan.cli import ops_bench
 from gan.cli.common import debug_option, echo_json
-from gan.errors import UserError
 
 
 @click.group("ops")
@@ -26,13 +25,9 @@ def build(cuda: bool, force: bool) -> None:
     first used, and those for CUDA when a tensor on a GPU is.
     """
     from ops import build as builder
-    from ops.toolchain import KernelError
 
     for target in ("cpu", "cuda") if cuda else ("cpu",):
-        try:
-            click.echo(f"{target}  {builder.build(target, retry=True, force=force)}")
-        except KernelError as error:
-            raise UserError(str(error)) from error
+        click.echo(f"{target}  {builder.build(target, retry=True, force=force)}")
 
 
 @command.command(epilog="Example: gan ops status --json")
@@ -41,12 +36,8 @@ def build(cuda: bool, force: bool) -> None:
 def status(as_json: bool) -> None:
     """Say which kernels are built, for what, and why the others are not. Builds nothing."""
     from ops import library
-    from ops.toolchain import KernelError
 
-    try:
-        mode = library.mode()
-    except KernelError as error:
-        raise UserError(str(error)) from error
+    mode = library.mode()
     targets = {target: kernel_state(target) for target in library.TARGETS}
     if as_json:
         echo_json({"mode": mode, "targets": targets})
