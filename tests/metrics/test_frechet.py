@@ -10,6 +10,7 @@ import torch
 
 from metrics import METRICS, frechet_distance
 from metrics.features import Moments
+from metrics.frechet import fid_infinity
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +95,7 @@ PINNED = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*the covariance is singular")
 @pytest.mark.parametrize(("real", "fake", "value"), PINNED, ids=["diagonal", "mixed", "rank-deficient"])
 def test_pinned_values(real, fake, value):
     got = frechet_distance(moments_of(drawn_features(*real)), moments_of(drawn_features(*fake)), ddof=0)
@@ -105,6 +107,7 @@ def golden_file() -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
+@pytest.mark.filterwarnings("ignore:.*the covariance is singular")
 @pytest.mark.skipif(golden_file() is None, reason="golden/metrics.npz is not part of this checkout")
 def test_golden_file():
     with np.load(golden_file()) as file:
@@ -123,7 +126,89 @@ def test_metric_is_unbiased_and_warns_when_rank_deficient():
     many, few = moments_of(rng.standard_normal((200, 64))), moments_of(rng.standard_normal((64, 64)))
     with pytest.warns(UserWarning, match="64 fake images for 64 features"):
         record = METRICS["fd-untrained"](many, few)
-    assert record == {"fd-untrained": frechet_distance(many, few, ddof=1)}
+    with pytest.warns(UserWarning, match="64 fake images for 64 features"):
+        assert record == {"fd-untrained": frechet_distance(many, few, ddof=1)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         METRICS["fd-untrained"](many, many)
+
+
+def test_rows_and_moments_give_the_same():
+    real, fake = (drawn_features(80, 6, seed, 1, 0.1 * seed, 0) for seed in (1, 2))
+    want = frechet_distance(moments_of(real), moments_of(fake))
+    assert frechet_distance(real, fake) == want
+    assert frechet_distance(torch.from_numpy(real), moments_of(fake)) == want
+
+
+def test_order_batches_and_shards_do_not_matter():
+    real, fake = (torch.from_numpy(drawn_features(200, 12, seed, 1, 0.1 * seed, 0.3)) for seed in (1, 2))
+    want = frechet_distance(real, fake)
+    shards = [moments_of(part) for part in fake.split(37)]
+    merged = shards[0]
+    for shard in shards[1:]:
+        merged = merged.merge(shard)
+    assert frechet_distance(real, merged) == pytest.approx(want, rel=1e-12)
+    assert frechet_distance(real[torch.randperm(200)], fake[torch.randperm(200)]) == pytest.approx(
+        want, rel=1e-12
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*the covariance is singular")
+@pytest.mark.parametrize("counts", [(12, 400), (400, 12), (12, 9)])
+def test_few_images_against_the_matrix_square_root(counts):
+    """tr (P Q)^(1/2) as the roots of the nonsymmetric product's eigenvalues, the textbook form."""
+    real, fake = (drawn_features(n, 24, n, 1, 0, 0.2).astype(np.float64) for n in counts)
+    p, q = np.cov(real.T), np.cov(fake.T)
+    roots = np.sqrt(np.linalg.eigvals(p @ q).astype(complex)).real
+    cross = np.sort(roots)[::-1][: min(counts) - 1].sum()  # the others are zero but for rounding
+    want = ((real.mean(0) - fake.mean(0)) ** 2).sum() + np.trace(p) + np.trace(q) - 2 * cross
+    assert frechet_distance(real, fake) == pytest.approx(want, rel=1e-9)
+    assert frechet_distance(real, fake) == pytest.approx(frechet_distance(fake, real), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.*the covariance is singular")
+def test_a_single_repeated_image():
+    """Its covariance is zero: the other set's variance and the gap are all that is left."""
+    one, many = torch.ones(5, 3), torch.as_tensor(drawn_features(50, 3, 0, 1, 0, 0)).double()
+    want = (many.mean(0) - 1).square().sum() + many.var(0).sum()
+    assert frechet_distance(one, many) == pytest.approx(want.item(), rel=1e-9)
+    assert frechet_distance(one, one) == 0
+
+
+def test_float32_means_are_numpys():
+    real, fake = (drawn_features(5_000, 4, seed, 1, 3.0, 0) for seed in (1, 2))
+    gap = real.mean(0).astype(np.float64) - fake.mean(0).astype(np.float64)
+    exact = real.astype(np.float64).mean(0) - fake.astype(np.float64).mean(0)
+    difference = frechet_distance(real, fake, float32_mean=True) - frechet_distance(real, fake)
+    assert difference == pytest.approx((gap**2).sum() - (exact**2).sum(), abs=1e-12) and difference != 0
+
+
+def test_different_widths_and_bad_rows_are_refused():
+    with pytest.raises(ValueError, match="3 real features against 4"):
+        frechet_distance(torch.zeros(9, 3), torch.zeros(9, 4))
+    with pytest.raises(ValueError, match="NaN"):
+        frechet_distance(torch.full((9, 3), torch.nan), torch.zeros(9, 3))
+
+
+def test_infinity_removes_the_bias_of_few_fakes():
+    """Both sets are standard normal, so the distance of infinitely many is that of the real sample to it."""
+    rng = np.random.default_rng(0)
+    d = 16
+    real, fake = rng.standard_normal((20_000, d)), rng.standard_normal((2_000, d))
+    exact = frechet_distance(real, fit(np.zeros(d), np.eye(d), count=10**9))
+    found = fid_infinity(real, fake, smallest=200, points=15)
+    assert found.sizes[0] == 200 and found.sizes[-1] == 2_000 and len(found.sizes) == 15
+    assert found.distances[0] > found.distances[-1] > 4 * exact and found.slope > 0
+    assert found.value == pytest.approx(exact, abs=0.01) and abs(found.value) < found.distances[-1] / 4
+    assert 0 < found.standard_error < 0.01
+    assert found == fid_infinity(real, fake, smallest=200, points=15)  # seeded
+    again = fid_infinity(moments_of(real), fake, smallest=200, points=15)
+    assert again.distances == pytest.approx(found.distances, rel=1e-9)
+    assert found.distances[-1] == pytest.approx(frechet_distance(real, fake), rel=1e-9)
+
+
+def test_infinity_refuses_too_few_images():
+    with pytest.raises(ValueError, match="3 sizes from 50 to 50 fakes"):
+        fid_infinity(torch.randn(99, 2), torch.randn(50, 2), smallest=50, points=3)
+    with pytest.raises(ValueError, match="2 sizes"):
+        fid_infinity(torch.randn(99, 2), torch.randn(50, 2), smallest=10, points=2)

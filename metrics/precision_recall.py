@@ -1,0 +1,135 @@
+"""Fidelity and diversity apart, by balls around images in feature space.
+
+The ball of an image has the radius of its k-th nearest other image of the same set and includes its surface.
+
+    precision = share of fakes in the ball of any real                 (Kynkaanniemi et al. 2019, eq. 1, 2)
+    recall    = share of reals in the ball of any fake
+    density   = balls of reals around a fake, over k, mean of fakes    (Naeem et al. 2020, eq. 3)
+    coverage  = share of reals whose ball holds any fake               (eq. 4)
+
+All are better when higher. Precision, recall and coverage are in [0, 1], density in [0, N / k], on average 1
+for equal distributions. A generator that collapses to few good images has high precision and density, but low
+recall and coverage. Outliers have large balls, which raises precision and recall; all four depend on k and on
+the counts.
+
+Letters: N real and M fake rows, D features.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from metrics.rows import (
+    Rows,
+    as_pair,
+    blocks,
+    exact_squared_distances,
+    nearest,
+    rounding,
+    squared_distances,
+)
+
+_PAIRS = 4096  # pairs of rows that are compared exactly at a time
+_TIE = 1e-12  # relative: squared distances that differ by less are equal
+
+
+class PrecisionRecall(NamedTuple):
+    """Shares in [0, 1]; higher is better."""
+
+    precision: float
+    recall: float
+
+
+class DensityCoverage(NamedTuple):
+    """density in [0, N / k], coverage in [0, 1]; higher is better."""
+
+    density: float
+    coverage: float
+
+
+class ManifoldScores(NamedTuple):
+    """All four, for one k."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def precision_recall(real: Rows, fake: Rows, *, k: int = 3) -> PrecisionRecall:
+    """Improved precision and recall of real [N, D] and fake [M, D] rows. Errors as in `manifold_scores`."""
+    scores = manifold_scores(real, fake, (k,))[k]
+    return PrecisionRecall(scores.precision, scores.recall)
+
+
+def density_coverage(real: Rows, fake: Rows, *, k: int = 5) -> DensityCoverage:
+    """Density and coverage of real [N, D] and fake [M, D] rows. Errors as in `manifold_scores`."""
+    scores = manifold_scores(real, fake, (k,))[k]
+    return DensityCoverage(scores.density, scores.coverage)
+
+
+def manifold_scores(real: Rows, fake: Rows, ks: Sequence[int] = (3, 5)) -> dict[int, ManifoldScores]:
+    """All four scores of real [N, D] and fake [M, D] rows for every k of `ks`, in one pass.
+
+    Neither the size of the blocks nor the order of the rows changes a digit: distances come as matrix
+    products in float64, and the few that are too near to a radius to tell are summed again, difference by
+    difference. What is then equal to 12 digits counts as inside.
+    Raises ValueError for k < 1, no more than max(ks) rows in a set, or rows of different widths.
+    """
+    if not ks or min(ks) < 1:
+        raise ValueError(f"k must be at least 1, got {list(ks)}")
+    real, fake = as_pair(real, fake, least=max(ks) + 1)
+    columns = [k - 1 for k in ks]
+    real_radii, fake_radii = (  # squared, [K, N] and [K, M]
+        nearest(rows, rows, max(ks), exclude_self=True).squared[:, columns].T for rows in (real, fake)
+    )
+    tallies = [_Tally(real, fake) for _ in ks]
+    for start, block in blocks(real):
+        x = block.double()
+        for other, block in blocks(fake):
+            y = block.double()
+            distances, slack = squared_distances(x, y), rounding(x, y)
+            for tally, of_real, of_fake in zip(tallies, real_radii, fake_radii, strict=True):
+                in_real = _inside(distances, of_real[start:, None][: len(x)], slack, x, y)
+                in_fake = _inside(distances, of_fake[other:][: len(y)], slack, x, y)
+                tally.add(start, other, in_real, in_fake)
+    return {k: tally.scores(k) for k, tally in zip(ks, tallies, strict=True)}
+
+
+class _Tally:
+    """What is known so far of one k."""
+
+    def __init__(self, real: Tensor, fake: Tensor):
+        self.fake_in_real, self.real_holds_fake, self.real_in_fake = (
+            torch.zeros(len(rows), dtype=torch.bool, device=real.device) for rows in (fake, real, real)
+        )
+        self.balls = 0  # pairs (ball of a real, fake in it)
+
+    def add(self, start: int, other: int, in_real: Tensor, in_fake: Tensor) -> None:
+        """[n, m]: is fake other + j in the ball of real start + i; is that real in the ball of that fake."""
+        n, m = in_real.shape
+        self.fake_in_real[other : other + m] |= in_real.any(0)
+        self.real_holds_fake[start : start + n] |= in_real.any(1)
+        self.real_in_fake[start : start + n] |= in_fake.any(1)
+        self.balls += int(in_real.sum())
+
+    def scores(self, k: int) -> ManifoldScores:
+        """Shares of the counts."""
+        flags = (self.fake_in_real, self.real_in_fake, self.real_holds_fake)
+        precision, recall, coverage = (int(flag.sum()) / len(flag) for flag in flags)
+        return ManifoldScores(precision, recall, self.balls / (k * len(self.fake_in_real)), coverage)
+
+
+def _inside(distances: Tensor, radii: Tensor, slack: float, x: Tensor, y: Tensor) -> Tensor:
+    """distances <= radii (both squared) [n, m], decided by exact sums where they are closer than `slack`."""
+    gaps = distances - radii
+    inside = gaps <= 0
+    close = gaps.abs_() <= slack
+    if close.any():
+        pairs = close.nonzero()  # [P, 2]
+        bounds = radii.expand_as(inside)[close] * (1 + _TIE)
+        exact = [exact_squared_distances(x[part[:, 0]], y[part[:, 1]]) for part in pairs.split(_PAIRS)]
+        inside[close] = torch.cat(exact) <= bounds
+    return inside

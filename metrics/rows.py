@@ -1,0 +1,117 @@
+"""Rows of features as arrays or tensors: checks, nearest neighbours and random subsets, in blocks.
+
+Letters: N rows, M rows of another set, D features, K neighbours, P pairs of rows. Distances are Euclidean,
+float64, on the device of the rows.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Rows = Tensor | np.ndarray
+
+BLOCK = 2048  # rows per side of a block of distances: 32 MB of float64
+
+
+class Neighbours(NamedTuple):
+    """squared: squared distances [N, K], ascending. indices: int64 [N, K], rows of the searched set."""
+
+    squared: Tensor
+    indices: Tensor
+
+    @property
+    def distances(self) -> Tensor:
+        """[N, K], ascending."""
+        return self.squared.sqrt()
+
+
+def as_rows(x: Rows, what: str, least: int = 1) -> Tensor:
+    """Floating-point [N, D] on its own device, without gradient. `what` names the rows in errors.
+
+    Raises ValueError for another number of axes, fewer than `least` rows, no columns, NaN or infinity.
+    """
+    rows = torch.as_tensor(x).detach()
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ValueError(f"{what}: need an array [rows, columns], got the shape {tuple(rows.shape)}")
+    if len(rows) < least:
+        raise ValueError(f"{what}: {len(rows)} row(s), at least {least} needed")
+    rows = rows if rows.is_floating_point() else rows.double()
+    if not torch.isfinite(rows.sum(dtype=torch.float64)):
+        raise ValueError(f"{what}: some values are NaN or infinite")
+    return rows
+
+
+def as_pair(real: Rows, fake: Rows, least: int = 1) -> tuple[Tensor, Tensor]:
+    """Both sets as `as_rows` has them, on the real rows' device. ValueError also for different widths."""
+    real, fake = as_rows(real, "real", least), as_rows(fake, "fake", least)
+    if real.shape[1] != fake.shape[1]:
+        raise ValueError(f"{real.shape[1]} real features against {fake.shape[1]} fake ones")
+    return real, fake.to(real.device)
+
+
+def blocks(rows: Tensor) -> list[tuple[int, Tensor]]:
+    """(index of its first row, rows [<= BLOCK, D]) of each block, in order."""
+    return [(start, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
+
+
+def squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """|x_i|^2 + |y_j|^2 - 2 x_i . y_j: x [N, D], y [M, D], both float64 -> [N, M] >= 0.
+
+    Fast, but wrong by up to `rounding(x, y)`, so that a row is not exactly at distance 0 from itself.
+    """
+    norms = x.square().sum(1)[:, None] + y.square().sum(1)  # [N, M]
+    return norms.addmm_(x, y.T, alpha=-2).clamp_min_(0)
+
+
+def rounding(x: Tensor, y: Tensor) -> float:
+    """Bound of the error of an entry of `squared_distances(x, y)`, for float64 x [N, D], y [M, D]."""
+    norms = x.square().sum(1).max() + y.square().sum(1).max()
+    return 2 * (x.shape[1] + 4) * torch.finfo(torch.float64).eps * norms.item()
+
+
+def exact_squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """sum_d (x_d - y_d)^2 in float64: x, y [P, D] -> [P]; 0 for equal rows."""
+    return (x.double() - y.double()).square().sum(-1)
+
+
+def nearest(queries: Tensor, points: Tensor, k: int, *, exclude_self: bool = False) -> Neighbours:
+    """The k nearest `points` [M, D] of each query [N, D]; equal distances in the order of the points.
+
+    exclude_self: the queries are the points, and none is its own neighbour (a duplicate of it is).
+    Found by `squared_distances` block by block; the distances of those found are then exact.
+    Raises ValueError for fewer than k points to choose from.
+    """
+    if not 1 <= k <= len(points) - exclude_self:
+        others = "others" if exclude_self else "points"
+        raise ValueError(
+            f"{k} nearest of {len(points) - exclude_self} {others}: at least 1 and no more than that"
+        )
+    found = [_nearest(start, block, points, k, exclude_self) for start, block in blocks(queries)]
+    return Neighbours(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def _nearest(start: int, queries: Tensor, points: Tensor, k: int, exclude_self: bool) -> Neighbours:
+    """`nearest` of the queries start, start + 1, ..."""
+    x = queries.double()
+    best = x.new_empty(len(x), 0)
+    indices = torch.empty(len(x), 0, dtype=torch.int64, device=x.device)
+    for first, block in blocks(points):
+        squared = squared_distances(x, block.double())  # [n, m]
+        if exclude_self and first == start:
+            squared.fill_diagonal_(torch.inf)
+        values, columns = squared.topk(min(k, squared.shape[1]), largest=False)
+        candidates, places = torch.cat([best, values], 1), torch.cat([indices, columns + first], 1)
+        best, order = candidates.topk(min(k, candidates.shape[1]), largest=False)
+        indices = places.gather(1, order)
+    indices = indices.sort(1).values
+    exact = torch.stack([exact_squared_distances(queries, points[column]) for column in indices.T], 1)
+    exact, order = exact.sort(dim=1, stable=True)
+    return Neighbours(exact, indices.gather(1, order))
+
+
+def subset(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
+    """`size` of the rows, without replacement, by `RandomState.choice`, whose stream is frozen (NEP 19)."""
+    chosen = torch.from_numpy(rng.choice(len(rows), size, replace=False))
+    return rows[chosen.to(rows.device)]
