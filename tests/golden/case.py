@@ -112,9 +112,7 @@ def read(path: Path) -> list[Case]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-        if "meta_json" not in arrays:
-            raise FormatError("not a golden file (it has no meta_json)")
-        meta = json.loads(bytes(arrays.pop("meta_json")))
+        meta = _metadata(arrays)
         cases = {name: Case(name, dict(parameters), {}) for name, parameters in meta["cases"].items()}
         tables = dict(meta.get("tables", {}))
     except (
@@ -137,3 +135,16 @@ def read(path: Path) -> list[Case]:
     if not cases and not rows:
         raise FormatError("a golden file without cases")
     return [*cases.values(), *rows]
+
+
+def _metadata(arrays: dict[str, np.ndarray]) -> dict:
+    """Contents of `meta_json`, which is taken out of `arrays`.
+
+    A file of features has none: there every text is a parameter of all cases, and `images` marks a case.
+    """
+    if "meta_json" in arrays:
+        return json.loads(bytes(arrays.pop("meta_json")))
+    texts = {key: str(arrays.pop(key)) for key in list(arrays) if arrays[key].dtype.kind == "U"}
+    if not texts:
+        raise FormatError("not a golden file (it has no meta_json)")
+    return {"cases": {key.removesuffix("/images"): texts for key in arrays if key.endswith("/images")}}

@@ -1,11 +1,18 @@
 """All families of cases. A case belongs to the first that recognises it."""
 
-from tests.golden import losses, metrics, ops, stylegan2
+from tests.golden import inception, losses, metrics, ops, stylegan2
 from tests.golden.case import Case, Family, FormatError
 
 AUGMENTATION = Family("augmentation", lambda case: "enabled" in case.meta)  # not in this release
 
-FAMILIES = (*stylegan2.FAMILIES, *losses.FAMILIES, *ops.FAMILIES, *metrics.FAMILIES, AUGMENTATION)
+FAMILIES = (
+    *stylegan2.FAMILIES,
+    *losses.FAMILIES,
+    *ops.FAMILIES,
+    *metrics.FAMILIES,
+    *inception.FAMILIES,
+    AUGMENTATION,
+)
 
 
 def family_of(case: Case) -> Family:

@@ -1,0 +1,131 @@
+"""Resizing as the published tools do it. FID changes by more than most papers' gains when the filter does.
+
+RESIZERS: name -> f(images, size): uint8 [N, 3, H, W] -> float32 [N, 3, size, size] in 0..255. Those whose
+name starts with "pil" call Pillow itself, image by image, on the CPU; the others work on any device.
+SCALES: name -> (mean, deviation) per channel; the network sees (x - mean) / deviation.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import PIL
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from gan.errors import UserError
+
+SCALES = {
+    "tf": ((128.0,) * 3, (128.0,) * 3),  # -1 .. 0.992
+    "unit": ((127.5,) * 3, (127.5,) * 3),  # -1 .. 1
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    "clip": ((122.7709383, 116.7460125, 104.09373615), (68.5005327, 66.6321579, 70.32316305)),
+}
+
+
+def rgb(images: Tensor) -> Tensor:
+    """uint8 [N, 1 or 3, H, W] -> the same as [N, 3, H, W]; grey is repeated, without a copy.
+
+    Raises UserError for another number of channels, TypeError for another dtype.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"metrics take uint8 images, got {images.dtype}")
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise UserError(
+            f"cannot score images of shape {tuple(images.shape)}; need [N, 1 or 3, height, width]"
+        )
+    return images.expand(-1, 3, -1, -1)
+
+
+def prepared(images: Tensor, size: int, resize: str, scale: str, device: torch.device) -> Tensor:
+    """uint8 [N, 1 or 3, H, W] -> what a network sees: float32 [N, 3, size, size] on `device`, channels last.
+
+    resize, scale: names in RESIZERS and SCALES. Raises as `rgb` does.
+    """
+    images = rgb(images)
+    images = images.cpu() if resize.startswith("pil-") else images.to(device)
+    x = RESIZERS[resize](images, size).to(device)
+    mean, deviation = (torch.tensor(row, device=device).view(3, 1, 1) for row in SCALES[scale])
+    return x.sub(mean).div_(deviation).contiguous(memory_format=torch.channels_last)
+
+
+def described(size: int, resize: str, scale: str) -> str:
+    """A preparation in a few words, with the version of Pillow where its pixels depend on that."""
+    pillow = f"-pillow{PIL.__version__}" if resize.startswith("pil-") else ""
+    return f"{size}px-{resize}-{scale}{pillow}"
+
+
+def tf1_bilinear(images: Tensor, size: int) -> Tensor:
+    """TensorFlow 1's bilinear: output i is at input i * (in / out), no half pixel added, no antialiasing.
+
+    The neighbour beyond the last pixel is the last pixel. Arithmetic in float32, across first, as there.
+    """
+    x = images.to(torch.float32)
+    for axis in (3, 2):
+        length = x.shape[axis]
+        if length == size:
+            continue
+        place = torch.arange(size, dtype=torch.float32, device=x.device) * (length / size)
+        low = place.floor().long()
+        weight = (place - low).view(-1, *[1] * (3 - axis))
+        near, far = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp_(max=length - 1))
+        x = far.sub_(near).mul_(weight).add_(near)
+    return x
+
+
+def bilinear(images: Tensor, size: int) -> Tensor:
+    """Bilinear between pixel centres (half-pixel), no antialiasing: what torch does by default."""
+    return F.interpolate(images.to(torch.float32), size=(size, size), mode="bilinear", align_corners=False)
+
+
+def pil_bicubic_float(images: Tensor, size: int) -> Tensor:
+    """Pillow's bicubic, antialiased, on each channel as a float image; clipped to 0..255, not rounded."""
+    out = np.empty((*images.shape[:2], size, size), dtype=np.float32)
+    for index, image in enumerate(images.to(torch.float32).numpy()):
+        for channel, plane in enumerate(image):
+            out[index, channel] = Image.fromarray(plane).resize((size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(out).clamp_(0, 255)
+
+
+def _pil(images: Tensor, width: int, height: int, size: int, filter: Image.Resampling) -> Tensor:
+    """8-bit Pillow resize of RGB images to width x height, then the size x size pixels at the centre."""
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    rows, columns = slice(top, top + size), slice(left, left + size)
+    out = np.empty((len(images), size, size, 3), dtype=np.uint8)
+    for index, image in enumerate(images.permute(0, 2, 3, 1).contiguous().numpy()):
+        out[index] = np.asarray(Image.fromarray(image).resize((width, height), filter))[rows, columns]
+    return torch.from_numpy(out).permute(0, 3, 1, 2).to(torch.float32)
+
+
+def pil_bicubic(images: Tensor, size: int) -> Tensor:
+    """Pillow's bicubic, antialiased, on 8-bit images: values stay integers."""
+    return _pil(images, size, size, size, Image.Resampling.BICUBIC)
+
+
+def pil_bilinear(images: Tensor, size: int) -> Tensor:
+    """Pillow's bilinear, antialiased, on 8-bit images."""
+    return _pil(images, size, size, size, Image.Resampling.BILINEAR)
+
+
+def pil_lanczos(images: Tensor, size: int) -> Tensor:
+    """Pillow's Lanczos (a = 3), antialiased, on 8-bit images."""
+    return _pil(images, size, size, size, Image.Resampling.LANCZOS)
+
+
+def pil_bicubic_crop(images: Tensor, size: int) -> Tensor:
+    """`pil_bicubic` with the shorter side at `size`, the ratio of the sides kept; then the central square."""
+    height, width = images.shape[2:]
+    short = min(height, width)
+    return _pil(images, width * size // short, height * size // short, size, Image.Resampling.BICUBIC)
+
+
+RESIZERS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "tf1-bilinear": tf1_bilinear,
+    "bilinear": bilinear,
+    "pil-bicubic-float": pil_bicubic_float,
+    "pil-bicubic": pil_bicubic,
+    "pil-bilinear": pil_bilinear,
+    "pil-lanczos": pil_lanczos,
+    "pil-bicubic-crop": pil_bicubic_crop,
+}
