@@ -83,8 +83,8 @@ def derivative(
 def load(target: str, *, compiling: bool = True) -> Path:
     """Load the library for "cpu" or "cuda" and return its path.
 
-    compiling: it may be built for that. Raises KernelError with the reason and the remedy; a target that was
-    refused once is not tried again in this process.
+    compiling: it may be built for that; if that fails it is not tried again in this process. Raises KernelError
+    with the reason and the remedy.
     """
     with _lock:
         if target in _refused:
@@ -95,9 +95,15 @@ def load(target: str, *, compiling: bool = True) -> Path:
                     load("cpu", compiling=compiling)  # it defines the schemas of both
                 _load(target, compiling)
             except KernelError as error:
-                _refused[target] = str(error)
+                if compiling:
+                    _refused[target] = str(error)
                 raise
         return _loaded[target]
+
+
+def loaded() -> dict[str, Path]:
+    """Type of device -> library, of those that this process has loaded."""
+    return dict(_loaded)
 
 
 def use(path: str | Path) -> None:

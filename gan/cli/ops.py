@@ -60,7 +60,7 @@ def kernel_state(target: str) -> dict:
     found = {"state": "ready", "text": "", "path": None, "manifest": None}
     option = " --cuda" if target == "cuda" else ""
     try:
-        if build.built(target) or build.prebuilt(target):
+        if target in library.loaded() or build.built(target) or build.prebuilt(target):
             path = library.load(target, compiling=False)
             manifest = build.read_manifest(path.with_name("manifest.json"))
             manifest = manifest or build.read_manifest(path.with_name(f"{target}.json"))
