@@ -83,8 +83,8 @@ def derivative(
 def load(target: str, *, compiling: bool = True) -> Path:
     """Load the library for "cpu" or "cuda" and return its path.
 
-    compiling: it may be built for that; if that fails it is not tried again in this process. Raises KernelError
-    with the reason and the remedy.
+    compiling: it may be built for that; if that fails it is not tried again in this process. Raises
+    KernelError with the reason and the remedy.
     """
     with _lock:
         if target in _refused:
