@@ -1,9 +1,9 @@
 """Compiles CUDA kernels for the emulation with g++: the operators' library, and programs of the tests.
 
-Objects and products lie in build/cuda_emulation, each named by the hash of all that went in, so a changed source
-is compiled anew and the others are not. Two processes may build at once.
+Objects and products lie in build/cuda_emulation, each named by the hash of all that went in, so a changed
+source is compiled anew and the others are not. Two processes may build at once.
 
-    library("plain").path     one .so in place of the CPU kernels: pytest tests/ops --kernels PATH
+    library("plain")          one .so in place of the CPU kernels: pytest tests/ops --kernels PATH
     program("asan", [...])    a program of the given sources and the engine
 """
 
@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -77,11 +77,11 @@ def compiler() -> Path:
 def cuda_headers() -> Path:
     """A folder with CUDA's types and half types: of the toolkit, else those that Triton brings. Or skips."""
     folders = []
-    try:
+    with suppress(ToolError):
         folders.append(toolchain.nvcc(torch.version.cuda or "13.0").path.parent.parent / "include")
-    except ToolError:
-        pass
-    folders += [Path(os.environ[name]) / "include" for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)]
+    folders += [
+        Path(os.environ[name]) / "include" for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)
+    ]
     site = Path(torch.__file__).resolve().parent.parent
     folders.append(site / "triton" / "backends" / "nvidia" / "include")
     needed = ("vector_types.h", "driver_types.h", "cuda_fp16.h", "cuda_bf16.h", "crt/host_defines.h")
@@ -106,14 +106,20 @@ def library(variant: str = "plain", changed: Mapping[str, str] | None = None) ->
     """
     changed = changed or {}
     units = kernel_units(variant, changed)
-    torch_flags = (*BINDING, *VARIANTS[variant].kernels, f"-I{SOURCES}", "-isystem", str(_torch() / "include"))
+    torch_flags = (
+        *BINDING,
+        *VARIANTS[variant].kernels,
+        f"-I{SOURCES}",
+        "-isystem",
+        str(_torch() / "include"),
+    )
     units += [Unit(path, torch_flags) for path in sorted(SOURCES.glob("*.cpp"))]
     link = ("-shared", f"-L{_torch() / 'lib'}", "-ltorch_cpu", f"-Wl,-rpath,{_torch() / 'lib'}")
     return _link(f"gan_ops_emulated_{variant}.so", units + engine_units(variant), variant, link)
 
 
 def program(variant: str, sources: Iterable[Path], changed: Mapping[str, str] | None = None) -> Path:
-    """A program of `sources` (.cu, .cpp without torch), the operators' kernels that they call and the engine."""
+    """A program of `sources` (.cu, .cpp without torch), the operators' kernels that they include, the engine."""
     units = [Unit(path, _kernel_flags(variant)) for path in sources]
     named = "".join(path.read_text(encoding="utf-8") for path in sources)
     units += [unit for unit in kernel_units(variant, changed or {}) if f'"{unit.source.stem}.h"' in named]
@@ -205,7 +211,7 @@ def _digest(text: str) -> str:
 
 @contextmanager
 def _made_once(product: Path):
-    """Gives a path to write to, which then becomes `product`, or None if that exists; one process at a time."""
+    """Gives a path to write to, which then becomes `product`; None if that exists. One process at a time."""
     if product.is_file():
         yield None
         return
