@@ -22,8 +22,11 @@ struct Taps {
 
   // Rounded to float32, like the filters themselves.
   GAN_HD float along(int k) const { return f == nullptr ? gain : f[flip ? k : w - 1 - k] * gain; }
-  GAN_HD float at(int kx, int ky) const {
-    return separable ? along(kx) * along(ky) : f[(flip ? ky : h - 1 - ky) * w + (flip ? kx : w - 1 - kx)] * gain;
+  // In arithmetic type C.
+  template <typename C>
+  GAN_HD C at(int kx, int ky) const {
+    if (separable) return C(along(kx)) * C(along(ky));
+    return C(f[(flip ? ky : h - 1 - ky) * w + (flip ? kx : w - 1 - kx)] * gain);
   }
 };
 

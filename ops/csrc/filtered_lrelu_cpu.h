@@ -116,7 +116,7 @@ struct Plan {
       lists.emplace_back();
       for (int k = first; k < f.h; k += step) {
         for (const Tap& tap : taps) {
-          lists.back().push_back({(k - first) / step, int32_t(tap.at), C(f.at(tap.k, k))});
+          lists.back().push_back({(k - first) / step, int32_t(tap.at), f.template at<C>(tap.k, k)});
         }
       }
     }
