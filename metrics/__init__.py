@@ -1,15 +1,17 @@
-"""Scores of generated images: METRICS lists them, `evaluate` runs them, `frechet_distance` is one by hand."""
+"""Scores of generated images: METRICS lists them, `evaluate` runs them, the rest are single ones by hand."""
 
-from gan.registry import table
+from metrics.catalogue import METRICS
 from metrics.evaluate import evaluate
-from metrics.frechet import fd_efficientnet_lite0, fd_untrained, frechet_distance
+from metrics.frechet import frechet_distance
+from metrics.inception_score import inception_score
+from metrics.kernel import kernel_distance
+from metrics.precision_recall import precision_recall
 
-METRICS = table(
-    "metric",
-    {
-        "fd-efficientnet-lite0": fd_efficientnet_lite0,
-        "fd-untrained": fd_untrained,
-    },
-)
-
-__all__ = ["METRICS", "evaluate", "frechet_distance"]
+__all__ = [
+    "METRICS",
+    "evaluate",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "precision_recall",
+]

@@ -5,166 +5,156 @@ Letters: N images, C channels (1 or 3), H rows, W columns, D features.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from gan import distributed
 from gan.errors import UserError
 from metrics import cache
-from metrics.extractors import EXTRACTORS
-from metrics.features import KEEPS, Bank, Extractor, Moments
-from metrics.registry import Spec
-
-BATCH = 64  # images per call of an extractor, however they arrive: the same images give the same bits
+from metrics.features import KEEPS, Extractor
+from metrics.images import BATCH, Images, Source, as_images, length, rebatch
+from metrics.measure import Statistic, Store, measure
+from metrics.networks import Networks
+from metrics.plan import DEFAULT, Item, plan
+from metrics.registry import Inputs, Score
 
 Progress = Callable[[str, int], None]  # ("real" or "fake", number of images just measured)
-
-
-class Statistic(NamedTuple):
-    """One thing to keep of a set of images."""
-
-    extractor: str  # name in EXTRACTORS
-    head: str
-    keep: str  # name in KEEPS
-    limit: int | None  # only the first so many images; None is all
+Stores = dict[Statistic, Store]
 
 
 def evaluate(
-    real: Iterable[Tensor],
-    fake: Iterable[Tensor],
+    real: Source,
+    fake: Source,
     metrics: Sequence[str],
     *,
+    convention: str = DEFAULT,
+    variant: str = "",
     num_fakes: int | None = None,
     seed: int | None = None,
     kimg: float | None = None,
     data_sha256: str | None = None,
-    device: torch.device | str = "cpu",
+    classes: Sequence[str] = (),
+    generator: nn.Module | None = None,
+    networks: Networks | None = None,
     progress: Progress | None = None,
 ) -> list[dict]:
     """Score generated images against all real ones.
 
-    real, fake: batches uint8 [N, C, H, W] of any size; from `fake` no more is drawn than needed.
-    metrics: names in METRICS, each scored on its own default number of fakes, or all on `num_fakes`.
-    seed, kimg: where the fakes come from, only recorded; None if unknown.
+    real, fake: uint8 images: an array or tensor [N, C, H, W], `Images`, or batches [n, C, H, W] of any size;
+    from `fake` no more is drawn than needed.
+    metrics: names in METRICS, also as name[convention]; `convention` is for those that do not name one.
+    variant: what else tells these fakes from the convention's, such as "psi0.7"; added to it.
+    num_fakes: for all metrics instead of each one's own number.
+    seed, kimg: where the fakes come from, recorded; None if unknown. `seed` also drives what a metric draws.
     data_sha256: fingerprint of the real images, by which their statistics are cached (then `real` may stay
     untouched); None digests their pixels instead and caches nothing.
-    device: where the feature networks run.
-    Returns one record per number with keys metric, value, convention, detector, detector_sha256, num_real,
-    num_fake, seed, kimg, data_sha256.
-    Raises UsageError for an unknown metric; UserError for too few images, absent weights, or images of other
-    than 1 or 3 channels; TypeError for other than uint8.
+    classes: names of the classes, for metrics by class. generator: for metrics of the generator itself.
+    networks: feature networks to use; None builds them, on the CPU, from the published weights.
+    Returns one record per number with keys metric, label, value, convention, detector, detector_sha256,
+    num_real, num_fake, seed, kimg, data_sha256, and error where the metric knows its spread. Of several
+    processes (`gan.distributed`) all must call this; rank 0 gets the records, the same as a single process.
+    Raises UsageError for an unknown metric; UserError for too few images, absent weights (before any image is
+    drawn), or images of other than 1 or 3 channels; TypeError for other than uint8.
     """
-    specs = plan(metrics)
-    device, progress = torch.device(device), progress or (lambda stage, count: None)
-    extractors = {name: EXTRACTORS[name](device) for name in {spec.features: None for spec in specs.values()}}
-    reals, data_sha256 = _measure_reals(real, specs, extractors, data_sha256, progress)
-    fakes = _measure_fakes(fake, specs, extractors, num_fakes, progress)
+    real, fake = as_images(real), as_images(fake)
+    items = plan(metrics, convention, num_fakes, length(real, None))
+    progress = progress or (lambda stage, count: None)
+    networks = ready(items, networks or Networks())
+    reals, data_sha256 = _measure_reals(real, items, networks, data_sha256, progress)
+    fakes = _measure_fakes(fake, items, networks, progress)
+    if distributed.rank():
+        return []
+    common = {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
     records = []
-    for name, spec in specs.items():
-        extractor = extractors[spec.features]
-        real_store, fake_store = reals[_statistic(spec, None)], fakes[_fake_statistic(spec, num_fakes)]
-        for label, value in _table()[name](real_store, fake_store).items():
-            provenance = {
-                "convention": f"{extractor.convention}-{spec.convention}",
-                "detector": extractor.name,
-                "detector_sha256": extractor.sha256,
-                "num_real": real_store.count,
-                "num_fake": fake_store.count,
-                "seed": seed,
-                "kimg": kimg,
-                "data_sha256": data_sha256,
-            }
-            records.append({"metric": label, "value": value, **provenance})
+    for item in items:
+        network = networks.get(item.extractor)
+        inputs = Inputs(
+            real=reals.get(item.statistic(None)),
+            fake=fakes.get(item.statistic(item.fakes)),
+            convention=item.convention,
+            seed=seed or 0,
+            real_labels=_labels(item, real, None),
+            fake_labels=_labels(item, fake, item.fakes),
+            classes=classes,
+            generator=generator,
+            extractor=network,
+            count=item.fakes,
+        )
+        records += [{**record, **common} for record in score(item, inputs, network, variant)]
     return records
 
 
-def plan(metrics: Sequence[str]) -> dict[str, Spec]:
-    """Spec of each metric, once. Raises UsageError, with the nearest name, for an unknown one."""
-    known = _table()
-    return {name: known[name].spec for name in metrics}
+def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn.Module]:
+    """The networks of a plan, built. UserError if the weights of one are not there."""
+    names = dict.fromkeys(item.extractor for item in items if item.extractor)
+    return {name: networks[name] for name in names}
 
 
-def measure(
-    batches: Iterable[Tensor],
-    statistics: Iterable[Statistic],
-    extractors: Mapping[str, Extractor],
-    progress: Callable[[int], None],
-) -> dict[Statistic, Moments | Bank]:
-    """Run each extractor once over uint8 batches [N, C, H, W] and keep the statistics asked for.
-
-    Stops drawing batches once every limit is reached. `progress` gets the number of images just measured.
-    """
-    stores = {s: KEEPS[s.keep](extractors[s.extractor].heads[s.head]) for s in statistics}
-    limits = [s.limit for s in stores]
-    for images in rebatch(batches, BATCH, None if None in limits else max(limits)):
-        features = {name: extractors[name](images) for name in {s.extractor: None for s in stores}}
-        for s, store in stores.items():
-            room = len(images) if s.limit is None else s.limit - store.count
-            store.add(features[s.extractor][s.head][:room])
-        progress(len(images))
-    return stores
-
-
-def rebatch(batches: Iterable[Tensor], size: int, limit: int | None) -> Iterator[Tensor]:
-    """The same images, at most `limit`, in batches [size, C, H, W]; the last may be smaller."""
-    parts: list[Tensor] = []
-    waiting = taken = 0
-    batches = iter(batches)
-    while limit is None or taken < limit:
-        images = next(batches, None)
-        if images is None:
-            break
-        images = images if limit is None else images[: limit - taken]
-        taken += len(images)
-        parts.append(images)
-        waiting += len(images)
-        while waiting >= size:
-            joined = torch.cat(parts)
-            yield joined[:size]
-            parts, waiting = [joined[size:]], waiting - size
-    if waiting:
-        yield torch.cat(parts)
+def score(item: Item, inputs: Inputs, network: Extractor | None, variant: str) -> list[dict]:
+    """Records of one metric, without what is common to all of them."""
+    real, fake = getattr(inputs.real, "count", 0), getattr(inputs.fake, "count", inputs.count)
+    alone = item.spec.scores == "each"
+    found = [(name, value, 0 if alone else real, fake) for name, value in item.function(inputs).items()]
+    if alone:
+        turned = Inputs(fake=inputs.real, convention=inputs.convention, seed=inputs.seed)
+        found += [(f"{name}/real", value, real, 0) for name, value in item.function(turned).items()]
+    return [
+        {
+            "metric": name,
+            "label": item.label(name, num_real, num_fake, variant),
+            **(value._asdict() if isinstance(value, Score) else {"value": value}),
+            "convention": item.described(network, variant),
+            "detector": network.name if network else None,
+            "detector_sha256": network.sha256 if network else None,
+            "num_real": num_real,
+            "num_fake": num_fake,
+        }
+        for name, value, num_real, num_fake in found
+    ]
 
 
 def _measure_reals(
-    batches: Iterable[Tensor],
-    specs: Mapping[str, Spec],
-    extractors: Mapping[str, Extractor],
+    source: Images | Iterable[Tensor],
+    items: Sequence[Item],
+    networks: Mapping[str, Extractor],
     data_sha256: str | None,
     progress: Progress,
-) -> tuple[dict[Statistic, Moments | Bank], str]:
+) -> tuple[Stores, str]:
     """Statistics of all real images, from the cache where it has them, and their fingerprint."""
-    wanted = dict.fromkeys(_statistic(spec, None) for spec in specs.values())
-    keys = {s: _cache_key(s, extractors[s.extractor], data_sha256) for s in wanted} if data_sha256 else {}
-    kept = {s: cache.load(key) for s, key in keys.items()}
+    wanted = dict.fromkeys(item.statistic(None) for item in items if item.spec.scores != "generator")
+    keys = {s: _cache_key(s, networks[s.extractor], data_sha256) for s in wanted} if data_sha256 else {}
+    kept = {s: cache.load(key) for s, key in keys.items()} if distributed.rank() == 0 else {}
     stores = {s: KEEPS[s.keep].from_state(state) for s, state in kept.items() if state is not None}
-    missing = [s for s in wanted if s not in stores]
+    absent = distributed.shared(torch.tensor([s not in stores for s in wanted]))
+    missing = [s for s, is_absent in zip(wanted, absent.tolist(), strict=True) if is_absent]
     pixels = hashlib.sha256()
     if missing:
-        batches = batches if data_sha256 else _digested(batches, pixels)
-        measured = measure(batches, missing, extractors, lambda count: progress("real", count))
-        if (count := measured[missing[0]].count) < 2:
+        source = source if data_sha256 else _digested(source, pixels)
+        measured = measure(source, missing, networks, lambda count: progress("real", count))
+        if distributed.rank() == 0 and (count := measured[missing[0]].count) < 2:
             raise UserError(f"cannot score against {count} real image(s); give at least 2")
-        for s in missing if data_sha256 else ():
+        for s in missing if data_sha256 and distributed.rank() == 0 else ():
             cache.store(keys[s], measured[s].state())
         stores |= measured
     return stores, data_sha256 or pixels.hexdigest()
 
 
 def _measure_fakes(
-    batches: Iterable[Tensor],
-    specs: Mapping[str, Spec],
-    extractors: Mapping[str, Extractor],
-    num_fakes: int | None,
+    source: Images | Iterable[Tensor],
+    items: Sequence[Item],
+    networks: Mapping[str, Extractor],
     progress: Progress,
-) -> dict[Statistic, Moments | Bank]:
+) -> Stores:
     """Statistics of the first fakes; UserError if there are fewer than asked for."""
-    wanted = dict.fromkeys(_fake_statistic(spec, num_fakes) for spec in specs.values())
-    if any(s.limit < 2 for s in wanted):
-        raise UserError(f"cannot score {num_fakes} generated image(s); take at least 2")
-    stores = measure(batches, wanted, extractors, lambda count: progress("fake", count))
-    for s, store in stores.items():
+    wanted = dict.fromkeys(item.statistic(item.fakes) for item in items if item.spec.scores != "generator")
+    for s in wanted:
+        if s.limit < 2:
+            raise UserError(f"cannot score {s.limit} generated image(s); take at least 2")
+    if not wanted:
+        return {}
+    stores = measure(source, wanted, networks, lambda count: progress("fake", count))
+    for s, store in stores.items() if distributed.rank() == 0 else ():
         if store.count < s.limit:
             raise UserError(
                 f"only {store.count:,} generated images of {s.limit:,}; ask for no more than there are"
@@ -172,12 +162,14 @@ def _measure_fakes(
     return stores
 
 
-def _statistic(spec: Spec, limit: int | None) -> Statistic:
-    return Statistic(spec.features, spec.head, spec.keep, limit)
-
-
-def _fake_statistic(spec: Spec, num_fakes: int | None) -> Statistic:
-    return _statistic(spec, spec.fakes if num_fakes is None else num_fakes)
+def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) -> Tensor | None:
+    """Class of each image that the item takes, int64 [N]; UserError if it needs them and there are none."""
+    if not item.spec.labels:
+        return None
+    labels = source.labels if isinstance(source, Images) else None
+    if labels is None:
+        raise UserError(f"{item.name} needs the class of every image: use a data set and a model with labels")
+    return torch.as_tensor(labels[:limit])
 
 
 def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> dict[str, str]:
@@ -191,16 +183,12 @@ def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> 
     }
 
 
-def _digested(batches: Iterable[Tensor], digest: "hashlib._Hash") -> Iterator[Tensor]:
-    """The batches unchanged; shape and pixels of each image go into `digest`."""
-    for images in batches:
+def _digested(source: Images | Iterable[Tensor], digest: "hashlib._Hash") -> Iterator[Tensor]:
+    """The images in batches, unchanged; shape and pixels of each go into `digest`."""
+    if isinstance(source, Images):
+        source = (source.read(start, start + BATCH) for start in range(0, len(source), BATCH))
+    for images in rebatch(source, BATCH, None):
         for image in images.cpu():
             digest.update(f"{tuple(image.shape)}\n".encode())
             digest.update(image.contiguous().numpy().data)
         yield images
-
-
-def _table() -> Mapping[str, Callable]:
-    from metrics import METRICS  # the table lists functions of this package, so it is read late
-
-    return METRICS

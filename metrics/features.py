@@ -6,6 +6,7 @@ Both stores are filled batch by batch, merge (across ranks or files) and turn in
 from collections.abc import Mapping
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,11 +24,15 @@ class Extractor(Protocol):
 
 
 class Moments:
-    """Count, sum and sum of outer products of feature vectors, all float64 on the CPU."""
+    """Count, sum and sum of outer products of feature vectors, all float64 on the CPU.
+
+    `sum32` is the same sum in float32, row after row: some published tools take their mean that way.
+    """
 
     def __init__(self, dim: int):
         self.count = 0
         self.sum = torch.zeros(dim, dtype=torch.float64)  # [D]
+        self.sum32 = torch.zeros(dim, dtype=torch.float32)  # [D]
         self.outer = torch.zeros(dim, dim, dtype=torch.float64)  # [D, D]
 
     def add(self, features: Tensor) -> None:
@@ -36,12 +41,15 @@ class Moments:
         self.count += len(x)
         self.sum += x.sum(dim=0)
         self.outer.addmm_(x.T, x)
+        rows = np.concatenate([self.sum32.numpy()[None], x.to(torch.float32).numpy()])
+        self.sum32 = torch.from_numpy(np.add.reduce(rows, axis=0))  # NumPy adds the rows in order
 
     def merge(self, other: "Moments") -> "Moments":
         """Moments of both sets of images together."""
         whole = Moments(self.dim)
         whole.count = self.count + other.count
         whole.sum, whole.outer = self.sum + other.sum, self.outer + other.outer
+        whole.sum32 = self.sum32 + other.sum32
         return whole
 
     @property
@@ -54,6 +62,11 @@ class Moments:
         """Mean feature vector [D]."""
         return self.sum / self.count
 
+    @property
+    def mean32(self) -> Tensor:
+        """The mean [D] as `numpy.mean` of float32 rows rounds it; float64 values."""
+        return (self.sum32.double() / self.count).to(torch.float32).double()
+
     def cov(self, ddof: int = 1) -> Tensor:
         """Covariance [D, D], divided by count - ddof: 1 is unbiased, 0 the population's.
 
@@ -63,19 +76,32 @@ class Moments:
             raise ValueError(
                 f"covariance of {self.count} images with ddof {ddof}: at least {ddof + 1} needed"
             )
-        return (self.outer - torch.outer(self.sum, self.mean)) / (self.count - ddof)
+        return (self.outer - torch.outer(self.sum, self.sum / self.count)) / (self.count - ddof)
+
+    def with_mean32(self) -> "Moments":
+        """The same moments, but `mean` is `mean32`; the covariance stays."""
+        return _Rounded.from_state(self.state())
 
     def state(self) -> dict[str, Tensor]:
         """Everything as named tensors."""
-        return {"count": torch.tensor([self.count]), "sum": self.sum, "outer": self.outer}
+        count = torch.tensor([self.count])
+        return {"count": count, "sum": self.sum, "sum32": self.sum32, "outer": self.outer}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Moments":
         """Inverse of `state`. Raises KeyError for a missing tensor."""
         moments = cls(len(state["sum"]))
         moments.count = int(state["count"])
-        moments.sum, moments.outer = state["sum"], state["outer"]
+        moments.sum, moments.sum32, moments.outer = state["sum"], state["sum32"], state["outer"]
         return moments
+
+
+class _Rounded(Moments):
+    """Moments whose mean is the one that float32 sums give."""
+
+    @property
+    def mean(self) -> Tensor:
+        return self.mean32
 
 
 class Bank:

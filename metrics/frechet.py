@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from metrics.features import Moments
-from metrics.registry import metric
 from metrics.rows import Rows, as_rows, blocks, subset
 
 
@@ -120,15 +119,3 @@ def _warn_if_singular(dim: int, reals: int, fakes: int) -> None:
                 f"and the distance biased upward; to quote a number take more than {dim:,} images",
                 stacklevel=3,
             )
-
-
-@metric(features="efficientnet-lite0", head="pool", keep="moments", fakes=2_000, convention="unbiased")
-def fd_efficientnet_lite0(real: Moments, fake: Moments) -> dict[str, float]:
-    """Every real image against 2,000 fakes, features of EfficientNet-Lite0 at 128 px: quick on a CPU."""
-    return {"fd-efficientnet-lite0": frechet_distance(real, fake)}
-
-
-@metric(features="untrained", head="pool", keep="moments", fakes=2_000, convention="unbiased")
-def fd_untrained(real: Moments, fake: Moments) -> dict[str, float]:
-    """The same on random features: needs no weights, tells gross differences of colour and texture only."""
-    return {"fd-untrained": frechet_distance(real, fake)}

@@ -1,31 +1,104 @@
-"""@metric attaches a Spec to a function: which features it reads, kept how, and of how many fakes."""
+"""@metric attaches a Spec to a function: what it reads, kept how, of how many images, in which unit.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+A metric is a function `f(inputs: Inputs) -> {name: value}`. What it needs is in its Spec, so that the planner
+can fill the inputs of many metrics from one pass over the images.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeVar
+
+from torch import Tensor, nn
+
+from gan.errors import UsageError
+from metrics.conventions import Convention
+from metrics.features import Bank, Extractor, Moments
 
 Function = TypeVar("Function", bound=Callable)
+Keep = Literal["moments", "bank"]
+Scores = Literal["pair", "each", "generator"]
+
+_REQUEST = re.compile(r"([a-z0-9-]+)(?:\[([a-z0-9-]+)\])?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What the planner needs to know of a metric."""
+    """What the planner needs to know of a metric.
 
-    features: str  # name in EXTRACTORS
-    head: str  # which of the extractor's outputs
-    keep: Literal["moments", "bank"]  # what the function is given of each set of images
-    fakes: int  # generated images unless the caller asks for another number
-    convention: str  # the metric's own part of the recorded convention, after the extractor's
+    features: the network it reads, as `metrics.extractors.extractor_for` has it; "" for none. head: which of
+    its outputs. Both are functions of the convention where they depend on it.
+    keep: what the function is given of each set of images: Moments or Bank.
+    scores: "pair" compares fakes with reals; "each" rates a set alone, the fakes and then the reals;
+    "generator" takes the generator itself and no images.
+    fakes: generated images unless the caller says otherwise; None: the convention's number.
+    unit, better: of the value; `better` is "lower", "higher" or "" (a diagnosis, not a score).
+    convention: the one it always has; None: whichever is asked for.
+    labels: whether it needs the class of every image.
+    """
+
+    features: str | Callable[[Convention], str]
+    head: str | Callable[[Convention], str]
+    keep: Keep
+    scores: Scores = "pair"
+    fakes: int | None = None
+    unit: str
+    better: Literal["lower", "higher", ""]
+    convention: str | None = None
+    labels: bool = False
 
 
-def metric(
-    *, features: str, head: str, keep: Literal["moments", "bank"], fakes: int, convention: str
-) -> Callable[[Function], Function]:
-    """Decorate `f(real, fake) -> {name: value}`; real and fake are both `Moments` or both `Bank`."""
-    spec = Spec(features=features, head=head, keep=keep, fakes=fakes, convention=convention)
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a metric is called with. `fake` is the set rated by a metric that scores "each", reals as well.
+
+    convention: the row of CONVENTIONS it is scored under. seed: of whatever the metric draws.
+    real_labels, fake_labels: class of each image, where the Spec asks for them; classes: their names.
+    generator, extractor: for metrics that score "generator". count: of the samples that these draw.
+    """
+
+    real: Moments | Bank | None = None
+    fake: Moments | Bank | None = None
+    convention: Convention
+    seed: int = 0
+    real_labels: Tensor | None = None
+    fake_labels: Tensor | None = None
+    classes: Sequence[str] = field(default_factory=tuple)
+    generator: nn.Module | None = None
+    extractor: Extractor | None = None
+    count: int = 0
+    progress: Callable[[int], None] = lambda count: None
+
+
+class Score(NamedTuple):
+    """A value with its spread: `error` is what the metric's docstring says, a standard error or deviation."""
+
+    value: float
+    error: float
+
+
+class Request(NamedTuple):
+    """One metric as it was asked for; `convention` is None where the request names none."""
+
+    metric: str
+    convention: str | None
+
+
+def metric(spec: Spec) -> Callable[[Function], Function]:
+    """Decorate `f(inputs) -> {name: float | Score}` with its Spec."""
 
     def attach(function: Function) -> Function:
         function.spec = spec
         return function
 
     return attach
+
+
+def parse(text: str) -> Request:
+    """'fid' or 'fid[clean]' -> a request; the names are not checked. UsageError for another form."""
+    match = _REQUEST.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"cannot read the metric '{text}': write a name, or name[convention] such as fid[clean]"
+        )
+    return Request(match[1], match[2])

@@ -58,12 +58,16 @@ device_option = click.option(
 )
 
 
-def pick_device(name: str) -> "torch.device":
-    """The torch device of that name. Raises UsageError where it is unknown or not there."""
+def pick_device(name: str, number: int = 0) -> "torch.device":
+    """The torch device of that name; auto is GPU `number` if there are any.
+
+    Raises UsageError where it is unknown or not there.
+    """
     import torch
 
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        gpus = torch.cuda.device_count()
+        name = f"cuda:{number % gpus}" if gpus else "cpu"
     try:
         torch.empty(0, device=name)
         return torch.device(name)

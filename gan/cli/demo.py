@@ -194,7 +194,7 @@ def score_checkpoint(
 ) -> dict[str, Any]:
     """Record of one metric for the checkpoint in `folder`, also appended to the run's metrics.jsonl."""
     from gan import checkpoint
-    from gan.cli.evaluate import append_records, score
+    from gan.cli.scoring import append_records, score
     from gan.cli.train import pick_device
 
     saved = checkpoint.read(folder)

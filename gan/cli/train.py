@@ -109,7 +109,7 @@ def run_training(
     device: str = "auto",
 ) -> Path:
     """Train as configured and return the run directory. Raises UserError for what the user can mend."""
-    from metrics.evaluate import plan
+    from metrics.plan import plan
     from training import loop
     from training import run as runs
     from training.data.sampler import batches
@@ -181,7 +181,7 @@ def record_scores(
     state: "TrainState", dataset: "ImageDataset", metrics: Sequence[str], folder: Path, reporter: "Reporter"
 ) -> None:
     """Score the weight average against the data set: metrics.jsonl, TensorBoard and the console."""
-    from gan.cli.evaluate import append_records, score
+    from gan.cli.scoring import append_records, score
 
     records = score(state.ema, dataset, metrics, num_fakes=None, seed=0, kimg=state.nimg / 1000)
     append_records(folder, records)

@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from gan import checkpoint, config
-from gan.cli.evaluate import command, format_table, real_batches, score
 from gan.cli.main import main
+from gan.cli.scoring import DatasetImages, format_table, score
 from gan.errors import UserError
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
 from metrics import METRICS
@@ -89,7 +89,7 @@ def test_model_gives_a_record_and_adds_it_to_the_run(run_folder, tiny_zip, datas
 
 def test_table_and_warning(run_folder, tiny_zip):
     result = run("--model", run_folder, "--data", tiny_zip, *UNTRAINED)
-    assert result.stdout.startswith("fd-untrained  ") and result.stdout.count("\n") == 1
+    assert result.stdout.startswith("fd-untrained[70-full]  ") and result.stdout.count("\n") == 1
     assert result.stdout.endswith("  (70 fakes vs 40 reals, 32px-bicubic-antialias-unbiased)\n")
     assert result.stderr == (
         "gan: warning: 40 real images for 64 features: the covariance is singular "
@@ -125,9 +125,10 @@ def test_mistakes_are_one_line(arguments, code, words, tiny_zip):
     assert words in result.stderr and result.stderr.count("\n") == 1 and not result.stdout
 
 
-def test_help_names_every_metric():
-    (option,) = (param for param in command.params if param.name == "metrics")
-    assert all(name in option.help for name in METRICS)
+def test_list_names_every_metric_and_needs_nothing_else():
+    result = run("--list")
+    assert result.exit_code == 0
+    assert {line.partition(" ")[0] for line in result.stdout.splitlines()} >= METRICS.keys()
 
 
 def test_score_is_repeatable_whatever_the_batch(dataset, tiny_generator):
@@ -146,6 +147,7 @@ def test_truncation_is_recorded(dataset, tiny_generator):
     (full,) = score(tiny_generator, dataset, ["fd-untrained"], **options)
     (half,) = score(tiny_generator, dataset, ["fd-untrained"], **options, psi=0.5)
     assert half["convention"] == f"{full['convention']}-psi0.5" and half["value"] != full["value"]
+    assert (full["label"], half["label"]) == ("fd-untrained[70-full]", "fd-untrained[70-full-psi0.5]")
 
 
 def test_classes_follow_the_data(dataset, monkeypatch):
@@ -174,18 +176,23 @@ def test_a_model_with_classes_needs_labels(dataset, monkeypatch):
         score(generator_config(c_dim=2).build(), dataset, ["fd-untrained"], **options)
 
 
-def test_real_batches_cover_the_set_in_order(dataset):
-    batches = list(real_batches(dataset, 16))
-    assert [len(batch) for batch in batches] == [16, 16, 8] and batches[0].dtype == torch.uint8
-    assert torch.equal(torch.cat(batches)[39], torch.tensor(dataset.image(39)))
+def test_images_of_a_data_set_are_read_in_order(dataset):
+    images = DatasetImages(dataset, limit=30)
+    assert len(images) == 30 and images.labels == [i % 4 for i in range(30)]
+    part = images.read(16, 30)
+    assert part.shape == (14, 3, 16, 16) and part.dtype == torch.uint8
+    assert torch.equal(part[13], torch.tensor(dataset.image(29)))
 
 
 def test_table_is_aligned():
     record = {"num_fake": 2000, "num_real": 4495, "convention": "x"}
     text = format_table(
-        [{"metric": "a", "value": 123.456, **record}, {"metric": "long", "value": 0.01234, **record}]
+        [
+            {"label": "a[2k-full]", "value": 123.456, **record},
+            {"label": "b/real[full]", "value": 0.01234, "error": 0.5, **record, "num_fake": 0},
+        ]
     )
-    assert (
-        text
-        == "a      123.46  (2,000 fakes vs 4,495 reals, x)\nlong  0.01234  (2,000 fakes vs 4,495 reals, x)"
-    )
+    assert text.splitlines() == [
+        "a[2k-full]            123.46  (2,000 fakes vs 4,495 reals, x)",
+        "b/real[full]  0.01234 +- 0.5  (4,495 reals, x)",
+    ]

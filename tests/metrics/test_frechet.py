@@ -11,6 +11,8 @@ import torch
 from metrics import METRICS, frechet_distance
 from metrics.features import Moments
 from metrics.frechet import fid_infinity
+from metrics.plan import PLAIN
+from metrics.registry import Inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,12 +127,12 @@ def test_metric_is_unbiased_and_warns_when_rank_deficient():
     rng = np.random.default_rng(0)
     many, few = moments_of(rng.standard_normal((200, 64))), moments_of(rng.standard_normal((64, 64)))
     with pytest.warns(UserWarning, match="64 fake images for 64 features"):
-        record = METRICS["fd-untrained"](many, few)
+        record = METRICS["fd-untrained"](Inputs(real=many, fake=few, convention=PLAIN))
     with pytest.warns(UserWarning, match="64 fake images for 64 features"):
         assert record == {"fd-untrained": frechet_distance(many, few, ddof=1)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        METRICS["fd-untrained"](many, many)
+        METRICS["fd-untrained"](Inputs(real=many, fake=many, convention=PLAIN))
 
 
 def test_rows_and_moments_give_the_same():

@@ -1,0 +1,171 @@
+"""What evaluate, train and demo share: images for the metrics, scores of a generator, records."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from metrics.evaluate import Progress
+    from metrics.networks import Networks
+    from training.data.archive import ImageDataset
+
+BATCH = 40  # images per call of a generator; divides metrics.images.BATCH
+
+
+class DatasetImages:
+    """A data set as `metrics.images.Images`: decoded in a thread, ahead of the network."""
+
+    concurrent = True
+
+    def __init__(self, dataset: "ImageDataset", limit: int | None = None) -> None:
+        self.dataset = dataset
+        self._length = len(dataset) if limit is None else min(limit, len(dataset))
+        self.labels = None if dataset.labels is None else [int(c) for c in dataset.labels[: self._length]]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, start: int, stop: int) -> "Tensor":
+        """Images start to stop - 1 in the data set's order, uint8 [stop - start, C, H, W]."""
+        import numpy as np
+        import torch
+
+        return torch.from_numpy(np.stack([self.dataset.image(i) for i in range(start, stop)]))
+
+
+class GeneratedImages:
+    """Images of a generator by seed as `metrics.images.Images`; a conditional one needs a label per seed."""
+
+    concurrent = False
+
+    def __init__(
+        self,
+        generator: "nn.Module",
+        seeds: Sequence[int],
+        labels: Sequence[int] | None = None,
+        psi: float = 1.0,
+        batch: int = BATCH,
+    ) -> None:
+        self.generator, self.seeds, self.labels, self.psi, self.batch = generator, seeds, labels, psi, batch
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def read(self, start: int, stop: int) -> "Tensor":
+        """Images of seeds[start:stop], uint8 [stop - start, C, H, W]."""
+        import torch
+
+        from gan import sampling
+
+        labels = None if self.labels is None else self.labels[start:stop]
+        seeds = self.seeds[start:stop]
+        images = sampling.images(self.generator, seeds, labels=labels, psi=self.psi, batch=self.batch)
+        return torch.cat(list(images))
+
+
+def score(
+    generator: "nn.Module",
+    dataset: "ImageDataset",
+    metrics: Sequence[str],
+    *,
+    num_fakes: int | None,
+    seed: int,
+    kimg: float | None,
+    convention: str = "nv",
+    batch: int = BATCH,
+    psi: float = 1.0,
+    networks: "Networks | None" = None,
+    progress: "Progress | None" = None,
+) -> list[dict]:
+    """Score images of seeds seed, seed + 1, ... against the whole data set.
+
+    metrics, convention: as `metrics.evaluate` has them. num_fakes: None is each metric's own number. kimg: of
+    the weights, only recorded. progress: called with "real" or "fake" and the number of images just measured.
+    A psi other than 1 is added to the convention. A conditional model draws the class of each seed from the
+    labels of the data set.
+    Returns records as `metrics.evaluate` does. Raises what it raises, and UserError if the model has classes
+    and the data set has none or others. networks: None builds them on the generator's device.
+    """
+    from metrics import evaluate
+    from metrics.networks import Networks
+
+    seeds = range(seed, seed + fake_count(metrics, convention, num_fakes, len(dataset)))
+    labels = drawn_labels(dataset, seeds, generator.c_dim) if generator.c_dim else None
+    return evaluate(
+        DatasetImages(dataset),
+        GeneratedImages(generator, seeds, labels, psi, batch),
+        metrics,
+        convention=convention,
+        variant="" if psi == 1 else f"psi{psi:g}",
+        num_fakes=num_fakes,
+        seed=seed,
+        kimg=kimg,
+        data_sha256=dataset.sha256,
+        classes=dataset.classes,
+        generator=generator,
+        networks=networks or Networks(next(generator.parameters()).device),
+        progress=progress,
+    )
+
+
+def fake_count(metrics: Sequence[str], convention: str, num_fakes: int | None, num_reals: int) -> int:
+    """How many images to generate: `num_fakes`, or the largest of the metrics' own numbers."""
+    from metrics.plan import plan
+
+    return max(item.fakes for item in plan(metrics, convention, num_fakes, num_reals))
+
+
+def drawn_labels(dataset: "ImageDataset", seeds: Sequence[int], c_dim: int) -> list[int]:
+    """Class of one image of the data set per seed, drawn from that seed alone.
+
+    Raises UserError if the set has no labels, or others than a model of `c_dim` classes knows.
+    """
+    from gan.sampling import labels_from_seeds
+
+    labels = [] if dataset.labels is None else [int(label) for label in dataset.labels if label >= 0]
+    if not labels or max(labels) >= c_dim:
+        has = f"labels 0 to {max(labels)}" if labels else "no labels"
+        raise UserError(
+            f"the model has {c_dim} classes but {dataset.path} has {has}; score against its own data"
+        )
+    return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
+
+
+def append_records(folder: Path, records: Sequence[dict]) -> None:
+    """Add records to metrics.jsonl of the run that checkpoint `folder` is part of; a lone one has none."""
+    folder = folder.resolve()
+    run = folder.parent.parent
+    if folder.parent.name != "checkpoints" or not (run / "config.yaml").is_file():
+        return
+    path = run / "metrics.jsonl"
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(record, allow_nan=False) + "\n" for record in records))
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def format_table(records: Sequence[dict]) -> str:
+    """One aligned line per record: label, value with its error, counts and convention."""
+    width = max(len(record["label"]) for record in records)
+    values = [_value(record) for record in records]
+    value_width = max(len(value) for value in values)
+    return "\n".join(
+        f"{record['label']:<{width}}  {value:>{value_width}}  ({_counts(record)}, {record['convention']})"
+        for record, value in zip(records, values, strict=True)
+    )
+
+
+def _value(record: dict) -> str:
+    digits = [record["value"], *([record["error"]] if record.get("error") is not None else [])]
+    return " +- ".join(f"{x:.2f}" if x >= 1 else f"{x:.4g}" for x in digits)
+
+
+def _counts(record: dict) -> str:
+    counts = (("fakes", record["num_fake"]), ("reals", record["num_real"]))
+    return " vs ".join(f"{number:,} {kind}" for kind, number in counts if number)

@@ -1,0 +1,121 @@
+"""Where images come from: a set that can be read by number, or a stream of batches; cut into fixed batches.
+
+A batch always holds the images [BATCH * i, BATCH * (i + 1)), whoever reads it: so neither the size of the
+batches that arrive nor the number of processes changes a digit of a score.
+
+Letters: N images, C channels (1 or 3), H rows, W columns.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BATCH = 80  # images per call of a feature network; the counts in use are multiples of it
+
+
+@runtime_checkable
+class Images(Protocol):
+    """Images by number.
+
+    labels: the class of each, or None. concurrent: whether `read` may run in a thread beside the network
+    (files: yes; a generator: no).
+    """
+
+    labels: Sequence[int] | None
+    concurrent: bool
+
+    def __len__(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> Tensor:
+        """uint8 [stop - start, C, H, W]."""
+
+
+class ArrayImages:
+    """Images that are all in memory: uint8 [N, C, H, W]."""
+
+    concurrent = False
+
+    def __init__(self, pixels: Tensor | np.ndarray, labels: Sequence[int] | None = None):
+        self.pixels, self.labels = torch.as_tensor(pixels), labels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def read(self, start: int, stop: int) -> Tensor:
+        """uint8 [stop - start, C, H, W]."""
+        return self.pixels[start:stop]
+
+
+Source = Images | Tensor | np.ndarray | Iterable[Tensor]
+
+
+def as_images(source: Source) -> Images | Iterable[Tensor]:
+    """An array becomes a set of images; anything else stays what it is."""
+    return ArrayImages(source) if isinstance(source, Tensor | np.ndarray) else source
+
+
+def length(source: Images | Iterable[Tensor], limit: int | None) -> int | None:
+    """How many images will be read; None for a stream, whose end is not known."""
+    if not isinstance(source, Images):
+        return None
+    return len(source) if limit is None else min(limit, len(source))
+
+
+def shares(
+    source: Images | Iterable[Tensor], limit: int | None, rank: int, world: int
+) -> Iterator[tuple[int, Tensor | None]]:
+    """(size, images) of every batch in order; the images are None where another process reads them.
+
+    Process `rank` reads the batches rank, rank + world, ... limit: only the first so many images.
+    """
+    total = length(source, limit)
+    if total is None:
+        for index, images in enumerate(rebatch(source, BATCH, limit)):
+            yield len(images), images if index % world == rank else None
+        return
+    spans = [(start, min(start + BATCH, total)) for start in range(0, total, BATCH)]
+    own = spans[rank::world]
+    pixels = _ahead(source.read, own) if source.concurrent else (source.read(*span) for span in own)
+    for index, (start, stop) in enumerate(spans):
+        yield stop - start, next(pixels) if index % world == rank else None
+
+
+def rebatch(batches: Iterable[Tensor], size: int, limit: int | None) -> Iterator[Tensor]:
+    """The same images, at most `limit`, in batches [size, C, H, W]; the last may be smaller."""
+    parts: list[Tensor] = []
+    waiting = taken = 0
+    batches = iter(batches)
+    while limit is None or taken < limit:
+        images = next(batches, None)
+        if images is None:
+            break
+        images = torch.as_tensor(images)
+        images = images if limit is None else images[: limit - taken]
+        taken += len(images)
+        parts.append(images)
+        waiting += len(images)
+        while waiting >= size:
+            joined = torch.cat(parts)
+            yield joined[:size]
+            parts, waiting = [joined[size:]], waiting - size
+    if waiting:
+        yield torch.cat(parts)
+
+
+def _ahead(read: Callable[[int, int], Tensor], spans: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+    """read(*span) of each span, in order; a thread is up to two batches ahead."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting = [reader.submit(read, *span) for span in spans[:2]]
+        try:
+            for span in [*spans[2:], None, None][: len(spans)]:
+                images = waiting.pop(0).result()
+                if span is not None:
+                    waiting.append(reader.submit(read, *span))
+                yield images
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,81 @@
+"""One pass over images: each feature network runs once per batch, every statistic that needs it is fed.
+
+Several processes (see `gan.distributed`) share the batches. Features, not sums, travel to rank 0, which adds
+them up in the order of the images: the result has the bits that a single process gets.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan import distributed
+from metrics.features import KEEPS, Bank, Extractor, Moments
+from metrics.images import BATCH, Images, shares
+
+Store = Moments | Bank
+
+
+class Statistic(NamedTuple):
+    """One thing to keep of a set of images."""
+
+    extractor: str  # key of the extractors that `measure` is given
+    head: str
+    keep: str  # name in KEEPS
+    limit: int | None  # only the first so many images; None is all
+
+
+def measure(
+    images: Images | Iterable[Tensor],
+    statistics: Iterable[Statistic],
+    extractors: Mapping[str, Extractor],
+    progress: Callable[[int], None],
+) -> dict[Statistic, Store]:
+    """Run each extractor once over uint8 images [N, C, H, W] and keep the statistics asked for.
+
+    Stops reading once every limit is reached. `progress` gets the number of images just measured. On other
+    ranks than 0 the statistics stay empty, but every process must call this.
+    """
+    stores = {s: KEEPS[s.keep](extractors[s.extractor].heads[s.head]) for s in statistics}
+    limits = [s.limit for s in stores]
+    limit = None if None in limits else max(limits)
+    heads = list(dict.fromkeys((s.extractor, s.head) for s in stores))
+    batches = shares(images, limit, distributed.rank(), distributed.world())
+    while turn := _turn(batches):
+        own = next((pixels for _, pixels in turn if pixels is not None), None)
+        rows = _rows(own, heads, extractors)  # one [BATCH, D] per head
+        for key, own_rows in zip(heads, rows, strict=True):
+            for (size, _), part in zip(turn, distributed.gather(own_rows), strict=False):
+                for s, store in stores.items():
+                    if (s.extractor, s.head) == key:
+                        store.add(part[: size if s.limit is None else min(size, s.limit - store.count)])
+        progress(sum(size for size, _ in turn))
+    return stores
+
+
+def _turn(batches: Iterator[tuple[int, Tensor | None]]) -> list[tuple[int, Tensor | None]]:
+    """The next batch of every process, by rank; fewer at the end."""
+    turn = []
+    for _ in range(distributed.world()):
+        batch = next(batches, None)
+        if batch is not None:
+            turn.append(batch)
+    return turn
+
+
+@torch.inference_mode()
+def _rows(
+    images: Tensor | None, heads: list[tuple[str, str]], extractors: Mapping[str, Extractor]
+) -> list[Tensor]:
+    """Features of one batch for each of `heads`, float32 [BATCH, D]; zeros without images.
+
+    The network always sees BATCH images, the last one repeated at the end of a set, because another number
+    could make it round otherwise.
+    """
+    if images is None:
+        return [torch.zeros(BATCH, extractors[name].heads[head]) for name, head in heads]
+    filler = images[-1:].expand(BATCH - len(images), -1, -1, -1)
+    whole = torch.cat([images, filler]) if len(filler) else images
+    features = {name: extractors[name](whole) for name in dict(heads)}
+    return [features[name][head].to(torch.float32) for name, head in heads]

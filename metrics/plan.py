@@ -1,0 +1,104 @@
+"""What a request leaves open: the convention of each metric, its network and its number of images."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from gan.errors import UsageError
+from metrics.catalogue import METRICS, OWN
+from metrics.conventions import CONVENTIONS, Convention
+from metrics.extractors import extractor_for
+from metrics.features import Extractor
+from metrics.measure import Statistic
+from metrics.registry import Inputs, Request, Score, Spec, parse
+
+DEFAULT = "nv"
+# What metrics outside of the published conventions do with features of whichever network they name.
+PLAIN = Convention(name=OWN, detector="", resize="", scale="", num_fake=None, logits=None)
+
+
+class Item(NamedTuple):
+    """One metric of a plan, with all that its request left open filled in."""
+
+    name: str
+    function: Callable[[Inputs], Mapping[str, float | Score]]
+    convention: Convention
+    extractor: str | None  # name in EXTRACTORS; None: it needs no network
+    fakes: int
+
+    @property
+    def spec(self) -> Spec:
+        """What the metric needs."""
+        return self.function.spec
+
+    def statistic(self, limit: int | None) -> Statistic:
+        """What it keeps of a set of which it takes the first `limit` images."""
+        return Statistic(self.extractor, of(self.spec.head, self.convention), self.spec.keep, limit)
+
+    def label(self, name: str, num_real: int, num_fake: int, variant: str) -> str:
+        """fid[nv-50k-full]: name, convention, number of fakes, reals, variant; what a number is quoted with.
+
+        The reals are "full", because all are taken; a count of 0 is left out.
+        """
+        parts = [self.convention.name] if self.spec.convention is None else []
+        parts += [short(num_fake)] if num_fake else []
+        parts += ["full"] if num_real else []
+        parts += [variant] if variant else []
+        return f"{name}[{'-'.join(parts)}]"
+
+    def described(self, network: Extractor | None, variant: str) -> str:
+        """What a record says of the convention: its name, after the preparation where no table has it."""
+        own = [network.convention] if self.convention is PLAIN and network else []
+        return "-".join([*own, self.convention.name, *([variant] if variant else [])])
+
+
+def of(value: str | Callable[[Convention], str], rules: Convention) -> str:
+    """A field of a Spec under a convention."""
+    return value if isinstance(value, str) else value(rules)
+
+
+def short(count: int) -> str:
+    """50000 -> '50k', 2500 -> '2500'."""
+    return f"{count // 1000}k" if count and count % 1000 == 0 else str(count)
+
+
+def plan(
+    metrics: Sequence[str],
+    convention: str = DEFAULT,
+    num_fakes: int | None = None,
+    num_reals: int | None = None,
+) -> list[Item]:
+    """The items of all requests, each once, in their order.
+
+    num_fakes: for all metrics; None: each metric's own number, else the convention's, else `num_reals`.
+    Raises UsageError, with the nearest name, for an unknown metric or convention, and for a convention given
+    to a metric that has its own, or that is made for another network.
+    """
+    items = {}
+    for request in map(parse, metrics):
+        function = METRICS[request.metric]
+        rules = rules_of(request, function.spec, convention)
+        numbers = (num_fakes, function.spec.fakes, rules.num_fake, num_reals, 50_000)
+        fakes = next(number for number in numbers if number is not None)
+        item = Item(request.metric, function, rules, extractor_of(function.spec, rules), fakes)
+        items[item.name, rules.name] = item
+    return list(items.values())
+
+
+def rules_of(request: Request, spec: Spec, convention: str) -> Convention:
+    """The row of CONVENTIONS that a request means, or PLAIN for a metric on a network of no convention."""
+    if spec.convention is None:
+        rules = CONVENTIONS[request.convention or convention]
+        if rules.detector != "inception":
+            raise UsageError(
+                f"{request.metric} is a metric on Inception; under {rules.name} ask for '{rules.name}'"
+            )
+        return rules
+    if request.convention not in (None, spec.convention):
+        raise UsageError(f"{request.metric} has a convention of its own; write it without the brackets")
+    return PLAIN if spec.convention == PLAIN.name else CONVENTIONS[spec.convention]
+
+
+def extractor_of(spec: Spec, rules: Convention) -> str | None:
+    """Name in EXTRACTORS of the network that `spec` reads, prepared as `rules` say; None: no network."""
+    features = of(spec.features, rules)
+    return extractor_for(features, rules) if features else None
