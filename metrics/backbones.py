@@ -87,7 +87,7 @@ def clip(weights: Mapping[str, Tensor]) -> Backbone:
         from open_clip import create_model
     except ImportError as error:
         raise UserError(f"clip needs open_clip: {_INSTALL}") from error
-    net = create_model("ViT-B-32-quickgelu", pretrained=None).visual
+    net = create_model("ViT-B-32-quickgelu", load_weights=False).visual
     prefix = "visual."
     net.load_state_dict({k.removeprefix(prefix): t for k, t in weights.items() if k.startswith(prefix)})
     return Backbone(net.float())

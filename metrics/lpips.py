@@ -30,8 +30,9 @@ class Lpips(nn.Module):
         for index, channels in enumerate(vgg.CHANNELS):
             head = heads.get(f"lin{index}.model.1.weight")
             if head is None or head.shape != (1, channels, 1, 1) or head.min() < 0:
+                name = f"lin{index}.model.1.weight"
                 raise UserError(
-                    f"no LPIPS heads of VGG16: lin{index}.model.1.weight must be [1, {channels}, 1, 1]"
+                    f"no LPIPS heads of VGG16: {name} must be [1, {channels}, 1, 1], not negative"
                 )
             self.register_buffer(f"root{index}", head.float().sqrt())
         mean, deviation = (torch.tensor(row).view(3, 1, 1) for row in SCALES["imagenet"])

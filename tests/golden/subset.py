@@ -19,11 +19,14 @@ PATTERNS = {  # file -> its cases that are shipped
     "net_sg2_g_sg3repo.npz": ["resnet_c5"],  # another activation, no noise, two image channels
     "net_sg2_d_sg3repo.npz": ["orig_c5"],  # frozen layers, no minibatch statistics
     "losses.npz": ["*"],
-    "metrics.npz": ["fid_*"],
+    "metrics.npz": [
+        *("fid_*", "kid_*", "is_*", "pr_*", "slerp_*", "pplfilter_*", "pplG", "pplsampler_[12]"),
+        *("eq_inputs", "eq_int_1_x24", "eq_frac_1_x24", "eq_rot_0", "eq_pseudorot_0"),
+    ],
     "ops_setup_filter.npz": ["*"],
     "ops_bias_act.npz": ["c0?0", "c0?3", "c0?6"],
     "ops_upfirdn2d.npz": ["c0?[159]"],
-    "ops_resample.npz": ["c0[01][17]", "c02[49]", "c03[1357]", "c041"],
+    "ops_resample.npz": ["c0[01]1", "c007", "c019", "c02[49]", "c03[1357]", "c041"],
     "ops_conv2d_resample.npz": ["c00[269]", "c01[269]", "c02[35]"],
     "ops_modconv_sg2.npz": [
         "c00[28]",
@@ -32,10 +35,11 @@ PATTERNS = {  # file -> its cases that are shipped
     ],  # c011: tiny weights, where the epsilon of demodulation shows
     "ops_small.npz": ["mbstd00[0245]", "norm2nd*"],
 }
+FIRST_ROWS = {"inception.npz": ["32x32"]}  # files without metadata -> their cases of which one row is shipped
 
 
 def make(full: Path, out: Path) -> None:
-    """Write the part of every file in `PATTERNS`; OSError where one is missing."""
+    """Write the part of every file in `PATTERNS` and `FIRST_ROWS`; OSError where one is missing."""
     for name, patterns in PATTERNS.items():
         with np.load(full / name, allow_pickle=False) as stored:
             meta = json.loads(bytes(stored["meta_json"]))
@@ -44,6 +48,11 @@ def make(full: Path, out: Path) -> None:
         text = json.dumps(meta | {"cases": chosen}, sort_keys=True)
         arrays["meta_json"] = np.frombuffer(text.encode(), dtype=np.uint8)
         np.savez_compressed(out / name, **arrays)
+    for name, cases in FIRST_ROWS.items():
+        with np.load(full / name, allow_pickle=False) as stored:
+            rows = {key: stored[key][:1] for key in stored.files if key.partition("/")[0] in cases}
+            texts = {key: stored[key] for key in stored.files if stored[key].dtype.kind == "U"}
+        np.savez_compressed(out / name, **rows, **texts)
 
 
 def main(arguments: Sequence[str]) -> None:

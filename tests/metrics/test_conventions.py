@@ -1,0 +1,53 @@
+"""The table of conventions: every row refers to things that exist, and the facts that tell the rows apart."""
+
+import pytest
+import torch
+
+from gan.errors import UsageError
+from metrics.conventions import CONVENTIONS
+from metrics.extractors import EXTRACTORS, extractor, extractor_for
+from metrics.inception import HEADS
+from metrics.resize import RESIZERS, SCALES
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_rows_refer_to_what_exists(name):
+    row = CONVENTIONS[name]
+    assert row.name == name
+    assert row.resize in RESIZERS and row.scale in SCALES
+    assert extractor_for("inception", row) in EXTRACTORS
+    assert row.logits in HEADS if row.detector == "inception" else row.logits is None
+    assert row.ddof in (0, 1) and set(row.float32_mean) <= {"real", "fake"}
+
+
+def test_what_sets_the_inception_conventions_apart():
+    ddof = {name: row.ddof for name, row in CONVENTIONS.items()}
+    assert [name for name, value in ddof.items() if value == 0] == ["nv"]
+    pixels = {name: extractor_for("inception", row) for name, row in CONVENTIONS.items()}
+    assert pixels["nv"] == pixels["tfid"] == pixels["ttur"] == "inception-tf1-bilinear-tf"
+    assert pixels["pf"] == pixels["stu"] == "inception-bilinear-unit"
+    assert pixels["clean"] == "inception-pil-bicubic-float-tf"
+    assert (pixels["fd-dinov2"], pixels["clip-fid"]) == ("dinov2", "clip")
+    means = {name: row.float32_mean for name, row in CONVENTIONS.items() if row.detector == "inception"}
+    assert means["nv"] == means["pf"] == means["ttur"] == ()
+    assert means["clean"] == means["tfid"] == ("real", "fake") and means["stu"] == ("fake",)
+
+
+def test_inception_score_conventions():
+    assert [name for name, row in CONVENTIONS.items() if row.logits == "logits"] == ["stu"]
+    assert [name for name, row in CONVENTIONS.items() if row.shuffle is not None] == ["tfid"]
+    assert CONVENTIONS["stu"].splits == 1 and CONVENTIONS["nv"].splits == 10
+
+
+def test_other_networks_are_named_by_themselves():
+    row = CONVENTIONS["clean"]
+    assert extractor_for("vgg16", row) == "vgg16"
+    built = extractor("untrained", row, torch.device("cpu"))
+    assert built.name == "untrained"
+    with pytest.raises(UsageError, match="unknown extractor 'vgg61'; did you mean 'vgg16'"):
+        extractor("vgg61", row, torch.device("cpu"))
+
+
+def test_unknown_convention_suggests_a_name():
+    with pytest.raises(UsageError, match="did you mean 'clean'"):
+        CONVENTIONS["claen"]
