@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ops.library import derivative, fused
+
 Factor = int | Sequence[int]
 
 
@@ -60,28 +62,53 @@ def upfirdn2d(
 
     Args:
         x: [N, C, H, W].
-        f: [taps] or [fh, fw], or None for a single tap of 1; constant, no gradient reaches it.
+        f: [taps] or [fh, fw], or None for a single tap of 1; a constant.
         up, down, padding: see the head of this file.
         flip_filter: False convolves, True correlates.
-        gain: factor of the filter (separable filters get its square root per axis).
+        gain: factor of the filter (separable filters get its square root per axis, so that it is >= 0 there).
 
     Returns:
-        [N, C, (H*up_y + top + bottom - fh) // down_y + 1, likewise W].
+        [N, C, (H*up_y + top + bottom - fh) // down_y + 1, likewise W], in the memory format of x.
 
     Raises:
-        ValueError: x is not 4-D, or its padded size is smaller than the filter.
+        ValueError: x is not 4-D, its padded size is smaller than the filter, or f wants a gradient.
     """
     if x.ndim != 4:
         raise ValueError(f"x must be [N, C, H, W]; got shape {list(x.shape)}")
     up_x, up_y = pair(up)
     down_x, down_y = pair(down)
     left, right, top, bottom = parse_padding(padding)
-    x = _zero_insert(x, up_x, up_y)
-    f = torch.ones(1, device=x.device) if f is None else f
-    width, height = x.shape[-1] + left + right, x.shape[-2] + top + bottom
+    f = torch.ones(1, device=x.device) if f is None else f.float()
+    if f.requires_grad:
+        raise ValueError("filters are constants: f must not require a gradient")
+    if f.ndim == 1 and gain < 0:
+        raise ValueError(f"the gain of a separable filter is >= 0; got {gain}")
+    width, height = x.shape[-1] * up_x + left + right, x.shape[-2] * up_y + top + bottom
     fw, fh = filter_size(f)
     if width < fw or height < fh:
         raise ValueError(f"padded size {width}x{height} is smaller than the filter {fw}x{fh}")
+    options = (up_x, up_y, down_x, down_y, left, right, top, bottom, flip_filter, gain)
+    if fused(x):
+        return torch.ops.gan.upfirdn2d(x, f, *options)
+    return upfirdn2d_ref(x, f, *options)
+
+
+def upfirdn2d_ref(
+    x: Tensor,
+    f: Tensor,
+    up_x: int,
+    up_y: int,
+    down_x: int,
+    down_y: int,
+    left: int,
+    right: int,
+    top: int,
+    bottom: int,
+    flip_filter: bool,
+    gain: float,
+) -> Tensor:
+    """The definition, in plain PyTorch: any device, any order of derivative."""
+    x = _zero_insert(x, up_x, up_y)
     inside = (top, left) if left == right >= 0 and top == bottom >= 0 else (0, 0)  # padded by the convolution
     if not any(inside) and any((left, right, top, bottom)):
         x = F.pad(x, (left, right, top, bottom))
@@ -222,3 +249,39 @@ class _Adjoint(torch.autograd.Function):
     def backward(ctx, g: Tensor):
         (f,) = ctx.saved_tensors
         return _Correlation.apply(g, f, ctx.stride, ctx.padding), None, None, None, None
+
+
+def _fake(x, f, up_x, up_y, down_x, down_y, left, right, top, bottom, *_):
+    fw, fh = filter_size(f)
+    height = (x.shape[2] * up_y + top + bottom - fh) // down_y + 1
+    width = (x.shape[3] * up_x + left + right - fw) // down_x + 1
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.empty(
+        (*x.shape[:2], height, width),
+        dtype=x.dtype,
+        device=x.device,
+        memory_format=torch.channels_last if last else torch.contiguous_format,
+    )
+
+
+def _keep(ctx, inputs, output):
+    x, f, *ctx.options = inputs
+    ctx.save_for_backward(f)
+    ctx.size = x.shape[2:]
+
+
+def _backward(ctx, dy):
+    """The adjoint: the same operator with up and down exchanged and the filter turned round."""
+    (f,) = ctx.saved_tensors
+    up_x, up_y, down_x, down_y, left, _, top, _, flip_filter, gain = ctx.options
+    fw, fh = filter_size(f)
+    left, top = fw - 1 - left, fh - 1 - top
+    right = up_x * (ctx.size[1] - 1) + fw - dy.shape[3] * down_x - left
+    bottom = up_y * (ctx.size[0] - 1) + fh - dy.shape[2] * down_y - top
+    dx = torch.ops.gan.upfirdn2d(
+        dy, f, down_x, down_y, up_x, up_y, left, right, top, bottom, not flip_filter, gain
+    )
+    return dx, *[None] * 11
+
+
+derivative("upfirdn2d", fake=_fake, setup_context=_keep, backward=_backward)
