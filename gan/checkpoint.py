@@ -8,7 +8,8 @@
     card.md                     what the model is, for people
     manifest.json               format, and size and sha256 of each file above
 
-The folder is named by its kimg (thousands of real images shown). Nothing in it can execute code.
+The folder is named by its kimg (thousands of real images shown). Nothing in it can execute code. Beside the
+folders of a run, best.json may name the one with the best score.
 """
 
 import json
@@ -29,6 +30,7 @@ from gan.architectures import discriminator_config, generator_config
 from gan.errors import CheckpointError, UsageError, UserError
 
 FORMAT = 1
+BEST = "best.json"  # beside the folders: which of them has the best score
 _NAME = re.compile(r"\d{6,}(\.\d{3})?")
 _REQUIRED = ("config.json", "generator.safetensors")
 
@@ -145,9 +147,13 @@ def newest_good(run_dir: str | Path) -> tuple[Path | None, list[tuple[Path, str]
 def resolve(model: str | Path) -> Path:
     """Checkpoint folder that `model` means: a run directory's newest, or a checkpoint directory itself.
 
+    `<run>/checkpoints/best` means the one that `mark_best` named.
+
     Raises UserError if there is neither. Nothing is verified here: it is `read` that refuses a damaged one.
     """
     model = Path(model)
+    if model.name == "best" and (named := best(model.parent.parent)):
+        return named[0]
     if not model.exists():
         raise UserError(f"no model at {model}: give a run directory or a checkpoint directory")
     if model.is_file():
@@ -159,6 +165,31 @@ def resolve(model: str | Path) -> Path:
     if (model / "checkpoints").is_dir():
         raise UserError(f"run {model} has no checkpoint yet: wait for its first snapshot")
     raise UserError(f"{model} is neither a run (with checkpoints/) nor a checkpoint (with manifest.json)")
+
+
+def mark_best(folder: str | Path, record: Mapping[str, Any]) -> None:
+    """Name `folder` the best checkpoint of its run; `record` is JSON data that says why.
+
+    From then on `<run>/checkpoints/best` means it. Raises UserError if the run is not writable.
+    """
+    folder = Path(folder)
+    content = json.dumps({"checkpoint": folder.name, **record}, indent=2, ensure_ascii=False)
+    files.atomic_bytes(folder.parent / BEST, (content + "\n").encode())
+
+
+def best(run_dir: str | Path) -> tuple[Path, dict[str, Any]] | None:
+    """Folder and record of the checkpoint that `mark_best` named last; None if there is none.
+
+    Raises CheckpointError if the file that names it is damaged.
+    """
+    path = Path(run_dir) / "checkpoints" / BEST
+    if not path.is_file():
+        return None
+    record = _read_json(path)
+    name = record.pop("checkpoint", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise CheckpointError(f"{path} names no checkpoint: remove it")
+    return path.parent / name, record
 
 
 def sweep_temporaries(run_dir: str | Path) -> list[Path]:

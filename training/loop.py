@@ -1,4 +1,4 @@
-"""The order of events: fetch, step, average, tick, snapshot."""
+"""The order of events: fetch, step, average, tick, snapshot, score."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan import checkpoint, ema, sampling
+from gan import checkpoint, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
 from training.data.archive import ImageDataset
 from training.reporting import Reporter
@@ -25,15 +25,19 @@ def train(
     reporter: Reporter,
     snapshot: Callable[[], None],
     should_stop: Callable[[], str | None],
+    score: Callable[[], None] = lambda: None,
+    score_ticks: int | None = None,
 ) -> str | None:
     """Train until config.kimg, or until `should_stop` gives a reason, which is returned.
 
     Args:
         data: batches of uint8 [N, C, H, W] and labels [N], from state.nimg on.
         snapshot: called with the state at rest, every `snapshot_ticks` ticks and at the end.
+        score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
+            What it draws is drawn from random states of its own.
     """
     config, device = state.config, state.path_mean.device
-    tick_images = round(config.tick_kimg * 1000)
+    tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
     since, reason = state.nimg, None
     started = time.perf_counter()
     while state.nimg < config.kimg * 1000 and reason is None:
@@ -53,6 +57,9 @@ def train(
             if done or state.tick % config.snapshot_ticks == 0:
                 show(state, run, reporter)
                 snapshot()
+            if reason is None and (done or state.tick % score_ticks == 0):
+                with randomness.kept():
+                    score()
             if done:
                 reporter.hyper_parameters(state, record)
             since, started = state.nimg, time.perf_counter()

@@ -1,13 +1,15 @@
 """What evaluate, train and demo share: images for the metrics, scores of a generator, records."""
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from metrics.evaluate import Progress
@@ -111,6 +113,58 @@ def score(
         networks=networks or Networks(next(generator.parameters()).device),
         progress=progress,
     )
+
+
+class RunScorer:
+    """Scores of the weight average while a run trains; does nothing without metrics.
+
+    metrics: names; by the first of them the best checkpoint is chosen. num_fakes: None is each metric's own.
+    Raises UsageError for an unknown metric, UserError if the weights of a feature network are absent.
+    """
+
+    def __init__(self, metrics: Sequence[str], num_fakes: int | None, device: "torch.device") -> None:
+        self.metrics, self.num_fakes = list(metrics), num_fakes
+        if self.metrics:
+            from metrics.evaluate import ready
+            from metrics.networks import Networks
+            from metrics.plan import plan
+
+            items = plan(self.metrics)
+            self._better, self._networks = items[0].spec.better, Networks(device)
+            ready(items, self._networks)
+
+    def score(
+        self, generator: "nn.Module", dataset: "ImageDataset", run: Path, nimg: int, save: Callable[[], Path]
+    ) -> list[dict]:
+        """Records of the generator after `nimg` images, added to metrics.jsonl of `run`.
+
+        If the first is the best so far, best.json names its checkpoint, which `save` writes where a snapshot
+        is not due. Such an extra checkpoint is removed when a better one is found; others stay.
+        """
+        from gan import checkpoint
+
+        if not self.metrics:
+            return []
+        options = {"num_fakes": self.num_fakes, "seed": 0, "kimg": nimg / 1000}
+        records = score(generator, dataset, self.metrics, **options, networks=self._networks)
+        folder = run / "checkpoints" / checkpoint.folder_name(nimg)
+        append_records(folder, records)
+        before = checkpoint.best(run)
+        if self._better and (before is None or self._improves(records[0], before[1].get("record", {}))):
+            extra = not folder.is_dir()
+            if extra:
+                save()
+            checkpoint.mark_best(folder, {"extra": extra, "record": records[0]})
+            if before and before[1].get("extra") and before[0] != folder:
+                shutil.rmtree(before[0], ignore_errors=True)
+        return records
+
+    def _improves(self, record: dict, old: dict) -> bool:
+        """Whether a record is better than the old best one, or not comparable with it."""
+        keys = ("label", "convention", "detector_sha256", "data_sha256")
+        same = all(record[key] == old.get(key) for key in keys)
+        sign = -1 if self._better == "lower" else 1
+        return not same or sign * record["value"] > sign * old["value"]
 
 
 def fake_count(metrics: Sequence[str], convention: str, num_fakes: int | None, num_reals: int) -> int:

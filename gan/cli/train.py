@@ -16,7 +16,6 @@ from gan.errors import UsageError
 if TYPE_CHECKING:
     from training.config import RunConfig
     from training.data.archive import ImageDataset
-    from training.reporting import Reporter
     from training.state import TrainState
 
 EXAMPLES = """\b
@@ -54,7 +53,15 @@ Examples:
     "--metrics",
     default="",
     metavar="NAME[,NAME]",
-    help="Score every snapshot, for example with fd-efficientnet-lite0.",
+    help="Score the weight average during training; the first decides which checkpoint is the best.",
+)
+@click.option(
+    "--metrics-ticks",
+    type=click.IntRange(min=1),
+    help="Ticks between two scores.  [default: with every snapshot]",
+)
+@click.option(
+    "--metrics-fakes", type=click.IntRange(min=2), help="Images to score.  [default: the metric's own number]"
 )
 @click.option(
     "--max-minutes",
@@ -74,12 +81,17 @@ def command(
     assignments: tuple[str, ...],
     resume: str | None,
     metrics: str,
+    metrics_ticks: int | None,
+    metrics_fakes: int | None,
     max_minutes: float | None,
     device: str,
     dry_run: bool,
     seed: int,
 ) -> None:
-    """Train a GAN from scratch. Ctrl-C saves a checkpoint and stops; --resume auto goes on."""
+    """Train a GAN from scratch. Ctrl-C saves a checkpoint and stops; --resume auto goes on.
+
+    With --metrics, RUN/checkpoints/best stands for the best checkpoint, for example in gan sample.
+    """
     from gan.config import dumps_yaml, override
     from training.config import load_preset
 
@@ -92,9 +104,15 @@ def command(
         click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * resolution^2 / batch")
         click.echo(dumps_yaml(resolved), nl=False)
         return
-    names = [name for name in metrics.split(",") if name]
     run = run_training(
-        config, out=Path(out), resume=resume, max_minutes=max_minutes, metrics=names, device=device
+        config,
+        out=Path(out),
+        resume=resume,
+        max_minutes=max_minutes,
+        metrics=[name.strip() for name in metrics.split(",") if name],
+        metrics_ticks=metrics_ticks,
+        metrics_fakes=metrics_fakes,
+        device=device,
     )
     click.echo(run)
 
@@ -106,18 +124,20 @@ def run_training(
     resume: str | None = None,
     max_minutes: float | None = None,
     metrics: Sequence[str] = (),
+    metrics_ticks: int | None = None,
+    metrics_fakes: int | None = None,
     device: str = "auto",
 ) -> Path:
     """Train as configured and return the run directory. Raises UserError for what the user can mend."""
-    from metrics.plan import plan
+    from gan.cli.scoring import RunScorer
     from training import loop
     from training import run as runs
     from training.data.sampler import batches
     from training.reporting import Reporter
 
-    plan(metrics)  # an unknown metric is refused before hours of training
-    config, dataset = shaped(config)
     place = pick_device(device)
+    scorer = RunScorer(metrics, metrics_fakes, place)  # refuses what it lacks before hours of training
+    config, dataset = shaped(config)
     about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
     run, state, notes = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
     stop = Stop(max_minutes)
@@ -126,15 +146,20 @@ def run_training(
             reporter.say(note)
         reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
 
-        def snapshot() -> None:
-            folder = runs.save(run, state, about)
-            if metrics:
-                record_scores(state, dataset, metrics, folder, reporter)
+        def snapshot() -> Path:
+            return runs.save(run, state, about)
+
+        def score() -> None:
+            records = scorer.score(state.ema, dataset, run, state.nimg, snapshot)
+            reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
+            for record in records:
+                reporter.say(f"{record['label']} {record['value']:.4g}")
 
         if state.nimg == 0:
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
+            score()
         feed = batches(
             dataset,
             batch_size=config.batch,
@@ -144,7 +169,14 @@ def run_training(
             workers=config.data.workers,
         )
         reason = loop.train(
-            state, feed, run=run, reporter=reporter, snapshot=snapshot, should_stop=stop.reason
+            state,
+            feed,
+            run=run,
+            reporter=reporter,
+            snapshot=snapshot,
+            should_stop=stop.reason,
+            score=score,
+            score_ticks=metrics_ticks,
         )
         if reason:
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
@@ -175,19 +207,6 @@ def summary(state: "TrainState") -> str:
     side, channels = state.generator.resolution, state.generator.channels
     place = state.path_mean.device
     return f"{side}x{side}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
-
-
-def record_scores(
-    state: "TrainState", dataset: "ImageDataset", metrics: Sequence[str], folder: Path, reporter: "Reporter"
-) -> None:
-    """Score the weight average against the data set: metrics.jsonl, TensorBoard and the console."""
-    from gan.cli.scoring import append_records, score
-
-    records = score(state.ema, dataset, metrics, num_fakes=None, seed=0, kimg=state.nimg / 1000)
-    append_records(folder, records)
-    reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
-    for r in records:
-        reporter.say(f"{r['metric']} {r['value']:.2f} ({r['num_fake']} fakes, {r['num_real']} reals)")
 
 
 class Stop:

@@ -1,0 +1,111 @@
+"""Scores during training: they leave no trace in the run, and name its best checkpoint."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from gan import checkpoint, randomness
+from gan.cli import scoring
+from gan.cli.train import run_training
+from gan.errors import UserError
+from metrics import extractors
+from tests.training.test_resume import configured, files
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
+SCORED = {"metrics": ["fd-untrained"], "metrics_fakes": 16}
+
+
+def jsonl(run, name):
+    return [json.loads(line) for line in (run / name).read_text().splitlines()]
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Scores of a run's evaluations, in order, instead of measured ones."""
+    values = []
+
+    def score(generator, dataset, metrics, *, kimg, **_):
+        torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002 (a metric that disturbs all states)
+        keys = ("label", "convention", "detector_sha256", "data_sha256")
+        return [{"metric": "x", "value": values.pop(0), "kimg": kimg, **dict.fromkeys(keys, "same")}]
+
+    monkeypatch.setattr(scoring, "score", score)
+    return values
+
+
+def test_scores_change_no_byte_of_the_weights(tiny_zip, tmp_path):
+    config = configured(tiny_zip, "kimg=0.032", "snapshot_ticks=4")
+    plain = run_training(config, out=tmp_path)
+    scored = run_training(config, out=tmp_path, metrics_ticks=1, **SCORED)
+    assert files(plain, "000000.032") == files(scored, "000000.032")
+    assert [r["kimg"] for r in jsonl(scored, "metrics.jsonl")] == [0.0, 0.008, 0.016, 0.024, 0.032]
+    assert jsonl(scored, "metrics.jsonl")[0]["label"] == "fd-untrained[16-full]"
+    losses = [[r["loss/g"] for r in jsonl(run, "stats.jsonl")] for run in (plain, scored)]
+    assert losses[0] == losses[1]
+    assert not (plain / "metrics.jsonl").exists() and checkpoint.best(plain) is None
+
+
+def test_best_checkpoint_is_kept_and_named(tiny_zip, tmp_path, scripted):
+    scripted += [9, 5, 4, 6, 7]
+    config = configured(tiny_zip, "kimg=0.032", "snapshot_ticks=4")
+    run = run_training(config, out=tmp_path, metrics_ticks=1, **SCORED)
+    names = sorted(p.name for p in (run / "checkpoints").iterdir())
+    assert names == ["000000", "000000.016", "000000.032", "best.json"]  # the extra one of 0.008 is gone
+    folder, record = checkpoint.best(run)
+    assert folder.name == "000000.016" and record["extra"] and record["record"]["value"] == 4
+    assert checkpoint.resolve(run / "checkpoints" / "best") == folder
+    assert checkpoint.read(folder).kimg == 0.016
+    assert checkpoint.resolve(run).name == "000000.032"  # the newest, as ever
+
+
+def test_best_survives_resuming_and_is_compared_with_its_like_only(tiny_zip, tmp_path, scripted):
+    scripted += [3, 5, 4, 2]
+    run = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path, **SCORED)
+    run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path, resume=str(run), **SCORED)
+    folder, record = checkpoint.best(run)
+    assert folder.name == "000000" and record["record"]["value"] == 3 and folder.is_dir()
+    checkpoint.mark_best(folder, {"extra": False, "record": {**record["record"], "label": "other"}})
+    run_training(configured(tiny_zip, "kimg=0.024"), out=tmp_path, resume=str(run), **SCORED)
+    assert checkpoint.best(run)[0].name == "000000.024"
+
+
+def test_higher_may_be_better(tiny_zip, tmp_path, scripted, monkeypatch):
+    from metrics.catalogue import METRICS
+
+    spec = METRICS["fd-untrained"].spec
+    monkeypatch.setattr(METRICS["fd-untrained"], "spec", type(spec)(**{**vars(spec), "better": "higher"}))
+    scripted += [1, 3, 2]
+    run = run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path, **SCORED)
+    assert checkpoint.best(run)[0].name == "000000.008"
+
+
+def test_absent_weights_are_refused_before_a_run_is_made(tiny_zip, tmp_path, monkeypatch):
+    def absent():
+        raise UserError("no weights")
+
+    monkeypatch.setattr(extractors, "lite0_weights", absent)
+    with pytest.raises(UserError, match="no weights"):
+        run_training(configured(tiny_zip), out=tmp_path, metrics=["fd-efficientnet-lite0"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_note_of_the_best_is_said(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.json").write_text('{"checkpoint": "../elsewhere"}')
+    with pytest.raises(UserError, match="names no checkpoint"):
+        checkpoint.resolve(tmp_path / "checkpoints" / "best")
+
+
+def test_random_states_are_kept():
+    def draw():
+        return torch.rand(1).item(), random.random(), np.random.rand()  # noqa: NPY002
+
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    want = draw()
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    with randomness.kept():
+        assert draw() == want
+    assert draw() == want
