@@ -37,12 +37,13 @@ class Comparison(NamedTuple):
 
 @dataclass
 class Case:
-    """One case of a file; remembers which arrays were looked at."""
+    """One case of a file; remembers which arrays were looked at. `others`: all of the file, by name."""
 
     name: str
     meta: dict
     arrays: dict[str, np.ndarray]
     used: set[str] = field(default_factory=set)
+    others: dict[str, "Case"] = field(default_factory=dict, repr=False)
 
     def __contains__(self, key: str) -> bool:
         return key in self.arrays
@@ -59,6 +60,12 @@ class Case:
             raise FormatError(f"case {self.name}: array {key!r} is missing")
         self.used.add(key)
         return torch.from_numpy(self.arrays[key].copy()).to(dtype)
+
+    def other(self, name: str) -> "Case":
+        """Another case of the file, whose arrays this one shares; FormatError where missing."""
+        if name not in self.others:
+            raise FormatError(f"case {self.name}: the case {name!r} it refers to is missing")
+        return self.others[name]
 
     def below(self, prefix: str, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """All arrays named `<prefix><rest>`, keyed by the rest."""
@@ -127,6 +134,8 @@ def read(path: Path) -> list[Case]:
     ) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise FormatError(f"not a golden file ({reason})") from error
+    for case in cases.values():
+        case.others = cases
     for key, array in arrays.items():
         name, _, rest = key.partition("/")
         if name in cases:
