@@ -16,6 +16,7 @@ from gan.errors import UsageError
 if TYPE_CHECKING:
     from training.config import RunConfig
     from training.data.archive import ImageDataset
+    from training.reporting import Reporter
     from training.state import TrainState
 
 EXAMPLES = """\b
@@ -151,9 +152,7 @@ def run_training(
 
         def score() -> None:
             records = scorer.score(state.ema, dataset, run, state.nimg, snapshot)
-            reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
-            for record in records:
-                reporter.say(f"{record['label']} {record['value']:.4g}")
+            report_scores(records, state, reporter)
 
         if state.nimg == 0:
             loop.show_reals(dataset, run)
@@ -168,16 +167,8 @@ def run_training(
             xflip=config.data.xflip,
             workers=config.data.workers,
         )
-        reason = loop.train(
-            state,
-            feed,
-            run=run,
-            reporter=reporter,
-            snapshot=snapshot,
-            should_stop=stop.reason,
-            score=score,
-            score_ticks=metrics_ticks,
-        )
+        events = {"snapshot": snapshot, "score": score, "score_ticks": metrics_ticks}
+        reason = loop.train(state, feed, run=run, reporter=reporter, should_stop=stop.reason, **events)
         if reason:
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
     return run
@@ -207,6 +198,13 @@ def summary(state: "TrainState") -> str:
     side, channels = state.generator.resolution, state.generator.channels
     place = state.path_mean.device
     return f"{side}x{side}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
+
+
+def report_scores(records: Sequence[dict], state: "TrainState", reporter: "Reporter") -> None:
+    """Scores in TensorBoard and on the console."""
+    reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
+    for record in records:
+        reporter.say(f"{record['label']} {record['value']:.4g}")
 
 
 class Stop:
