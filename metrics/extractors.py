@@ -36,6 +36,8 @@ INCEPTION_FILE = weights.WeightFile(
     what="inception (91 MB)",
 )
 
+BF16 = "-bf16"  # end of the name of an extractor that convolves in bfloat16
+
 Weights = str | Path | None
 Prepare = Callable[[Tensor], Tensor]
 
@@ -53,7 +55,7 @@ def prepare(images: Tensor, size: int) -> Tensor:
 
 
 class _NetExtractor:
-    """A network that maps prepared images to a dictionary of heads, in full float32 precision.
+    """A network that maps prepared images to a dictionary of heads, in the precision of its weights.
 
     batch: images per call of the network; more at once are slower where they leave the caches.
     """
@@ -198,19 +200,23 @@ def _published(
 
 
 def inception_2015(
-    preparation: tuple[int, str, str], device: torch.device, given: Weights = None
+    preparation: tuple[int, str, str], precision: str, device: torch.device, given: Weights = None
 ) -> Extractor:
     """The Inception network of 2015-12-05; heads 64, 192, 768, pool (2048), logits, logits_unbiased.
 
-    given: a state dict with the published file's names. Raises UserError as `weights.find` does, and for
-    weights of another network (torchvision's own have 1000 classes).
+    precision: "" for float32 or BF16. given: a state dict with the published file's names.
+    Raises UserError as `weights.find` does, and for weights of another network (torchvision's own have 1000
+    classes).
     """
 
     def build(state: Mapping[str, Tensor]) -> nn.Module:
-        return inception.Inception.from_weights(state).fold()
+        net = inception.Inception.from_weights(state).fold()
+        return net.to_bf16() if precision == BF16 else net
 
     name = "inception-2015-12-05"
-    return _published(name, INCEPTION_FILE, build, inception.HEADS, preparation, device, given, batch=8)
+    built = _published(name, INCEPTION_FILE, build, inception.HEADS, preparation, device, given, batch=8)
+    built.convention += precision
+    return built
 
 
 def vgg16(device: torch.device, given: Weights = None) -> Extractor:
@@ -247,23 +253,31 @@ def _preparation(convention: Convention) -> tuple[int, str, str]:
 
 
 def _inceptions() -> dict[str, Callable[..., Extractor]]:
-    """Inception once for every preparation that a convention has."""
+    """Inception once for every preparation that a convention has, in both precisions."""
     rows = [row for row in CONVENTIONS.values() if row.detector == "inception"]
     return {
-        extractor_for("inception", row): functools.partial(inception_2015, _preparation(row)) for row in rows
+        extractor_for("inception", row, precision): functools.partial(
+            inception_2015, _preparation(row), precision
+        )
+        for row in rows
+        for precision in ("", BF16)
     }
 
 
-def extractor_for(features: str, convention: Convention) -> str:
+def extractor_for(features: str, convention: Convention, precision: str = "") -> str:
     """Name in EXTRACTORS of the network that a metric reads under a convention.
 
     features: "inception" for the convention's own detector; anything else is its own name.
+    precision: BF16 for the faster variant, which Inception alone has: about twice the speed on a CPU with
+    bfloat16 instructions, at features that are off by 0.5 %.
     """
     if features != "inception":
-        return features
-    if convention.detector != "inception":
-        return convention.detector
-    return f"inception-{convention.resize}-{convention.scale}"
+        name = features
+    elif convention.detector != "inception":
+        name = convention.detector
+    else:
+        name = f"inception-{convention.resize}-{convention.scale}"
+    return name + precision
 
 
 def extractor(

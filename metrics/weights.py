@@ -4,13 +4,14 @@ A file is looked for where the caller says, else in $GAN_CACHE/weights (default 
 is downloaded there: with progress on stderr, resumed after an interruption, checked, and renamed when whole.
 """
 
+import contextlib
 import functools
 import http.client
 import importlib.util
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,11 @@ from tqdm import tqdm
 from gan.errors import UserError
 from gan.files import sha256
 from metrics.cache import directory
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT = 30  # seconds without a byte
@@ -95,15 +101,27 @@ def download(file: WeightFile, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(file, part)
-        _checked(file, part)
-        part.replace(path)
+        with _alone(path.with_name(f"{path.name}.lock")):
+            if path.is_file():  # another process was faster
+                return
+            _fetch(file, part)
+            _checked(file, part)
+            part.replace(path)
     except (OSError, http.client.HTTPException) as error:  # urllib's errors are OSErrors
         reason = getattr(error, "reason", None) or error
         raise UserError(
             f"cannot download the weights of {file.what} ({reason}). Fetch {file.url} ({file.pin}) "
             f"and put it at {path}, or name the file with --weights"
         ) from error
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One process at a time, where the system has locks; it frees that of a process that dies."""
+    with lock.open("a") as held:
+        if fcntl:
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch(file: WeightFile, part: Path) -> None:

@@ -1,5 +1,7 @@
 """The Inception network: structure, folding, weights that do not fit. tests/golden checks its numbers."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,7 @@ from safetensors.torch import save_file
 from gan.errors import UserError
 from gan.files import sha256
 from metrics.conventions import CONVENTIONS
-from metrics.extractors import INCEPTION_FILE, extractor
+from metrics.extractors import BF16, EXTRACTORS, INCEPTION_FILE, extractor, extractor_for
 from metrics.inception import HEADS, AveragePoolBranch, ConvNorm, Inception, MaxPoolBranch, joined
 from tests.golden.inception import formula_weights, shapes
 
@@ -80,10 +82,16 @@ def test_heads_of_the_folded_network(weights, close):
     close(got["logits"] - got["logits_unbiased"], weights["fc.bias"][None])
 
 
-def test_extractor_from_a_file(weights, tmp_path, close):
-    """Provenance, one feature row per image, and nothing of a batch in it; grey and colour, any size."""
-    path = tmp_path / "w.safetensors"
+@pytest.fixture(scope="module")
+def path(weights, tmp_path_factory) -> Path:
+    """The formula's weights as a file."""
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
     save_file(weights, path)
+    return path
+
+
+def test_extractor_from_a_file(path, close):
+    """Provenance, one feature row per image, and nothing of a batch in it; grey and colour, any size."""
     built = extractor("inception", CONVENTIONS["nv"], CPU, path)
     assert (built.name, built.convention) == ("inception-2015-12-05", "299px-tf1-bilinear-tf")
     assert built.sha256 == sha256(path) != INCEPTION_FILE.sha256 and dict(built.heads) == HEADS
@@ -92,6 +100,17 @@ def test_extractor_from_a_file(weights, tmp_path, close):
     assert {name: tuple(f.shape) for name, f in both.items()} == {name: (2, d) for name, d in HEADS.items()}
     close(both["pool"][1:], built(images[1:].expand(-1, 3, -1, -1))["pool"])
     assert (both["pool"][0] - both["pool"][1]).abs().max() > 1e-3
+
+
+def test_bf16_is_near_and_says_so(path):
+    names = [extractor_for("inception", CONVENTIONS["pf"], precision) for precision in ("", BF16)]
+    exact, near = (EXTRACTORS[name](CPU, path) for name in names)
+    assert near.convention == exact.convention + "-bf16" and near.sha256 == exact.sha256
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    want, got = exact(images), near(images)
+    for name in HEADS:
+        error = (got[name] - want[name]).norm() / want[name].norm()
+        assert got[name].dtype == torch.float32 and 1e-4 < error < 2e-2
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -74,7 +75,13 @@ def file(server, place) -> WeightFile:
 def test_download_once(file, server, place):
     assert find(file) == find(file) == (place / "w.pth", DIGEST)
     assert (place / "w.pth").read_bytes() == CONTENT and server.asked == [None]
-    assert [path.name for path in place.iterdir()] == ["w.pth"]
+    assert sorted(path.name for path in place.iterdir()) == ["w.pth", "w.pth.lock"]
+
+
+def test_two_at_once_download_once(file, server, place):
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: find(file), range(2)))
+    assert found == [(place / "w.pth", DIGEST)] * 2 and server.asked == [None]
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["resumed", "server without ranges"])
@@ -98,7 +105,7 @@ def test_a_whole_part_is_only_checked(file, server, place):
 def test_a_wrong_download_is_removed(file, place):
     with pytest.raises(UserError, match=f"sha256 {DIGEST}, expected sha256 {'0' * 64}; it was removed"):
         find(replace(file, sha256="0" * 64))
-    assert list(place.iterdir()) == []
+    assert not list(place.glob("w.pth")) and not list(place.glob("*.part"))
 
 
 @pytest.mark.parametrize("pin", [DIGEST[:8], ""])
