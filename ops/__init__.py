@@ -2,6 +2,7 @@
 
 from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
+from ops.filtered_lrelu import filtered_lrelu
 from ops.modulated_conv2d import modulated_conv2d
 from ops.scale_bias_act import scale_bias_act
 from ops.upfirdn2d import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
@@ -11,6 +12,7 @@ __all__ = [
     "conv2d_resample",
     "downsample2d",
     "filter2d",
+    "filtered_lrelu",
     "modulated_conv2d",
     "scale_bias_act",
     "setup_filter",

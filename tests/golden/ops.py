@@ -62,6 +62,12 @@ def check_modulated_conv2d(case: Case) -> Iterator[Comparison]:
         yield from _check(case, op, ("x", "w", "s", "noise"), EXACT if f is None else FILTERED)
 
 
+def check_filtered_lrelu(case: Case) -> Iterator[Comparison]:
+    parameters = _parameters(case, "up", "down", "padding", "gain", "slope", "clamp", "flip_filter")
+    op = partial(ops.filtered_lrelu, fu=_filter(case, "fu"), fd=_filter(case, "fd"), **parameters)
+    yield from _check(case, op, ("x", "b"), FILTERED)
+
+
 def check_minibatch_std(case: Case) -> Iterator[Comparison]:
     op = partial(minibatch_std, group=case.parameter("group_size"), channels=case.parameter("num_channels"))
     yield from _check(case, op, ("x",), EXACT)
@@ -84,8 +90,9 @@ def _parameters(case: Case, *names: str) -> dict:
     return {name: case.parameter(name) for name in names}
 
 
-def _filter(case: Case) -> Tensor | None:
-    return None if case.parameter("filter_kind") == "none" else case.tensor("f", torch.float32)
+def _filter(case: Case, name: str = "f") -> Tensor | None:
+    kind = case.parameter("filter_kind" if name == "f" else f"{name}_kind")
+    return None if kind == "none" else case.tensor(name, torch.float32)
 
 
 FAMILIES = (  # the first that recognises a case takes it
@@ -100,6 +107,6 @@ FAMILIES = (  # the first that recognises a case takes it
     Family("minibatch_std", described("group_size", "num_channels"), check_minibatch_std),
     Family("normalize_2nd_moment", described("dim", "eps"), check_normalize_2nd_moment),
     Family("StyleGAN3 modulated convolution", described("demodulate", "input_gain_kind")),
-    Family("filtered leaky ReLU", described("fu_kind", "fd_kind")),
+    Family("filtered leaky ReLU", described("fu_kind", "fd_kind"), check_filtered_lrelu),
     Family("StyleGAN3 filter design", described("numtaps", "cutoff")),
 )
