@@ -82,7 +82,7 @@ int bias_act_cuda(Dtype dtype, const BiasActParams& given, void* stream) {
   const bool placed = aligned(p.x) && aligned(p.dy) && aligned(p.ref) && aligned(p.y);
   return dispatch(dtype, [&](auto t) {
     using T = typename decltype(t)::type;
-    constexpr int V = VECTOR<T>;
+    constexpr int V = sizeof(T) == 8 ? 1 : VECTOR<T>;  // two doubles at a time would spill registers
     const bool whole = p.inner == 1 ? p.channels % V == 0 : p.inner % V == 0;
     return placed && whole ? launch<T, V>(p, stream) : launch<T, 1>(p, stream);
   });

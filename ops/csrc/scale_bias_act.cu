@@ -69,6 +69,7 @@ __device__ __forceinline__ void backward_plane(const ScaleBiasActParams& p) {
     const int64_t n = plane / p.channels, c = plane % p.channels;
     const C scale = load(static_cast<const T*>(p.scale)[plane]), b = load(static_cast<const T*>(p.b)[c]);
     C sum_scale = 0, sum = 0;
+#pragma unroll 1  // unrolled, it spills registers
     for (int64_t i = plane * p.pixels + threadIdx.x; i < (plane + 1) * p.pixels; i += kThreads) {
       const C x = load(static_cast<const T*>(p.x)[i]), noise = noise_at<T>(p, n, i - plane * p.pixels);
       const C g = f.g(load(static_cast<const T*>(p.dy)[i]), x, scale, noise, b);
