@@ -119,7 +119,7 @@ def library(variant: str = "plain", changed: Mapping[str, str] | None = None) ->
 
 
 def program(variant: str, sources: Iterable[Path], changed: Mapping[str, str] | None = None) -> Path:
-    """A program of `sources` (.cu, .cpp without torch), the operators' kernels that they include, the engine."""
+    """A program of `sources` (without torch), the operators' kernels that they include, and the engine."""
     units = [Unit(path, _kernel_flags(variant)) for path in sources]
     named = "".join(path.read_text(encoding="utf-8") for path in sources)
     units += [unit for unit in kernel_units(variant, changed or {}) if f'"{unit.source.stem}.h"' in named]
@@ -178,20 +178,27 @@ def _link(name: str, units: list[Unit], variant: str, flags: tuple[str, ...]) ->
 
 
 def _object(unit: Unit) -> Path:
+    language = ("-x", "c++") if unit.source.suffix == ".cu" else ()
+    return compiled(unit, [compiler(), *FLAGS, *language], _output([compiler(), "--version"]))
+
+
+def compiled(unit: Unit, command: list, version: str, *, log: bool = False) -> Path:
+    """The object that `command` with the unit's flags makes of it; log: beside it, as .log, what was printed.
+
+    Raises Failed.
+    """
     text = unit.source.read_text(encoding="utf-8") if unit.text is None else unit.text
-    flags = (*FLAGS, *unit.flags, *(("-x", "c++") if unit.source.suffix == ".cu" else ()))
     headers = sorted(_included(unit.source.parent, text, {}).items())
-    versions = (_output([compiler(), "--version"]), torch.__version__)
-    product = CACHE / f"{unit.source.stem}-{_digest(repr((text, flags, headers, versions)))}.o"
+    digest = _digest(repr((text, headers, command, unit.flags, version, torch.__version__)))
+    product = CACHE / f"{unit.source.stem}-{digest}.o"
     with _made_once(product) as staging:
         if staging:
-            source = unit.source
-            if unit.text is not None:
-                source = staging.with_suffix(unit.source.suffix)
-                source.write_text(text, encoding="utf-8")
-            _run([compiler(), *flags, f"-I{unit.source.parent}", "-c", source, "-o", staging])
-            if unit.text is not None:
-                source.unlink()
+            source = staging.with_suffix(unit.source.suffix)  # a copy: the file may change meanwhile
+            source.write_text(text, encoding="utf-8")
+            said = _run([*command, *unit.flags, f"-I{unit.source.parent}", "-c", source, "-o", staging])
+            source.unlink()
+            if log:
+                product.with_suffix(".log").write_text(said, encoding="utf-8")
     return product
 
 
@@ -228,10 +235,11 @@ def _made_once(product: Path):
     lock.unlink(missing_ok=True)
 
 
-def _run(command: list) -> None:
+def _run(command: list) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise Failed(f"{' '.join(map(str, command))}\n{done.stdout[-6000:]}")
+    return done.stdout
 
 
 @cache

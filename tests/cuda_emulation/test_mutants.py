@@ -1,0 +1,144 @@
+"""Mistakes put into the real kernels, one at a time: the checks of this folder must find every one.
+
+A mutant that survives says that a check is missing; one whose text is gone says that the kernel has changed.
+"""
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.cuda_emulation import build
+from tests.cuda_emulation.running import FAILED, OPERATORS, PASSED, run_program, run_tests, tests_of
+
+
+class Mutant(NamedTuple):
+    """A mistake in ops/csrc/<operator>.cu and the check that finds it."""
+
+    operator: str
+    found: str
+    replacement: str
+    check: str  # values: tests/ops;  memory: the same under AddressSanitizer;  races: ThreadSanitizer
+    why: str
+
+
+MUTANTS = (
+    Mutant("bias_act", "i < count; i += step", "i < count - V; i += step", "values", "last piece left out"),
+    Mutant("bias_act", "b[p.inner == 1 ? k : 0]", "b[0]", "values", "one bias for all channels of a vector"),
+    Mutant("bias_act", ": p.inner % V == 0;", ": true;", "values", "vectors across two channels"),
+    Mutant(
+        "bias_act",
+        " % static_cast<unsigned>(p.channels)",
+        "",
+        "memory",
+        "bias of the second sample out of bounds",
+    ),
+    Mutant("scale_bias_act", "offset > 0; offset", "offset > 1; offset", "values", "half a warp's sum"),
+    Mutant("scale_bias_act", "n * p.noise_stride", "n * p.pixels", "values", "shared noise read per sample"),
+    Mutant(
+        "scale_bias_act",
+        "= value;\n  __syncthreads();",
+        "= value;",
+        "races",
+        "sums read before they are there",
+    ),
+    Mutant(
+        "scale_bias_act",
+        "  __syncthreads();\n  return sum;",
+        "  return sum;",
+        "races",
+        "second sum over the first",
+    ),
+    Mutant("filtered_lrelu", "gy < p.in_h;", "gy <= p.in_h;", "memory", "one row beyond the image"),
+    Mutant("filtered_lrelu", "column >= p.out_w", "column > p.out_w", "values", "tile edge off by one"),
+    Mutant("filtered_lrelu", "taps[k] * x[j]", "taps[G::FD - 1 - k] * x[j]", "values", "filter flipped"),
+    Mutant("filtered_lrelu", "|| at.last_x)", "|| false)", "values", "mask of the last tile not kept"),
+    Mutant(
+        "filtered_lrelu", "mx + kx >= p.mid_w", "mx + kx > p.mid_w", "values", "one sample beyond the row"
+    ),
+    Mutant(
+        "filtered_lrelu",
+        "&scratch[0][0]);\n      __syncthreads();\n      upsample_y",
+        "&scratch[0][0]);\n      upsample_y",
+        "races",
+        "rows read before they are upsampled",
+    ),
+    Mutant(
+        "grid_sample", "corner & 1 ? x.high_weight", "corner & 2 ? x.high_weight", "values", "wrong corner"
+    ),
+    Mutant("grid_sample", "p.c % V == 0 && ", "", "values", "channels beyond the last vector"),
+    Mutant(
+        "grid_sample",
+        "atomicAdd(static_cast<C*>(p.sums) + at + k, weight * sum[k])",
+        "static_cast<C*>(p.sums)[at + k] += weight * sum[k]",
+        "races",
+        "sums without atomics",
+    ),
+    Mutant("spectral_norm", "p.inner % V == 0 && ", "", "values", "rows beyond the last vector"),
+    Mutant("spectral_norm", "if (column < rest) {", "if (column <= rest) {", "memory", "one column beyond"),
+    Mutant(
+        "spectral_norm",
+        "  __syncthreads();\n  a = b = C(0);",
+        "  a = b = C(0);",
+        "races",
+        "sums not there yet",
+    ),
+    Mutant(
+        "spectral_norm",
+        "  __syncthreads();\n  if (threadIdx.y != 0",
+        "  if (threadIdx.y != 0",
+        "races",
+        "columns not there yet",
+    ),
+)
+
+
+def name(mutant: Mutant) -> str:
+    """Name of the test."""
+    return f"{mutant.operator}-{mutant.why.replace(' ', '_')}"
+
+
+def mutated(mutant: Mutant) -> dict[str, str]:
+    """The operator's .cu file with the mistake, as build.library takes it."""
+    file = f"{mutant.operator}.cu"
+    text = (build.SOURCES / file).read_text(encoding="utf-8")
+    assert text.count(mutant.found) == 1, f"{file} holds {mutant.found!r} {text.count(mutant.found)} times"
+    return {file: text.replace(mutant.found, mutant.replacement)}
+
+
+def is_found(mutant: Mutant) -> tuple[bool, str]:
+    """Whether the mutant's check finds it, and what was printed."""
+    changed = mutated(mutant)
+    if mutant.check == "races":
+        sources = [build.HERE / "races" / f"{mutant.operator}.cpp"]
+        done = run_program(build.program("tsan", sources, changed), "tsan")
+        return "ThreadSanitizer: data race" in done.stdout, done.stdout
+    variant = {"values": "plain", "memory": "asan"}[mutant.check]
+    library = build.library(variant, changed)
+    done = run_tests(library, tests_of([mutant.operator]), variant, "forward", "-x")
+    assert done.returncode in (PASSED, FAILED) or done.returncode < 0, done.stdout
+    if mutant.check == "memory":
+        return "AddressSanitizer" in done.stdout or "runtime error" in done.stdout, done.stdout
+    return done.returncode != PASSED, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.check != "races"], ids=name)
+def test_mistake_is_found(mutant: Mutant) -> None:
+    found, output = is_found(mutant)
+    assert found, output[-3000:]
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.check == "races"], ids=name)
+def test_missing_order_is_found(mutant: Mutant) -> None:
+    found, output = is_found(mutant)
+    assert found, output[-3000:]
+
+
+def test_every_mistake_can_be_made() -> None:
+    """Also without the slow tests: each text is there exactly once."""
+    for mutant in MUTANTS:
+        mutated(mutant)
+
+
+def test_every_operator_has_mutants() -> None:
+    assert {mutant.operator for mutant in MUTANTS} == set(OPERATORS)
