@@ -15,7 +15,7 @@ from torch import Tensor
 from ops.autograd import sum_to_axis
 from ops.bias_act import bias_act
 from ops.library import derivative, fused
-from ops.upfirdn2d import Factor, filter_size, parse_padding, upfirdn2d
+from ops.upfirdn2d import Factor, filter_size, parse_padding, upfirdn2d_ref
 
 
 def filtered_lrelu(
@@ -36,7 +36,7 @@ def filtered_lrelu(
     Args:
         x: [N, C, H, W].
         fu: float32 filter of the upsampling, [taps] or [fh, fw], or None for a single tap of 1; gain up^2.
-        fd: the same of the downsampling, gain 1. Filters are constant, no gradient reaches them.
+        fd: the same of the downsampling, gain 1. Filters are constant, they must not require a gradient.
         b: [C], cast to x's dtype, or None.
         up, down: integer factors of both axes.
         padding: of the upsampled signal before fu, as in `upfirdn2d`; may be negative, which crops.
@@ -46,18 +46,20 @@ def filtered_lrelu(
         flip_filter: False convolves with both filters, True correlates.
 
     Returns:
-        [N, C, (H*up + top + bottom - fuh - fdh + 1) // down + 1, likewise W] of x's dtype and memory format.
+        [N, C, (H*up + top + bottom - fuh - fdh + 1) // down + 1, likewise W] of x's dtype; from the
+        kernels in its memory format, too.
 
     Raises:
-        ValueError: shapes, factors or a clamp that make no sense, or too small an input for the filters.
+        ValueError: shapes, factors or a clamp that make no sense, too small an input for the filters, or a
+            filter that wants a gradient.
     """
     _check(x, fu, fd, b, up, down, padding, clamp)
     b = None if b is None else b.to(x.dtype)
+    fu, fd = (None if f is None else f.float() for f in (fu, fd))
     if fu is None and fd is None and up == down == 1 and not any(parse_padding(padding)):
         return bias_act(x, b, act="lrelu", alpha=slope, gain=gain, clamp=clamp)
     if not fused(x):
         return filtered_lrelu_ref(x, fu, fd, b, up, down, padding, gain, slope, clamp, flip_filter)
-    fu, fd = (None if f is None else f.float() for f in (fu, fd))
     limit = -1.0 if clamp is None else clamp
     keep = torch.is_grad_enabled() and (x.requires_grad or (b is not None and b.requires_grad))
     sides = list(parse_padding(padding))
@@ -81,10 +83,11 @@ def filtered_lrelu_ref(
     """The definition, in plain PyTorch: any device, any order of derivative."""
     if b is not None:
         x = x + b[:, None, None]
-    x = upfirdn2d(x, fu, up=up, padding=padding, flip_filter=flip_filter, gain=up**2)
+    fu, fd = (torch.ones(1, device=x.device) if f is None else f for f in (fu, fd))
+    x = upfirdn2d_ref(x, fu, up, up, 1, 1, *parse_padding(padding), flip_filter, up**2)
     x = F.leaky_relu(x, slope) * gain
     x = x if clamp is None else x.clamp(-clamp, clamp)
-    return upfirdn2d(x, fd, down=down, flip_filter=flip_filter)
+    return upfirdn2d_ref(x, fd, 1, 1, down, down, 0, 0, 0, 0, flip_filter, 1)
 
 
 def _check(
@@ -107,6 +110,8 @@ def _check(
         raise ValueError(f"clamp must be None or >= 0; got {clamp}")
     if any(f is not None and (f.ndim not in (1, 2) or f.numel() == 0) for f in (fu, fd)):
         raise ValueError("a filter has one or two non-empty dimensions")
+    if any(f is not None and f.requires_grad for f in (fu, fd)):
+        raise ValueError("filters are constants: fu and fd must not require a gradient")
     for size, below in zip(_middle(x, fu, up, padding), filter_size(fd), strict=True):
         if size < below or size < 1:
             raise ValueError(

@@ -196,8 +196,8 @@ class Worker {
       const int64_t n = in.samples(a), step = in.count;
       C* out = row + in.at(a);
       if (step == 1) {
-#pragma omp simd
-        for (int64_t j = 0; j < n; ++j) out[j] = C(x[j]) + bias_;
+        load_run(x, out, n);
+        for (int64_t j = 0; j < n; ++j) out[j] += bias_;
       } else {
         for (int64_t j = 0; j < n; ++j) out[j] = C(x[j * step + a]) + bias_;
       }
@@ -272,8 +272,7 @@ class Worker {
       fir(out, rows_.data(), lists[s], plan_.out_samples);
       const int64_t n = (p_.out_w - s + step - 1) / step;
       if (step == 1) {
-#pragma omp simd
-        for (int64_t j = 0; j < n; ++j) y[j] = T(out[j]);
+        store_run(out, y, n);
       } else {
         for (int64_t j = 0; j < n; ++j) y[j * step + s] = T(out[j]);
       }

@@ -1,24 +1,14 @@
 // Weighted sums of rows on the CPU, a block of a row at a time in vector registers.
 #pragma once
 
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <vector>
+
+#include "lanes.h"
 
 namespace gan {
 
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
-
 template <typename C>
-constexpr int kLanes = kVectorBytes / int(sizeof(C));
+constexpr int64_t kLanes = Lanes<C>::count;
 
 template <typename C>
 int64_t round_to_lanes(int64_t n) {
@@ -38,19 +28,18 @@ using Terms = std::vector<Term<C>>;
 // K vectors of dst, from element `at` on.
 template <typename C, int K>
 inline void fir_block(C* dst, const C* const* rows, const Terms<C>& terms, int64_t at) {
-  typedef C V __attribute__((vector_size(kVectorBytes), aligned(sizeof(C)), may_alias));
-  V sum[K];
+  using L = Lanes<C>;
+  typename L::Vector sum[K];
 #pragma GCC unroll 8
-  for (int k = 0; k < K; ++k) sum[k] = V{};
+  for (int k = 0; k < K; ++k) sum[k] = typename L::Vector{};
   for (const Term<C>& term : terms) {
-    const V* row = reinterpret_cast<const V*>(rows[term.row] + term.offset + at);
+    const C* row = rows[term.row] + term.offset + at;
     const C weight = term.weight;
 #pragma GCC unroll 8
-    for (int k = 0; k < K; ++k) sum[k] += row[k] * weight;
+    for (int k = 0; k < K; ++k) sum[k] += L::load(row + k * L::count) * weight;
   }
-  V* out = reinterpret_cast<V*>(dst + at);
 #pragma GCC unroll 8
-  for (int k = 0; k < K; ++k) out[k] = sum[k];
+  for (int k = 0; k < K; ++k) L::store(dst + at + k * L::count, sum[k]);
 }
 
 template <typename C, int K>
@@ -71,28 +60,20 @@ inline void fir(C* dst, const C* const* rows, const Terms<C>& terms, int64_t n) 
   fir_rest<C, kBlock - 1>(dst, rows, terms, v * kLanes<C>, vectors - v);
 }
 
-// Zeros, aligned to vectors.
+// A ring of rows that start as zeros.
 template <typename C>
 class Rows {
  public:
   // `count` rows of `length` elements, rounded up to vectors, and a vector of slack after the last.
-  Rows(int64_t count, int64_t length) : stride_(round_to_lanes<C>(length)) {
-    const size_t bytes = size_t(count * stride_ + kLanes<C>) * sizeof(C);
-    const size_t whole = (bytes + kVectorBytes - 1) / kVectorBytes * kVectorBytes;
-    data_.reset(static_cast<C*>(std::aligned_alloc(kVectorBytes, whole)));
-    std::memset(data_.get(), 0, whole);
-    count_ = count;
-  }
+  Rows(int64_t count, int64_t length)
+      : count_(count), stride_(round_to_lanes<C>(length)), memory_(count * stride_ + kLanes<C>) {}
 
   // The row that index i has in this ring.
-  C* operator[](int64_t i) const { return data_.get() + i % count_ * stride_; }
+  C* operator[](int64_t i) const { return memory_.data() + i % count_ * stride_; }
 
  private:
-  struct Free {
-    void operator()(C* p) const { std::free(p); }
-  };
-  std::unique_ptr<C, Free> data_;
-  int64_t stride_, count_ = 0;
+  int64_t count_, stride_;
+  Scratch<C> memory_;
 };
 
 }  // namespace gan

@@ -110,9 +110,7 @@ def test_half_gradient(device, close):
         close(a / e.abs().max(), (e / e.abs().max()).half())
 
 
-@pytest.mark.parametrize(
-    "shape", [(1, 1, 1, 1), (0, 3, 5, 6), (2, 0, 5, 6), (3, 1, 1, 9), (1, 2, 9, 1)], ids=str
-)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (0, 3, 5, 6), (3, 1, 1, 9), (1, 2, 9, 1)], ids=str)
 def test_degenerate_sizes(shape, device, close):
     options = on(device, NETWORK["larger"] | {"padding": [25, 24, 26, 23]})
     tensors = inputs(shape, device)
@@ -124,7 +122,7 @@ def test_memory_formats(name, device, close):
     options = on(device, ALL[name])
     tensors = inputs((2, 5, 9, 8), device, layout=torch.channels_last)
     y = op(*tensors, **options)
-    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert not fused(y) or y.is_contiguous(memory_format=torch.channels_last)
     same(orders(op, tensors, options), orders(definition, tensors, options), close)
     x = tensors[0].detach()[:1, :, ::2].expand(3, -1, -1, -1).requires_grad_()
     same(orders(op, [x, tensors[1]], options), orders(definition, [x, tensors[1]], options), close)
@@ -217,6 +215,7 @@ def test_compiles_as_one_graph(device, close):
         ({"clamp": -1.0}, "clamp"),
         ({"fu": torch.zeros(2, 2, 2)}, "dimensions"),
         ({"fd": torch.zeros(0)}, "dimensions"),
+        ({"fu": torch.ones(2).requires_grad_()}, "constants"),
         ({"fu": torch.zeros(12)}, "smaller than the filters"),
         ({"fd": torch.zeros(12)}, "smaller than the filters"),
         ({"padding": [0, -4, 0, 0]}, "smaller than the filters"),
