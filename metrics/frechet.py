@@ -31,16 +31,13 @@ class FrechetInfinity(NamedTuple):
     distances: tuple[float, ...]
 
 
-def frechet_distance(
-    real: Moments | Rows, fake: Moments | Rows, *, ddof: int = 1, float32_mean: bool = False
-) -> float:
+def frechet_distance(real: Moments | Rows, fake: Moments | Rows, *, ddof: int = 1) -> float:
     """|mean_p - mean_q|^2 + tr(P + Q - 2 (P Q)^(1/2)) of p = real, q = fake; symmetric, >= 0, 0 for p = q.
 
     real, fake: the moments of both sets of features, or the features themselves [N, D].
     With P = F F^T, tr (P Q)^(1/2) is the sum of root eigenvalues of F^T Q F. That matrix is symmetric, so
     nothing complex appears and rank-deficient fits need no diagonal offset.
     ddof: covariances are divided by count - ddof: 1 (unbiased), or 0 (population) as in the StyleGAN papers.
-    float32_mean: means as some tools sum them, in float32; changes about the sixth digit.
     Warns where a set has too few images for a covariance of full rank. Raises ValueError for different D or
     no more than ddof images.
     """
@@ -50,8 +47,7 @@ def frechet_distance(
     _warn_if_singular(p.dim, p.count, q.count)
     p, q = (p, q) if p.count <= q.count else (q, p)  # the lower rank is factored: fewer roots of near-zeros
     p_cov, q_cov = p.cov(ddof), q.cov(ddof)  # [D, D]
-    gap = p.mean32 - q.mean32 if float32_mean else p.mean - q.mean  # [D]
-    return max(0.0, _distance(gap, p_cov, _factor(p_cov), q_cov))
+    return max(0.0, _distance(p.mean - q.mean, p_cov, _factor(p_cov), q_cov))
 
 
 def fid_infinity(

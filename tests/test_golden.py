@@ -84,6 +84,9 @@ def test_the_shipped_files_come_from_the_full_set(tmp_path):
         ("net_sg2_d_sg3repo.npz", "orig_c5", "r1_penalty"),
         ("net_sg2_g_sg3repo.npz", "resnet_c5", "img_ws_rand_f32"),
         ("inception.npz", "32x32", "tf1_resize_crop"),
+        ("metrics.npz", "pplsampler_1", "dist"),
+        ("metrics.npz", "eq_rot_0", "filter"),
+        ("metrics.npz", "eq_frac_1_x24", "z"),
     ],
 )
 def test_a_wrong_array_is_found_and_named(name, case, array, tmp_path, capsys):
@@ -126,6 +129,32 @@ def test_a_missing_weight_is_found(tmp_path, capsys):
         np.savez(path, **{k: stored[k] for k in stored.files if k != "orig_c5/sd/b4.out.bias"})
     assert main([str(path)]) == 1
     assert "b4.out.bias" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("case", "key", "name"),
+    [
+        ("fid_0", "fid", "fid"),
+        ("kid_1", "exact_expectation", "exact_expectation"),
+        ("is_0", "is_std", "is_std"),
+        ("pplfilter_0", "ppl", "ppl"),
+    ],
+)
+def test_a_wrong_score_is_found(case, key, name, tmp_path, capsys):
+    def change(meta: dict) -> None:
+        meta["cases"][case][key] *= 1.001
+
+    assert main([str(altered(shipped("metrics.npz"), tmp_path / "m.npz", "meta_json", change))]) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if ": OVER: " in line]
+    assert f" {case}: " in line and f" in {name} (tolerance " in line
+
+
+def test_a_missing_case_that_others_need_is_found(tmp_path, capsys):
+    def change(meta: dict) -> None:
+        del meta["cases"]["pplG"]
+
+    assert main([str(altered(shipped("metrics.npz"), tmp_path / "m.npz", "meta_json", change))]) == 2
+    assert "the case 'pplG' it refers to is missing" in capsys.readouterr().err
 
 
 def test_a_wrong_table_is_found(tmp_path, capsys):
