@@ -4,11 +4,22 @@ A metric on Inception's, DINOv2's or CLIP's features is scored under a conventio
 says all that tools differ in. The others have a convention of their own.
 """
 
+import math
+import warnings
+from collections.abc import Callable
+
+from torch import Tensor
+
+from gan.images import to_float
 from gan.registry import table
 from metrics.conventions import Convention
-from metrics.frechet import frechet_distance
+from metrics.diversity import mean_over_pairs, ms_ssim, vendi_score
+from metrics.frechet import fid_infinity, frechet_distance
 from metrics.inception_score import inception_score
 from metrics.kernel import kernel_distance
+from metrics.memorisation import auth_pct
+from metrics.modes import mode_coverage
+from metrics.path_length import perceptual_path_length
 from metrics.precision_recall import manifold_scores
 from metrics.registry import Inputs, Score, Spec, metric
 
@@ -145,17 +156,136 @@ def fd_untrained(inputs: Inputs) -> dict[str, float]:
     return {"fd-untrained": frechet(inputs)}
 
 
+@metric(
+    Spec(features="inception", head="pool", keep="bank", keep_real="moments", unit=DISTANCE, better="lower")
+)
+def fid_infinite(inputs: Inputs) -> dict[str, Score]:
+    """FID extrapolated to infinitely many fakes, with its standard error (Chong & Forsyth 2020)."""
+    ddof = inputs.convention.ddof
+    found = fid_infinity(inputs.real, inputs.fake.features, seed=inputs.seed, ddof=ddof)
+    return {"fid-infinity": Score(found.value, found.standard_error)}
+
+
+@metric(Spec(features="inception", head="pool", keep="bank", unit=DISTANCE, better="lower", labels=True))
+def fid_per_class(inputs: Inputs) -> dict[str, Score]:
+    """FID within each class that has at least 2 fakes and 2 reals, and the mean of these."""
+    scores = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # one warning for all of them follows
+        for index in inputs.real_labels.unique().tolist():
+            real = inputs.real.features[inputs.real_labels == index]
+            fake = inputs.fake.features[inputs.fake_labels == index]
+            name = inputs.classes[index] if index < len(inputs.classes) else index
+            if min(len(real), len(fake)) > 1:
+                value = frechet_distance(real, fake, ddof=inputs.convention.ddof)
+                scores[f"fid-per-class/{name}"] = Score(value, counts=(len(real), len(fake)))
+    if not scores:
+        raise ValueError("no class has 2 fakes and 2 reals")
+    if (least := min(min(s.counts) for s in scores.values())) <= inputs.fake.dim:
+        warnings.warn(
+            f"the smallest class has {least:,} images for {inputs.fake.dim:,} features: distances are biased "
+            f"upward, the more the smaller the class; compare equal counts only",
+            stacklevel=2,
+        )
+    return {"fid-per-class": Score(sum(s.value for s in scores.values()) / len(scores)), **scores}
+
+
+@metric(Spec(features="inception", head="pool", scores="each", unit="effective images", better="higher"))
+def vendi(inputs: Inputs) -> dict[str, float]:
+    """Effective number of different images, of the fakes and of the reals (Friedman & Dieng 2023)."""
+    return {"vendi": vendi_score(inputs.fake.features)}
+
+
+@metric(Spec(features="inception", head="pool", unit="percent", better="higher"))
+def authpct(inputs: Inputs) -> dict[str, float]:
+    """Fakes that are no copies: further from their nearest real than that from its own (Alaa et al. 2022)."""
+    return {"authpct": auth_pct(inputs.real.features, inputs.fake.features)}
+
+
+@metric(Spec(features="inception", head=class_logits, unit="classes; nats", better=""))
+def modes(inputs: Inputs) -> dict[str, float]:
+    """ImageNet classes among the fakes, and KL of their frequencies from the reals' (Metz et al. 2017)."""
+    found = mode_coverage(inputs.fake.features, inputs.real.features)
+    kl = {"modes-kl": found.kl} if math.isfinite(found.kl) else {}
+    return {"modes": found.modes, **kl}
+
+
+@metric(Spec(scores="pixels", fakes=1_000, unit="similarity, 0 to 1", better="lower", convention="wang-2003"))
+def ms_ssim_diversity(inputs: Inputs) -> dict[str, Score]:
+    """Similarity of 10,000 random pairs, of the fakes and of the reals: near 1 is collapse (Odena 2017)."""
+    found = mean_over_pairs(ms_ssim, inputs.pixels, seed=inputs.seed)
+    return {"ms-ssim": Score(found.value, found.standard_error)}
+
+
+@metric(
+    Spec(
+        features="lpips", scores="pixels", fakes=1_000, unit="LPIPS", better="higher", convention="vgg16-0.1"
+    )
+)
+def lpips_diversity(inputs: Inputs) -> dict[str, Score]:
+    """Perceptual distance of 1,000 random pairs, of the fakes and of the reals (Zhang et al. 2018)."""
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        device = inputs.extractor.mean.device
+        a, b = (to_float(images).expand(-1, 3, -1, -1).to(device) for images in (a, b))
+        return inputs.extractor(a, b).cpu()
+
+    found = mean_over_pairs(distance, inputs.pixels, pairs=1_000, seed=inputs.seed)
+    return {"lpips-diversity": Score(found.value, found.standard_error)}
+
+
+def path_length(space: str, sampling: str) -> Callable[[Inputs], dict[str, Score]]:
+    """The metric ppl-<space>-<sampling>."""
+    name = f"ppl-{space}-{sampling}"
+
+    @metric(
+        Spec(
+            features="lpips",
+            scores="generator",
+            fakes=50_000,
+            unit="LPIPS / step^2",
+            better="lower",
+            convention="vgg16-0.1",
+        )
+    )
+    def ppl(inputs: Inputs) -> dict[str, Score]:
+        found = perceptual_path_length(
+            inputs.generator,
+            inputs.extractor.features,
+            space=space,
+            sampling=sampling,
+            samples=inputs.count,
+            seed=inputs.seed,
+            progress=inputs.progress,
+        )
+        return {name: Score(found.value, found.standard_error)}
+
+    ppl.__doc__ = f"Perceptual path length in {space}, {sampling} points, no crop (Karras et al. 2019)."
+    return ppl
+
+
 METRICS = table(
     "metric",
     {
         "fid": fid,
+        "fid-infinity": fid_infinite,
+        "fid-per-class": fid_per_class,
         "kid": kid,
         "is": inception,
         "pr": pr,
         "dc": dc,
+        "vendi": vendi,
+        "authpct": authpct,
+        "modes": modes,
         "fd-dinov2": fd_dinov2,
         "clip-fid": clip_fid,
         "fd-efficientnet-lite0": fd_efficientnet_lite0,
         "fd-untrained": fd_untrained,
+        "ms-ssim": ms_ssim_diversity,
+        "lpips-diversity": lpips_diversity,
+        "ppl-w-end": path_length("w", "end"),
+        "ppl-w-full": path_length("w", "full"),
+        "ppl-z-end": path_length("z", "end"),
+        "ppl-z-full": path_length("z", "full"),
     },
 )

@@ -4,7 +4,10 @@ Letters: N images, C channels (1 or 3), H rows, W columns, D features.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +16,15 @@ from gan import distributed
 from gan.errors import UserError
 from metrics import cache
 from metrics.features import KEEPS, Extractor
-from metrics.images import BATCH, Images, Source, as_images, length, rebatch
+from metrics.images import Images, Source, as_images, length, shares
 from metrics.measure import Statistic, Store, measure
 from metrics.networks import Networks
 from metrics.plan import DEFAULT, Item, plan
 from metrics.registry import Inputs, Score
 
-Progress = Callable[[str, int], None]  # ("real" or "fake", number of images just measured)
+# ("real", "fake" or the name of a metric of the generator, number of images just measured)
+Progress = Callable[[str, int], None]
+MEASURED = ("pair", "each")  # what metrics score that take features of images
 Stores = dict[Statistic, Store]
 
 
@@ -59,6 +64,8 @@ def evaluate(
     """
     real, fake = as_images(real), as_images(fake)
     items = plan(metrics, convention, num_fakes, length(real, None))
+    if generator is None and (whole := [i.name for i in items if i.spec.scores == "generator"]):
+        raise UserError(f"{whole[0]} needs a model, not only its images")
     progress = progress or (lambda stage, count: None)
     networks = ready(items, networks or Networks())
     reals, data_sha256 = _measure_reals(real, items, networks, data_sha256, progress)
@@ -69,20 +76,32 @@ def evaluate(
     records = []
     for item in items:
         network = networks.get(item.extractor)
-        inputs = Inputs(
-            real=reals.get(item.statistic(None)),
-            fake=fakes.get(item.statistic(item.fakes)),
-            convention=item.convention,
-            seed=seed or 0,
-            real_labels=_labels(item, real, None),
-            fake_labels=_labels(item, fake, item.fakes),
-            classes=classes,
-            generator=generator,
-            extractor=network,
-            count=item.fakes,
-        )
-        records += [{**record, **common} for record in score(item, inputs, network, variant)]
+        inputs, alone = _inputs(item, real, fake, reals, fakes)
+        shared = {"seed": seed or 0, "extractor": network, "generator": generator, "classes": classes}
+        told = partial(progress, item.name)
+        inputs = [replace(i, **shared, progress=told) for i in (inputs, *([alone] if alone else []))]
+        records += [{**record, **common} for record in score(item, *inputs, network=network, variant=variant)]
     return records
+
+
+def _inputs(
+    item: Item, real: Images | Iterable[Tensor], fake: Images | Iterable[Tensor], reals: Stores, fakes: Stores
+) -> tuple[Inputs, Inputs | None]:
+    """What a metric is called with; for one that rates sets alone, also what it is for the reals."""
+    rules, scores = item.convention, item.spec.scores
+    if scores == "generator":
+        return Inputs(convention=rules, count=item.fakes), None
+    if scores == "pixels":
+        return tuple(Inputs(convention=rules, pixels=_pixels(item, images)) for images in (fake, real))
+    real_store, fake_store = reals[item.statistic(None)], fakes[item.statistic(item.fakes)]
+    if scores == "each":
+        return tuple(Inputs(convention=rules, fake=store) for store in (fake_store, real_store))
+    labels = (
+        (_labels(item, real, None), _labels(item, fake, item.fakes)) if item.spec.labels else (None, None)
+    )
+    return Inputs(
+        convention=rules, real=real_store, fake=fake_store, real_labels=labels[0], fake_labels=labels[1]
+    ), None
 
 
 def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn.Module]:
@@ -91,27 +110,49 @@ def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn
     return {name: networks[name] for name in names}
 
 
-def score(item: Item, inputs: Inputs, network: Extractor | None, variant: str) -> list[dict]:
-    """Records of one metric, without what is common to all of them."""
-    real, fake = getattr(inputs.real, "count", 0), getattr(inputs.fake, "count", inputs.count)
-    alone = item.spec.scores == "each"
-    found = [(name, value, 0 if alone else real, fake) for name, value in item.function(inputs).items()]
-    if alone:
-        turned = Inputs(fake=inputs.real, convention=inputs.convention, seed=inputs.seed)
-        found += [(f"{name}/real", value, real, 0) for name, value in item.function(turned).items()]
-    return [
-        {
-            "metric": name,
-            "label": item.label(name, num_real, num_fake, variant),
-            **(value._asdict() if isinstance(value, Score) else {"value": value}),
-            "convention": item.described(network, variant),
-            "detector": network.name if network else None,
-            "detector_sha256": network.sha256 if network else None,
-            "num_real": num_real,
-            "num_fake": num_fake,
-        }
-        for name, value, num_real, num_fake in found
-    ]
+def score(
+    item: Item,
+    inputs: Inputs,
+    alone: Inputs | None = None,
+    *,
+    network: Extractor | nn.Module | None,
+    variant: str = "",
+) -> list[dict]:
+    """Records of one metric, without what is common to all; `alone`: of the reals, if it rates sets alone.
+
+    Raises UserError where the images are too few or otherwise not what the metric can be given.
+    """
+    try:
+        found = [
+            (name, value, _count(inputs.real), _count(inputs.fake, inputs))
+            for name, value in item.function(inputs).items()
+        ]
+        if alone:
+            found += [
+                (f"{name}/real", value, _count(alone.fake, alone), 0)
+                for name, value in item.function(alone).items()
+            ]
+    except ValueError as error:  # of the pure functions: too few images, and the like
+        raise UserError(f"{item.name}: {error}") from error
+    records = []
+    for name, value, num_real, num_fake in found:
+        value = value if isinstance(value, Score) else Score(value)
+        num_real, num_fake = value.counts or (num_real, num_fake)
+        known = value.error is not None and math.isfinite(value.error)
+        records.append(
+            {
+                "metric": name,
+                "label": item.label(name, num_real, num_fake, variant),
+                "value": value.value,
+                **({"error": value.error} if known else {}),
+                "convention": item.described(network, variant),
+                "detector": network and getattr(network, "name", item.extractor),
+                "detector_sha256": network and network.sha256,
+                "num_real": num_real,
+                "num_fake": num_fake,
+            }
+        )
+    return records
 
 
 def _measure_reals(
@@ -120,9 +161,9 @@ def _measure_reals(
     networks: Mapping[str, Extractor],
     data_sha256: str | None,
     progress: Progress,
-) -> tuple[Stores, str]:
+) -> tuple[Stores, str | None]:
     """Statistics of all real images, from the cache where it has them, and their fingerprint."""
-    wanted = dict.fromkeys(item.statistic(None) for item in items if item.spec.scores != "generator")
+    wanted = dict.fromkeys(item.statistic(None) for item in items if item.spec.scores in MEASURED)
     keys = {s: _cache_key(s, networks[s.extractor], data_sha256) for s in wanted} if data_sha256 else {}
     kept = {s: cache.load(key) for s, key in keys.items()} if distributed.rank() == 0 else {}
     stores = {s: KEEPS[s.keep].from_state(state) for s, state in kept.items() if state is not None}
@@ -137,7 +178,7 @@ def _measure_reals(
         for s in missing if data_sha256 and distributed.rank() == 0 else ():
             cache.store(keys[s], measured[s].state())
         stores |= measured
-    return stores, data_sha256 or pixels.hexdigest()
+    return stores, data_sha256 or (pixels.hexdigest() if missing else None)
 
 
 def _measure_fakes(
@@ -147,7 +188,7 @@ def _measure_fakes(
     progress: Progress,
 ) -> Stores:
     """Statistics of the first fakes; UserError if there are fewer than asked for."""
-    wanted = dict.fromkeys(item.statistic(item.fakes) for item in items if item.spec.scores != "generator")
+    wanted = dict.fromkeys(item.statistic(item.fakes) for item in items if item.spec.scores in MEASURED)
     for s in wanted:
         if s.limit < 2:
             raise UserError(f"cannot score {s.limit} generated image(s); take at least 2")
@@ -162,14 +203,30 @@ def _measure_fakes(
     return stores
 
 
-def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) -> Tensor | None:
-    """Class of each image that the item takes, int64 [N]; UserError if it needs them and there are none."""
-    if not item.spec.labels:
-        return None
+def _count(store: Store | None, inputs: Inputs | None = None) -> int:
+    """Images in a store; without one, those of `inputs`."""
+    if store is not None:
+        return store.count
+    if inputs is None:
+        return 0
+    return inputs.count if inputs.pixels is None else len(inputs.pixels)
+
+
+def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) -> Tensor:
+    """Class of each image that the item takes, int64 [N]. UserError if there are none."""
     labels = source.labels if isinstance(source, Images) else None
     if labels is None:
         raise UserError(f"{item.name} needs the class of every image: use a data set and a model with labels")
     return torch.as_tensor(labels[:limit])
+
+
+def _pixels(item: Item, source: Images | Iterable[Tensor]) -> Tensor:
+    """The first images that the item takes, uint8 [N, C, H, W]."""
+    if not isinstance(source, Images):
+        raise UserError(
+            f"{item.name} reads images twice: give them as an array or a data set, not as a stream"
+        )
+    return torch.cat([images for _, images in shares(source, item.fakes, 0, 1)])
 
 
 def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> dict[str, str]:
@@ -185,9 +242,8 @@ def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> 
 
 def _digested(source: Images | Iterable[Tensor], digest: "hashlib._Hash") -> Iterator[Tensor]:
     """The images in batches, unchanged; shape and pixels of each go into `digest`."""
-    if isinstance(source, Images):
-        source = (source.read(start, start + BATCH) for start in range(0, len(source), BATCH))
-    for images in rebatch(source, BATCH, None):
+    batches = (images for _, images in shares(source, None, 0, 1))
+    for images in batches:
         for image in images.cpu():
             digest.update(f"{tuple(image.shape)}\n".encode())
             digest.update(image.contiguous().numpy().data)

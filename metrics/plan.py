@@ -1,7 +1,10 @@
 """What a request leaves open: the convention of each metric, its network and its number of images."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
+
+from torch import nn
 
 from gan.errors import UsageError
 from metrics.catalogue import METRICS, OWN
@@ -31,8 +34,9 @@ class Item(NamedTuple):
         return self.function.spec
 
     def statistic(self, limit: int | None) -> Statistic:
-        """What it keeps of a set of which it takes the first `limit` images."""
-        return Statistic(self.extractor, of(self.spec.head, self.convention), self.spec.keep, limit)
+        """What it keeps of a set: of the first `limit` fakes, or with None of all reals."""
+        keep = self.spec.keep_real or self.spec.keep if limit is None else self.spec.keep
+        return Statistic(self.extractor, of(self.spec.head, self.convention), keep, limit)
 
     def label(self, name: str, num_real: int, num_fake: int, variant: str) -> str:
         """fid[nv-50k-full]: name, convention, number of fakes, reals, variant; what a number is quoted with.
@@ -45,10 +49,10 @@ class Item(NamedTuple):
         parts += [variant] if variant else []
         return f"{name}[{'-'.join(parts)}]"
 
-    def described(self, network: Extractor | None, variant: str) -> str:
+    def described(self, network: Extractor | nn.Module | None, variant: str) -> str:
         """What a record says of the convention: its name, after the preparation where no table has it."""
-        own = [network.convention] if self.convention is PLAIN and network else []
-        return "-".join([*own, self.convention.name, *([variant] if variant else [])])
+        own = [] if self.convention.name in CONVENTIONS else [getattr(network, "convention", None)]
+        return "-".join(part for part in [*own, self.convention.name, variant] if part)
 
 
 def of(value: str | Callable[[Convention], str], rules: Convention) -> str:
@@ -95,7 +99,7 @@ def rules_of(request: Request, spec: Spec, convention: str) -> Convention:
         return rules
     if request.convention not in (None, spec.convention):
         raise UsageError(f"{request.metric} has a convention of its own; write it without the brackets")
-    return PLAIN if spec.convention == PLAIN.name else CONVENTIONS[spec.convention]
+    return CONVENTIONS.get(spec.convention) or replace(PLAIN, name=spec.convention)
 
 
 def extractor_of(spec: Spec, rules: Convention) -> str | None:

@@ -7,17 +7,17 @@ can fill the inputs of many metrics from one pass over the images.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from gan.errors import UsageError
 from metrics.conventions import Convention
-from metrics.features import Bank, Extractor, Moments
+from metrics.features import Bank, Moments
 
 Function = TypeVar("Function", bound=Callable)
 Keep = Literal["moments", "bank"]
-Scores = Literal["pair", "each", "generator"]
+Scores = Literal["pair", "each", "pixels", "generator"]
 
 _REQUEST = re.compile(r"([a-z0-9-]+)(?:\[([a-z0-9-]+)\])?")
 
@@ -28,18 +28,20 @@ class Spec:
 
     features: the network it reads, as `metrics.extractors.extractor_for` has it; "" for none. head: which of
     its outputs. Both are functions of the convention where they depend on it.
-    keep: what the function is given of each set of images: Moments or Bank.
+    keep: what the function is given of each set of images: Moments or Bank; keep_real: of the reals, if not
+    the same.
     scores: "pair" compares fakes with reals; "each" rates a set alone, the fakes and then the reals;
-    "generator" takes the generator itself and no images.
+    "pixels" does so on the images themselves; "generator" takes the generator itself and no images.
     fakes: generated images unless the caller says otherwise; None: the convention's number.
     unit, better: of the value; `better` is "lower", "higher" or "" (a diagnosis, not a score).
-    convention: the one it always has; None: whichever is asked for.
+    convention: the one it always has, a row of CONVENTIONS or a name of its own; None: the one asked for.
     labels: whether it needs the class of every image.
     """
 
-    features: str | Callable[[Convention], str]
-    head: str | Callable[[Convention], str]
-    keep: Keep
+    features: str | Callable[[Convention], str] = ""
+    head: str | Callable[[Convention], str] = ""
+    keep: Keep = "bank"
+    keep_real: Keep | None = None
     scores: Scores = "pair"
     fakes: int | None = None
     unit: str
@@ -52,29 +54,37 @@ class Spec:
 class Inputs:
     """What a metric is called with. `fake` is the set rated by a metric that scores "each", reals as well.
 
+    pixels: uint8 [N, C, H, W], the images themselves, for metrics that score "pixels".
     convention: the row of CONVENTIONS it is scored under. seed: of whatever the metric draws.
     real_labels, fake_labels: class of each image, where the Spec asks for them; classes: their names.
-    generator, extractor: for metrics that score "generator". count: of the samples that these draw.
+    generator, extractor: for metrics that score "generator", with the network they asked for. count: of the
+    samples that these draw. progress: gets the number of samples just measured.
     """
 
     real: Moments | Bank | None = None
     fake: Moments | Bank | None = None
+    pixels: Tensor | None = None
     convention: Convention
     seed: int = 0
     real_labels: Tensor | None = None
     fake_labels: Tensor | None = None
     classes: Sequence[str] = field(default_factory=tuple)
     generator: nn.Module | None = None
-    extractor: Extractor | None = None
+    extractor: Any = None
     count: int = 0
     progress: Callable[[int], None] = lambda count: None
 
 
 class Score(NamedTuple):
-    """A value with its spread: `error` is what the metric's docstring says, a standard error or deviation."""
+    """A value with what is known of it.
+
+    error: a standard error or deviation, as the metric's docstring says. counts: (reals, fakes) that it was
+    measured on, where these are not all that the metric was given.
+    """
 
     value: float
-    error: float
+    error: float | None = None
+    counts: tuple[int, int] | None = None
 
 
 class Request(NamedTuple):

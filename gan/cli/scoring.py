@@ -171,7 +171,8 @@ def fake_count(metrics: Sequence[str], convention: str, num_fakes: int | None, n
     """How many images to generate: `num_fakes`, or the largest of the metrics' own numbers."""
     from metrics.plan import plan
 
-    return max(item.fakes for item in plan(metrics, convention, num_fakes, num_reals))
+    items = plan(metrics, convention, num_fakes, num_reals)
+    return max((item.fakes for item in items if item.spec.scores != "generator"), default=0)
 
 
 def drawn_labels(dataset: "ImageDataset", seeds: Sequence[int], c_dim: int) -> list[int]:
