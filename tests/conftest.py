@@ -65,7 +65,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     library.fused(torch.empty(0))
     folder = tmp_path_factory.getbasetemp() / "gan-cache"
     folder.mkdir()
-    (folder / "ops").symlink_to(build.cache_directory() / "ops")
+    (folder / "ops").symlink_to(build.cache_directory().absolute() / "ops")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_CACHE", str(folder))
         yield folder
