@@ -106,6 +106,17 @@ def tasks(batch: int, dtype: torch.dtype) -> dict[str, tuple[Callable[[], object
     }
 
 
+def difference(batch: int) -> float:
+    """Mean absolute difference, in levels of 255, of images drawn in bfloat16 and in float32."""
+    torch.manual_seed(0)
+    generator = GeneratorConfig(resolution=64, channel_base=16384, channel_max=512).build()
+    with torch.inference_mode():
+        ws = generator.mapping(torch.randn(batch, generator.z_dim))
+        exact = generator.synthesis(ws)
+        with torch.autocast("cpu", torch.bfloat16):
+            return float((generator.synthesis(ws).float() - exact).abs().mean() * 127.5)
+
+
 def measure(batch: int, dtype: torch.dtype, repeats: int) -> Iterator[tuple[str, float, float]]:
     """(name, seconds of the network, seconds of the floor) for every task."""
     for name, (work, gradient) in tasks(batch, dtype).items():
@@ -132,6 +143,7 @@ def main(threads: int, batch: int, repeats: int) -> None:
         for name, seconds, least in measure(batch, dtype, repeats):
             kind = str(dtype).removeprefix("torch.")
             click.echo(f"| {name} | {kind} | {seconds:.3f} s | {least:.3f} s | {seconds / least:.2f} |")
+    click.echo(f"\nbfloat16 moves the image by {difference(batch):.2f} of 255 levels on average.")
 
 
 if __name__ == "__main__":

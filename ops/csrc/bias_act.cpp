@@ -1,50 +1,51 @@
 // bias_act on the CPU, and the binding of both devices.
 #include "bias_act.h"
 
-#include <algorithm>
-
 #include "common.h"
+#include "runs.h"
 
 namespace gan {
 namespace {
 
 #if !defined(GAN_CUDA)
-// Channels of a row sit side by side (inner = 1): b differs per element. Otherwise a row is one channel's run.
-template <typename T, int A, int Order>
-void row(const BiasAct<A, Compute<T>>& f, const T* x, const T* dy, const T* ref, const T* b, int64_t b_step, T* y,
-         int64_t count) {
-  using C = Compute<T>;
-  const bool shifted = b != nullptr && (Order == Value || A == Swish);
-  auto run = [&](auto bias) {
+// The inputs of a run, in the order of Pointers below.
+enum Input : size_t { X, Dy, Ref };
+
+// A run of one channel, or (inner = 1) of channels side by side, where the bias differs per element.
+template <int A, int Order, typename C, typename Bias>
+void compute(const BiasAct<A, C>& f, const Pointers<C, 3>& in, Bias bias, C* y, int64_t count) {
+  const C *x = in[X], *dy = in[Dy], *ref = in[Ref];
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) {
-      if (Order == Value) y[i] = T(f.value(C(x[i]) + bias(i)));
-      if (Order == Slope) y[i] = T(f.dx(C(dy[i]), C(ref[i]) + bias(i)));
-      if (Order == Bend) y[i] = T(f.dref(C(dy[i]), C(ref[i]) + bias(i), C(x[i])));
-    }
-  };
-  if (!shifted) return run([](int64_t) { return C(0); });
-  if (b_step == 0) {
-    const C shift = C(b[0]);
-    return run([shift](int64_t) { return shift; });
+  for (int64_t i = 0; i < count; ++i) {
+    if (Order == Value) y[i] = f.value(x[i] + bias(i));
+    if (Order == Slope) y[i] = f.dx(dy[i], ref[i] + bias(i));
+    if (Order == Bend) y[i] = f.dref(dy[i], ref[i] + bias(i), x[i]);
   }
-  run([b](int64_t i) { return C(b[i]); });
 }
 
 template <typename T, int A, int Order>
 void loop(const BiasActParams& p) {
-  const BiasAct<A, Compute<T>> f(p.alpha, p.gain, p.clamp);
-  const bool side_by_side = p.inner == 1;
-  const int64_t count = side_by_side ? p.channels : p.inner;
-  const int64_t rows = side_by_side ? p.outer : p.outer * p.channels;
+  using C = Compute<T>;
+  const BiasAct<A, C> f(p.alpha, p.gain, p.clamp);
+  const bool side_by_side = p.inner == 1, shifted = p.b != nullptr && (Order == Value || A == Swish);
+  const int64_t count = side_by_side ? p.channels : p.inner, rows = side_by_side ? p.outer : p.outer * p.channels;
+  const std::vector<C> b = shifted ? widened<T>(p.b, p.channels) : std::vector<C>(p.channels, C(0));
   auto at = [](const void* base, int64_t offset) {
     return base == nullptr ? nullptr : static_cast<const T*>(base) + offset;
   };
   parallel(rows, count, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      const T* b = at(p.b, side_by_side ? 0 : r % p.channels);
       const int64_t o = r * count;
-      row<T, A, Order>(f, at(p.x, o), at(p.dy, o), at(p.ref, o), b, side_by_side, static_cast<T*>(p.y) + o, count);
+      const Pointers<T, 3> in = {at(p.x, o), at(p.dy, o), at(p.ref, o)};
+      in_runs(in, static_cast<T*>(p.y) + o, count, [&](const Pointers<C, 3>& piece, C* y, int64_t start, int64_t n) {
+        if (side_by_side) {
+          const C* shift = b.data() + start;
+          compute<A, Order>(f, piece, [shift](int64_t i) { return shift[i]; }, y, n);
+        } else {
+          const C shift = b[r % p.channels];
+          compute<A, Order>(f, piece, [shift](int64_t) { return shift; }, y, n);
+        }
+      });
     }
   });
 }

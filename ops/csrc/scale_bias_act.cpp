@@ -5,92 +5,108 @@
 #include <tuple>
 
 #include "common.h"
+#include "runs.h"
 
 namespace gan {
 namespace {
 
 #if !defined(GAN_CUDA)
+// Sums over a run of channels_last: per channel into dscale and db, over the run as the result.
+template <int A, typename C>
+C backward_channels(const ScaleBiasAct<A, C>& f, const Pointers<C, 2>& in, C* dx, const C* scale, C noise, const C* b,
+                    C* dscale, C* db, int64_t count) {
+  const C *x = in[0], *dy = in[1];
+  C total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int64_t c = 0; c < count; ++c) {
+    const C g = f.g(dy[c], x[c], scale[c], noise, b[c]);
+    dx[c] = g * scale[c];
+    dscale[c] += g * x[c];
+    db[c] += g;
+    total += g;
+  }
+  return total;
+}
+
+// Sums over a run of one channel's pixels: per pixel into dnoise (may be null), over the run into dscale and db.
+template <int A, typename C>
+void backward_pixels(const ScaleBiasAct<A, C>& f, const Pointers<C, 2>& in, C* dx, C scale, const C* noise, C b,
+                     C& dscale, C& db, C* dnoise, int64_t count) {
+  const C *x = in[0], *dy = in[1];
+  C total = 0, total_scale = 0;
+#pragma omp simd reduction(+ : total, total_scale)
+  for (int64_t i = 0; i < count; ++i) {
+    const C g = f.g(dy[i], x[i], scale, noise == nullptr ? C(0) : noise[i], b);
+    dx[i] = g * scale;
+    total_scale += g * x[i];
+    total += g;
+    if (dnoise != nullptr) dnoise[i] += g;
+  }
+  dscale += total_scale, db += total;
+}
+
 // One sample's pixels [begin, end): the unit of work. Blocks depend on the shape only, so that sums do not change
 // with the number of threads.
 template <typename T, int A>
 struct Block {
   using C = Compute<T>;
   const ScaleBiasActParams& p;
-  ScaleBiasAct<A, C> f{{p.alpha, p.gain, p.clamp}};
+  ScaleBiasAct<A, C> f;
+  const C* b;              // [channels]
+  std::vector<C> scale;    // [channels]
+  std::vector<C> noise;    // [end - begin], empty for none
   int64_t n, begin, end;
-  C *dscale, *db;  // [channels], this block's sums
+  C *dscale, *db, *dnoise;  // [channels], [channels], [pixels] of this sample; null in the forward pass
 
-  const T* scale() const { return static_cast<const T*>(p.scale) + n * p.channels; }
-  const T* b() const { return static_cast<const T*>(p.b); }
-  const T* noise() const {
-    return p.noise == nullptr ? nullptr : static_cast<const T*>(p.noise) + n * p.noise_stride;
-  }
-  C* dnoise() const { return p.dnoise == nullptr ? nullptr : static_cast<C*>(p.dnoise) + n * p.pixels; }
-
-  void forward() const {
-    const T *s = scale(), *bias = b(), *nz = noise();
-    if (p.channels_last) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t o = (n * p.pixels + i) * p.channels;
-        const T* x = static_cast<const T*>(p.x) + o;
-        T* y = static_cast<T*>(p.y) + o;
-        const C add = nz == nullptr ? C(0) : C(nz[i]);
-#pragma omp simd
-        for (int64_t c = 0; c < p.channels; ++c) y[c] = T(f.value(C(x[c]), C(s[c]), add, C(bias[c])));
-      }
-      return;
-    }
-    for (int64_t c = 0; c < p.channels; ++c) {
-      const int64_t o = (n * p.channels + c) * p.pixels;
-      const T* x = static_cast<const T*>(p.x) + o;
-      T* y = static_cast<T*>(p.y) + o;
-      const C factor = C(s[c]), shift = C(bias[c]);
-#pragma omp simd
-      for (int64_t i = begin; i < end; ++i) {
-        y[i] = T(f.value(C(x[i]), factor, nz == nullptr ? C(0) : C(nz[i]), shift));
-      }
-    }
+  Block(const ScaleBiasActParams& p, const C* b, int64_t n, int64_t begin, int64_t end, C* sums)
+      : p(p), f{{p.alpha, p.gain, p.clamp}}, b(b), n(n), begin(begin), end(end), dscale(sums), db(sums + p.channels),
+        dnoise(p.dnoise == nullptr ? nullptr : static_cast<C*>(p.dnoise) + n * p.pixels) {
+    scale = widened<T>(static_cast<const T*>(p.scale) + n * p.channels, p.channels);
+    if (p.noise == nullptr) return;
+    noise = widened<T>(static_cast<const T*>(p.noise) + n * p.noise_stride + begin, end - begin);
   }
 
-  void backward_channels_last() const {
-    const T *s = scale(), *bias = b(), *nz = noise();
+  const C* noise_from(int64_t i) const { return noise.empty() ? nullptr : noise.data() + i; }
+
+  // run(inputs, y, start, count) on every run of memory at `offset`: of channels, or of pixels.
+  template <typename F>
+  void pieces(int64_t offset, int64_t count, const F& run) const {
+    const T* dy = p.dy == nullptr ? nullptr : static_cast<const T*>(p.dy) + offset;
+    in_runs(Pointers<T, 2>{static_cast<const T*>(p.x) + offset, dy}, static_cast<T*>(p.y) + offset, count, run);
+  }
+
+  void channels_last() const {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t o = (n * p.pixels + i) * p.channels;
-      const T *x = static_cast<const T*>(p.x) + o, *dy = static_cast<const T*>(p.dy) + o;
-      T* dx = static_cast<T*>(p.y) + o;
-      const C add = nz == nullptr ? C(0) : C(nz[i]);
-      C sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t c = 0; c < p.channels; ++c) {
-        const C g = f.g(C(dy[c]), C(x[c]), C(s[c]), add, C(bias[c]));
-        dx[c] = T(g * C(s[c]));
-        dscale[c] += g * C(x[c]);
-        db[c] += g;
-        sum += g;
-      }
-      if (dnoise() != nullptr) dnoise()[i] = sum;
+      const C add = noise.empty() ? C(0) : noise[i - begin];
+      C total = 0;
+      pieces((n * p.pixels + i) * p.channels, p.channels, [&](const Pointers<C, 2>& in, C* y, int64_t at, int64_t count) {
+        const C *s = scale.data() + at, *shift = b + at;
+        if (p.dy != nullptr) {
+          total += backward_channels(f, in, y, s, add, shift, dscale + at, db + at, count);
+          return;
+        }
+        const C* x = in[0];
+#pragma omp simd
+        for (int64_t c = 0; c < count; ++c) y[c] = f.value(x[c], s[c], add, shift[c]);
+      });
+      if (dnoise != nullptr) dnoise[i] = total;
     }
   }
 
-  void backward_contiguous() const {
-    const T *s = scale(), *bias = b(), *nz = noise();
-    C* dn = dnoise();
-    if (dn != nullptr) std::fill(dn + begin, dn + end, C(0));
+  void contiguous() const {
+    if (dnoise != nullptr) std::fill(dnoise + begin, dnoise + end, C(0));
     for (int64_t c = 0; c < p.channels; ++c) {
-      const int64_t o = (n * p.channels + c) * p.pixels;
-      const T *x = static_cast<const T*>(p.x) + o, *dy = static_cast<const T*>(p.dy) + o;
-      T* dx = static_cast<T*>(p.y) + o;
-      const C factor = C(s[c]), shift = C(bias[c]);
-      C sum_scale = 0, sum = 0;
-#pragma omp simd reduction(+ : sum_scale, sum)
-      for (int64_t i = begin; i < end; ++i) {
-        const C g = f.g(C(dy[i]), C(x[i]), factor, nz == nullptr ? C(0) : C(nz[i]), shift);
-        dx[i] = T(g * factor);
-        sum_scale += g * C(x[i]);
-        sum += g;
-        if (dn != nullptr) dn[i] += g;
-      }
-      dscale[c] += sum_scale, db[c] += sum;
+      const C s = scale[c], shift = b[c];
+      pieces((n * p.channels + c) * p.pixels + begin, end - begin,
+             [&](const Pointers<C, 2>& in, C* y, int64_t at, int64_t count) {
+               const C *x = in[0], *add = noise_from(at);
+               if (p.dy != nullptr) {
+                 C* dn = dnoise == nullptr ? nullptr : dnoise + begin + at;
+                 return backward_pixels(f, in, y, s, add, shift, dscale[c], db[c], dn, count);
+               }
+#pragma omp simd
+               for (int64_t i = 0; i < count; ++i) y[i] = f.value(x[i], s, add == nullptr ? C(0) : add[i], shift);
+             });
     }
   }
 };
@@ -101,18 +117,16 @@ void loop(const ScaleBiasActParams& p) {
   constexpr int64_t kBlock = 32768;  // elements
   const int64_t step = std::max<int64_t>(1, kBlock / p.channels);  // pixels
   const int64_t blocks = (p.pixels + step - 1) / step;
-  std::vector<C> sums(p.dy == nullptr ? 0 : p.n * blocks * 2 * p.channels);
+  std::vector<C> sums(p.n * blocks * 2 * p.channels);
+  const std::vector<C> b = widened<T>(p.b, p.channels);
   parallel(p.n * blocks, std::min(step, p.pixels) * p.channels, [&](int64_t first, int64_t last) {
     for (int64_t task = first; task < last; ++task) {
       const int64_t n = task / blocks, begin = task % blocks * step, end = std::min(p.pixels, begin + step);
-      C* own = sums.data() + task * 2 * p.channels;
-      const Block<T, A> block{p, {{p.alpha, p.gain, p.clamp}}, n, begin, end, own, own + p.channels};
-      if (p.dy == nullptr) {
-        block.forward();
-      } else if (p.channels_last) {
-        block.backward_channels_last();
+      const Block<T, A> block(p, b.data(), n, begin, end, sums.data() + task * 2 * p.channels);
+      if (p.channels_last) {
+        block.channels_last();
       } else {
-        block.backward_contiguous();
+        block.contiguous();
       }
     }
   });
