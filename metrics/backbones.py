@@ -3,7 +3,9 @@
 Their structure comes from timm and open_clip, which the extra `metrics` installs; their weights are files.
 """
 
+import importlib
 from collections.abc import Mapping
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +33,14 @@ CLIP_FILE = WeightFile(
 )
 
 
+def installed(package: str, network: str) -> ModuleType:
+    """A package of the extra `metrics`, imported. Raises UserError, saying how to install it, if absent."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(f"{network} needs {package}, which is not installed: {_INSTALL}") from error
+
+
 class Backbone(nn.Module):
     """A frozen network whose output is one vector per image: [N, 3, 224, 224] -> {"pool": [N, D]}."""
 
@@ -49,11 +59,7 @@ def dinov2(weights: Mapping[str, Tensor]) -> Backbone:
 
     Raises UserError where timm is absent, RuntimeError for a missing, surplus or misshapen tensor.
     """
-    try:
-        from timm import create_model
-    except ImportError as error:
-        raise UserError(f"dinov2 needs timm: {_INSTALL}") from error
-    net = create_model(
+    net = installed("timm", "dinov2").create_model(
         "vit_large_patch14_dinov2", pretrained=False, num_classes=0, global_pool="token", img_size=SIZE
     )
     state = {name: tensor for name, tensor in weights.items() if name != "mask_token"}  # for training only
@@ -83,11 +89,7 @@ def clip(weights: Mapping[str, Tensor]) -> Backbone:
 
     Raises UserError where open_clip is absent, RuntimeError for a missing, surplus or misshapen tensor.
     """
-    try:
-        from open_clip import create_model
-    except ImportError as error:
-        raise UserError(f"clip needs open_clip: {_INSTALL}") from error
-    net = create_model("ViT-B-32-quickgelu", load_weights=False).visual
+    net = installed("open_clip", "clip").create_model("ViT-B-32-quickgelu", load_weights=False).visual
     prefix = "visual."
     net.load_state_dict({k.removeprefix(prefix): t for k, t in weights.items() if k.startswith(prefix)})
     return Backbone(net.float())

@@ -233,6 +233,7 @@ def dinov2(device: torch.device, given: Weights = None) -> Extractor:
 
     Raises UserError as `weights.find` does, for weights of another network, and where timm is absent.
     """
+    backbones.installed("timm", "dinov2")  # said before a large file is fetched
     heads, preparation = {"pool": backbones.DINOV2_FEATURES}, _preparation(CONVENTIONS["fd-dinov2"])
     file = backbones.DINOV2_FILE
     return _published("dinov2", file, backbones.dinov2, heads, preparation, device, given, batch=8)
@@ -243,6 +244,7 @@ def clip(device: torch.device, given: Weights = None) -> Extractor:
 
     Raises UserError as `weights.find` does, for weights of another network, and where open_clip is absent.
     """
+    backbones.installed("open_clip", "clip")
     heads, preparation = {"pool": backbones.CLIP_FEATURES}, _preparation(CONVENTIONS["clip-fid"])
     file = backbones.CLIP_FILE
     return _published("clip", file, backbones.clip, heads, preparation, device, given, batch=32)

@@ -6,6 +6,7 @@ SCALES: name -> (mean, deviation) per channel; the network sees (x - mean) / dev
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL
@@ -61,17 +62,27 @@ def tf1_bilinear(images: Tensor, size: int) -> Tensor:
 
     The neighbour beyond the last pixel is the last pixel. Arithmetic in float32, across first, as there.
     """
-    x = images.to(torch.float32)
-    for axis in (3, 2):
-        length = x.shape[axis]
-        if length == size:
-            continue
-        place = torch.arange(size, dtype=torch.float32, device=x.device) * (length / size)
-        low = place.floor().long()
-        weight = (place - low).view(-1, *[1] * (3 - axis))
-        near, far = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp_(max=length - 1))
-        x = far.sub_(near).mul_(weight).add_(near)
-    return x
+    if images.shape[2:] == (size, size):
+        return images.to(torch.float32)
+    (top, bottom, down), (left, right, across) = (
+        _neighbours(length, size, images.device) for length in images.shape[2:]
+    )
+    rows = []
+    for row in (top, bottom):
+        picked = (
+            images.index_select(2, row).permute(3, 0, 1, 2).contiguous()
+        )  # [W, N, C, size]: rows innermost
+        near, far = (picked.index_select(0, column).to(torch.float32) for column in (left, right))
+        rows.append(far.sub_(near).mul_(across.view(-1, 1, 1, 1)).add_(near))
+    upper, lower = rows  # [size, N, C, size], transposed
+    return lower.sub_(upper).mul_(down).add_(upper).permute(1, 2, 3, 0)
+
+
+def _neighbours(length: int, size: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each of `size` outputs along an axis: the inputs around it, and the weight of the second."""
+    place = torch.arange(size, dtype=torch.float32, device=device) * (length / size)
+    low = place.floor().long()
+    return low, (low + 1).clamp_(max=length - 1), place - low
 
 
 def bilinear(images: Tensor, size: int) -> Tensor:
@@ -81,21 +92,31 @@ def bilinear(images: Tensor, size: int) -> Tensor:
 
 def pil_bicubic_float(images: Tensor, size: int) -> Tensor:
     """Pillow's bicubic, antialiased, on each channel as a float image; clipped to 0..255, not rounded."""
-    out = np.empty((*images.shape[:2], size, size), dtype=np.float32)
-    for index, image in enumerate(images.to(torch.float32).numpy()):
-        for channel, plane in enumerate(image):
-            out[index, channel] = Image.fromarray(plane).resize((size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(out).clamp_(0, 255)
+
+    def resized(image: np.ndarray) -> np.ndarray:
+        planes = (Image.fromarray(plane) for plane in image)
+        return np.stack([np.asarray(p.resize((size, size), Image.Resampling.BICUBIC)) for p in planes])
+
+    return _each(resized, images.to(torch.float32).numpy()).clamp_(0, 255)
+
+
+def _each(resized: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> Tensor:
+    """`resized` of every image, stacked; in threads, because Pillow works outside of Python's lock."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return torch.from_numpy(np.stack(list(pool.map(resized, images))))
 
 
 def _pil(images: Tensor, width: int, height: int, size: int, filter: Image.Resampling) -> Tensor:
     """8-bit Pillow resize of RGB images to width x height, then the size x size pixels at the centre."""
     left, top = round((width - size) / 2), round((height - size) / 2)
     rows, columns = slice(top, top + size), slice(left, left + size)
-    out = np.empty((len(images), size, size, 3), dtype=np.uint8)
-    for index, image in enumerate(images.permute(0, 2, 3, 1).contiguous().numpy()):
-        out[index] = np.asarray(Image.fromarray(image).resize((width, height), filter))[rows, columns]
-    return torch.from_numpy(out).permute(0, 3, 1, 2).to(torch.float32)
+
+    def resized(image: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(image).resize((width, height), filter))[rows, columns]
+
+    return (
+        _each(resized, images.permute(0, 2, 3, 1).contiguous().numpy()).permute(0, 3, 1, 2).to(torch.float32)
+    )
 
 
 def pil_bicubic(images: Tensor, size: int) -> Tensor:
