@@ -13,7 +13,7 @@ NOT_SANITIZED = ("compiles", "contract", "promises", "threads", "export")
 PASSED, FAILED = 0, 1
 
 
-def tests_of(operators: Iterable[str] = OPERATORS) -> list[Path]:
+def files_of(operators: Iterable[str] = OPERATORS) -> list[Path]:
     """Files of tests/ops that test these operators."""
     files = [build.ROOT / "tests" / "ops" / f"test_{name}.py" for name in operators]
     return [path for path in files if path.is_file()]
@@ -22,7 +22,7 @@ def tests_of(operators: Iterable[str] = OPERATORS) -> list[Path]:
 def run_tests(
     library: Path, files: Iterable[Path], variant: str = "plain", order: str = "forward", *options: str
 ) -> subprocess.CompletedProcess:
-    """pytest with these kernels. Its exit status is PASSED, FAILED, or below 0 where a bug ended the process."""
+    """pytest with these kernels; exit status PASSED, FAILED, or below 0 where a bug ended the process."""
     command = [sys.executable, "-m", "pytest", *files, "--kernels", library, "-q", "-p", "no:cacheprovider"]
     if variant == "asan":
         options = ("-k", " and ".join(f"not {word}" for word in NOT_SANITIZED), *options)

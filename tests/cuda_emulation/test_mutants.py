@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.cuda_emulation import build
-from tests.cuda_emulation.running import FAILED, OPERATORS, PASSED, run_program, run_tests, tests_of
+from tests.cuda_emulation.running import FAILED, OPERATORS, PASSED, files_of, run_program, run_tests
 
 
 class Mutant(NamedTuple):
@@ -114,7 +114,7 @@ def is_found(mutant: Mutant) -> tuple[bool, str]:
         return "ThreadSanitizer: data race" in done.stdout, done.stdout
     variant = {"values": "plain", "memory": "asan"}[mutant.check]
     library = build.library(variant, changed)
-    done = run_tests(library, tests_of([mutant.operator]), variant, "forward", "-x")
+    done = run_tests(library, files_of([mutant.operator]), variant, "forward", "-x")
     assert done.returncode in (PASSED, FAILED) or done.returncode < 0, done.stdout
     if mutant.check == "memory":
         return "AddressSanitizer" in done.stdout or "runtime error" in done.stdout, done.stdout

@@ -1,4 +1,4 @@
-"""nvcc accepts every kernel: no warning, no spilled register, no local memory; vectors move 128 bits at once."""
+"""nvcc accepts every kernel: no warning, no spill, no local memory; vectors move 128 bits at once."""
 
 import re
 

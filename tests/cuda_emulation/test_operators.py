@@ -1,22 +1,22 @@
-"""tests/ops with the real CUDA kernels, emulated: values, derivatives, memory, in several orders of threads."""
+"""tests/ops with the real CUDA kernels, emulated: values, derivatives, memory, orders of threads."""
 
 import pytest
 
 from tests.cuda_emulation import build
-from tests.cuda_emulation.running import PASSED, run_tests, tests_of
+from tests.cuda_emulation.running import PASSED, files_of, run_tests
 
 
 @pytest.mark.parametrize("order", ["forward", "shuffle"])
 def test_operators(order: str) -> None:
-    done = run_tests(build.library("plain"), tests_of(), "plain", order)
+    done = run_tests(build.library("plain"), files_of(), "plain", order)
     assert done.returncode == PASSED, done.stdout[-6000:]
 
 
 def test_operators_under_sanitizers() -> None:
     """No access beyond a tensor or a shared array, none that is misaligned, no other undefined behaviour."""
-    done = run_tests(build.library("asan"), tests_of(), "asan", "forward")
+    done = run_tests(build.library("asan"), files_of(), "asan", "forward")
     assert done.returncode == PASSED, done.stdout[-6000:]
 
 
 def test_every_operator_is_tested() -> None:
-    assert {path.stem for path in tests_of()} == {f"test_{path.stem}" for path in build.SOURCES.glob("*.cu")}
+    assert {path.stem for path in files_of()} == {f"test_{path.stem}" for path in build.SOURCES.glob("*.cu")}
