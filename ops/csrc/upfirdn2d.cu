@@ -1,4 +1,8 @@
-// upfirdn2d on CUDA: one thread an output, for every factor, filter and layout.
+// upfirdn2d on CUDA: three kernels.
+//   channels  channels_last, 4x4 taps: a thread holds 16 bytes of channels of four outputs side by side, so that
+//             neighbours share what it reads; no shared memory but for the taps.
+//   tiles     the networks' other sizes: a tile of one plane in shared memory, 1-D filters in two passes there.
+//   general   every other factor, filter and layout, and float64: a thread an output.
 #include "cuda_common.h"
 #include "upfirdn2d.h"
 
@@ -6,8 +10,9 @@ namespace gan {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kSide = 32;  // outputs along a tile
 
-// Elements in memory order, [batch, height, width, inner]; taps times gain are rounded to float.
+// Elements in memory order, [batch, height, width, inner].
 template <typename T>
 __global__ void __launch_bounds__(kThreads) general_kernel(Upfirdn2dParams p) {
   using C = Compute<T>;
@@ -36,16 +41,185 @@ __global__ void __launch_bounds__(kThreads) general_kernel(Upfirdn2dParams p) {
   }
 }
 
+// The taps of a correlation, times gain, of a filter of K or K x K.
+template <int K>
+__device__ __forceinline__ void load_taps(const Upfirdn2dParams& p, float* taps) {
+  const int i = threadIdx.x;
+  if (i >= (p.separable ? K : K * K)) return;
+  const int row = p.separable ? 0 : fir_index(i / K, K, p.flip), column = fir_index(i % K, K, p.flip);
+  taps[i] = p.f[row * K + column] * p.gain;
+}
+
+// What a thread of the channels kernel computes: kRun outputs from `output` on, which lies on a sample.
+constexpr int kRun = 4, kTaps = 4;
+
+// Outputs by which the first run begins before output 0.
+GAN_HD int run_shift(const FirAxis& a) { return a.up == 2 ? static_cast<int>(a.pad & 1) : 0; }
+
+template <typename T, int Up, int Down>
+__global__ void __launch_bounds__(kThreads) channels_kernel(Upfirdn2dParams p, unsigned vectors, unsigned runs) {
+  constexpr int V = VECTOR<T>, kEach = kTaps / Up, kColumns = ((kRun - 1) * Down + Up - 1) / Up + kEach;
+  CU_SHARED(float, taps, [kTaps * kTaps]);
+  load_taps<kTaps>(p, taps);
+  __syncthreads();
+  const FirAxis &h = p.horizontal, &v = p.vertical;
+  const unsigned item = blockIdx.x * kThreads + threadIdx.x, run = item / vectors, row = run / runs;
+  const int64_t image = row / static_cast<unsigned>(v.out), channel = static_cast<int64_t>(item - run * vectors) * V;
+  if (image >= p.batch) return;
+  const int64_t output = static_cast<int64_t>(run - row * runs) * kRun - run_shift(h);
+  const int64_t column = (output * Down - h.pad) / Up;  // exact
+  const FirWindow w = fir_window(v, row - image * v.out);
+  const T* x = static_cast<const T*>(p.x) + image * v.in * h.in * p.inner + channel;
+  float sum[kRun][V] = {};
+#pragma unroll
+  for (int a = 0; a < kEach; ++a) {
+    const int64_t sy = w.sample + a;
+    if (sy < 0 || sy >= v.in) continue;
+    const float* f = taps + (w.tap + a * Up) * kTaps;
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) {
+      const int64_t sx = column + c;
+      if (sx < 0 || sx >= h.in) continue;
+      const Vec<T, V> value = load_vec<V>(x, (sy * h.in + sx) * p.inner);
+#pragma unroll
+      for (int r = 0; r < kRun; ++r) {
+        const int first = (r * Down + Up - 1) / Up, b = c - first;
+        if (b < 0 || b >= kEach) continue;
+        const float tap = f[first * Up - r * Down + b * Up];
+#pragma unroll
+        for (int k = 0; k < V; ++k) sum[r][k] += tap * load(value[k]);
+      }
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < kRun; ++r) {
+    if (output + r < 0 || output + r >= h.out) continue;
+    Vec<T, V> value;
+#pragma unroll
+    for (int k = 0; k < V; ++k) value[k] = store<T>(sum[r][k]);
+    store_vec<V>(static_cast<T*>(p.y) + channel, (static_cast<int64_t>(row) * h.out + output + r) * p.inner, value);
+  }
+}
+
+// Sizes of a tile for K taps: kSide x kRows outputs from kWidth x kHeight samples.
+template <int Up, int Down, int K>
+struct Tile {
+  static constexpr int kRows = Down == 4 ? 8 : kSide;
+  static constexpr int kWidth = ((kSide - 1) * Down + K - 1) / Up + 1;
+  static constexpr int kHeight = ((kRows - 1) * Down + K - 1) / Up + 1;
+};
+
+template <typename T, int Up, int Down, int K, bool Separable>
+__global__ void __launch_bounds__(kThreads) tile_kernel(Upfirdn2dParams p, unsigned across, unsigned tiles) {
+  using Size = Tile<Up, Down, K>;
+  constexpr int kEach = K / Up, kStep = kThreads / kSide;
+  CU_SHARED(float, taps, [Separable ? K : K * K]);
+  CU_SHARED(float, samples, [Size::kHeight][Size::kWidth]);
+  CU_SHARED(float, sums, [Separable ? Size::kHeight : 1][kSide]);
+  const FirAxis &h = p.horizontal, &v = p.vertical;
+  const int64_t plane = blockIdx.x / tiles, image = plane / p.inner;
+  const unsigned tile = blockIdx.x % tiles;
+  const int64_t left = static_cast<int64_t>(tile % across) * kSide;
+  const int64_t top = static_cast<int64_t>(tile / across) * Size::kRows;
+  const int64_t x0 = fir_window(h, left).sample, y0 = fir_window(v, top).sample;
+  const T* x = static_cast<const T*>(p.x) + image * v.in * h.in * p.inner + (plane - image * p.inner);
+  load_taps<K>(p, taps);
+  for (int i = threadIdx.x; i < Size::kHeight * Size::kWidth; i += kThreads) {
+    const int64_t sy = y0 + i / Size::kWidth, sx = x0 + i % Size::kWidth;
+    const bool inside = sy >= 0 && sy < v.in && sx >= 0 && sx < h.in;
+    samples[i / Size::kWidth][i % Size::kWidth] = inside ? load(x[(sy * h.in + sx) * p.inner]) : 0.0f;
+  }
+  __syncthreads();
+  const int column = threadIdx.x % kSide, first = threadIdx.x / kSide;
+  const FirWindow wx = fir_window(h, left + column);
+  const int sx = static_cast<int>(wx.sample - x0);
+  if (Separable) {
+    for (int row = first; row < Size::kHeight; row += kStep) {
+      float sum = 0;
+#pragma unroll
+      for (int b = 0; b < kEach; ++b) sum += taps[wx.tap + b * Up] * samples[row][sx + b];
+      sums[row][column] = sum;
+    }
+    __syncthreads();
+  }
+  if (left + column >= h.out) return;
+  T* y = static_cast<T*>(p.y) + image * v.out * h.out * p.inner + (plane - image * p.inner);
+  for (int row = first; row < Size::kRows && top + row < v.out; row += kStep) {
+    const FirWindow wy = fir_window(v, top + row);
+    const int sy = static_cast<int>(wy.sample - y0);
+    float sum = 0;
+#pragma unroll
+    for (int a = 0; a < kEach; ++a) {
+      const int ty = wy.tap + a * Up;
+      if (Separable) {
+        sum += taps[ty] * sums[sy + a][column];
+      } else {
+#pragma unroll
+        for (int b = 0; b < kEach; ++b) sum += taps[ty * K + wx.tap + b * Up] * samples[sy + a][sx + b];
+      }
+    }
+    y[((top + row) * h.out + left + column) * p.inner] = store<T>(sum);
+  }
+}
+
+template <typename T>
+int launch_general(const Upfirdn2dParams& p, void* stream) {
+  const int64_t count = p.batch * p.vertical.out * p.horizontal.out * p.inner;
+  CU_LAUNCH((general_kernel<T>), grid_size(count, kThreads, 1 << 16), kThreads, 0, stream, p);
+  return launch_status();
+}
+
+constexpr int64_t kMost = 0x7fffffff;  // threads and blocks that 32-bit numbers count
+
+template <typename T, int Up, int Down, int K, bool Separable>
+int launch_tiles(const Upfirdn2dParams& p, void* stream) {
+  constexpr int kRows = Tile<Up, Down, K>::kRows;
+  const int64_t across = (p.horizontal.out + kSide - 1) / kSide;
+  const int64_t tiles = across * ((p.vertical.out + kRows - 1) / kRows), blocks = tiles * p.batch * p.inner;
+  if (blocks > kMost) return launch_general<T>(p, stream);
+  CU_LAUNCH((tile_kernel<T, Up, Down, K, Separable>), static_cast<unsigned>(blocks), kThreads, 0, stream, p,
+            static_cast<unsigned>(across), static_cast<unsigned>(tiles));
+  return launch_status();
+}
+
+template <typename T, int Up, int Down>
+int launch_4x4(const Upfirdn2dParams& p, void* stream) {
+  constexpr int V = VECTOR<T>;
+  const int64_t vectors = p.inner / V, runs = (p.horizontal.out + run_shift(p.horizontal) + kRun - 1) / kRun;
+  const int64_t items = p.batch * p.vertical.out * runs * vectors;
+  if (p.inner % V != 0 || !aligned(p.x) || !aligned(p.y) || items > kMost - kThreads) {
+    return launch_tiles<T, Up, Down, kTaps, false>(p, stream);
+  }
+  CU_LAUNCH((channels_kernel<T, Up, Down>), grid_size(items, kThreads), kThreads, 0, stream, p,
+            static_cast<unsigned>(vectors), static_cast<unsigned>(runs));
+  return launch_status();
+}
+
+template <typename T>
+int launch(const Upfirdn2dParams& p, void* stream) {
+  const FirAxis &h = p.horizontal, &v = p.vertical;
+  const bool alike = h.up == v.up && h.down == v.down && h.taps == v.taps;
+  auto are = [&](int taps, int up, int down) { return alike && h.taps == taps && h.up == up && h.down == down; };
+  if (!p.separable && are(4, 1, 1)) return launch_4x4<T, 1, 1>(p, stream);
+  if (!p.separable && are(4, 2, 1)) return launch_4x4<T, 2, 1>(p, stream);
+  if (!p.separable && are(4, 1, 2)) return launch_4x4<T, 1, 2>(p, stream);
+  if (p.separable && are(12, 1, 1)) return launch_tiles<T, 1, 1, 12, true>(p, stream);
+  if (p.separable && are(12, 2, 1)) return launch_tiles<T, 2, 1, 12, true>(p, stream);
+  if (p.separable && are(12, 1, 2)) return launch_tiles<T, 1, 2, 12, true>(p, stream);
+  if (p.separable && are(12, 4, 1)) return launch_tiles<T, 4, 1, 12, true>(p, stream);
+  if (p.separable && are(12, 1, 4)) return launch_tiles<T, 1, 4, 12, true>(p, stream);
+  return launch_general<T>(p, stream);
+}
+
+template <>
+int launch<double>(const Upfirdn2dParams& p, void* stream) {
+  return launch_general<double>(p, stream);
+}
+
 }  // namespace
 
 int upfirdn2d_cuda(Dtype dtype, const Upfirdn2dParams& p, void* stream) {
-  const int64_t count = p.batch * p.vertical.out * p.horizontal.out * p.inner;
-  const unsigned blocks = grid_size(count, kThreads, 1 << 16);
-  return dispatch(dtype, [&](auto t) {
-    using T = typename decltype(t)::type;
-    CU_LAUNCH((general_kernel<T>), blocks, kThreads, 0, stream, p);
-    return launch_status();
-  });
+  return dispatch(dtype, [&](auto t) { return launch<typename decltype(t)::type>(p, stream); });
 }
 
 }  // namespace gan
