@@ -1,0 +1,164 @@
+"""Spectral normalisation of weights: W / sigma(W), sigma the largest singular value by power iteration.
+
+Miyato et al. 2018 (https://arxiv.org/abs/1802.05957), algorithm 1. The weight is seen as the matrix
+[rows, rest] whose rows run along one of its axes. Buffers, numbers and gradients are those of
+torch.nn.utils.parametrizations.spectral_norm, so that either reads the other's state.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from ops.library import derivative, fused
+
+_FIRST_STEPS = 15  # before training, from random vectors
+
+
+def power_iteration(
+    weight: Tensor, u: Tensor, v: Tensor, dim: int = 0, steps: int = 1, eps: float = 1e-12
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`steps` times u = normalize(W v), v = normalize(W^T u); then sigma = u^T W v.
+
+    The gradient of sigma is u v^T: u and v are constants. normalize(a) = a / max(|a|, eps).
+
+    Args:
+        weight: at least two axes, not empty. Not copied if contiguous or, with dim = 0, channels_last.
+        u: [weight.shape[dim]].
+        v: [product of the other sizes], in the order of the weight's axes.
+        dim: the axis of the rows.
+        steps: 0 leaves u and v as they are.
+        eps: least norm that is divided by.
+
+    Returns:
+        u, v and sigma [], new tensors of the weight's dtype.
+
+    Raises:
+        ValueError: shapes that do not fit, or a negative number of steps.
+    """
+    if weight.ndim < 2 or not -weight.ndim <= dim < weight.ndim or weight.numel() == 0:
+        raise ValueError(f"weight must have two axes or more, among them {dim}; got {list(weight.shape)}")
+    if steps < 0:
+        raise ValueError(f"steps must be >= 0; got {steps}")
+    dim = dim % weight.ndim
+    rows, rest = weight.shape[dim], weight.numel() // weight.shape[dim]
+    if u.shape != (rows,) or v.shape != (rest,):
+        raise ValueError(f"u, v must be [{rows}], [{rest}]; got {list(u.shape)}, {list(v.shape)}")
+    u, v = u.detach().to(weight.dtype), v.detach().to(weight.dtype)
+    if not fused(weight):
+        return power_iteration_ref(weight, u, v, dim, steps, eps)
+    if dim or weight.is_contiguous() or not weight.is_contiguous(memory_format=torch.channels_last):
+        return torch.ops.gan.power_iteration(weight, u, v, dim, steps, eps)
+    # The columns in the order of memory: [in, kh, kw] becomes [kh, kw, in].
+    v = v.view(weight.shape[1:]).movedim(0, -1).reshape(-1)
+    u, v, sigma = torch.ops.gan.power_iteration(weight.movedim(1, -1), u, v, 0, steps, eps)
+    return u, v.view(*weight.shape[2:], -1).movedim(-1, 0).reshape(-1), sigma
+
+
+def power_iteration_ref(
+    weight: Tensor, u: Tensor, v: Tensor, dim: int, steps: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The definition, in plain PyTorch: any device, any order of derivative."""
+    matrix = weight.movedim(dim, 0).flatten(1)
+    u, v = u.clone(), v.clone()
+    with torch.no_grad():
+        for _ in range(steps):
+            u = F.normalize(matrix.mv(v), dim=0, eps=eps)
+            v = F.normalize(matrix.T.mv(u), dim=0, eps=eps)
+    return u, v, u.dot(matrix.mv(v))
+
+
+class SpectralNorm(nn.Module):
+    """Parametrization W -> W / sigma(W); in training mode every call moves u and v on.
+
+    Attributes:
+        _u, _v: [rows], [rest], named as torch names them; none for a weight with one axis, which is divided
+            by its norm.
+    """
+
+    def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
+        """Random u and v, moved on 15 times.
+
+        Raises:
+            ValueError: an axis that the weight does not have, or less than one iteration.
+        """
+        super().__init__()
+        if not -weight.ndim <= dim < weight.ndim:
+            raise ValueError(f"dim must be an axis of the weight, which has {weight.ndim}; got {dim}")
+        if n_power_iterations < 1:
+            raise ValueError(f"n_power_iterations must be >= 1; got {n_power_iterations}")
+        self.n_power_iterations, self.dim, self.eps = n_power_iterations, dim % weight.ndim, eps
+        if weight.ndim > 1:
+            weight = weight.detach()
+            sizes = (weight.shape[dim], weight.numel() // weight.shape[dim])
+            u, v = (F.normalize(weight.new_empty(size).normal_(), dim=0, eps=eps) for size in sizes)
+            u, v, _ = power_iteration(weight, u, v, dim, _FIRST_STEPS, eps)
+            self.register_buffer("_u", u)
+            self.register_buffer("_v", v)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """W / sigma(W), differentiable twice."""
+        if weight.ndim == 1:
+            return F.normalize(weight, dim=0, eps=self.eps)
+        steps = self.n_power_iterations if self.training else 0
+        u, v, sigma = power_iteration(weight, self._u, self._v, self.dim, steps, self.eps)
+        if self.training:
+            with torch.no_grad():
+                self._u.copy_(u)
+                self._v.copy_(v)
+        return weight * sigma.reciprocal()  # its backward has fewer passes over the weight than that of /
+
+    @torch.no_grad()
+    def sigma(self, weight: Tensor) -> Tensor:
+        """[]: the estimate that W is divided by, with u and v as they are."""
+        if weight.ndim == 1:
+            return torch.linalg.vector_norm(weight).clamp(min=self.eps)
+        return power_iteration(weight, self._u, self._v, self.dim, 0, self.eps)[2]
+
+
+def spectral_norm(
+    module: nn.Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12
+) -> nn.Module:
+    """`module` with its weight `name` divided by its largest singular value from now on.
+
+    Rows run along the axis of outputs: the first one, of transposed convolutions the second.
+    """
+    transposed = isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
+    norm = SpectralNorm(getattr(module, name), n_power_iterations, dim=int(transposed), eps=eps)
+    parametrize.register_parametrization(module, name, norm)
+    return module
+
+
+def sigma(module: nn.Module, name: str = "weight") -> Tensor:
+    """[]: the present estimate of the largest singular value of a weight under `spectral_norm`, for logging.
+
+    Raises:
+        ValueError: the weight is not spectrally normalised as the first of its parametrizations.
+    """
+    steps = module.parametrizations[name] if parametrize.is_parametrized(module, name) else [None]
+    if not isinstance(steps[0], SpectralNorm):
+        raise ValueError(f"{type(module).__name__}.{name} has no spectral norm")
+    return steps[0].sigma(steps.original)
+
+
+def _keep(ctx, inputs, output):
+    weight, _, _, ctx.dim, *_ = inputs
+    u, v, _ = output
+    ctx.mark_non_differentiable(u, v)
+    ctx.save_for_backward(u, v)
+    ctx.shape = weight.shape
+
+
+def _backward(ctx, _, __, dsigma):
+    u, v = ctx.saved_tensors
+    rest = [size for axis, size in enumerate(ctx.shape) if axis != ctx.dim]
+    dweight = torch.outer(dsigma * u, v).view(-1, *rest).movedim(0, ctx.dim)
+    return dweight, *[None] * 5
+
+
+derivative(
+    "power_iteration",
+    fake=lambda weight, u, v, *_: (torch.empty_like(u), torch.empty_like(v), weight.new_empty(())),
+    setup_context=_keep,
+    backward=_backward,
+)
