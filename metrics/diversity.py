@@ -140,15 +140,20 @@ def _similarity(a: Tensor, b: Tensor, value_range: float) -> tuple[Tensor, Tenso
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Gaussian mean of every window that lies inside."""
-    channels = x.shape[1]
-    for axis in (2, 3):
-        size = min(_WINDOW, x.shape[axis])
-        offsets = torch.arange(size, dtype=x.dtype, device=x.device) - (size - 1) / 2
-        taps = (-(offsets**2) / (2 * (_SIGMA * size / _WINDOW) ** 2)).exp()
-        kernel = (taps / taps.sum()).view((1, 1, size, 1) if axis == 2 else (1, 1, 1, size))
-        x = F.conv2d(x, kernel.expand(channels, -1, -1, -1), groups=channels)
-    return x
+    """Gaussian mean of every window that lies inside, rows and columns as products with band matrices."""
+    rows, columns = (_band(size).to(x) for size in x.shape[2:])
+    return rows @ x @ columns.T
+
+
+def _band(size: int) -> Tensor:
+    """[places of the window, size], float64: row i holds the window's weights from column i on."""
+    window = min(_WINDOW, size)
+    offsets = torch.arange(window, dtype=torch.float64) - (window - 1) / 2
+    taps = (-(offsets**2) / (2 * (_SIGMA * window / _WINDOW) ** 2)).exp()
+    band = torch.zeros(size - window + 1, size, dtype=torch.float64)
+    for place, row in enumerate(band):
+        row[place : place + window] = taps / taps.sum()
+    return band
 
 
 def _unit(rows: Tensor) -> Tensor:
