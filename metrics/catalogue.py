@@ -52,6 +52,7 @@ def own(features: str) -> Spec:
         fakes=2_000,
         unit=DISTANCE,
         better="lower",
+        bootstrap=True,
         convention=OWN,
     )
 
@@ -64,13 +65,24 @@ def frechet(inputs: Inputs) -> float:
     return frechet_distance(real, fake, ddof=inputs.convention.ddof)
 
 
-@metric(Spec(features="inception", head="pool", keep="moments", unit=DISTANCE, better="lower"))
+@metric(
+    Spec(features="inception", head="pool", keep="moments", unit=DISTANCE, better="lower", bootstrap=True)
+)
 def fid(inputs: Inputs) -> dict[str, float]:
     """Frechet Inception Distance: fit of fakes against fit of all reals (Heusel et al. 2017)."""
     return {"fid": frechet(inputs)}
 
 
-@metric(Spec(features="inception", head="pool", keep="bank", unit="squared kernel distance", better="lower"))
+@metric(
+    Spec(
+        features="inception",
+        head="pool",
+        keep="bank",
+        unit="squared kernel distance",
+        better="lower",
+        bootstrap=True,
+    )
+)
 def kid(inputs: Inputs) -> dict[str, Score]:
     """Kernel Inception Distance, 100 subsets of 1,000, with its standard error (Binkowski et al. 2018)."""
     found = kernel_distance(inputs.real.features, inputs.fake.features, seed=inputs.seed)
@@ -85,6 +97,7 @@ def kid(inputs: Inputs) -> dict[str, Score]:
         scores="each",
         unit="effective classes, 1 to 1008",
         better="higher",
+        bootstrap=True,
     )
 )
 def inception(inputs: Inputs) -> dict[str, Score]:
@@ -121,6 +134,7 @@ def dc(inputs: Inputs) -> dict[str, float]:
         keep="moments",
         unit=DISTANCE,
         better="lower",
+        bootstrap=True,
         convention="fd-dinov2",
     )
 )
@@ -136,6 +150,7 @@ def fd_dinov2(inputs: Inputs) -> dict[str, float]:
         keep="moments",
         unit=DISTANCE,
         better="lower",
+        bootstrap=True,
         convention="clip-fid",
     )
 )

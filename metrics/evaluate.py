@@ -4,7 +4,6 @@ Letters: N images, C channels (1 or 3), H rows, W columns, D features.
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,8 @@ from metrics.images import Images, Source, as_images, length, shares
 from metrics.measure import Statistic, Store, measure
 from metrics.networks import Networks
 from metrics.plan import DEFAULT, Item, plan
-from metrics.registry import Inputs, Score
+from metrics.records import score
+from metrics.registry import Inputs
 
 # ("real", "fake" or the name of a metric of the generator, number of images just measured)
 Progress = Callable[[str, int], None]
@@ -41,6 +41,7 @@ def evaluate(
     data_sha256: str | None = None,
     classes: Sequence[str] = (),
     generator: nn.Module | None = None,
+    bootstrap: int = 0,
     networks: Networks | None = None,
     progress: Progress | None = None,
 ) -> list[dict]:
@@ -55,15 +56,16 @@ def evaluate(
     data_sha256: fingerprint of the real images, by which their statistics are cached (then `real` may stay
     untouched); None digests their pixels instead and caches nothing.
     classes: names of the classes, for metrics by class. generator: for metrics of the generator itself.
+    bootstrap: draws for an interval of each number whose metric allows it; 0 for none.
     networks: feature networks to use; None builds them, on the CPU, from the published weights.
     Returns one record per number with keys metric, label, value, convention, detector, detector_sha256,
-    num_real, num_fake, seed, kimg, data_sha256, and error where the metric knows its spread. Of several
+    num_real, num_fake, seed, kimg, data_sha256, and error or interval where they are known. Of several
     processes (`gan.distributed`) all must call this; rank 0 gets the records, the same as a single process.
     Raises UsageError for an unknown metric; UserError for too few images, absent weights (before any image is
     drawn), or images of other than 1 or 3 channels; TypeError for other than uint8.
     """
     real, fake = as_images(real), as_images(fake)
-    items = plan(metrics, convention, num_fakes, length(real, None))
+    items = plan(metrics, convention, num_fakes, length(real, None), bootstrap)
     if generator is None and (whole := [i.name for i in items if i.spec.scores == "generator"]):
         raise UserError(f"{whole[0]} needs a model, not only its images")
     progress = progress or (lambda stage, count: None)
@@ -108,51 +110,6 @@ def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn
     """The networks of a plan, built. UserError if the weights of one are not there."""
     names = dict.fromkeys(item.extractor for item in items if item.extractor)
     return {name: networks[name] for name in names}
-
-
-def score(
-    item: Item,
-    inputs: Inputs,
-    alone: Inputs | None = None,
-    *,
-    network: Extractor | nn.Module | None,
-    variant: str = "",
-) -> list[dict]:
-    """Records of one metric, without what is common to all; `alone`: of the reals, if it rates sets alone.
-
-    Raises UserError where the images are too few or otherwise not what the metric can be given.
-    """
-    try:
-        found = [
-            (name, value, _count(inputs.real), _count(inputs.fake, inputs))
-            for name, value in item.function(inputs).items()
-        ]
-        if alone:
-            found += [
-                (f"{name}/real", value, _count(alone.fake, alone), 0)
-                for name, value in item.function(alone).items()
-            ]
-    except ValueError as error:  # of the pure functions: too few images, and the like
-        raise UserError(f"{item.name}: {error}") from error
-    records = []
-    for name, value, num_real, num_fake in found:
-        value = value if isinstance(value, Score) else Score(value)
-        num_real, num_fake = value.counts or (num_real, num_fake)
-        known = value.error is not None and math.isfinite(value.error)
-        records.append(
-            {
-                "metric": name,
-                "label": item.label(name, num_real, num_fake, variant),
-                "value": value.value,
-                **({"error": value.error} if known else {}),
-                "convention": item.described(network, variant),
-                "detector": network and getattr(network, "name", item.extractor),
-                "detector_sha256": network and network.sha256,
-                "num_real": num_real,
-                "num_fake": num_fake,
-            }
-        )
-    return records
 
 
 def _measure_reals(
@@ -201,15 +158,6 @@ def _measure_fakes(
                 f"only {store.count:,} generated images of {s.limit:,}; ask for no more than there are"
             )
     return stores
-
-
-def _count(store: Store | None, inputs: Inputs | None = None) -> int:
-    """Images in a store; without one, those of `inputs`."""
-    if store is not None:
-        return store.count
-    if inputs is None:
-        return 0
-    return inputs.count if inputs.pixels is None else len(inputs.pixels)
 
 
 def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) -> Tensor:

@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -69,6 +69,13 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Images per call of the generator.",
 )
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation; 1 is none.")
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=2),
+    default=None,
+    metavar="DRAWS",
+    help="Add a 95 % interval, from so many draws, to numbers that allow it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")
 @click.option(
     "--list",
@@ -91,6 +98,7 @@ def command(
     num_fakes: int | None,
     batch: int,
     psi: float,
+    bootstrap: int | None,
     as_json: bool,
     device: str,
     seed: int,
@@ -114,11 +122,13 @@ def command(
     items = plan(names, convention)  # refuse a misspelt name before anything is loaded
     files = weight_files(weights, [item.extractor for item in items if item.extractor])
     with distributed.group(), contextlib.closing(open_dataset(data)) as dataset, _spoken_warnings():
+        options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
+        drawn = {"batch": batch, "psi": psi}
         networks = Networks(pick_device(device, distributed.local_rank()), files)
         if images is not None:
-            records = _score_images(images, dataset, names, convention, num_fakes, networks)
+            records = _score_images(images, dataset, names, options, networks)
         else:
-            records = _score_model(model, dataset, names, convention, num_fakes, batch, networks, psi, seed)
+            records = _score_model(model, dataset, names, {**options, "seed": seed, **drawn}, networks)
         if distributed.rank():
             return
     if as_json:
@@ -131,32 +141,19 @@ def _score_model(
     model: str,
     dataset: "ImageDataset",
     metrics: Sequence[str],
-    convention: str,
-    num_fakes: int | None,
-    batch: int,
+    options: dict[str, Any],
     networks: "Networks",
-    psi: float,
-    seed: int,
 ) -> list[dict]:
-    """Score a saved model and add the records to its run."""
+    """Score a saved model and add the records to its run. options: as `score` has them."""
     from gan import checkpoint
 
     folder = checkpoint.resolve(model)
     saved = checkpoint.read(folder)
-    with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as report:
-        records = score(
-            saved.generator(networks.device),
-            dataset,
-            metrics,
-            convention=convention,
-            num_fakes=num_fakes,
-            seed=seed,
-            kimg=saved.kimg,
-            batch=batch,
-            psi=psi,
-            networks=networks,
-            progress=report,
-        )
+    fakes = fake_count(metrics, options["convention"], options["num_fakes"], len(dataset))
+    with _bars(len(dataset), fakes) as report:
+        generator = saved.generator(networks.device)
+        more = {"kimg": saved.kimg, "networks": networks, "progress": report}
+        records = score(generator, dataset, metrics, **options, **more)
     append_records(folder, records)
     return records
 
@@ -165,23 +162,21 @@ def _score_images(
     path: str,
     dataset: "ImageDataset",
     metrics: Sequence[str],
-    convention: str,
-    num_fakes: int | None,
+    options: dict[str, Any],
     networks: "Networks",
 ) -> list[dict]:
-    """Score the images of a folder or zip, all of them or the first `num_fakes`."""
+    """Score the images of a folder or zip, all of them or the first num_fakes."""
     from metrics import evaluate
     from training.data.archive import open_dataset
 
     with contextlib.closing(open_dataset(path)) as shown:
-        count = len(shown) if num_fakes is None else num_fakes
+        count = len(shown) if options["num_fakes"] is None else options["num_fakes"]
         with _bars(len(dataset), count) as report:
             return evaluate(
                 DatasetImages(dataset),
                 DatasetImages(shown),
                 metrics,
-                convention=convention,
-                num_fakes=count,
+                **{**options, "num_fakes": count},
                 data_sha256=dataset.sha256,
                 classes=dataset.classes,
                 networks=networks,
@@ -209,11 +204,11 @@ def _bars(reals: int, fakes: int) -> Iterator["Progress"]:
 
 @contextlib.contextmanager
 def _spoken_warnings() -> Iterator[None]:
-    """Print Python warnings raised inside as one line each on stderr, at the end."""
+    """Print Python warnings raised inside as one line each, once, on stderr at the end."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             yield
         finally:
-            for warning in caught:
-                click.echo(f"gan: warning: {warning.message}", err=True)
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
+                click.echo(f"gan: warning: {message}", err=True)

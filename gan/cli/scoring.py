@@ -81,13 +81,14 @@ def score(
     convention: str = "nv",
     batch: int = BATCH,
     psi: float = 1.0,
+    bootstrap: int = 0,
     networks: "Networks | None" = None,
     progress: "Progress | None" = None,
 ) -> list[dict]:
     """Score images of seeds seed, seed + 1, ... against the whole data set.
 
-    metrics, convention: as `metrics.evaluate` has them. num_fakes: None is each metric's own number. kimg: of
-    the weights, only recorded. progress: called with "real" or "fake" and the number of images just measured.
+    metrics, convention, bootstrap: as `metrics.evaluate` has them. num_fakes: None is each metric's own.
+    kimg: of the weights, only recorded. progress: called with what is measured and how many more of it.
     A psi other than 1 is added to the convention. A conditional model draws the class of each seed from the
     labels of the data set.
     Returns records as `metrics.evaluate` does. Raises what it raises, and UserError if the model has classes
@@ -110,6 +111,7 @@ def score(
         data_sha256=dataset.sha256,
         classes=dataset.classes,
         generator=generator,
+        bootstrap=bootstrap,
         networks=networks or Networks(next(generator.parameters()).device),
         progress=progress,
     )
@@ -217,8 +219,14 @@ def format_table(records: Sequence[dict]) -> str:
 
 
 def _value(record: dict) -> str:
-    digits = [record["value"], *([record["error"]] if record.get("error") is not None else [])]
-    return " +- ".join(f"{x:.2f}" if x >= 1 else f"{x:.4g}" for x in digits)
+    text = " +- ".join(_digits(record[key]) for key in ("value", "error") if key in record)
+    if "interval" in record:
+        text += f" [{' to '.join(map(_digits, record['interval']))}]"
+    return text
+
+
+def _digits(x: float) -> str:
+    return f"{x:.2f}" if x >= 10 else f"{x:.4g}"
 
 
 def _counts(record: dict) -> str:

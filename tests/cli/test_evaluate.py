@@ -176,6 +176,15 @@ def test_a_model_with_classes_needs_labels(dataset, monkeypatch):
         score(generator_config(c_dim=2).build(), dataset, ["fd-untrained"], **options)
 
 
+def test_interval_is_printed(run_folder, tiny_zip):
+    (record,) = records_of(
+        run("--model", run_folder, "--data", tiny_zip, *UNTRAINED, "--bootstrap", 20, "--json")
+    )
+    assert record["bootstrap_draws"] == 20 and record["interval"][0] < record["interval"][1]
+    low, high = (f"{x:.4g}" for x in record["interval"])
+    assert format_table([record]).count(f"[{low} to {high}]") == 1
+
+
 def test_images_of_a_data_set_are_read_in_order(dataset):
     images = DatasetImages(dataset, limit=30)
     assert len(images) == 30 and images.labels == [i % 4 for i in range(30)]

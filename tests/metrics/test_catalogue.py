@@ -128,6 +128,20 @@ def test_inception_score_rates_both_sets():
     assert 1 <= fake["value"] < real["value"] and real["error"] > 0  # dark fakes are all alike
 
 
+def test_bootstrap_adds_intervals_where_images_may_be_drawn_twice():
+    plain, found = score("fid", "is", "pr", "kid"), score("fid", "is", "pr", "kid", bootstrap=40)
+    assert plain.keys() == found.keys()
+    for label, record in found.items():
+        assert record["value"] == pytest.approx(plain[label]["value"], rel=1e-9)
+        if record["metric"] in ("precision", "recall"):
+            assert "interval" not in record
+            continue
+        low, high = record["interval"]
+        assert low < high and record["bootstrap_draws"] == 40
+        assert low < record["value"] + record["interval_bias"] < high
+    assert score("fid", bootstrap=40)["fid[nv-160-full]"] == found["fid[nv-160-full]"]  # seeded
+
+
 def test_classes_are_scored_apart():
     real = ArrayImages(pictures(), labels=[0] * 100 + [1] * 69 + [2])
     fake = ArrayImages(pictures(seed=1), labels=[0] * 60 + [1] * 110)

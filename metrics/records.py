@@ -1,0 +1,68 @@
+"""From what a metric asked for to records: each number with its label and provenance."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from gan.errors import UserError
+from metrics.features import Bank, Extractor, Moments
+from metrics.intervals import as_asked, interval
+from metrics.plan import Item
+from metrics.registry import Inputs, Score
+
+
+def score(
+    item: Item,
+    inputs: Inputs,
+    alone: Inputs | None = None,
+    *,
+    network: Extractor | nn.Module | None,
+    variant: str = "",
+) -> list[dict]:
+    """Records of one metric, without what is common to all; `alone`: of the reals, if it rates sets alone.
+
+    Raises UserError where the images are too few or otherwise not what the metric can be given.
+    """
+    try:
+        rows = list(_numbers(item, inputs))
+        if alone:  # the set that is rated is real
+            rows += [
+                (f"{name}/real", found, (fake, real), more)
+                for name, found, (real, fake), more in _numbers(item, alone)
+            ]
+    except ValueError as error:  # of the pure functions: too few images, and the like
+        raise UserError(f"{item.name}: {error}") from error
+    return [
+        {
+            "metric": name,
+            "label": item.label(name, *counts, variant),
+            "value": found.value,
+            **more,
+            "convention": item.described(network, variant),
+            "detector": network and getattr(network, "name", item.extractor),
+            "detector_sha256": network and network.sha256,
+            "num_real": counts[0],
+            "num_fake": counts[1],
+        }
+        for name, found, counts, more in rows
+    ]
+
+
+def _numbers(item: Item, inputs: Inputs) -> Iterator[tuple[str, Score, tuple[int, int], dict[str, Any]]]:
+    """(name, value, counts of reals and fakes, what else is known) of each number of a metric."""
+    counts = _count(inputs.real), _count(inputs.fake)
+    if inputs.fake is None:
+        counts = 0, inputs.count if inputs.pixels is None else len(inputs.pixels)
+    for name, value in item.function(as_asked(item, inputs) if item.draws else inputs).items():
+        found = value if isinstance(value, Score) else Score(value)
+        known = found.error is not None and math.isfinite(found.error)
+        more = {"error": found.error} if known else {}
+        if item.draws:
+            more |= interval(item, inputs, name, item.draws)
+        yield name, found, found.counts or counts, more
+
+
+def _count(store: Moments | Bank | None) -> int:
+    return 0 if store is None else store.count
