@@ -179,6 +179,7 @@ def _pixels(item: Item, source: Images | Iterable[Tensor]) -> Tensor:
 
 def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> dict[str, str]:
     return {
+        "format": "2",  # of the stores' states: 2 has sum32
         "data_sha256": data_sha256,
         "detector": extractor.name,
         "detector_sha256": extractor.sha256,

@@ -43,11 +43,12 @@ class Item(NamedTuple):
     def label(self, name: str, num_real: int, num_fake: int, variant: str) -> str:
         """fid[nv-50k-full]: name, convention, number of fakes, reals, variant; what a number is quoted with.
 
-        The reals are "full", because all are taken; a count of 0 is left out.
+        The reals are "full" where all are taken; a count of 0 is left out.
         """
         parts = [self.convention.name] if self.spec.convention is None else []
         parts += [short(num_fake)] if num_fake else []
-        parts += ["full"] if num_real else []
+        reals = short(num_real) if self.spec.scores == "pixels" else "full"
+        parts += [reals] if num_real else []
         parts += [variant] if variant else []
         return f"{name}[{'-'.join(parts)}]"
 

@@ -121,6 +121,12 @@ def test_fid_is_the_distance_under_each_convention():
     assert len(set(values.values())) == 4 and values["stu"] == pytest.approx(values["pf"], rel=1e-4)
 
 
+def test_a_set_that_is_not_taken_whole_is_not_called_full():
+    found = score("lpips-diversity", num_fakes=50)
+    assert found.keys() == {"lpips-diversity[50]", "lpips-diversity/real[50]"}
+    assert found["lpips-diversity/real[50]"]["num_real"] == 50
+
+
 def test_inception_score_rates_both_sets():
     found = score("is", fake=pictures(seed=1, high=2))
     fake, real = found["is[nv-160]"], found["is/real[nv-full]"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan.errors import UsageError, UserError
-from metrics import METRICS, evaluate, frechet_distance
+from metrics import METRICS, cache, evaluate, frechet_distance
 from metrics.extractors import EXTRACTORS
 from metrics.images import BATCH, rebatch
 from metrics.measure import Statistic, measure
@@ -130,6 +130,15 @@ def test_real_statistics_are_cached(place):
     assert score([real], [fake], data_sha256="ab") == first  # damaged: measured again
     with pytest.raises(UserError, match="against 0 real"):
         score(iter(()), [fake], data_sha256="cd")
+
+
+def test_an_entry_of_an_earlier_version_is_passed_over():
+    real, fake = pictures(), pictures(seed=1)
+    extractor = EXTRACTORS["untrained"](torch.device("cpu"))
+    key = {"data_sha256": "ab", "detector": "untrained", "detector_sha256": extractor.sha256}
+    key |= {"convention": extractor.convention, "head": "pool", "keep": "moments"}
+    cache.store(key, {"count": torch.tensor([5])})
+    assert score([real], [fake], data_sha256="ab") == score([real], [fake]) | {"data_sha256": "ab"}
 
 
 def test_without_a_fingerprint_pixels_identify_the_data(place):
