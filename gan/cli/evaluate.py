@@ -3,12 +3,22 @@
 import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gan.cli.common import debug_option, device_option, echo_json, pick_device, progress, seed_option
-from gan.cli.scoring import BATCH, DatasetImages, append_records, fake_count, format_table, score
+from gan.cli.scoring import (
+    BATCH,
+    DatasetImages,
+    GeneratedImages,
+    append_records,
+    drawn_labels,
+    fake_count,
+    format_table,
+    score,
+)
 from gan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +86,12 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     metavar="DRAWS",
     help="Add a 95 % interval, from so many draws, to numbers that allow it.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Also write a page of the fakes that are nearest to copies of real images.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")
 @click.option(
     "--list",
@@ -99,6 +115,7 @@ def command(
     batch: int,
     psi: float,
     bootstrap: int | None,
+    report: Path | None,
     as_json: bool,
     device: str,
     seed: int,
@@ -129,6 +146,8 @@ def command(
             records = _score_images(images, dataset, names, options, networks)
         else:
             records = _score_model(model, dataset, names, {**options, "seed": seed, **drawn}, networks)
+        if report:
+            _report(report, model, images, dataset, num_fakes, networks, drawn, seed)
         if distributed.rank():
             return
     if as_json:
@@ -182,6 +201,32 @@ def _score_images(
                 networks=networks,
                 progress=report,
             )
+
+
+def _report(
+    out: Path,
+    model: str | None,
+    images: str | None,
+    dataset: "ImageDataset",
+    num_fakes: int | None,
+    networks: "Networks",
+    drawn: dict[str, Any],
+    seed: int,
+) -> None:
+    """Write the page of near copies: of the images, or of the model's first ones (2,000 unless told)."""
+    from gan import checkpoint
+    from gan.cli.copies import write_page
+    from training.data.archive import open_dataset
+
+    real = DatasetImages(dataset)
+    if images is not None:
+        with contextlib.closing(open_dataset(images, use_labels=False)) as shown:
+            write_page(out, real, DatasetImages(shown, num_fakes), networks)
+        return
+    generator = checkpoint.read(checkpoint.resolve(model)).generator(networks.device)
+    seeds = range(seed, seed + (num_fakes or 2_000))
+    labels = drawn_labels(dataset, seeds, generator.c_dim) if generator.c_dim else None
+    write_page(out, real, GeneratedImages(generator, seeds, labels, **drawn), networks)
 
 
 @contextlib.contextmanager

@@ -185,6 +185,19 @@ def test_interval_is_printed(run_folder, tiny_zip):
     assert format_table([record]).count(f"[{low} to {high}]") == 1
 
 
+def test_report_shows_copies_first(tiny_zip, run_folder, tmp_path, monkeypatch):
+    """Images of the data set itself are copies; those of an untrained model are not."""
+    monkeypatch.setattr("gan.cli.copies.NETWORK", "untrained")
+    page, other = tmp_path / "copies.html", tmp_path / "model.html"
+    shown = ("--images", tiny_zip, "--data", tiny_zip, *UNTRAINED[:2], "--num-fakes", 30)
+    assert run(*shown, "--report", page).exit_code == 0
+    assert run("--model", run_folder, "--data", tiny_zip, *UNTRAINED, "--report", other).exit_code == 0
+    text = page.read_text()
+    assert "30 fakes against 40 real images" in text and " 0.0 % of the fakes" in text
+    assert text.count("<img") == 24 * 4 and text.count(": 0.000</p>") == 24
+    assert "70 fakes against" in other.read_text() and ": 0.000</p>" not in other.read_text()
+
+
 def test_images_of_a_data_set_are_read_in_order(dataset):
     images = DatasetImages(dataset, limit=30)
     assert len(images) == 30 and images.labels == [i % 4 for i in range(30)]
