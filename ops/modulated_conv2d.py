@@ -1,6 +1,7 @@
 """Modulated convolution of StyleGAN2 (Karras et al. 2020, section 2.2, equations 1 to 3)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ops.bias_act import bias_act
@@ -67,8 +68,41 @@ def modulated_conv2d(
     return scale_bias_act(x, scale, noise, b, act, alpha, gain, clamp)
 
 
+def prenormalized_modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    demodulate: bool = True,
+    padding: int | tuple[int, int] = 0,
+    input_gain: Tensor | None = None,
+) -> Tensor:
+    """Modulated convolution of StyleGAN3 (Karras et al. 2021, appendix D.1) -> [N, out, H', W'].
+
+    Before demodulation, weights are brought to unit mean square per output channel and styles to unit mean
+    square over the batch, so that both stay within the range of half types.
+
+    Args:
+        x: [N, in, H, W].
+        weight: [out, in, kh, kw].
+        styles: [N, in].
+        demodulate: as in `modulated_conv2d`, after that normalisation; False leaves both out.
+        padding: zeros on both sides, one number or (rows, columns).
+        input_gain: factor of every input channel after demodulation: [], [in] or [N, in].
+    """
+    scale = None
+    if demodulate:
+        weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
+        styles = styles * styles.square().mean().rsqrt()
+        energy = weight.square().sum(dim=(2, 3))  # [out, in]
+        scale = (styles.square() @ energy.T + EPSILON).rsqrt()  # [N, out]
+    if input_gain is not None:
+        styles = styles * input_gain
+    x = F.conv2d(scale_bias_act(x, styles), weight.to(x.dtype), padding=padding)
+    return x if scale is None else scale_bias_act(x, scale)
+
+
 def _per_sample(x: Tensor, weight: Tensor) -> Tensor:
-    """1x1 convolution with weights [N, out, in] per sample: [N, in, H, W] -> [N, out, H, W], laid out as x."""
+    """1x1 convolution, weights [N, out, in] per sample: [N, in, H, W] -> [N, out, H, W], in its layout."""
     n, _, h, w = x.shape
     if x.is_contiguous():
         return (weight @ x.flatten(2)).view(n, -1, h, w)

@@ -1,5 +1,6 @@
 """Adapters of the operator files: value, gradient and second order of every op."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 import ops
 from gan.layers import minibatch_std, normalize_2nd_moment
+from gan.lowpass import lowpass
 from tests.golden.case import Case, Comparison, Family, FormatError, described
 from tests.golden.derivatives import derivatives
 
@@ -68,6 +70,26 @@ def check_filtered_lrelu(case: Case) -> Iterator[Comparison]:
     yield from _check(case, op, ("x", "b"), FILTERED)
 
 
+def check_prenormalized(case: Case) -> Iterator[Comparison]:
+    padding = case.parameter("padding")
+    padding = tuple(padding) if isinstance(padding, list) else padding
+    fixed = {"demodulate": case.parameter("demodulate"), "padding": padding}
+
+    def op(x: Tensor, w: Tensor, s: Tensor, input_gain: Tensor | None = None) -> Tensor:
+        return ops.prenormalized_modulated_conv2d(x, w, s, input_gain=input_gain, **fixed)
+
+    yield from _check(case, op, ("x", "w", "s", "input_gain"), EXACT)
+
+
+def check_lowpass(case: Case) -> Iterator[Comparison]:
+    names = ("numtaps", "cutoff", "width", "fs", "radial")
+    f = lowpass(*(case.parameter(name) for name in names))
+    if case.meta.get("result", "").startswith("identity"):
+        yield Comparison("no filter", 0.0 if f is None else math.inf, FILTERED)
+    else:
+        yield from case.compare({"f": f}, FILTERED)
+
+
 def check_minibatch_std(case: Case) -> Iterator[Comparison]:
     op = partial(minibatch_std, group=case.parameter("group_size"), channels=case.parameter("num_channels"))
     yield from _check(case, op, ("x",), EXACT)
@@ -106,7 +128,7 @@ FAMILIES = (  # the first that recognises a case takes it
     ),
     Family("minibatch_std", described("group_size", "num_channels"), check_minibatch_std),
     Family("normalize_2nd_moment", described("dim", "eps"), check_normalize_2nd_moment),
-    Family("StyleGAN3 modulated convolution", described("demodulate", "input_gain_kind")),
+    Family("prenormalized_modulated_conv2d", described("demodulate", "input_gain_kind"), check_prenormalized),
     Family("filtered leaky ReLU", described("fu_kind", "fd_kind"), check_filtered_lrelu),
-    Family("StyleGAN3 filter design", described("numtaps", "cutoff")),
+    Family("StyleGAN3 filter design", described("numtaps", "cutoff"), check_lowpass),
 )

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 PATTERNS = {  # file -> its cases that are shipped
-    "net_sg2_g_ada.npz": ["*"],
-    "net_sg2_d_ada.npz": ["*"],
-    "net_sg2_g_sg3repo.npz": ["resnet_c5"],  # another activation, no noise, two image channels
-    "net_sg2_d_sg3repo.npz": ["orig_c5"],  # frozen layers, no minibatch statistics
+    "net_sg2_g_ada.npz": ["ada_resnet_c5"],
+    "net_sg2_d_ada.npz": ["ada_skip_c5"],
+    "net_sg2_g_sg3repo.npz": ["skip_c5", "resnet_c5"],  # one without noise and with two image channels
+    "net_sg2_d_sg3repo.npz": ["resnet_c5", "orig_c5"],  # one with frozen layers, no minibatch statistics
+    "net_sg3_g.npz": ["r_c5", "t_res16"],
     "losses.npz": ["*"],
     "metrics.npz": [
         *("fid_*", "kid_*", "is_*", "pr_*", "slerp_*", "pplfilter_*", "pplG", "pplsampler_[12]"),
@@ -27,13 +28,13 @@ PATTERNS = {  # file -> its cases that are shipped
     "ops_bias_act.npz": ["c0?0", "c0?3", "c0?6"],
     "ops_upfirdn2d.npz": ["c0?[159]"],
     "ops_resample.npz": ["c0[01]1", "c007", "c019", "c02[49]", "c03[1357]", "c041"],
-    "ops_conv2d_resample.npz": ["c00[269]", "c01[269]", "c02[35]"],
+    "ops_conv2d_resample.npz": ["c00[26]", "c01[29]", "c02[35]"],
     "ops_modconv_sg2.npz": [
-        "c00[28]",
-        "c01[012]",
-        "h*",
-    ],  # c011: tiny weights, where the epsilon of demodulation shows
-    "ops_small.npz": ["mbstd00[0245]", "norm2nd*"],
+        *("c00[28]", "c01[012]", "h*")  # c011: tiny weights, where the epsilon of demodulation shows
+    ],
+    "ops_modconv_sg3.npz": ["c00[35]"],
+    "ops_filtered_lrelu.npz": ["c00[1357]", "c013"],
+    "ops_small.npz": ["mbstd00[0245]", "norm2nd*", "lowpass00[0-367]"],
 }
 FIRST_ROWS = {"inception.npz": ["32x32"]}  # files without metadata -> their cases of which one row is shipped
 

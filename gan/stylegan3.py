@@ -1,0 +1,235 @@
+"""StyleGAN3 generator, translation- or rotation-equivariant (Karras et al. 2021), with the published names.
+
+Its usual discriminator is StyleGAN2's.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan.layers import Linear
+from gan.lowpass import Band, bands, lowpass
+from gan.mapping import MappingConfig, MappingNetwork
+from ops import filtered_lrelu, prenormalized_modulated_conv2d
+
+Noise = Literal["const", "random", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Everything that shapes the generator; the defaults are configuration T. For R see the preset.
+
+    resolution: power of two >= 16.  channels: of the image.  c_dim: classes, 0 if unconditional.
+    channel_base, channel_max: a layer of cut-off f has min(channel_base / 2 / f, channel_max) channels.
+    layers: convolutions before ToRGB.  critical: how many of the last are critically sampled.
+    first_cutoff, first_stopband: of layer 0, in cycles per image.  last_stopband_rel: of the last layer, in
+    units of its cut-off.  margin: pixels around the image.  output_scale: factor of the result.
+    conv_kernel: 3, or 1 for rotation equivariance.  filter_size: taps per resampling factor.
+    lrelu_upsampling: how much finer the non-linearity is sampled.  radial_filters: downsample alike in all
+    directions.  conv_clamp: largest activation, None for no limit.  magnitude_beta: decay per batch of the
+    running mean square of each layer's input.
+    """
+
+    type: Literal["stylegan3"] = "stylegan3"
+    resolution: int = 256
+    channels: int = 3
+    c_dim: int = 0
+    z_dim: int = 512
+    w_dim: int = 512
+    channel_base: int = 32768
+    channel_max: int = 512
+    layers: int = 14
+    critical: int = 2
+    first_cutoff: float = 2.0
+    first_stopband: float = 2**2.1
+    last_stopband_rel: float = 2**0.3
+    margin: int = 10
+    output_scale: float = 0.25
+    conv_kernel: int = 3
+    filter_size: int = 6
+    lrelu_upsampling: int = 2
+    radial_filters: bool = False
+    conv_clamp: float | None = 256.0
+    magnitude_beta: float = 0.999
+    mapping: MappingConfig = field(default_factory=lambda: MappingConfig(layers=2))
+
+    def __post_init__(self):
+        if self.resolution < 16 or self.resolution & (self.resolution - 1):
+            raise ValueError(f"resolution must be a power of two >= 16; got {self.resolution}")
+        if not 0 < self.critical < self.layers:
+            raise ValueError(f"critical must be between 1 and layers - 1; got {self.critical}")
+        if self.conv_kernel not in (1, 3):
+            raise ValueError(f"conv_kernel must be 1 or 3; got {self.conv_kernel}")
+
+    def bands(self) -> list[Band]:
+        """What each layer's signal may hold, ToRGB's last."""
+        return bands(
+            resolution=self.resolution,
+            layers=self.layers,
+            critical=self.critical,
+            first_cutoff=self.first_cutoff,
+            first_stopband=self.first_stopband,
+            last_stopband_rel=self.last_stopband_rel,
+            margin=self.margin,
+            channel_base=self.channel_base,
+            channel_max=self.channel_max,
+            channels=self.channels,
+        )
+
+    def build(self) -> "Generator":
+        """A freshly initialised generator; draws from torch's global random state."""
+        return Generator(self)
+
+
+class SynthesisInput(nn.Module):
+    """Fourier features, moved and turned by w: [N, w_dim] -> [N, channels, size, size].
+
+    transform: buffer [3, 3], the inverse of what a user does to the image: output to input coordinates, in
+    units of the image's side, origin at its centre.
+    """
+
+    def __init__(self, w_dim: int, band: Band):
+        super().__init__()
+        self.band = band
+        angle, radius = 2 * np.pi * torch.rand(band.channels), band.cutoff * torch.rand(band.channels).sqrt()
+        self.weight = nn.Parameter(torch.randn(band.channels, band.channels))
+        self.affine = Linear(w_dim, 4)
+        with torch.no_grad():  # at first w neither turns nor moves
+            self.affine.weight.zero_()
+            self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        self.register_buffer("transform", torch.eye(3))
+        self.register_buffer("freqs", torch.stack([angle.cos(), angle.sin()], dim=1) * radius[:, None])
+        self.register_buffer("phases", torch.rand(band.channels) - 0.5)
+
+    def forward(self, w: Tensor) -> Tensor:
+        band, moved = self.band, self._placement(w)
+        phases = self.phases + moved[:, :2, 2] @ self.freqs.T  # [N, C]
+        freqs = self.freqs @ moved[:, :2, :2]  # [N, C, 2]
+        excess = (freqs.norm(dim=2) - band.cutoff) / (band.rate / 2 - band.cutoff)
+        amplitude = (1 - excess).clamp(0, 1)  # [N, C]: waves too fine for the grid fade out
+        pixels = torch.arange(band.size, device=w.device, dtype=w.dtype)
+        at = ((pixels + 0.5) / band.size - 0.5) * (band.size / band.rate)  # of both axes
+        x, y = freqs[:, :, :1, None] * at, freqs[:, :, 1:, None] * at[:, None]  # [N, C, 1, W], [N, C, H, 1]
+        waves = torch.sin(2 * np.pi * (x + y + phases[:, :, None, None])) * amplitude[:, :, None, None]
+        mix = self.weight / self.weight.shape[1] ** 0.5
+        return F.conv2d(waves, mix[:, :, None, None])
+
+    def _placement(self, w: Tensor) -> Tensor:
+        """Turn, then move, then `transform`: [N, 3, 3]."""
+        t = self.affine(w)
+        c, s, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
+        zero, one = torch.zeros_like(c), torch.ones_like(c)
+        turn = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], dim=1).view(-1, 3, 3)
+        move = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], dim=1).view(-1, 3, 3)
+        return turn @ move @ self.transform
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated convolution and alias-free leaky ReLU: [N, in, s, s] -> [N, out, s', s'].
+
+    previous, band: what its input and its result may hold.  last: ToRGB, which is linear.
+    """
+
+    def __init__(self, config: GeneratorConfig, previous: Band, band: Band, *, critical: bool, last: bool):
+        super().__init__()
+        self.last, self.clamp, self.beta = last, config.conv_clamp, config.magnitude_beta
+        kernel = 1 if last else config.conv_kernel
+        rate = max(previous.rate, band.rate) * (1 if last else config.lrelu_upsampling)
+        self.up, self.down = rate // previous.rate, rate // band.rate
+        taps = [1 if last or factor == 1 else config.filter_size * factor for factor in (self.up, self.down)]
+        radial = config.radial_filters and not critical
+        up_filter = lowpass(taps[0], previous.cutoff, previous.half_width * 2, rate)
+        down_filter = lowpass(taps[1], band.cutoff, band.half_width * 2, rate, radial)
+        total = (band.size - 1) * self.down + 1 - (previous.size + kernel - 1) * self.up + sum(taps) - 2
+        low = (total + self.up) // 2
+        self.conv_padding, self.padding = kernel - 1, (low, total - low, low, total - low)
+        self.affine = Linear(config.w_dim, previous.channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(band.channels, previous.channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(band.channels))
+        self.register_buffer("magnitude_ema", torch.ones([]))
+        self.register_buffer("up_filter", up_filter)
+        self.register_buffer("down_filter", down_filter)
+
+    def forward(self, x: Tensor, w: Tensor, update_emas: bool = False) -> Tensor:
+        if update_emas:
+            mean_square = x.detach().square().mean().to(self.magnitude_ema)
+            self.magnitude_ema.copy_(mean_square.lerp(self.magnitude_ema, self.beta))
+        styles = self.affine(w)
+        if self.last:
+            styles = styles / self.weight.shape[1] ** 0.5
+        x = prenormalized_modulated_conv2d(
+            x, self.weight, styles, not self.last, self.conv_padding, self.magnitude_ema.rsqrt()
+        )
+        gain, slope = (1.0, 1.0) if self.last else (2**0.5, 0.2)
+        return filtered_lrelu(
+            x,
+            self.up_filter,
+            self.down_filter,
+            self.bias,
+            self.up,
+            self.down,
+            self.padding,
+            gain=gain,
+            slope=slope,
+            clamp=self.clamp,
+        )
+
+
+class SynthesisNetwork(nn.Module):
+    """ws [N, num_ws, w_dim] -> image [N, channels, resolution, resolution], about [-1, 1]."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        plan = config.bands()
+        self.output_scale, self.num_ws = config.output_scale, config.layers + 2
+        self.input = SynthesisInput(config.w_dim, plan[0])
+        self.layers: list[str] = []
+        for index, band in enumerate(plan):
+            critical, last = index >= config.layers - config.critical, index == config.layers
+            layer = SynthesisLayer(config, plan[max(index - 1, 0)], band, critical=critical, last=last)
+            self.layers.append(f"L{index}_{band.size}_{band.channels}")
+            self.add_module(self.layers[-1], layer)
+
+    def forward(self, ws: Tensor, noise: Noise = "const", update_emas: bool = False) -> Tensor:
+        """noise: accepted for all generators; this one has none.
+
+        update_emas: move the running mean squares of the layers' inputs towards this batch.
+        """
+        ws = ws.to(self.input.weight.dtype)
+        x = self.input(ws[:, 0])
+        for index, name in enumerate(self.layers):
+            x = getattr(self, name)(x, ws[:, index + 1], update_emas)
+        return x * self.output_scale
+
+
+class Generator(nn.Module):
+    """z, c -> image; `mapping` and `synthesis` are its two halves."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        self.resolution, self.channels = config.resolution, config.channels
+        self.synthesis = SynthesisNetwork(config)
+        self.num_ws = self.synthesis.num_ws
+        self.mapping = MappingNetwork(
+            config.mapping, z_dim=config.z_dim, c_dim=config.c_dim, w_dim=config.w_dim, num_ws=self.num_ws
+        )
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        psi: float = 1.0,
+        psi_cutoff: int | None = None,
+        noise: Noise = "const",
+    ) -> Tensor:
+        """z [N, z_dim], c one-hot [N, c_dim] -> [N, channels, resolution, resolution], about [-1, 1].
+
+        psi, psi_cutoff: truncation, see `MappingNetwork.forward`.
+        """
+        return self.synthesis(self.mapping(z, c, psi, psi_cutoff), noise)
