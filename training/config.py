@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from gan.architectures import discriminator_config, generator_config
 from gan.config import from_dict, load_yaml, override
@@ -12,6 +12,20 @@ from gan.errors import UsageError, unknown
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from training.losses import LOSSES
 from training.schedules import default_r1_gamma
+
+
+@runtime_checkable
+class HasStyles(Protocol):
+    """Config of a generator with a style space, of w_dim values a layer."""
+
+    w_dim: int
+
+
+@runtime_checkable
+class ComparesSamples(Protocol):
+    """Config of a discriminator with minibatch statistics over groups of samples (None: the whole batch)."""
+
+    mbstd_group: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +120,21 @@ class RunConfig:
         at_least(self, 1, "batch", "snapshot_ticks")
         if self.kimg <= 0 or self.tick_kimg <= 0:
             raise ValueError(f"kimg and tick_kimg must be > 0; got {self.kimg} and {self.tick_kimg}")
-        group = self.discriminator.mbstd_group
-        if group is not None and self.batch % min(group, self.batch):
-            raise ValueError(f"batch {self.batch} must be a multiple of discriminator.mbstd_group {group}")
+        check_networks(self)
+
+
+def check_networks(config: RunConfig) -> None:
+    """ValueError for settings that the chosen networks have no use for, or cannot follow."""
+    generator, discriminator, loss = config.generator, config.discriminator, config.loss
+    if not isinstance(generator, HasStyles):
+        for name in ("path_length_weight", "style_mixing"):
+            if getattr(loss, name):
+                reason = f"needs a style space, which generator.type {generator.type} lacks"
+                raise ValueError(f"loss.{name} {reason}: set it to 0")
+    if isinstance(discriminator, ComparesSamples):
+        group = discriminator.mbstd_group
+        if group is not None and config.batch % min(group, config.batch):
+            raise ValueError(f"batch {config.batch} must be a multiple of discriminator.mbstd_group {group}")
 
 
 def at_least(config: object, minimum: int, *names: str) -> None:
@@ -144,7 +170,7 @@ def fit(config: RunConfig, *, resolution: int, channels: int, classes: int) -> R
     """
     shape = [f"resolution={resolution}", f"channels={channels}", f"c_dim={classes}"]
     shapes = [f"{network}.{item}" for network in ("generator", "discriminator") for item in shape]
-    if config.discriminator.mbstd_group is None:  # the whole batch
+    if isinstance(config.discriminator, ComparesSamples) and config.discriminator.mbstd_group is None:
         shapes.append(f"discriminator.mbstd_group={config.batch}")
     config = override(config, shapes)
     if config.loss.r1_gamma is None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan.latents import mix
+from gan.sampling import has_styles
 from training.losses import LOSSES
 from training.losses.penalties import path_length, r1_penalty
 from training.schedules import decay
@@ -28,11 +29,11 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
 
     Args:
         real: [N, C, H, W] in [-1, 1].
-        c: one-hot labels of `real` [N, c_dim], or None. Fakes take the same labels, shuffled.
+        c: one-hot labels of `real` [N, c_dim], or None. Fakes take the same labels, see `fake_labels`.
     """
     loss, step = state.config.loss, state.step
     seed_step(state.config.seed, state.nimg)
-    terms = g_main(state, len(real), c)
+    terms = g_main(state, real, c)
     if loss.path_length_weight and step % loss.path_length_interval == 0:
         terms |= g_path_length(state, len(real), c)
     terms |= d_main(state, real, c)
@@ -41,13 +42,16 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     return terms
 
 
-def g_main(state: TrainState, batch: int, c: Tensor | None) -> Terms:
-    """Adversarial loss of the generator; also moves the running mean of w."""
-    c = shuffled(c)
+def g_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
+    """Adversarial loss of the generator; also moves the running mean of w. `real` counts in pairs only."""
+    adversarial = LOSSES[state.config.loss.name]
+    real_logits, c_fake = None, fake_labels(state, c)
+    if adversarial.paired:
+        with torch.no_grad():
+            real_logits = state.discriminator(real, c)
     with training(state.generator):
-        ws = draw_ws(state, batch, c, update_w_avg=True)
-        logits = state.discriminator(state.generator.synthesis(ws, noise="random"), c)
-        loss = LOSSES[state.config.loss.name].generator(logits).mean()
+        fake = draw_fakes(state, len(real), c_fake, update_w_avg=True)
+        loss = adversarial.generator(real_logits, state.discriminator(fake, c_fake)).mean()
         loss.backward()
     return {"loss/g": loss.detach(), "grad_norm/g": update(state.optimizer_g)}
 
@@ -71,9 +75,9 @@ def g_path_length(state: TrainState, batch: int, c: Tensor | None) -> Terms:
 
 def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     """Adversarial loss of the discriminator on reals and fresh fakes."""
-    c_fake = shuffled(c)
+    c_fake = fake_labels(state, c)
     with torch.no_grad():
-        fake = state.generator.synthesis(draw_ws(state, len(real), c_fake), noise="random")
+        fake = draw_fakes(state, len(real), c_fake)
     with training(state.discriminator):
         labels = None if c is None else interleaved(c_fake, c)
         fake_logits, real_logits = state.discriminator(interleaved(fake, real), labels).view(-1, 2).unbind(1)
@@ -102,17 +106,28 @@ def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     return {"r1": penalty.detach().mean()}
 
 
+def draw_fakes(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
+    """Images [batch, C, H, W] of fresh z, from a generator with or without a style space."""
+    if has_styles(state.generator):
+        return state.generator.synthesis(draw_ws(state, batch, c, update_w_avg), noise="random")
+    return state.generator(draw_z(state, batch), c)
+
+
 def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
     """ws [batch, num_ws, w_dim] of fresh z, with style mixing at the configured probability."""
     generator, probability = state.generator, state.config.loss.style_mixing
-    z = torch.randn(batch, generator.z_dim, device=state.path_mean.device)
-    ws = generator.mapping(z, c)
+    ws = generator.mapping(draw_z(state, batch), c)
     if update_w_avg:
         generator.mapping.update_w_avg(ws[:, 0])
     if probability and torch.rand([]) < probability:
         start = int(torch.randint(1, generator.num_ws, []))
-        ws = mix(ws, generator.mapping(torch.randn_like(z), c), start)
+        ws = mix(ws, generator.mapping(draw_z(state, batch), c), start)
     return ws
+
+
+def draw_z(state: TrainState, batch: int) -> Tensor:
+    """Unit normal [batch, z_dim]."""
+    return torch.randn(batch, state.generator.z_dim, device=state.path_mean.device)
 
 
 def interleaved(a: Tensor, b: Tensor) -> Tensor:
@@ -122,6 +137,11 @@ def interleaved(a: Tensor, b: Tensor) -> Tensor:
     modulo the number of groups, which is even here, so they never mix the two.
     """
     return torch.stack([a, b], dim=1).flatten(0, 1)
+
+
+def fake_labels(state: TrainState, c: Tensor | None) -> Tensor | None:
+    """The labels of the fakes: those of the reals, in random order unless the loss pairs the two."""
+    return c if LOSSES[state.config.loss.name].paired else shuffled(c)
 
 
 def shuffled(c: Tensor | None) -> Tensor | None:

@@ -19,7 +19,7 @@ def check_adversarial(case: Case) -> Iterator[Comparison]:
     logits = {key: case.tensor(key).requires_grad_() for key in ("fake_logits", "real_logits") if key in case}
     columns = {key: tensor[:, None] for key, tensor in logits.items()}  # [N, 1], as networks return them
     if case.parameter("phase") == "Gmain":
-        loss = generator_loss(columns["fake_logits"])
+        loss = generator_loss(None, columns["fake_logits"])
         logits = {"fake_logits": logits["fake_logits"]}
     else:
         loss = discriminator_loss(columns["real_logits"], columns["fake_logits"])

@@ -1,10 +1,13 @@
 """Run configuration: presets, the fit to a data set, refusals."""
 
+from dataclasses import dataclass
+
 import pytest
 
+from gan.architectures import ARCHITECTURES, Architecture
 from gan.config import dumps_yaml, from_dict, override
 from gan.errors import UsageError
-from training.config import RunConfig, fit, load_preset, preset_names
+from training.config import LossConfig, RunConfig, fit, load_preset, preset_names
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -43,6 +46,29 @@ def test_fit_shapes_both_networks_and_fills_gamma():
 def test_mistakes_name_key_and_remedy(assignment, message):
     with pytest.raises(UsageError, match=message):
         override(RunConfig(), [assignment])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """Either network, without a style space and without minibatch statistics."""
+
+    type: str = "plain"
+    resolution: int = 32
+    channels: int = 3
+    c_dim: int = 0
+
+
+def test_networks_without_styles_or_minibatch_statistics(monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "plain", Architecture(Plain, Plain))
+    config = RunConfig(batch=6, generator=Plain(), discriminator=Plain())
+    config = fit(config, resolution=16, channels=1, classes=2)
+    assert config.generator == config.discriminator == Plain(resolution=16, channels=1, c_dim=2)
+
+
+@pytest.mark.parametrize("setting", ["path_length_weight", "style_mixing"])
+def test_style_settings_without_a_style_space_are_refused(setting):
+    with pytest.raises(ValueError, match=f"loss.{setting} needs a style space.*plain.*set it to 0"):
+        RunConfig(generator=Plain(), loss=LossConfig(**{setting: 0.5}))
 
 
 def test_unknown_preset_names_the_nearest():

@@ -1,10 +1,13 @@
 """One training step: who learns from what, lazy phases, labels, broken gradients."""
 
+import math
+
 import pytest
 import torch
 
 from gan.config import override
 from training.config import RunConfig, fit
+from training.losses import LOSSES
 from training.state import create
 from training.step import d_main, d_r1, g_main, interleaved, train_step, update
 
@@ -35,7 +38,7 @@ def moved(network, before):
 def test_each_phase_moves_only_its_network():
     state, real = tiny_state(), torch.rand(4, 3, 8, 8) * 2 - 1
     g, d = weights(state.generator), weights(state.discriminator)
-    g_main(state, 4, None)
+    g_main(state, real, None)
     assert any(moved(state.generator, g)) and not any(moved(state.discriminator, d))
     g = weights(state.generator)
     d_main(state, real, None)
@@ -93,6 +96,53 @@ def test_conditional_step_and_style_mixing_run():
     state = tiny_state("loss.style_mixing=1", classes=3)
     terms = train_step(state, torch.rand(4, 3, 8, 8), torch.eye(3)[[0, 1, 2, 0]])
     assert {"loss/g", "loss/d", "r1", "diversity"} <= terms.keys()
+
+
+class Plain(torch.nn.Module):
+    """A generator without a style space: G(z, c) only."""
+
+    z_dim, num_ws = 4, 0
+
+    def __init__(self, c_dim):
+        super().__init__()
+        self.c_dim = c_dim
+        self.linear = torch.nn.Linear(4 + c_dim, 3 * 8 * 8)
+
+    def forward(self, z, c=None):
+        return self.linear(z if c is None else torch.cat([z, c], dim=1)).view(-1, 3, 8, 8)
+
+
+def plain_state(*assignments, classes=0):
+    state = tiny_state(*assignments, classes=classes)
+    state.generator = Plain(classes).requires_grad_(False)
+    state.optimizer_g = torch.optim.Adam(state.generator.parameters(), lr=0.01)
+    return state
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_trains_a_generator_without_styles(name):
+    state, c = plain_state(f"loss.name={name}", classes=3), torch.eye(3)[[0, 1, 2, 0]]
+    before = weights(state.generator), weights(state.discriminator)
+    terms = train_step(state, torch.rand(4, 3, 8, 8), c)
+    assert all(moved(state.generator, before[0])) and any(moved(state.discriminator, before[1]))
+    assert all(torch.isfinite(value) for value in terms.values())
+
+
+def test_a_paired_loss_sets_fakes_against_reals_of_their_label():
+    state, seen = plain_state("loss.name=relativistic", classes=3), []
+    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    c = torch.eye(3)[[0, 1, 2, 0]]
+    for _ in range(5):
+        g_main(state, torch.rand(4, 3, 8, 8), c)
+        d_main(state, torch.rand(4, 3, 8, 8), c)
+    for labels in seen:
+        assert torch.equal(labels, c if len(labels) == 4 else c.repeat_interleave(2, dim=0))
+
+
+def test_the_generator_of_a_paired_loss_starts_at_log_2():
+    state = plain_state("loss.name=relativistic", "optimizer_g.lr=0")
+    torch.nn.init.zeros_(state.discriminator.b4.out.weight)
+    assert g_main(state, torch.rand(4, 3, 8, 8), None)["loss/g"].item() == pytest.approx(math.log(2))
 
 
 def test_broken_gradients_become_finite():

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def generator_loss(fake_logits: Tensor) -> Tensor:
+def generator_loss(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
     """-log sigmoid(D(fake)) = softplus(-D(fake)), per sample."""
     return F.softplus(-fake_logits)
 
