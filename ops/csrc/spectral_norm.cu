@@ -33,8 +33,8 @@ __device__ __forceinline__ void block_sums(C& a, C& b) {
 
 template <typename C>
 __device__ __forceinline__ C inverse_norm(C squares, double eps) {
-  const C norm = sqrt(squares), least = C(eps);
-  return C(1) / (norm > least ? norm : least);
+  const C least = C(eps) * C(eps);
+  return rsqrt(squares > least ? squares : least);
 }
 
 // Where column `column` of row 0 lies in the weight.
@@ -108,7 +108,9 @@ __global__ void __launch_bounds__(kFinish) finish_kernel(SpectralNormParams p) {
   for (int64_t r = threadIdx.x; r < p.rows; r += kFinish) left += product[r] * (still ? load(u[r]) : product[r]);
   for (int64_t i = threadIdx.x; !still && i < rest; i += kFinish) right += transposed[i] * transposed[i];
   block_sums<kFinish>(left, right);
-  const C of_u = inverse_norm(left, p.eps), of_v = inverse_norm(right, p.eps);
+  C of_u, of_v = C(0);
+#pragma unroll 1  // the slow path of a root only once in the code: two of them spill registers in float64
+  for (int k = 0; k < 2; ++k) of_u = of_v, of_v = inverse_norm(k == 0 ? left : right, p.eps);
   for (int64_t r = threadIdx.x; r < p.rows; r += kFinish) new_u[r] = still ? u[r] : store<T>(product[r] * of_u);
   for (int64_t i = threadIdx.x; i < rest; i += kFinish) new_v[i] = still ? v[i] : store<T>(transposed[i] * of_v);
   if (threadIdx.x == 0) *static_cast<T*>(p.sigma) = store<T>(still ? left : right * of_v);

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -193,10 +194,10 @@ def compiled(unit: Unit, command: list, version: str, *, log: bool = False) -> P
     product = CACHE / f"{unit.source.stem}-{digest}.o"
     with _made_once(product) as staging:
         if staging:
-            source = staging.with_suffix(unit.source.suffix)  # a copy: the file may change meanwhile
-            source.write_text(text, encoding="utf-8")
-            said = _run([*command, *unit.flags, f"-I{unit.source.parent}", "-c", source, "-o", staging])
-            source.unlink()
+            with tempfile.TemporaryDirectory() as folder:  # a copy: the file may change meanwhile
+                source = Path(folder) / unit.source.name
+                source.write_text(text, encoding="utf-8")
+                said = _run([*command, *unit.flags, f"-I{unit.source.parent}", "-c", source, "-o", staging])
             if log:
                 product.with_suffix(".log").write_text(said, encoding="utf-8")
     return product

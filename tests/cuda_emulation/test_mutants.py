@@ -63,13 +63,17 @@ MUTANTS = (
         "rows read before they are upsampled",
     ),
     Mutant(
-        "grid_sample", "corner & 1 ? x.high_weight", "corner & 2 ? x.high_weight", "values", "wrong corner"
+        "grid_sample",
+        "across.weight[j];\n    if (weight == C(0)) continue;\n    const Vec",
+        "across.weight[i];\n    if (weight == C(0)) continue;\n    const Vec",
+        "values",
+        "weight of the wrong corner",
     ),
     Mutant("grid_sample", "p.c % V == 0 && ", "", "values", "channels beyond the last vector"),
     Mutant(
         "grid_sample",
-        "atomicAdd(static_cast<C*>(p.sums) + at + k, weight * sum[k])",
-        "static_cast<C*>(p.sums)[at + k] += weight * sum[k]",
+        "atomicAdd(to + k, weight * load(d[k]))",
+        "to[k] += weight * load(d[k])",
         "races",
         "sums without atomics",
     ),
@@ -88,6 +92,23 @@ MUTANTS = (
         "  if (threadIdx.y != 0",
         "races",
         "columns not there yet",
+    ),
+    Mutant("upfirdn2d", "p.inner % V != 0 || ", "", "values", "channels beyond the last vector"),
+    Mutant("upfirdn2d", "sums[sy + a][column]", "sums[sy][column]", "values", "one row for all taps"),
+    Mutant("upfirdn2d", "static_cast<int>(a.pad & 1)", "0", "values", "runs between two samples"),
+    Mutant(
+        "upfirdn2d",
+        "sx >= h.in) continue;\n      const Vec",
+        "sx > h.in) continue;\n      const Vec",
+        "memory",
+        "one column beyond",
+    ),
+    Mutant(
+        "upfirdn2d",
+        "    __syncthreads();\n  }\n  if (left",
+        "  }\n  if (left",
+        "races",
+        "rows read before they are filtered",
     ),
 )
 
