@@ -88,6 +88,14 @@ def test_several_tiles_of_every_network_layer(name, device, dtype, close):
     same(orders(op, tensors, options), orders(definition, tensors, options), close, scale=4)
 
 
+def test_last_tile_filled(device, dtype, close):
+    """32 x 32 outputs fill the tiles: the last ones also keep the signs of what lies beyond their outputs."""
+    options = on(device, {"clamp": 0.5} | NETWORK["same"])
+    tensors = inputs((1, 2, 33, 33), device, dtype)
+    assert op(*tensors, **options).shape[2:] == (32, 32)
+    same(orders(op, tensors, options), orders(definition, tensors, options), close, scale=4)
+
+
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
 @pytest.mark.parametrize("layer", ["same", "radial larger", "uneven taps"])
 def test_half_types(layer, name, device, close):
