@@ -4,10 +4,12 @@ An operator's file records its derivative when it is imported. The first call th
 and loads the library for that type of device, which defines the schemas, and registers what was recorded.
 """
 
+import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,10 +44,23 @@ _registered: dict[str, torch.library.Library] = {}  # they hold the registration
 _loaded: dict[str, Path] = {}
 _refused: dict[str, str] = {}  # target -> why it has no kernels in this process
 _lock = threading.RLock()
+_plain: ContextVar[bool] = ContextVar("plain", default=False)
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Plain PyTorch serves in here, whatever $GAN_OPS says: a trace then holds no operator of ours."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
 
 
 def mode() -> str:
     """$GAN_OPS: auto (kernels where they can be had), fused (or an error), reference (plain torch)."""
+    if _plain.get():
+        return "reference"
     value = os.environ.get("GAN_OPS") or "auto"
     if value not in MODES:
         raise ModeError(f"GAN_OPS must be one of {', '.join(MODES)}; got {value!r}")

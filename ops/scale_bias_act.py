@@ -39,7 +39,7 @@ def scale_bias_act(
     if scale.shape != (n, c) or (b is not None and b.shape != (c,)):
         given = [list(t.shape) for t in (scale, b) if t is not None]
         raise ValueError(f"scale must be [{n}, {c}] and b [{c}] for x {list(x.shape)}; got {given}")
-    if noise is not None and noise.shape not in ((n, 1, h, w), (1, 1, h, w), (h, w)):
+    if noise is not None and not _fits(noise, x):
         raise ValueError(f"noise must be [{n}, 1, {h}, {w}] or [{h}, {w}]; got {list(noise.shape)}")
     scale, noise, b = (None if t is None else t.to(x.dtype) for t in (scale, noise, b))
     if not fused(x):
@@ -48,6 +48,13 @@ def scale_bias_act(
     b = x.new_zeros(c) if b is None else b.contiguous()
     limit = -1.0 if clamp is None else clamp
     return torch.ops.gan.scale_bias_act(x, scale.contiguous(), noise, b, index, alpha, gain, limit)
+
+
+def _fits(noise: Tensor, x: Tensor) -> bool:
+    """Whether noise is [N, 1, H, W], [1, 1, H, W] or [H, W]; a trace leaves N open."""
+    if noise.ndim != 4:
+        return noise.shape == x.shape[2:]
+    return noise.shape[1:] == (1, *x.shape[2:]) and (noise.shape[0] == x.shape[0] or noise.shape[0] == 1)
 
 
 def scale_bias_act_ref(

@@ -68,7 +68,7 @@ def test_help_lists_every_command_without_importing_torch():
 
 
 def test_commands_of_this_release():
-    assert list(COMMANDS) == ["data", "train", "sample", "evaluate", "demo", "ops", "doctor"]
+    assert list(COMMANDS) == ["data", "train", "sample", "evaluate", "export", "demo", "ops", "doctor"]
 
 
 def test_module_entry_point_and_version():
