@@ -11,9 +11,10 @@ namespace gan {
 namespace {
 
 #if !defined(GAN_CUDA)
-// Sums over a run of channels_last: per channel into dscale and db, over the run as the result.
+// Sums over a run of channels_last: per channel into dscale and db, over the run as the result. f comes by value:
+// behind a reference it might be what the loop writes, which keeps compilers from vectorising.
 template <int A, typename C>
-C backward_channels(const ScaleBiasAct<A, C>& f, const Pointers<C, 2>& in, C* dx, const C* scale, C noise, const C* b,
+C backward_channels(const ScaleBiasAct<A, C> f, const Pointers<C, 2>& in, C* dx, const C* scale, C noise, const C* b,
                     C* dscale, C* db, int64_t count) {
   const C *x = in[0], *dy = in[1];
   C total = 0;
@@ -30,7 +31,7 @@ C backward_channels(const ScaleBiasAct<A, C>& f, const Pointers<C, 2>& in, C* dx
 
 // Sums over a run of one channel's pixels: per pixel into dnoise (may be null), over the run into dscale and db.
 template <int A, typename C>
-void backward_pixels(const ScaleBiasAct<A, C>& f, const Pointers<C, 2>& in, C* dx, C scale, const C* noise, C b,
+void backward_pixels(const ScaleBiasAct<A, C> f, const Pointers<C, 2>& in, C* dx, C scale, const C* noise, C b,
                      C& dscale, C& db, C* dnoise, int64_t count) {
   const C *x = in[0], *dy = in[1];
   C total = 0, total_scale = 0;
