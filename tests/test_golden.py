@@ -77,6 +77,9 @@ def test_the_shipped_files_come_from_the_full_set(tmp_path):
 @pytest.mark.parametrize(
     ("name", "case", "array"),
     [
+        ("augment_percentile.npz", "c0054", "G_inv"),
+        ("augment_percentile.npz", "c0213", "grad_x"),
+        ("augment_sampled.npz", "s019", "y"),
         ("ops_bias_act.npz", "c000", "y"),
         ("ops_upfirdn2d.npz", "c005", "gg_gy"),
         ("ops_small.npz", "mbstd000", "gg_x"),
@@ -160,9 +163,19 @@ def test_a_missing_case_that_others_need_is_found(tmp_path, capsys):
 def test_a_wrong_table_is_found(tmp_path, capsys):
     def change(meta: dict) -> None:
         meta["tables"]["lazy_regularization"][1]["effective_betas"][1] += 1e-6
+        meta["tables"]["ada"][2]["p_after_float32"] += 1e-6
 
     assert main([str(altered(shipped("losses.npz"), tmp_path / "l.npz", "meta_json", change))]) == 1
-    assert "row 1 beta2" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "row 1 beta2" in out and "tables/ada: OVER: 4.0e-06 in row 2" in out
+
+
+def test_missing_shared_arrays_are_found(tmp_path, capsys):
+    path = tmp_path / "a.npz"
+    with np.load(shipped("augment_percentile.npz")) as stored:
+        np.savez(path, **{k: stored[k] for k in stored.files if k != "inputs/img_1x3x16x24"})
+    assert main([str(path)]) == 2
+    assert "array 'inputs/img_1x3x16x24' is missing" in capsys.readouterr().err
 
 
 def _rename_keys(meta: dict) -> None:
@@ -170,7 +183,7 @@ def _rename_keys(meta: dict) -> None:
 
 
 def _only_future_families(meta: dict) -> None:
-    meta["cases"] = {name: {"enabled": ["xflip"]} for name in meta["cases"]}
+    meta["cases"] = {name: {"blur_init_sigma": 1, "blur_fade_kimg": 1} for name in meta["cases"]}
 
 
 @pytest.mark.parametrize("change", [_rename_keys, _only_future_families, lambda meta: meta["cases"].clear()])

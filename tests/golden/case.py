@@ -37,13 +37,17 @@ class Comparison(NamedTuple):
 
 @dataclass
 class Case:
-    """One case of a file; remembers which arrays were looked at. `others`: all of the file, by name."""
+    """One case of a file; remembers which arrays were looked at.
+
+    others: all cases of the file, by name.  shared: arrays of no case, by their full name.
+    """
 
     name: str
     meta: dict
     arrays: dict[str, np.ndarray]
     used: set[str] = field(default_factory=set)
     others: dict[str, "Case"] = field(default_factory=dict, repr=False)
+    shared: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __contains__(self, key: str) -> bool:
         return key in self.arrays
@@ -55,11 +59,12 @@ class Case:
         return self.meta[key]
 
     def tensor(self, key: str, dtype: torch.dtype | None = None) -> Tensor:
-        """An array in its stored dtype, or converted; FormatError where missing."""
-        if key not in self.arrays:
+        """An array of the case or a shared one, as stored or converted; FormatError where missing."""
+        array = self.arrays.get(key, self.shared.get(key))
+        if array is None:
             raise FormatError(f"case {self.name}: array {key!r} is missing")
         self.used.add(key)
-        return torch.from_numpy(self.arrays[key].copy()).to(dtype)
+        return torch.from_numpy(array.copy()).to(dtype)
 
     def other(self, name: str) -> "Case":
         """Another case of the file, whose arrays this one shares; FormatError where missing."""
@@ -134,12 +139,12 @@ def read(path: Path) -> list[Case]:
     ) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise FormatError(f"not a golden file ({reason})") from error
-    for case in cases.values():
-        case.others = cases
+    shared = {}
     for key, array in arrays.items():
         name, _, rest = key.partition("/")
-        if name in cases:
-            cases[name].arrays[rest] = array
+        (cases[name].arrays if name in cases else shared)[rest if name in cases else key] = array
+    for case in cases.values():
+        case.others, case.shared = cases, shared
     rows = [Case(f"tables/{name}", {"rows": content}, {}) for name, content in tables.items()]
     if not cases and not rows:
         raise FormatError("a golden file without cases")

@@ -1,18 +1,16 @@
 """All families of cases. A case belongs to the first that recognises it."""
 
-from tests.golden import inception, losses, metrics, ops, stylegan2, stylegan3
+from tests.golden import augment, inception, losses, metrics, ops, stylegan2, stylegan3
 from tests.golden.case import Case, Family, FormatError
-
-AUGMENTATION = Family("augmentation", lambda case: "enabled" in case.meta)  # not in this release
 
 FAMILIES = (
     *stylegan2.FAMILIES,
     *stylegan3.FAMILIES,
+    *augment.FAMILIES,
     *losses.FAMILIES,
     *ops.FAMILIES,
     *metrics.FAMILIES,
     *inception.FAMILIES,
-    AUGMENTATION,
 )
 
 

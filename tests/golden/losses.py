@@ -135,6 +135,5 @@ FAMILIES = (
     Family("lazy regularisation", _table("lazy_regularization"), check_lazy_table),
     Family("discriminator blur", described("blur_init_sigma", "blur_fade_kimg")),
     Family("discriminator blur", _table("blur")),
-    Family("augmentation controller", _table("ada")),
     Family("gradient sanitising", _table("grad_sanitise")),
 )

@@ -13,12 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-PATTERNS = {  # file -> its cases that are shipped
+PATTERNS = {  # file -> its cases that are shipped, and arrays that several cases share
     "net_sg2_g_ada.npz": ["ada_resnet_c5"],
     "net_sg2_d_ada.npz": ["ada_skip_c5"],
     "net_sg2_g_sg3repo.npz": ["skip_c5", "resnet_c5"],  # one without noise and with two image channels
     "net_sg2_d_sg3repo.npz": ["resnet_c5", "orig_c5"],  # one with frozen layers, no minibatch statistics
     "net_sg3_g.npz": ["r_c5", "t_res16"],
+    "augment_percentile.npz": [
+        *("c0010", "c0021", "c0032", "c0043", "c0054", "c0065", "c0076"),  # each transform by itself
+        *("c0087", "c0099", "c0111", "c0123", "c0135", "c0147", "c0158"),
+        *("c0213", "c0230", "c0245"),  # bgc with gradient, a grey image, other strengths
+        *("constants/*", "inputs/img_1x3x16x24", "inputs/img_1x3x24x32", "inputs/img_1x1x24x24"),
+        "inputs/img_2x3x16x16",
+    ],
+    "augment_sampled.npz": ["s019"],
     "losses.npz": ["*"],
     "metrics.npz": [
         *("fid_*", "kid_*", "is_*", "pr_*", "slerp_*", "pplfilter_*", "pplG", "pplsampler_[12]"),
@@ -45,7 +53,9 @@ def make(full: Path, out: Path) -> None:
         with np.load(full / name, allow_pickle=False) as stored:
             meta = json.loads(bytes(stored["meta_json"]))
             chosen = {c: p for c, p in meta["cases"].items() if any(fnmatchcase(c, x) for x in patterns)}
-            arrays = {key: stored[key] for key in stored.files if key.partition("/")[0] in chosen}
+            shared = [k for k in stored.files if any(fnmatchcase(k, x) for x in patterns if "/" in x)]
+            kept = [k for k in stored.files if k.partition("/")[0] in chosen] + shared
+            arrays = {key: stored[key] for key in kept}
         text = json.dumps(meta | {"cases": chosen}, sort_keys=True)
         arrays["meta_json"] = np.frombuffer(text.encode(), dtype=np.uint8)
         np.savez_compressed(out / name, **arrays)
