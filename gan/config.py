@@ -159,8 +159,13 @@ def _convert(value: Any, hint: Any, key: str, default: Any, variants: Any = None
 
 
 def _first(value: Any, hint: Any, key: str, default: Any) -> Any:
-    """`value` as the first member of a union that accepts it; a member of exactly its type comes first."""
+    """`value` as the first member of a union that accepts it; a member of exactly its type comes first.
+
+    A mapping can only be a config.
+    """
     members = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+    if isinstance(value, Mapping):
+        members = [member for member in members if dataclasses.is_dataclass(member)] or members
     if len(members) == 1 and members[0] not in (bool, int, float, str):
         return _convert(value, members[0], key, default)  # its own message is the more precise one
     for member in sorted(members, key=lambda member: member is not type(value)):

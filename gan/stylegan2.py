@@ -199,8 +199,11 @@ class SynthesisNetwork(nn.Module):
         for name, side in zip(self.blocks, sides(config.resolution), strict=True):
             self.add_module(name, SynthesisBlock(config, side))
 
-    def forward(self, ws: Tensor, noise: Noise = "const") -> Tensor:
-        """noise: fixed per-layer maps ("const"), fresh ones from torch's global state, or none."""
+    def forward(self, ws: Tensor, noise: Noise = "const", update_emas: bool = False) -> Tensor:
+        """noise: fixed per-layer maps ("const"), fresh ones from torch's global state, or none.
+
+        update_emas: accepted for all generators; this one keeps nothing of its layers' inputs.
+        """
         ws = ws.to(self.b4.const.dtype)
         x = img = None
         start = 0

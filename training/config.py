@@ -11,7 +11,7 @@ from gan.config import from_dict, load_yaml, override
 from gan.errors import UsageError, unknown
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from training.losses import LOSSES
-from training.schedules import default_r1_gamma
+from training.schedules import Schedule, default_r1_gamma, extremes
 
 
 @runtime_checkable
@@ -46,51 +46,89 @@ class DataConfig:
 class LossConfig:
     """What the networks minimise.
 
-    name: a key of LOSSES.  r1_gamma: weight of R1; None: 0.0002 * resolution^2 / batch; 0: off.
-    r1_gamma_end: what r1_gamma decays to within the first `r1_gamma_kimg`; None: it stays.
-    *_interval: steps between two penalty steps (lazy regularisation).  path_length_weight: 0 is off.
-    path_length_decay: of the running mean.  path_length_shrink: takes 1/n of the batch.
+    name: a key of LOSSES.  d_steps: steps of D for each of G.
+    r1_gamma: weight of R1; None: 0.0002 * resolution^2 / batch; 0: off.  r2: the same penalty at the fakes.
+    r1_interval: steps between two R1 steps (lazy regularisation, with Adam's correction); None: R1 in every
+    step, in one backward pass with the adversarial loss.
+    gradient_penalty_weight: of WGAN-GP, in every step; 0 is off.  lecam_weight: likewise, of LeCam.
+    path_length_weight: 0 is off.  path_length_interval: steps of G between two.  path_length_shrink: takes
+    1/n of the batch.  *_decay: weight of a batch in the running means.
     style_mixing: probability that a batch takes its later layers' w from other z.
+    blur_sigma: blur of what D sees, in pixels at first, in a straight line to 0 within `blur_fade_kimg`.
     """
 
     name: str = "logistic"
-    r1_gamma: float | None = None
-    r1_interval: int = 16
-    r1_gamma_end: float | None = None
-    r1_gamma_kimg: float = 0.0
+    d_steps: int = 1
+    r1_gamma: float | Schedule | None = None
+    r1_interval: int | None = 16
+    r2: bool = False
+    gradient_penalty_weight: float = 0.0
+    lecam_weight: float = 0.0
+    lecam_decay: float = 0.01
     path_length_weight: float = 0.0
     path_length_interval: int = 4
     path_length_decay: float = 0.01
     path_length_shrink: int = 2
     style_mixing: float = 0.0
+    blur_sigma: float = 0.0
+    blur_fade_kimg: float = 0.0
 
     def __post_init__(self):
         _ = LOSSES[self.name]
-        at_least(self, 1, "r1_interval", "path_length_interval", "path_length_shrink")
-        if self.r1_gamma_end is not None and not (
-            self.r1_gamma and self.r1_gamma_end > 0 < self.r1_gamma_kimg
-        ):
-            raise ValueError("r1_gamma_end needs r1_gamma, r1_gamma_end and r1_gamma_kimg > 0")
-        if not 0 <= self.style_mixing <= 1:
-            raise ValueError(f"style_mixing is a probability; got {self.style_mixing}")
+        at_least(self, 1, "d_steps", "r1_interval", "path_length_interval", "path_length_shrink")
+        weights = ("r1_gamma", "gradient_penalty_weight", "lecam_weight", "path_length_weight")
+        at_least(self, 0, *weights, "blur_sigma", "blur_fade_kimg")
+        within(self, 0, 1, "lecam_decay", "path_length_decay", "style_mixing")
+        if self.r2 and self.r1_gamma == 0:
+            raise ValueError("r2 has the weight r1_gamma, which is 0: set r1_gamma, or r2 to false")
+        if self.gradient_penalty_weight and self.r1_gamma != 0:
+            raise ValueError(
+                "gradient_penalty_weight wants slopes of 1 and R1 slopes of 0: set r1_gamma to 0"
+            )
+        if self.blur_sigma and not self.blur_fade_kimg:
+            raise ValueError("blur_sigma needs blur_fade_kimg > 0, the images within which it fades")
+
+    @property
+    def lazy_g(self) -> int | None:
+        """Steps of G from one penalty step of its own to the next; None: there are none."""
+        return self.path_length_interval if self.path_length_weight else None
+
+    @property
+    def lazy_d(self) -> int | None:
+        """Steps of D from one penalty step of its own to the next; None: there are none."""
+        return self.r1_interval if self.r1_gamma else None
+
+    @property
+    def r1_in_every_step(self) -> bool:
+        """Whether R1 shares the backward pass of the adversarial loss."""
+        return bool(self.r1_gamma) and self.r1_interval is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdamConfig:
     """Adam before the correction for lazy regularisation (Karras et al. 2020, appendix B)."""
 
-    lr: float = 0.002
+    lr: float | Schedule = 0.002
     beta1: float = 0.0
-    beta2: float = 0.99
+    beta2: float | Schedule = 0.99
     eps: float = 1e-8
+
+    def __post_init__(self):
+        at_least(self, 0, "lr", "eps")
+        within(self, 0, 1, "beta1", "beta2")
+        if self.beta1 == 1 or extremes(self.beta2)[1] == 1:
+            raise ValueError("beta1 and beta2 must be below 1, or nothing new counts")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EMAConfig:
     """kimg: half-life of the weight average; rampup: at most this fraction of the images seen."""
 
-    kimg: float = 10.0
+    kimg: float | Schedule = 10.0
     rampup: float | None = 0.05
+
+    def __post_init__(self):
+        at_least(self, 0, "kimg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,17 +169,29 @@ def check_networks(config: RunConfig) -> None:
             if getattr(loss, name):
                 reason = f"needs a style space, which generator.type {generator.type} lacks"
                 raise ValueError(f"loss.{name} {reason}: set it to 0")
+    if generator.c_dim != discriminator.c_dim:
+        both = f"generator.c_dim {generator.c_dim} and discriminator.c_dim {discriminator.c_dim}"
+        raise ValueError(f"{both} differ: leave them out, they follow from data.conditional")
     if isinstance(discriminator, ComparesSamples):
         group = discriminator.mbstd_group
         if group is not None and config.batch % min(group, config.batch):
             raise ValueError(f"batch {config.batch} must be a multiple of discriminator.mbstd_group {group}")
 
 
-def at_least(config: object, minimum: int, *names: str) -> None:
-    """ValueError naming the first field of `config` below `minimum`."""
+def at_least(config: object, minimum: float, *names: str) -> None:
+    """ValueError naming the first field of `config` that is, or falls, below `minimum`; None is fine."""
     for name in names:
-        if getattr(config, name) < minimum:
-            raise ValueError(f"{name} must be >= {minimum}; got {getattr(config, name)}")
+        value = getattr(config, name)
+        if value is not None and extremes(value)[0] < minimum:
+            raise ValueError(f"{name} must be >= {minimum}; got {extremes(value)[0]}")
+
+
+def within(config: object, low: float, high: float, *names: str) -> None:
+    """ValueError naming the first field of `config` that is, or goes, outside [low, high]."""
+    for name in names:
+        found = extremes(getattr(config, name))
+        if found[0] < low or found[1] > high:
+            raise ValueError(f"{name} must be between {low} and {high}; got {found[found[1] > high]}")
 
 
 def preset_names() -> list[str]:

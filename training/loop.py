@@ -11,6 +11,7 @@ from gan import checkpoint, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
 from training.data.archive import ImageDataset
 from training.reporting import Reporter
+from training.schedules import value_at
 from training.state import TrainState
 from training.step import train_step
 
@@ -44,7 +45,8 @@ def train(
         images, labels = next(data)
         c = sampling.one_hot(labels, config.generator.c_dim).to(device) if config.generator.c_dim else None
         reporter.step(train_step(state, to_float(images.to(device)), c), config.batch)
-        beta = ema.ema_beta(config.batch, state.nimg, config.ema.kimg, config.ema.rampup)
+        half_life = value_at(config.ema.kimg, state.nimg)
+        beta = ema.ema_beta(config.batch, state.nimg, half_life, config.ema.rampup)
         ema.update(state.ema, state.generator, beta)
         state.nimg += config.batch
         reason = should_stop()

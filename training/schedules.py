@@ -1,6 +1,53 @@
-"""Values that follow from the configuration or the image count."""
+"""Values that follow from the configuration and the number of images seen."""
 
 import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A value that moves from `start` to `end` within `kimg` thousand images, and stays there.
+
+    shape: cosine (half a wave, flat at both ends; Loshchilov and Hutter 2017, eq. 5), linear, or exponential
+    (linear in the logarithm).  warmup_kimg: before all that, a straight line from 0 to `start`.
+    """
+
+    start: float
+    end: float
+    kimg: float
+    shape: Literal["cosine", "linear", "exponential"] = "cosine"
+    warmup_kimg: float = 0.0
+
+    def __post_init__(self):
+        if self.kimg < 0 or self.warmup_kimg < 0:
+            raise ValueError(f"kimg and warmup_kimg must be >= 0; got {self.kimg} and {self.warmup_kimg}")
+        if self.shape == "exponential" and not (self.start > 0 and self.end > 0):
+            raise ValueError(f"shape exponential needs start and end > 0; got {self.start} and {self.end}")
+
+    def at(self, nimg: int) -> float:
+        """The value once `nimg` images have been seen."""
+        kimg = nimg / 1000
+        if kimg < self.warmup_kimg:
+            return self.start * kimg / self.warmup_kimg
+        kimg -= self.warmup_kimg
+        done = min(kimg / self.kimg, 1.0) if self.kimg else 1.0
+        if self.shape == "cosine":
+            done = (1 - math.cos(math.pi * done)) / 2
+        if self.shape == "exponential":
+            return self.start ** (1 - done) * self.end**done
+        return self.start * (1 - done) + self.end * done
+
+
+def value_at(value: float | Schedule, nimg: int) -> float:
+    """A setting that may be a constant, once `nimg` images have been seen."""
+    return value.at(nimg) if isinstance(value, Schedule) else value
+
+
+def extremes(value: float | Schedule) -> tuple[float, float]:
+    """Smallest and largest value that a setting takes, the way up from 0 of a warm-up apart."""
+    both = (value.start, value.end) if isinstance(value, Schedule) else (value, value)
+    return min(both), max(both)
 
 
 def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tuple[float, float, float]:
@@ -13,12 +60,6 @@ def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tu
         return lr, beta1, beta2
     c = interval / (interval + 1)
     return lr * c, beta1**c, beta2**c
-
-
-def decay(start: float, end: float, progress: float) -> float:
-    """`start` to `end` (both > 0) along half a cosine of the logarithm; past progress 1 it stays at `end`."""
-    rest = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    return end * (start / end) ** rest
 
 
 def default_r1_gamma(resolution: int, batch: int) -> float:

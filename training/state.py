@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import AdamConfig, RunConfig
-from training.schedules import lazy_adam
+from training.schedules import lazy_adam, value_at
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state per parameter
 
@@ -23,6 +23,7 @@ class TrainState:
     optimizer_g: torch.optim.Adam
     optimizer_d: torch.optim.Adam
     path_mean: Tensor  # scalar: running mean of path lengths
+    logit_means: Tensor  # [2]: running means of D's logits of reals and of fakes, for LeCam
     nimg: int = 0
     tick: int = 0
     seconds: float = 0.0  # training time of all sessions of this run
@@ -39,7 +40,7 @@ class TrainState:
             for key, parameter in network.named_parameters():
                 for moment, value in optimizer.state.get(parameter, {}).items():
                     tensors[f"{name}.{key}.{moment}"] = value
-        tensors["path_mean"] = self.path_mean
+        tensors["path_mean"], tensors["logit_means"] = self.path_mean, self.logit_means
         return tensors
 
     def counters(self) -> dict[str, float]:
@@ -56,7 +57,9 @@ class TrainState:
                 if found["step"] is not None:
                     device = parameter.device
                     optimizer.state[parameter] = {m: v.to(device, copy=True) for m, v in found.items()}
-        self.path_mean = tensors["path_mean"].to(self.path_mean.device, copy=True)
+        device = self.path_mean.device
+        self.path_mean = tensors["path_mean"].to(device, copy=True)
+        self.logit_means = tensors["logit_means"].to(device, copy=True)
         self.nimg, self.tick = int(counters["nimg"]), int(counters["tick"])
         self.seconds = float(counters["seconds"])
 
@@ -70,21 +73,33 @@ def create(config: RunConfig, device: torch.device) -> TrainState:
     torch.manual_seed(config.seed)
     generator = config.generator.build().to(device).requires_grad_(False)
     discriminator = config.discriminator.build().to(device).requires_grad_(False)
-    path_length = config.loss.path_length_interval if config.loss.path_length_weight else None
-    return TrainState(
+    state = TrainState(
         config=config,
         generator=generator,
         discriminator=discriminator,
         ema=copy.deepcopy(generator).eval(),
-        optimizer_g=adam(generator, config.optimizer_g, path_length),
-        optimizer_d=adam(
-            discriminator, config.optimizer_d, config.loss.r1_interval if config.loss.r1_gamma else None
-        ),
+        optimizer_g=adam(generator, config.optimizer_g),
+        optimizer_d=adam(discriminator, config.optimizer_d),
         path_mean=torch.zeros([], device=device),
+        logit_means=torch.zeros([2], device=device),
     )
+    set_rates(state)
+    return state
 
 
-def adam(network: nn.Module, config: AdamConfig, interval: int | None) -> torch.optim.Adam:
-    """Adam with the correction for a penalty every `interval` steps (None: no separate penalty step)."""
-    lr, beta1, beta2 = lazy_adam(config.lr, config.beta1, config.beta2, interval)
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=(beta1, beta2), eps=config.eps, fused=True)
+def adam(network: nn.Module, config: AdamConfig) -> torch.optim.Adam:
+    """Adam for one network; its learning rate and betas come from `set_rates`."""
+    return torch.optim.Adam(network.parameters(), eps=config.eps, fused=True)
+
+
+def set_rates(state: TrainState) -> None:
+    """Learning rates and betas of this step, with the correction for penalties that run now and then."""
+    config = state.config
+    for optimizer, options, interval in (
+        (state.optimizer_g, config.optimizer_g, config.loss.lazy_g),
+        (state.optimizer_d, config.optimizer_d, config.loss.lazy_d),
+    ):
+        now = value_at(options.lr, state.nimg), options.beta1, value_at(options.beta2, state.nimg)
+        lr, beta1, beta2 = lazy_adam(*now, interval)
+        for group in optimizer.param_groups:
+            group["lr"], group["betas"] = lr, (beta1, beta2)

@@ -1,20 +1,19 @@
-"""One optimisation step: four phases, each a loss of one network, in the order of Karras et al. 2020.
+"""One optimisation step: phases, each a loss of one network, in the order of Karras et al. 2020.
 
 Every phase returns the terms it measured, as detached tensors. Random numbers come from torch's global
 state, which `seed_step` sets from the run's seed and the image count: a resumed run draws what it would
-have drawn.
+have drawn. What the phases show the networks is made in training/passes.py.
 """
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan.latents import mix
-from gan.sampling import has_styles
 from training.losses import LOSSES
-from training.losses.penalties import path_length, r1_penalty
-from training.schedules import decay
-from training.state import TrainState
+from training.losses.penalties import between, gradient_penalty, lecam, moved_means, path_length, r1_penalty
+from training.passes import draw_fakes, draw_ws, fake_labels, interleaved, judged, shuffled
+from training.schedules import value_at
+from training.state import TrainState, set_rates
 
 Terms = dict[str, Tensor]
 
@@ -31,13 +30,15 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
         real: [N, C, H, W] in [-1, 1].
         c: one-hot labels of `real` [N, c_dim], or None. Fakes take the same labels, see `fake_labels`.
     """
-    loss, step = state.config.loss, state.step
+    loss, terms = state.config.loss, {}
     seed_step(state.config.seed, state.nimg)
-    terms = g_main(state, real, c)
-    if loss.path_length_weight and step % loss.path_length_interval == 0:
-        terms |= g_path_length(state, len(real), c)
+    set_rates(state)
+    if state.step % loss.d_steps == 0:
+        terms |= g_main(state, real, c)
+        if loss.lazy_g and state.step // loss.d_steps % loss.lazy_g == 0:
+            terms |= g_path_length(state, len(real), c)
     terms |= d_main(state, real, c)
-    if loss.r1_gamma and step % loss.r1_interval == 0:
+    if loss.lazy_d and state.step % loss.lazy_d == 0:
         terms |= d_r1(state, real, c)
     return terms
 
@@ -48,10 +49,10 @@ def g_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     real_logits, c_fake = None, fake_labels(state, c)
     if adversarial.paired:
         with torch.no_grad():
-            real_logits = state.discriminator(real, c)
+            real_logits = judged(state, real, c)
     with training(state.generator):
         fake = draw_fakes(state, len(real), c_fake, update_w_avg=True)
-        loss = adversarial.generator(real_logits, state.discriminator(fake, c_fake)).mean()
+        loss = adversarial.generator(real_logits, judged(state, fake, c_fake)).mean()
         loss.backward()
     return {"loss/g": loss.detach(), "grad_norm/g": update(state.optimizer_g)}
 
@@ -74,16 +75,18 @@ def g_path_length(state: TrainState, batch: int, c: Tensor | None) -> Terms:
 
 
 def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
-    """Adversarial loss of the discriminator on reals and fresh fakes."""
-    c_fake = fake_labels(state, c)
+    """Adversarial loss of the discriminator on reals and fresh fakes, and the penalties of every step."""
+    config, c_fake = state.config.loss, fake_labels(state, c)
     with torch.no_grad():
-        fake = draw_fakes(state, len(real), c_fake)
+        fake = draw_fakes(state, len(real), c_fake, update_emas=True)
     with training(state.discriminator):
-        labels = None if c is None else interleaved(c_fake, c)
-        fake_logits, real_logits = state.discriminator(interleaved(fake, real), labels).view(-1, 2).unbind(1)
-        loss = LOSSES[state.config.loss.name].discriminator(real_logits, fake_logits).mean()
-        loss.backward()
-    return {
+        images = interleaved(fake, real).requires_grad_(config.r1_in_every_step)
+        logits = judged(state, images, None if c is None else interleaved(c_fake, c))
+        fake_logits, real_logits = logits.view(-1, 2).unbind(1)
+        loss = LOSSES[config.name].discriminator(real_logits, fake_logits).mean()
+        penalty, terms = d_penalties(state, images, logits, c)
+        (loss + penalty).backward()
+    return terms | {
         "loss/d": loss.detach(),
         "logits/real": real_logits.detach().mean(),
         "logits/fake": fake_logits.detach().mean(),
@@ -92,61 +95,55 @@ def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     }
 
 
-def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
-    """gamma / 2 * R1, weighted by its interval."""
-    config = state.config.loss
-    gamma = config.r1_gamma
-    if config.r1_gamma_end is not None:
-        gamma = decay(gamma, config.r1_gamma_end, state.nimg / (config.r1_gamma_kimg * 1000))
-    real = real.detach().requires_grad_()
-    with training(state.discriminator):
-        penalty = r1_penalty(real, state.discriminator(real, c))
-        (penalty.mean() * (gamma / 2) * config.r1_interval).backward()
-    update(state.optimizer_d)
-    return {"r1": penalty.detach().mean()}
+def d_penalties(state: TrainState, images: Tensor, logits: Tensor, c: Tensor | None) -> tuple[Tensor, Terms]:
+    """What is added to the adversarial loss of D, with weights, and its terms.
 
-
-def draw_fakes(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
-    """Images [batch, C, H, W] of fresh z, from a generator with or without a style space."""
-    if has_styles(state.generator):
-        return state.generator.synthesis(draw_ws(state, batch, c, update_w_avg), noise="random")
-    return state.generator(draw_z(state, batch), c)
-
-
-def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
-    """ws [batch, num_ws, w_dim] of fresh z, with style mixing at the configured probability."""
-    generator, probability = state.generator, state.config.loss.style_mixing
-    ws = generator.mapping(draw_z(state, batch), c)
-    if update_w_avg:
-        generator.mapping.update_w_avg(ws[:, 0])
-    if probability and torch.rand([]) < probability:
-        start = int(torch.randint(1, generator.num_ws, []))
-        ws = mix(ws, generator.mapping(draw_z(state, batch), c), start)
-    return ws
-
-
-def draw_z(state: TrainState, batch: int) -> Tensor:
-    """Unit normal [batch, z_dim]."""
-    return torch.randn(batch, state.generator.z_dim, device=state.path_mean.device)
-
-
-def interleaved(a: Tensor, b: Tensor) -> Tensor:
-    """a0, b0, a1, b1, ...: [N, ...] twice -> [2N, ...].
-
-    One pass of D over both costs less than two. Minibatch statistics group the samples with numbers equal
-    modulo the number of groups, which is even here, so they never mix the two.
+    images, logits: of fakes and reals in turn [2N, ...].  c: labels of the reals.
     """
-    return torch.stack([a, b], dim=1).flatten(0, 1)
+    config, total, terms = state.config.loss, 0.0, {}
+    (fake, real), (fake_logits, real_logits) = (t.unflatten(0, (-1, 2)).unbind(1) for t in (images, logits))
+    if config.r1_in_every_step:
+        total, terms = r1_terms(state, images, logits)
+    if config.gradient_penalty_weight:
+        points = between(real, fake).detach().requires_grad_()
+        penalty = gradient_penalty(points, judged(state, points, c)).mean()
+        total, terms["gradient_penalty"] = total + penalty * config.gradient_penalty_weight, penalty.detach()
+    if config.lecam_weight:
+        state.logit_means = moved_means(state.logit_means, real_logits, fake_logits, config.lecam_decay)
+        penalty = lecam(real_logits, fake_logits, state.logit_means).mean()
+        total, terms["lecam"] = total + penalty * config.lecam_weight, penalty.detach()
+    return total, terms
 
 
-def fake_labels(state: TrainState, c: Tensor | None) -> Tensor | None:
-    """The labels of the fakes: those of the reals, in random order unless the loss pairs the two."""
-    return c if LOSSES[state.config.loss.name].paired else shuffled(c)
+def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
+    """R1 in a step of its own, weighted by its interval."""
+    images, labels = real, c
+    if state.config.loss.r2:
+        labels = fake_labels(state, c)
+        with torch.no_grad():
+            images = interleaved(draw_fakes(state, len(real), labels), real)
+        labels = None if c is None else interleaved(labels, c)
+    images = images.detach().requires_grad_()
+    with training(state.discriminator):
+        penalty, terms = r1_terms(state, images, judged(state, images, labels))
+        (penalty * state.config.loss.r1_interval).backward()
+    update(state.optimizer_d)
+    return terms
 
 
-def shuffled(c: Tensor | None) -> Tensor | None:
-    """The batch's labels in random order."""
-    return None if c is None else c[torch.randperm(len(c))]
+def r1_terms(state: TrainState, images: Tensor, logits: Tensor) -> tuple[Tensor, Terms]:
+    """gamma / 2 * (R1, and R2 where configured), and its terms.
+
+    images, logits: of reals [N, ...], or of fakes and reals in turn [2N, ...] where both were needed.
+    """
+    config, slopes = state.config.loss, r1_penalty(images, logits)
+    if config.r2 or config.r1_in_every_step:
+        fake, real = slopes.view(-1, 2).unbind(1)
+        means = {"r1": real.mean(), "r2": fake.mean()} if config.r2 else {"r1": real.mean()}
+    else:
+        means = {"r1": slopes.mean()}
+    gamma = value_at(config.r1_gamma, state.nimg)
+    return sum(means.values()) * (gamma / 2), {name: mean.detach() for name, mean in means.items()}
 
 
 def update(optimizer: torch.optim.Optimizer) -> Tensor:

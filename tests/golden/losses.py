@@ -1,4 +1,4 @@
-"""Adapters of the loss file: adversarial losses, penalties, style mixing, weight average, Adam's settings."""
+"""Adapters of the loss file: losses, penalties, style mixing, blur, weight average, Adam's settings."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,11 +8,14 @@ from torch import Tensor, nn
 from gan.ema import ema_beta, update
 from gan.latents import mix
 from tests.golden.case import Case, Comparison, Family, FormatError, described, relative_error
+from training.blur import blurred, kernel, sigma_at
 from training.losses.logistic import discriminator_loss, generator_loss
 from training.losses.penalties import path_length, r1_penalty
 from training.schedules import lazy_adam
+from training.step import update as sanitised_step
 
 EXACT = 1e-9  # softplus is the identity above 20, which moves the last digits
+SINGLE = 2e-7  # a blur's taps are float32
 
 
 def check_adversarial(case: Case) -> Iterator[Comparison]:
@@ -67,6 +70,18 @@ def check_mixing(case: Case) -> Iterator[Comparison]:
     yield from case.compare({"ws": mix(first, second, case.parameter("cutoff"))}, EXACT)
 
 
+def check_blur(case: Case) -> Iterator[Comparison]:
+    start, fade, nimg = (case.parameter(key) for key in ("blur_init_sigma", "blur_fade_kimg", "cur_nimg"))
+    sigma = sigma_at(start, fade, nimg)
+    taps = kernel(sigma)
+    yield _number("sigma", sigma, case.parameter("blur_sigma"))
+    yield _number("radius", 0 if taps is None else len(taps) // 2, case.parameter("radius"))
+    results = {"y": blurred(case.tensor("x"), sigma)}
+    if taps is not None:
+        results["kernel"] = taps
+    yield from case.compare(results, SINGLE)
+
+
 def check_average(case: Case) -> Iterator[Comparison]:
     beta = _ema_beta(case.meta)
     yield _number("ema_beta", beta, case.parameter("ema_beta"))
@@ -88,6 +103,17 @@ def check_lazy_table(case: Case) -> Iterator[Comparison]:
             ("lr", "beta1", "beta2"), got, (row["effective_lr"], *row["effective_betas"]), strict=True
         ):
             yield _number(f"row {i} {name}", ours, theirs)
+
+
+def check_sanitising(case: Case) -> Iterator[Comparison]:
+    rows = case.parameter("rows")
+    if not isinstance(rows, dict) or not rows.keys() >= {"before", "after"}:
+        raise FormatError(f"{case.name}: not the two lists 'before' and 'after'")
+    parameter = nn.Parameter(torch.zeros(len(rows["before"]), dtype=torch.float64))
+    parameter.grad = torch.tensor([float(value) for value in rows["before"]], dtype=torch.float64)
+    sanitised_step(torch.optim.SGD([parameter], lr=1.0))
+    for i, (moved, want) in enumerate(zip(parameter.tolist(), rows["after"], strict=True)):
+        yield _number(f"row {i}", -moved, want)
 
 
 def _ema_beta(row: dict) -> float:
@@ -133,7 +159,6 @@ FAMILIES = (
     Family("weight average", described("ema_kimg", "ema_beta"), check_average),
     Family("weight average", _table("ema"), check_average_table),
     Family("lazy regularisation", _table("lazy_regularization"), check_lazy_table),
-    Family("discriminator blur", described("blur_init_sigma", "blur_fade_kimg")),
-    Family("discriminator blur", _table("blur")),
-    Family("gradient sanitising", _table("grad_sanitise")),
+    Family("discriminator blur", described("blur_init_sigma", "blur_fade_kimg"), check_blur),
+    Family("gradient sanitising", _table("grad_sanitise"), check_sanitising),
 )

@@ -29,6 +29,21 @@ OPTIONS = [
 ]
 
 
+CHANGING = [
+    "loss.lecam_weight=0.1",
+    "loss.r1_gamma={start: 2, end: 0.2, kimg: 0.012}",
+    "loss.r1_interval=null",
+    "loss.r2=true",
+    "loss.d_steps=2",
+    "loss.blur_sigma=2",
+    "loss.blur_fade_kimg=0.012",
+    "optimizer_g.lr={start: 0.002, end: 0.001, kimg: 0.01, warmup_kimg: 0.004}",
+    "optimizer_d.beta2={start: 0.9, end: 0.99, kimg: 0.01}",
+    "ema.kimg={start: 0, end: 1, kimg: 0.012}",
+    "ema.rampup=null",
+]
+
+
 def configured(path, *assignments):
     return override(RunConfig(preset="tiny"), [f"data.path={path}", *OPTIONS, *assignments])
 
@@ -37,10 +52,11 @@ def files(run, name):
     return {p.name: p.read_bytes() for p in (run / "checkpoints" / name).glob("*.safetensors")}
 
 
-def test_four_steps_equal_two_and_two(tiny_zip, tmp_path):
-    straight = run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path / "a")
-    half = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path / "b")
-    rest = run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path / "b", resume="auto")
+@pytest.mark.parametrize("more", [[], CHANGING], ids=["constant", "changing"])
+def test_four_steps_equal_two_and_two(more, tiny_zip, tmp_path):
+    straight = run_training(configured(tiny_zip, "kimg=0.016", *more), out=tmp_path / "a")
+    half = run_training(configured(tiny_zip, "kimg=0.008", *more), out=tmp_path / "b")
+    rest = run_training(configured(tiny_zip, "kimg=0.016", *more), out=tmp_path / "b", resume="auto")
     assert rest == half
     whole, parts = files(straight, "000000.016"), files(rest, "000000.016")
     assert len(whole) == 3 and whole == parts

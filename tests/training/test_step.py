@@ -5,11 +5,15 @@ import math
 import pytest
 import torch
 
+from gan import stylegan3
 from gan.config import override
-from training.config import RunConfig, fit
+from gan.stylegan2 import DiscriminatorConfig
+from training.blur import blurred
+from training.config import LossConfig, RunConfig, fit
 from training.losses import LOSSES
+from training.passes import interleaved, judged
 from training.state import create
-from training.step import d_main, d_r1, g_main, interleaved, train_step, update
+from training.step import d_main, d_r1, g_main, g_path_length, train_step, update
 
 TINY = [
     *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
@@ -71,16 +75,15 @@ def test_penalties_run_at_their_intervals():
     assert state.path_mean > 0
 
 
-def test_gamma_decays_to_its_end():
-    options = ["loss.r1_interval=1", "loss.r1_gamma=1000", "optimizer_d.lr=0"]
-    real, grads = torch.rand(4, 3, 8, 8), {}
-    for name, more in {"high": [], "low": ["loss.r1_gamma_end=1", "loss.r1_gamma_kimg=0.001"]}.items():
-        state = tiny_state(*options, *more)
-        state.nimg = 1000
-        d_r1(state, real, None)
-        moments = [m["exp_avg_sq"].sum() for m in state.optimizer_d.state.values()]
-        grads[name] = torch.stack(moments).sum().sqrt().item()
-    assert grads["high"] / grads["low"] == pytest.approx(1000, rel=1e-3)
+def test_several_steps_of_d_for_each_of_g():
+    state = tiny_state("loss.d_steps=3", "loss.path_length_weight=2", "loss.path_length_interval=2")
+    seen = []
+    for _ in range(9):
+        terms = train_step(state, torch.rand(4, 3, 8, 8), None)
+        seen.append(("loss/g" in terms, "path_length" in terms, "loss/d" in terms))
+        state.nimg += 4
+    rest = [(False, False, True)] * 2
+    assert seen == [(True, True, True), *rest, (True, False, True), *rest, (True, True, True), *rest]
 
 
 def test_a_step_depends_on_seed_and_position_only():
@@ -143,6 +146,35 @@ def test_the_generator_of_a_paired_loss_starts_at_log_2():
     state = plain_state("loss.name=relativistic", "optimizer_g.lr=0")
     torch.nn.init.zeros_(state.discriminator.b4.out.weight)
     assert g_main(state, torch.rand(4, 3, 8, 8), None)["loss/g"].item() == pytest.approx(math.log(2))
+
+
+def test_d_sees_blurred_images_until_the_blur_has_faded():
+    state, images = tiny_state("loss.blur_sigma=2", "loss.blur_fade_kimg=1"), torch.rand(4, 3, 8, 8)
+    seen = []
+    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    for state.nimg in (0, 500, 1000):
+        judged(state, images, None)
+    for got, sigma in zip(seen, (2.0, 1.0, 0.0), strict=True):
+        torch.testing.assert_close(got, blurred(images, sigma))
+    assert seen[2] is images
+
+
+def test_magnitudes_follow_the_fakes_of_the_discriminator():
+    generator = stylegan3.GeneratorConfig(
+        resolution=16, z_dim=8, w_dim=8, channel_base=64, channel_max=8, layers=4, critical=1, margin=4
+    )
+    discriminator = DiscriminatorConfig(resolution=16, channel_base=64, channel_max=8)
+    loss = LossConfig(path_length_weight=1.0, r1_gamma=1.0)
+    config = RunConfig(generator=generator, discriminator=discriminator, batch=4, loss=loss)
+    state = create(config, torch.device("cpu"))
+    magnitudes = [b for name, b in state.generator.named_buffers() if name.endswith("magnitude_ema")]
+    real = torch.rand(4, 3, 16, 16)
+    g_main(state, real, None)
+    g_path_length(state, 4, None)
+    d_r1(state, real, None)
+    assert all(m == 1 for m in magnitudes) and state.generator.mapping.w_avg.any()
+    d_main(state, real, None)
+    assert len(magnitudes) == 5 and all(m != 1 for m in magnitudes)
 
 
 def test_broken_gradients_become_finite():

@@ -1,0 +1,72 @@
+"""Passes through the networks: fresh fakes with their labels, and what the discriminator makes of images."""
+
+import torch
+from torch import Tensor
+
+from gan.latents import mix
+from gan.sampling import has_styles
+from training.blur import blurred, sigma_at
+from training.losses import LOSSES
+from training.state import TrainState
+
+
+def judged(state: TrainState, images: Tensor, c: Tensor | None) -> Tensor:
+    """D's logits [N, 1] of images [N, C, H, W], which it sees as blurred as configured at this point."""
+    config = state.config.loss
+    if config.blur_sigma:
+        images = blurred(images, sigma_at(config.blur_sigma, config.blur_fade_kimg, state.nimg))
+    return state.discriminator(images, c)
+
+
+def draw_fakes(
+    state: TrainState,
+    batch: int,
+    c: Tensor | None,
+    update_w_avg: bool = False,
+    update_emas: bool = False,
+) -> Tensor:
+    """Images [batch, C, H, W] of fresh z, from a generator with or without a style space.
+
+    update_w_avg, update_emas: move the running mean of w, and what the synthesis network keeps of its layers.
+    """
+    if has_styles(state.generator):
+        ws = draw_ws(state, batch, c, update_w_avg)
+        return state.generator.synthesis(ws, noise="random", update_emas=update_emas)
+    return state.generator(draw_z(state, batch), c)
+
+
+def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
+    """ws [batch, num_ws, w_dim] of fresh z, with style mixing at the configured probability."""
+    generator, probability = state.generator, state.config.loss.style_mixing
+    ws = generator.mapping(draw_z(state, batch), c)
+    if update_w_avg:
+        generator.mapping.update_w_avg(ws[:, 0])
+    if probability and torch.rand([]) < probability:
+        start = int(torch.randint(1, generator.num_ws, []))
+        ws = mix(ws, generator.mapping(draw_z(state, batch), c), start)
+    return ws
+
+
+def draw_z(state: TrainState, batch: int) -> Tensor:
+    """Unit normal [batch, z_dim]."""
+    return torch.randn(batch, state.generator.z_dim, device=state.path_mean.device)
+
+
+def interleaved(a: Tensor, b: Tensor) -> Tensor:
+    """a0, b0, a1, b1, ...: [N, ...] twice -> [2N, ...].
+
+    One pass of D over both costs less than two. Minibatch statistics group the samples with numbers equal
+    modulo the number of groups, which is even here, so they never mix the two.
+    """
+    return torch.stack([a, b], dim=1).flatten(0, 1)
+
+
+def fake_labels(state: TrainState, c: Tensor | None) -> Tensor | None:
+    """The labels of the fakes: those of the reals, in random order unless the loss compares one with one."""
+    loss = state.config.loss
+    return c if LOSSES[loss.name].paired or loss.gradient_penalty_weight else shuffled(c)
+
+
+def shuffled(c: Tensor | None) -> Tensor | None:
+    """The batch's labels in random order."""
+    return None if c is None else c[torch.randperm(len(c))]
