@@ -1,5 +1,6 @@
 """Run directories: number, files that describe the run, checkpoints, and finding a run to resume."""
 
+import contextlib
 import json
 import platform
 import re
@@ -8,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import gan
-from gan import checkpoint
+from gan import card, checkpoint
 from gan.config import dumps_yaml, from_dict, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
@@ -99,21 +101,27 @@ def begin(
 
 def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
     """Write the checkpoint of this moment; `data` describes the data set."""
-    config = to_dict(state.config)
+    settings = to_dict(state.config)
+    config = {
+        "kimg": state.nimg / 1000,
+        "generator": settings["generator"],
+        "discriminator": settings["discriminator"],
+        "run": settings,
+        "data": dict(data),
+    }
     return checkpoint.write(
         run / "checkpoints" / checkpoint.folder_name(state.nimg),
-        config={
-            "kimg": state.nimg / 1000,
-            "generator": config["generator"],
-            "discriminator": config["discriminator"],
-            "run": config,
-            "data": dict(data),
-        },
+        config=config,
         generator=state.ema,
         discriminator=state.discriminator,
         training_tensors=state.tensors(),
         training_state=state.counters(),
-        card=card(state, data),
+        card=card.build(
+            config,
+            image_shape=(state.ema.channels, state.ema.resolution, state.ema.resolution),
+            parameters={"generator": parameters(state.ema), "discriminator": parameters(state.discriminator)},
+            metrics=scores(run),
+        ),
     )
 
 
@@ -156,17 +164,18 @@ def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:
     }
 
 
-def card(state: TrainState, data: Mapping[str, Any]) -> str:
-    """A model card in Markdown."""
-    network = state.config.generator
-    return (
-        f"# {state.config.preset} on {data['name']}, {state.nimg / 1000:g} kimg\n\n"
-        f"- Generator: {network.type}, {network.resolution}x{network.resolution}x{network.channels}\n"
-        f"- Data: {data['images']} images, sha256 {data['sha256']}, licence {data['licence'] or 'unknown'}\n"
-        f"- Seed: {state.config.seed}\n\n"
-        "Images from this model are made by a machine. Say so where you show them, and keep to the licence "
-        "of the data.\n"
-    )
+def scores(run: Path) -> list[dict[str, Any]]:
+    """Records of the run's metrics.jsonl, oldest first, without a line that a killed writer left half."""
+    path, found = run / "metrics.jsonl", []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return found
+
+
+def parameters(network: nn.Module) -> int:
+    """How many values training changes."""
+    return sum(p.numel() for p in network.parameters())
 
 
 def _suffix(config: RunConfig, dataset: ImageDataset) -> str:

@@ -1,4 +1,4 @@
-"""Run directories: numbering, refusals, the card."""
+"""Run directories: numbering, refusals, scores."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import yaml
 
 from gan.errors import UserError
 from training.config import RunConfig
-from training.run import card, find_run, new_run
+from training.run import find_run, new_run, scores
 
 
 def data(name="my faces"):
@@ -35,8 +35,7 @@ def test_unwritable_place_names_the_remedy(tmp_path):
         new_run(tmp_path / "file", RunConfig(), data())
 
 
-def test_card_states_data_and_licence():
-    about = {"name": "glyphs", "images": 7, "sha256": "ab12", "licence": "CC BY-SA 4.0"}
-    text = card(SimpleNamespace(config=RunConfig(), nimg=2500), about)
-    for part in ("2.5 kimg", "glyphs", "7 images", "ab12", "CC BY-SA 4.0", "made by a machine"):
-        assert part in text
+def test_scores_pass_over_a_half_written_line(tmp_path):
+    assert scores(tmp_path) == []
+    (tmp_path / "metrics.jsonl").write_text('{"metric": "fid", "value": 3.5}\n{"metric": "fi')
+    assert scores(tmp_path) == [{"metric": "fid", "value": 3.5}]

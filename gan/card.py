@@ -1,0 +1,136 @@
+"""The model card of a checkpoint: what it is, what it learnt from, how good, what for, how to load it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NOTICE = (
+    "Images from this model are made by a machine (AI-generated). Say so where you show them, and keep to "
+    "the licence of the data."
+)
+USE = """\
+- Meant for: pictures of the kind it was trained on, in art, design, teaching and research, labelled as made
+  by a machine.
+- Not meant for: passing pictures off as photographs or as somebody's work, images of real persons without
+  their consent, evidence, and decisions about people.
+- It shows what its data show, as often as they do: what is rare or missing there is rare or missing here.
+- It may come close to single training images: `gan evaluate --report` puts the nearest beside each other.
+- Small psi (truncation) gives more typical and less varied images; scores hold for the psi they name, else 1.
+- Scores compare only under the same convention, detector, numbers of images and data.
+"""
+
+
+def build(
+    config: Mapping[str, Any],
+    *,
+    image_shape: Sequence[int],
+    parameters: Mapping[str, int],
+    metrics: Sequence[Mapping[str, Any]] = (),
+    origin: Sequence[str] = (),
+) -> str:
+    """The card as Markdown.
+
+    config: a checkpoint's config.json: kimg, generator, discriminator, run and data, as far as known.
+    image_shape: (channels, rows, columns).  parameters: network -> number of trained values.
+    metrics: records of metrics.jsonl; of each metric and convention the last is shown.  origin: lines of
+    Markdown on where the weights come from, for a model that was imported or started from another.
+    """
+    run, data = config.get("run") or {}, config.get("data") or {}
+    title = f"{run.get('preset') or config['generator']['type']} on {data.get('name') or 'unknown data'}"
+    sections = {
+        "": NOTICE,
+        "Model": _bullets(_model(config, image_shape, parameters)),
+        "Origin": _bullets(origin),
+        "Data": _bullets(_data(data)),
+        "Recipe": _bullets(_recipe(run)),
+        "Scores": _scores(metrics, config["kimg"]),
+        "Use and limits": USE,
+        "How to load": _loading(config),
+    }
+    text = "\n".join(
+        f"## {name}\n\n{body}" if name else f"{body}\n" for name, body in sections.items() if body
+    )
+    return f"# {title}, {config['kimg']:g} kimg\n\n{text}"
+
+
+def _model(config: Mapping[str, Any], shape: Sequence[int], parameters: Mapping[str, int]) -> list[str]:
+    channels, rows, columns = shape
+    lines = [f"Images: {rows} x {columns} pixels, {channels} channels"]
+    for role, count in parameters.items():
+        lines.append(f"{role.capitalize()}: {config[role]['type']}, {count / 1e6:.2f} M parameters")
+    classes = config["generator"].get("c_dim", 0)
+    lines.append(f"Classes: {classes or 'none, unconditional'}")
+    return lines
+
+
+def _data(data: Mapping[str, Any]) -> list[str]:
+    images, classes = data.get("images"), data.get("classes") or []
+    named = ", ".join(classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
+    return [
+        f"Name: {data.get('name') or 'unknown'}",
+        f"Images: {images if images else 'number unknown'}",
+        f"Licence: {data.get('licence') or 'unknown; ask whoever made the data'}",
+        f"sha256 of images, labels and manifest: {data.get('sha256') or 'unknown'}",
+        *([f"Classes: {named}"] if classes else []),
+    ]
+
+
+def _recipe(run: Mapping[str, Any]) -> list[str]:
+    """Plain settings on one line, then one line a section; networks and data have sections of their own."""
+    plain = {key: value for key, value in run.items() if not isinstance(value, Mapping)}
+    parts = {"run": plain} if plain else {}
+    parts |= {
+        key: value
+        for key, value in run.items()
+        if isinstance(value, Mapping) and key not in ("generator", "discriminator", "data")
+    }
+    return [f"{name}: {', '.join(_settings(values))}" for name, values in parts.items() if values]
+
+
+def _settings(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found += _settings(value, f"{prefix}{key}.")
+        else:
+            found.append(f"{prefix}{key} {'none' if value is None else value}")
+    return found
+
+
+def _scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> str:
+    """A table of the last record of each metric, convention, detector and data up to this kimg."""
+    last: dict[tuple, Mapping[str, Any]] = {}
+    for record in metrics:
+        if (record.get("kimg") or 0) <= kimg:
+            keys = ("label", "metric", "convention", "detector_sha256", "data_sha256")
+            last[tuple(record.get(key) for key in keys)] = record
+    if not last:
+        return "None measured when this checkpoint was written.\n"
+    rows = [
+        "| metric | value | kimg | fakes | reals | convention | detector |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for record in last.values():
+        cells = (
+            record.get("label") or record["metric"],
+            f"{record['value']:.5g}",
+            record.get("kimg", "unknown"),
+        )
+        counts = (record.get("num_fake"), record.get("num_real"))
+        detector = f"{record.get('detector') or 'none'} {(record.get('detector_sha256') or '')[:12]}".strip()
+        rows.append(f"| {' | '.join(map(str, (*cells, *counts, record.get('convention'), detector)))} |")
+    return "\n".join(rows) + "\n"
+
+
+def _loading(config: Mapping[str, Any]) -> str:
+    c = ", c" if config["generator"].get("c_dim") else ""
+    labels = f"c = gan.sampling.one_hot([0], {config['generator']['c_dim']})\n" if c else ""
+    return (
+        "```python\nimport gan\n\ngenerator = gan.load(FOLDER)  # the folder that holds this card\n"
+        f"z = gan.latents.z_from_seeds([0], generator.z_dim)\n{labels}"
+        f"image = generator(z{c})  # float32 [1, channels, rows, columns], about [-1, 1]\n```\n\n"
+        "On the command line: `gan sample FOLDER --seeds 0-63 --out grid.png`.\n"
+    )
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "".join(f"- {line}\n" for line in lines)

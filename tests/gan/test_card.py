@@ -1,0 +1,90 @@
+"""The card of a checkpoint: every section says what is known, and says so where nothing is."""
+
+import re
+
+from gan import card
+
+CONFIG = {
+    "kimg": 200.0,
+    "generator": {"type": "stylegan2", "c_dim": 2},
+    "discriminator": {"type": "stylegan2"},
+    "run": {
+        "preset": "demo",
+        "seed": 3,
+        "data": {"path": "/somewhere/private.zip"},
+        "generator": {"z_dim": 8},
+        "loss": {"name": "logistic", "r1_gamma": 0.5, "extra": {"shape": None}},
+    },
+    "data": {
+        "name": "glyphs",
+        "sha256": "ab12",
+        "images": 7,
+        "classes": ["cat", "dog"],
+        "licence": "CC0-1.0",
+    },
+}
+RECORD = {
+    "metric": "fid",
+    "label": "fid (nv)",
+    "value": 12.34567,
+    "convention": "nv",
+    "detector": "inception",
+    "detector_sha256": "0123456789abcdef",
+    "num_real": 7,
+    "num_fake": 50000,
+    "kimg": 100.0,
+    "data_sha256": "ab12",
+}
+SIZES = {"image_shape": (3, 32, 64), "parameters": {"generator": 2_500_000, "discriminator": 1_000_000}}
+
+
+def sections(text):
+    parts = re.split(r"^## (.+)\n", text, flags=re.M)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def test_a_trained_model():
+    found = sections(card.build(CONFIG, **SIZES, metrics=[RECORD]))
+    assert found[""].startswith("# demo on glyphs, 200 kimg\n") and "AI-generated" in found[""]
+    assert "32 x 64 pixels, 3 channels" in found["Model"]
+    assert (
+        "Generator: stylegan2, 2.50 M" in found["Model"]
+        and "Discriminator: stylegan2, 1.00 M" in found["Model"]
+    )
+    for part in ("glyphs", "Images: 7", "CC0-1.0", "ab12", "cat, dog"):
+        assert part in found["Data"]
+    assert "- run: preset demo, seed 3\n" in found["Recipe"]
+    assert "- loss: name logistic, r1_gamma 0.5, extra.shape none\n" in found["Recipe"]
+    assert "private" not in "".join(found.values())
+    assert "| fid (nv) | 12.346 | 100.0 | 50000 | 7 | nv | inception 0123456789ab |" in found["Scores"]
+    assert "Not meant for" in found["Use and limits"]
+    assert "Origin" not in found
+
+
+def test_scores_are_the_last_known_of_each_kind():
+    records = [RECORD, {**RECORD, "value": 9.0, "kimg": 200.0}, {**RECORD, "value": 7.0, "kimg": 300.0}]
+    other = {**RECORD, "convention": "clean", "value": 11.0}
+    rows = sections(card.build(CONFIG, **SIZES, metrics=[*records, other]))["Scores"].strip().splitlines()[2:]
+    assert [row.split(" | ")[1] for row in rows] == ["9", "11"]
+
+
+def test_an_imported_model_knows_little():
+    config = {"kimg": 0.0, "generator": {"type": "stylegan3", "c_dim": 0}, "run": {}, "data": {}}
+    sizes = {"image_shape": (3, 16, 16), "parameters": {"generator": 10}}
+    found = sections(card.build(config, **sizes, origin=["Imported from a.pkl, sha256 77"]))
+    assert found[""].startswith("# stylegan3 on unknown data, 0 kimg\n")
+    assert "Imported from a.pkl" in found["Origin"] and "unconditional" in found["Model"]
+    assert "Licence: unknown" in found["Data"] and "number unknown" in found["Data"]
+    assert "None measured" in found["Scores"] and "Recipe" not in found
+    assert "one_hot" not in found["How to load"]
+
+
+def test_the_loading_example_runs(tiny_generator, monkeypatch):
+    import gan
+
+    monkeypatch.setattr(gan, "load", lambda folder: tiny_generator)
+    config = {**CONFIG, "generator": {"type": "stylegan2", "c_dim": 0}}
+    code = re.search(r"```python\n(.+?)```", card.build(config, **SIZES), flags=re.S)[1]
+    names = {"FOLDER": "a folder"}
+    exec(code, names)
+    assert names["image"].shape == (1, 3, 16, 16)
