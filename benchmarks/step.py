@@ -21,7 +21,7 @@ from training.step import train_step
 
 def trainer(preset: str, resolution: int, steps: int) -> Callable[[], None]:
     """A function that trains for so many steps on noise, from a fresh state."""
-    config = fit(load_preset(preset), resolution=resolution, channels=3, classes=0)
+    config = fit(load_preset(preset), shape=(3, resolution, resolution), classes=0)
     state = create(config, torch.device("cpu"))
     images = torch.randn(config.batch, 3, resolution, resolution)
 

@@ -1,6 +1,7 @@
-"""Images as tensors: uint8 [0, 255] <-> float [-1, 1], grids, labels, encoded files.
+"""Images as tensors: uint8 [0, 255] <-> float [-1, 1], the view of any channels, grids, labels, files.
 
-Letters: N images, C channels (1 grey or 3 RGB), H rows, W columns.
+Letters: N images, C channels (1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha, or any other number), H rows,
+W columns.
 """
 
 import io
@@ -8,6 +9,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -37,15 +39,42 @@ def to_uint8(images: Tensor) -> Tensor:
     return (images.to(torch.float32) * 127.5 + 128).clamp(0, 255).to(torch.uint8)
 
 
-def grid(images: Tensor, columns: int | None = None, padding: int = 2, background: int = 255) -> Tensor:
-    """Tile a batch row by row into one picture.
+def view(images: Tensor) -> Tensor:
+    """What is shown of images with any number of channels: [..., C, H, W] -> [..., 1 or 3, H, W].
 
-    images: uint8 [N, C, H, W], C = 1 or 3. columns: images per row, None for a near-square picture.
+    1 and 3 channels stay what they are. Of 2 and 4 the last is alpha: they are laid on white. Of more, the
+    first three are red, green and blue.
+    images: uint8 0..255, the result rounded to the nearest level, or floats about -1..1.
+    """
+    channels = images.shape[-3]
+    if channels in (1, 3):
+        return images
+    if channels > 4:
+        return images.narrow(-3, 0, 3)
+    colour, alpha = images.split([channels - 1, 1], dim=-3)
+    if images.dtype != torch.uint8:
+        opacity = ((alpha + 1) / 2).clamp(0, 1)
+        return colour * opacity + (1 - opacity)
+    colour, alpha = colour.to(torch.int32), alpha.to(torch.int32)
+    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).to(torch.uint8)
+
+
+def rgb_view(images: Tensor) -> Tensor:
+    """`view` with grey repeated: [..., C, H, W] -> [..., 3, H, W]. What every feature network sees."""
+    shown = view(images)
+    return shown.expand(*shown.shape[:-3], 3, *shown.shape[-2:])
+
+
+def grid(images: Tensor, columns: int | None = None, padding: int = 2, background: int = 255) -> Tensor:
+    """Tile the `view` of a batch row by row into one picture.
+
+    images: uint8 [N, C, H, W]. columns: images per row, None for a near-square picture.
     padding: pixels between and around the images. background: level 0..255 of padding and of unused cells.
-    Returns uint8 [C, rows * (H + padding) + padding, columns * (W + padding) + padding] on the CPU.
-    Raises UserError for another shape, data type or number of channels, for no images, and for columns < 1.
+    Returns uint8 [1 or 3, rows * (H + padding) + padding, columns * (W + padding) + padding] on the CPU.
+    Raises UserError for another shape or data type, for no images, and for columns < 1.
     """
     _check(images, ndim=4)
+    images = view(images)
     n, c, h, w = images.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else columns
     if n == 0 or columns < 1:
@@ -69,13 +98,13 @@ def labelled_grid(
 
     images: uint8 [N, C, H, W]. labels: N texts, cut off at the cell's edge.
     Images narrower than 64 pixels are enlarged by a whole factor (nearest neighbour).
-    Returns uint8 [C, H', W'] on the CPU. Raises UserError as `grid` does, and unless there are N labels.
+    Returns uint8 [1 or 3, H', W'] on the CPU. Raises UserError as `grid` does, and unless there are N labels.
     """
     _check(images, ndim=4)
     if len(labels) != len(images):
         raise UserError(f"{len(labels)} labels for {len(images)} images; give one label per image")
     factor = math.ceil(_LABEL_CELL / images.shape[3])
-    images = images.cpu().repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    images = view(images).cpu().repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
     strips = images.new_empty(len(labels), 1, _LABEL_HEIGHT, images.shape[3])
     for strip, label in zip(strips, labels, strict=True):
         strip.copy_(_label_strip(label, images.shape[3]))
@@ -84,21 +113,26 @@ def labelled_grid(
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """uint8 [C, H, W] -> Pillow image of mode L (C = 1) or RGB (C = 3); UserError for anything else."""
+    """uint8 [C, H, W] -> Pillow image of mode L, LA, RGB or RGBA; UserError for anything else."""
     _check(image, ndim=3)
+    if image.shape[0] > 4:
+        raise UserError(f"a picture of {image.shape[0]} channels has no file format: take its view, or .npy")
     array = image.cpu().permute(1, 2, 0).contiguous().numpy()  # [H, W, C]
     return Image.fromarray(array[:, :, 0] if image.shape[0] == 1 else array)
 
 
 def encode(image: Tensor, suffix: str) -> bytes:
-    """uint8 [C, H, W] -> bytes of an image file. suffix: a key of FORMATS; JPEG and WebP at quality 95.
+    """uint8 [C, H, W] -> bytes of an image file. suffix: a key of FORMATS.
 
-    Raises UserError for another suffix, shape, data type or number of channels.
+    A PNG holds 1 to 4 channels as they are; JPEG and WebP hold the `view`, at quality 95.
+    Raises UserError for another suffix, shape or data type, and for a PNG of more channels.
     """
     if suffix.lower() not in FORMATS:
         raise UserError(f"cannot write images as '{suffix}'; use one of {', '.join(FORMATS)}")
     buffer = io.BytesIO()
-    to_pil(image).save(buffer, format=FORMATS[suffix.lower()], quality=95)
+    to_pil(image if suffix.lower() == ".png" else view(image)).save(
+        buffer, format=FORMATS[suffix.lower()], quality=95
+    )
     return buffer.getvalue()
 
 
@@ -107,16 +141,21 @@ def save_png(path: Path | str, image: Tensor) -> None:
     atomic_bytes(Path(path), encode(image, ".png"))
 
 
+def encode_exactly(image: Tensor) -> tuple[str, bytes]:
+    """uint8 [C, H, W] -> (suffix, bytes) of a file that holds every channel: PNG, or .npy of more than 4."""
+    if image.shape[0] <= 4:
+        return ".png", encode(image, ".png")
+    buffer = io.BytesIO()
+    np.save(buffer, image.cpu().numpy(), allow_pickle=False)
+    return ".npy", buffer.getvalue()
+
+
 def _check(images: Tensor, ndim: int) -> None:
-    """UserError unless images is uint8 with `ndim` axes and 1 or 3 channels (third axis from the end)."""
+    """UserError unless images is uint8 with `ndim` axes."""
     wanted = "[N, C, H, W]" if ndim == 4 else "[C, H, W]"
     if images.ndim != ndim or images.dtype != torch.uint8:
         raise UserError(
             f"got {images.dtype} of shape {list(images.shape)}; convert it to uint8 {wanted} (to_uint8)"
-        )
-    if images.shape[-3] not in (1, 3):
-        raise UserError(
-            f"images have {images.shape[-3]} channels; only 1 (grey) and 3 (RGB) can be drawn or saved"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from gan import shapes
 from gan.layers import Conv2d, Linear, fast_layout, minibatch_std
 from gan.mapping import MappingConfig, MappingNetwork
 from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
@@ -19,13 +20,15 @@ Architecture = Literal["skip", "resnet", "orig"]
 class NetworkConfig:
     """What both networks have in common.
 
-    resolution: power of two >= 8.  channels: of the image.  c_dim: classes, 0 if unconditional.
-    A layer of side r has min(channel_base // r, channel_max) channels.  conv_clamp: largest activation,
+    resolution: power of two >= 8.  base: rows and columns of the level 4; images have base * resolution / 4,
+    see `gan.shapes`.  channels: of the image.  c_dim: classes, 0 if unconditional.
+    A layer of level r has min(channel_base // r, channel_max) channels.  conv_clamp: largest activation,
     None for no limit (needed in float16 only).
     """
 
     type: Literal["stylegan2"] = "stylegan2"
     resolution: int = 256
+    base: shapes.Base = (4, 4)
     channels: int = 3
     c_dim: int = 0
     channel_base: int = 32768
@@ -36,12 +39,11 @@ class NetworkConfig:
     mapping: MappingConfig = field(default_factory=MappingConfig)
 
     def __post_init__(self):
-        if self.resolution < 8 or self.resolution & (self.resolution - 1):
-            raise ValueError(f"resolution must be a power of two >= 8; got {self.resolution}")
+        shapes.check(self.base, self.resolution, least=8)
 
-    def width(self, side: int) -> int:
-        """Channels of the layers at `side` x `side`."""
-        return min(self.channel_base // side, self.channel_max)
+    def width(self, level: int) -> int:
+        """Channels of the layers of `level`."""
+        return min(self.channel_base // level, self.channel_max)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class GeneratorConfig(NetworkConfig):
 class DiscriminatorConfig(NetworkConfig):
     """Everything that shapes the discriminator.
 
-    cmap_dim: width of the label projection (None: channels at 4x4).  mbstd_group, mbstd_channels: see
+    cmap_dim: width of the label projection (None: channels at level 4).  mbstd_group, mbstd_channels: see
     `minibatch_std`.  freeze_layers: how many of the first convolutions do not train (Freeze-D).
     """
 
@@ -77,15 +79,10 @@ class DiscriminatorConfig(NetworkConfig):
         return Discriminator(self)
 
 
-def sides(resolution: int) -> list[int]:
-    """4, 8, ..., resolution."""
-    return [2**i for i in range(2, resolution.bit_length())]
-
-
 class SynthesisLayer(nn.Module):
-    """Modulated 3x3 convolution, noise, bias and activation: [N, in, r/up, r/up] -> [N, out, r, r]."""
+    """Modulated 3x3 convolution, noise, bias, activation: [N, in, H/up, W/up] -> [N, out, H, W]."""
 
-    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, side: int, up: int = 1):
+    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, level: int, up: int = 1):
         super().__init__()
         self.up, self.activation, self.clamp, self.use_noise = (
             up,
@@ -99,7 +96,7 @@ class SynthesisLayer(nn.Module):
         taps = config.resample_filter if up > 1 else (1, 3, 3, 1)
         self.register_buffer("resample_filter", setup_filter(taps))
         if config.use_noise:
-            self.register_buffer("noise_const", torch.randn(side, side))
+            self.register_buffer("noise_const", torch.randn(shapes.size_at(config.base, level)))
             self.noise_strength = nn.Parameter(torch.zeros([]))
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise, gain: float = 1.0) -> Tensor:
@@ -146,26 +143,26 @@ class ToRGB(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution: `num_conv` w's, and one more for ToRGB that the next block shares."""
+    """All layers of one level: `num_conv` w's, and one more for ToRGB that the next block shares."""
 
-    def __init__(self, config: GeneratorConfig, side: int):
+    def __init__(self, config: GeneratorConfig, level: int):
         super().__init__()
-        out = config.width(side)
+        out = config.width(level)
         self.architecture = config.architecture
-        self.first = side == 4
+        self.first = level == 4
         self.register_buffer("resample_filter", setup_filter(config.resample_filter))
         if self.first:
-            self.const = nn.Parameter(torch.randn(out, 4, 4))
+            self.const = nn.Parameter(torch.randn(out, *config.base))
         else:
-            self.conv0 = SynthesisLayer(config, config.width(side // 2), out, side, up=2)
-        self.conv1 = SynthesisLayer(config, out, out, side)
+            self.conv0 = SynthesisLayer(config, config.width(level // 2), out, level, up=2)
+        self.conv1 = SynthesisLayer(config, out, out, level)
         self.num_conv = 1 if self.first else 2
         self.torgb = (
-            ToRGB(config, out) if config.architecture == "skip" or side == config.resolution else None
+            ToRGB(config, out) if config.architecture == "skip" or level == config.resolution else None
         )
         if config.architecture == "resnet" and not self.first:
             self.skip = Conv2d(
-                config.width(side // 2), out, 1, bias=False, up=2, resample_filter=config.resample_filter
+                config.width(level // 2), out, 1, bias=False, up=2, resample_filter=config.resample_filter
             )
 
     def forward(
@@ -190,14 +187,14 @@ class SynthesisBlock(nn.Module):
 
 
 class SynthesisNetwork(nn.Module):
-    """ws [N, num_ws, w_dim] -> image [N, channels, resolution, resolution], about [-1, 1]."""
+    """ws [N, num_ws, w_dim] -> image [N, *image_shape], about [-1, 1]."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
-        self.num_ws = 2 * len(sides(config.resolution))
-        self.blocks = [f"b{side}" for side in sides(config.resolution)]
-        for name, side in zip(self.blocks, sides(config.resolution), strict=True):
-            self.add_module(name, SynthesisBlock(config, side))
+        self.num_ws = 2 * len(shapes.levels(config.resolution))
+        self.blocks = [f"b{level}" for level in shapes.levels(config.resolution)]
+        for name, level in zip(self.blocks, shapes.levels(config.resolution), strict=True):
+            self.add_module(name, SynthesisBlock(config, level))
 
     def forward(self, ws: Tensor, noise: Noise = "const", update_emas: bool = False) -> Tensor:
         """noise: fixed per-layer maps ("const"), fresh ones from torch's global state, or none.
@@ -215,13 +212,14 @@ class SynthesisNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """z, c -> image; `mapping` and `synthesis` are its two halves."""
+    """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.resolution, self.channels = config.resolution, config.channels
+        self.image_shape = shapes.image_shape(config)
         self.synthesis = SynthesisNetwork(config)
         self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(
@@ -236,7 +234,7 @@ class Generator(nn.Module):
         psi_cutoff: int | None = None,
         noise: Noise = "const",
     ) -> Tensor:
-        """z [N, z_dim], c one-hot [N, c_dim] -> [N, channels, resolution, resolution], about [-1, 1].
+        """z [N, z_dim], c one-hot [N, c_dim] -> [N, *image_shape], about [-1, 1].
 
         psi, psi_cutoff: truncation, see `MappingNetwork.forward`.
         """
@@ -244,18 +242,18 @@ class Generator(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two 3x3 convolutions and downsampling by 2: [N, in, r, r] -> [N, out, r/2, r/2]."""
+    """Two 3x3 convolutions and downsampling by 2: [N, in, H, W] -> [N, out, H/2, W/2]."""
 
-    def __init__(self, config: DiscriminatorConfig, side: int, first_layer: int):
+    def __init__(self, config: DiscriminatorConfig, level: int, first_layer: int):
         super().__init__()
-        width, out = config.width(side), config.width(side // 2)
+        width, out = config.width(level), config.width(level // 2)
         self.architecture = config.architecture
         self.register_buffer("resample_filter", setup_filter(config.resample_filter))
         act, clamp, f = config.activation, config.conv_clamp, config.resample_filter
         trains = [i >= config.freeze_layers for i in range(first_layer, first_layer + 4)]
         self.fromrgb = None
         self.layers = 3 if config.architecture == "resnet" else 2
-        if side == config.resolution or config.architecture == "skip":
+        if level == config.resolution or config.architecture == "skip":
             self.layers += 1
             self.fromrgb = Conv2d(
                 config.channels, width, 1, activation=act, clamp=clamp, trainable=trains.pop(0)
@@ -279,7 +277,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class DiscriminatorEpilogue(nn.Module):
-    """Minibatch statistics and the head: [N, C, 4, 4] -> [N, 1] or the projection onto the label."""
+    """Minibatch statistics and the head: [N, C, *base] -> [N, 1] or the projection onto the label."""
 
     def __init__(self, config: DiscriminatorConfig, cmap_dim: int):
         super().__init__()
@@ -290,7 +288,7 @@ class DiscriminatorEpilogue(nn.Module):
             Conv2d(config.channels, width, 1, activation=act) if config.architecture == "skip" else None
         )
         self.conv = Conv2d(width + config.mbstd_channels, width, 3, activation=act, clamp=config.conv_clamp)
-        self.fc = Linear(width * 16, width, activation=act)
+        self.fc = Linear(width * config.base[0] * config.base[1], width, activation=act)
         self.out = Linear(width, cmap_dim or 1)
 
     def forward(self, x: Tensor, img: Tensor | None, cmap: Tensor | None) -> Tensor:
@@ -304,14 +302,15 @@ class DiscriminatorEpilogue(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """image [N, channels, resolution, resolution], c one-hot [N, c_dim] -> logits [N, 1]."""
+    """image [N, *image_shape], c one-hot [N, c_dim] -> logits [N, 1]."""
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
         self.config = config
         self.c_dim, self.resolution, self.channels = config.c_dim, config.resolution, config.channels
+        self.image_shape = shapes.image_shape(config)
         cmap_dim = (config.width(4) if config.cmap_dim is None else config.cmap_dim) if config.c_dim else 0
-        self.blocks = [f"b{side}" for side in reversed(sides(config.resolution)[1:])]
+        self.blocks = [f"b{level}" for level in reversed(shapes.levels(config.resolution)[1:])]
         layer = 0
         for name in self.blocks:
             block = DiscriminatorBlock(config, int(name[1:]), layer)

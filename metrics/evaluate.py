@@ -1,6 +1,6 @@
 """Images -> features -> statistics -> records. One pass over the images feeds every metric.
 
-Letters: N images, C channels (1 or 3), H rows, W columns, D features.
+Letters: N images, C channels, H rows, W columns, D features.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gan import distributed
 from gan.errors import UserError
+from gan.images import view
 from metrics import cache
 from metrics.features import KEEPS, Extractor
 from metrics.images import Images, Source, as_images, length, shares
@@ -62,7 +63,7 @@ def evaluate(
     num_real, num_fake, seed, kimg, data_sha256, and error or interval where they are known. Of several
     processes (`gan.distributed`) all must call this; rank 0 gets the records, the same as a single process.
     Raises UsageError for an unknown metric; UserError for too few images, absent weights (before any image is
-    drawn), or images of other than 1 or 3 channels; TypeError for other than uint8.
+    drawn); TypeError for other than uint8.
     """
     real, fake = as_images(real), as_images(fake)
     items = plan(metrics, convention, num_fakes, length(real, None), bootstrap)
@@ -169,12 +170,12 @@ def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) ->
 
 
 def _pixels(item: Item, source: Images | Iterable[Tensor]) -> Tensor:
-    """The first images that the item takes, uint8 [N, C, H, W]."""
+    """The view of the first images that the item takes, uint8 [N, 1 or 3, H, W]."""
     if not isinstance(source, Images):
         raise UserError(
             f"{item.name} reads images twice: give them as an array or a data set, not as a stream"
         )
-    return torch.cat([images for _, images in shares(source, item.fakes, 0, 1)])
+    return torch.cat([view(images) for _, images in shares(source, item.fakes, 0, 1)])
 
 
 def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> dict[str, str]:

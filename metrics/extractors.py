@@ -43,12 +43,12 @@ Prepare = Callable[[Tensor], Tensor]
 
 
 def prepare(images: Tensor, size: int) -> Tensor:
-    """uint8 [N, 1 or 3, H, W] -> float32 [N, 3, size, size] in 0..255; grey is repeated.
+    """uint8 [N, C, H, W] -> float32 [N, 3, size, size] in 0..255, of their `rgb` view.
 
     Bicubic (a = -0.5 as in Pillow) with antialiasing when shrinking, clamped, not rounded back to uint8.
-    Raises UserError for another number of channels, TypeError for another dtype.
+    Raises UserError for another shape, TypeError for another dtype.
     """
-    x = rgb(images)[:, : images.shape[1]].to(torch.float32)  # grey is resized once
+    x = rgb(images)[:, : 1 if images.shape[1] < 3 else 3].to(torch.float32)  # grey is resized once
     if x.shape[2:] != (size, size):
         x = F.interpolate(x, size=(size, size), mode="bicubic", antialias=True).clamp_(0, 255)
     return x.expand(-1, 3, -1, -1)

@@ -3,7 +3,7 @@
 A batch always holds the images [BATCH * i, BATCH * (i + 1)), whoever reads it: so neither the size of the
 batches that arrive nor the number of processes changes a digit of a score.
 
-Letters: N images, C channels (1 or 3), H rows, W columns.
+Letters: N images, C channels, H rows, W columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

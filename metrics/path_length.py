@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan.images import rgb_view
 from gan.latents import lerp, slerp
 from gan.sampling import has_styles, one_hot
 
@@ -93,10 +94,10 @@ def path_distances(
     generator: with `mapping` and `synthesis`, or only `G(z, c)`, which has no space "w".
     features: images [N, 3, H, W] with values about -1..1 -> rows [N, F] whose squared differences sum to d.
     z0, z1: [N, D]. t: [N]. c: one-hot [N, K] or None.
-    crop: only the middle of the image, where faces are: with u = H // 8 the rows 3u to 7u, columns 2u to 6u.
+    crop: only the middle of the image, where faces are: in eighths of it the rows 3 to 7, columns 2 to 6.
     noise: buffers of `synthesis` to use instead of its own, by name, [N, 1, h, w] each.
-    Generators of 512 pixels or more have blocks of H // 256 averaged, for perceptual networks are made for
-    small images; grey images become three equal channels.
+    Generators of 512 pixels or more (the shorter side) have blocks of side // 256 averaged, for perceptual
+    networks are made for small images. Of other than three channels the `gan.images.rgb_view` is taken.
     Raises ValueError for an unknown space, and for "w" with a generator that has none.
     """
     if space not in ("z", "w") or (space == "w" and not has_styles(generator)):
@@ -143,14 +144,12 @@ def _render(
 
 def _prepared(images: Tensor, crop: bool) -> Tensor:
     """[N, C, H, W] -> [N, 3, h, w], cropped and averaged down."""
-    size = images.shape[2]
+    images = rgb_view(images)
+    factor = min(images.shape[2:]) // 256
     if crop:
-        u = size // 8
-        images = images[:, :, 3 * u : 7 * u, 2 * u : 6 * u]
-    factor = size // 256
-    if factor > 1:
-        images = torch.nn.functional.avg_pool2d(images, factor)
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+        u, v = images.shape[2] // 8, images.shape[3] // 8
+        images = images[:, :, 3 * u : 7 * u, 2 * v : 6 * v]
+    return torch.nn.functional.avg_pool2d(images, factor) if factor > 1 else images
 
 
 def _drawn(

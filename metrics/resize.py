@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan.errors import UserError
+from gan.images import rgb_view
 
 SCALES = {
     "tf": ((128.0,) * 3, (128.0,) * 3),  # -1 .. 0.992
@@ -26,21 +27,21 @@ SCALES = {
 
 
 def rgb(images: Tensor) -> Tensor:
-    """uint8 [N, 1 or 3, H, W] -> the same as [N, 3, H, W]; grey is repeated, without a copy.
+    """uint8 [N, C, H, W] -> their `gan.images.rgb_view` [N, 3, H, W], of data and fakes alike.
 
-    Raises UserError for another number of channels, TypeError for another dtype.
+    Raises UserError for another shape, TypeError for another dtype.
     """
     if images.dtype != torch.uint8:
         raise TypeError(f"metrics take uint8 images, got {images.dtype}")
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
+    if images.ndim != 4 or images.shape[1] == 0:
         raise UserError(
-            f"cannot score images of shape {tuple(images.shape)}; need [N, 1 or 3, height, width]"
+            f"cannot score images of shape {tuple(images.shape)}; need [N, channels, height, width]"
         )
-    return images.expand(-1, 3, -1, -1)
+    return rgb_view(images)
 
 
 def prepared(images: Tensor, size: int, resize: str, scale: str, device: torch.device) -> Tensor:
-    """uint8 [N, 1 or 3, H, W] -> what a network sees: float32 [N, 3, size, size] on `device`, channels last.
+    """uint8 [N, C, H, W] -> what a network sees: float32 [N, 3, size, size] on `device`, channels last.
 
     resize, scale: names in RESIZERS and SCALES. Raises as `rgb` does.
     """

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from gan.architectures import discriminator_config, generator_config
 from gan.config import from_dict, load_yaml, override
 from gan.errors import UsageError, unknown
+from gan.shapes import fitted
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from training.losses import LOSSES
 from training.schedules import Schedule, default_r1_gamma, extremes
@@ -47,7 +48,7 @@ class LossConfig:
     """What the networks minimise.
 
     name: a key of LOSSES.  d_steps: steps of D for each of G.
-    r1_gamma: weight of R1; None: 0.0002 * resolution^2 / batch; 0: off.  r2: the same penalty at the fakes.
+    r1_gamma: weight of R1; None: 0.0002 * pixels / batch; 0: off.  r2: the same penalty at the fakes.
     r1_interval: steps between two R1 steps (lazy regularisation, with Adam's correction); None: R1 in every
     step, in one backward pass with the adversarial loss.
     gradient_penalty_weight: of WGAN-GP, in every step; 0 is off.  lecam_weight: likewise, of LeCam.
@@ -212,18 +213,28 @@ def load_preset(name: str) -> RunConfig:
     return from_dict(RunConfig, {"preset": name, **data})
 
 
-def fit(config: RunConfig, *, resolution: int, channels: int, classes: int) -> RunConfig:
+def fit(config: RunConfig, *, shape: tuple[int, int, int], classes: int) -> RunConfig:
     """The config with networks shaped for the data, and r1_gamma and the statistics' group filled in.
 
+    shape: channels, height and width of every image.
+
     Raises:
-        UsageError: a resolution that the networks cannot have.
+        UsageError: a size that the networks cannot have; it names the nearest ones.
     """
-    shape = [f"resolution={resolution}", f"channels={channels}", f"c_dim={classes}"]
-    shapes = [f"{network}.{item}" for network in ("generator", "discriminator") for item in shape]
+    channels, height, width = shape
+    base, resolution = fitted(height, width)
+    shapes = []
+    for role, network in (("generator", config.generator), ("discriminator", config.discriminator)):
+        items = [f"resolution={resolution}", f"channels={channels}", f"c_dim={classes}"]
+        if hasattr(network, "base"):
+            items.append(f"base={list(base)}")
+        elif base != (4, 4):
+            raise UsageError(f"{role} {network.type} makes squares of side 2^n only, not {height}x{width}")
+        shapes += [f"{role}.{item}" for item in items]
     if isinstance(config.discriminator, ComparesSamples) and config.discriminator.mbstd_group is None:
         shapes.append(f"discriminator.mbstd_group={config.batch}")
     config = override(config, shapes)
     if config.loss.r1_gamma is None:
-        gamma = default_r1_gamma(resolution, config.batch)
+        gamma = default_r1_gamma(height * width, config.batch)
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, r1_gamma=gamma))
     return config

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import gan
-from gan import card, checkpoint
+from gan import card, checkpoint, shapes
 from gan.config import dumps_yaml, from_dict, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
@@ -118,7 +118,7 @@ def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
         training_state=state.counters(),
         card=card.build(
             config,
-            image_shape=(state.ema.channels, state.ema.resolution, state.ema.resolution),
+            image_shape=shapes.image_shape(state.config.generator),
             parameters={"generator": parameters(state.ema), "discriminator": parameters(state.discriminator)},
             metrics=scores(run),
         ),

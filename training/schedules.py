@@ -62,6 +62,6 @@ def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tu
     return lr * c, beta1**c, beta2**c
 
 
-def default_r1_gamma(resolution: int, batch: int) -> float:
-    """0.0002 * resolution^2 / batch: the published rule of thumb (Karras et al. 2020b, appendix C)."""
-    return 0.0002 * resolution**2 / batch
+def default_r1_gamma(pixels: int, batch: int) -> float:
+    """0.0002 * pixels / batch: the published rule of thumb for squares (Karras et al. 2020b, appendix C)."""
+    return 0.0002 * pixels / batch

@@ -51,7 +51,7 @@ def write_page(out: Path, real: "Images", fake: "Images", networks: "Networks") 
 
 def _picture(images: "Images", index: int) -> str:
     """An <img> with the PNG inside."""
-    from gan.images import encode
+    from gan.images import encode, view
 
-    data = base64.b64encode(encode(images.read(index, index + 1)[0], ".png")).decode()
+    data = base64.b64encode(encode(view(images.read(index, index + 1)[0]), ".png")).decode()
     return f'<img alt="image {index}" src="data:image/png;base64,{data}">'

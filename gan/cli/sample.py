@@ -88,7 +88,7 @@ def command(
 
     \b
     The suffix of --out decides what is written:
-      none                one file per seed in a folder: seed0007.png
+      none                one file per seed in a folder: seed0007.png (.npy of more than 4 channels)
       .png, .jpg, .webp   one grid, each image labelled with its seed
       .gif, .mp4          a looped video through the seeds (mp4: pip install imageio-ffmpeg)
 
@@ -164,11 +164,13 @@ def captions(seeds: Sequence[int], labels: Sequence[int] | None, classes: Sequen
 
 def write_folder(out: Path, images: Iterable["Tensor"], seeds: Sequence[int]) -> list[str]:
     """Write seed0007.png and so on into `out`, each as soon as it is drawn; returns their names in order."""
-    from gan.images import save_png
+    from gan.images import encode_exactly
 
-    names = [f"seed{seed:04d}.png" for seed in seeds]
-    for name, image in zip(names, images, strict=True):
-        save_png(out / name, image)
+    names = []
+    for seed, image in zip(seeds, images, strict=True):
+        suffix, data = encode_exactly(image)
+        names.append(f"seed{seed:04d}{suffix}")
+        atomic_bytes(out / names[-1], data)
     return list(dict.fromkeys(names))
 
 
@@ -191,10 +193,10 @@ def write_video(out: Path, frames: Iterator["Tensor"], fps: int) -> None:
 
 
 def _write_gif(path: Path, frames: Iterator["Tensor"], fps: int) -> None:
-    from gan.images import to_pil
+    from gan.images import to_pil, view
 
     hundredths = max(round(100 / fps), 2)  # viewers slow down at 1
-    pictures = map(to_pil, frames)
+    pictures = map(to_pil, map(view, frames))
     duration = 10 * hundredths  # milliseconds
     next(pictures).save(path, "GIF", save_all=True, append_images=pictures, duration=duration, loop=0)
 
@@ -202,13 +204,14 @@ def _write_gif(path: Path, frames: Iterator["Tensor"], fps: int) -> None:
 def _write_mp4(path: Path, frames: Iterator["Tensor"], fps: int) -> None:
     import imageio_ffmpeg
 
-    from gan.images import to_pil
+    from gan.images import to_pil, view
 
-    first = to_pil(next(frames))
+    pictures = map(to_pil, map(view, frames))
+    first = next(pictures)
     writer = imageio_ffmpeg.write_frames(path, first.size, fps=fps, macro_block_size=2)
     with contextlib.closing(writer):
         writer.send(None)  # starts ffmpeg
-        for picture in itertools.chain([first], map(to_pil, frames)):
+        for picture in itertools.chain([first], pictures):
             writer.send(picture.convert("RGB").tobytes())
 
 

@@ -28,7 +28,7 @@ Examples:
 
 
 @click.command("train", epilog=EXAMPLES)
-@click.option("--data", required=True, help="Data set: a zip or folder of square images of one size.")
+@click.option("--data", required=True, help="Data set: a zip or folder of images of one size.")
 @click.option(
     "--preset",
     default="stylegan2-small",
@@ -102,7 +102,7 @@ def command(
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
     if dry_run:
         resolved, dataset = shaped(config)
-        click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * resolution^2 / batch")
+        click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch")
         click.echo(dumps_yaml(resolved), nl=False)
         return
     run = run_training(
@@ -183,7 +183,10 @@ def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
     if config.data.conditional and dataset.labels is None:
         raise UsageError(f"{config.data.path} has no class labels: leave out data.conditional")
     classes = len(dataset.classes)
-    fitted = fit(config, resolution=dataset.resolution, channels=dataset.channels, classes=classes)
+    try:
+        fitted = fit(config, shape=dataset.shape, classes=classes)
+    except UsageError as error:
+        raise UsageError(f"{config.data.path}: {error}") from error
     if config.batch > len(dataset):
         raise UsageError(f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch")
     return fitted, dataset
@@ -191,13 +194,17 @@ def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
 
 def summary(state: "TrainState") -> str:
     """Size of the images and networks, and where they are."""
+    from gan import shapes
+
     g, d = (
         sum(p.numel() for p in network.parameters()) / 1e6
         for network in (state.generator, state.discriminator)
     )
-    side, channels = state.generator.resolution, state.generator.channels
+    channels, height, width = shapes.image_shape(state.config.generator)
     place = state.path_mean.device
-    return f"{side}x{side}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
+    return (
+        f"{height}x{width}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
+    )
 
 
 def report_scores(records: Sequence[dict], state: "TrainState", reporter: "Reporter") -> None:

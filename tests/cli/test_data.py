@@ -42,7 +42,7 @@ def test_last_line_says_what_was_made(three, tmp_path, capsys):
     assert captured.err == ""  # no bar where nobody watches
     dataset = open_dataset(out)
     assert [dataset.classes[label] for label in dataset.labels] == ["flags", "smileys", "places"]
-    assert dataset.resolution == 16
+    assert dataset.shape == (3, 16, 16)
     dataset.close()
 
 

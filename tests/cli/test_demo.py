@@ -183,7 +183,7 @@ def test_missing_data_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = tmp_path / "new" / "openmoji-32.zip"
     demo.prepare_data(path, demo.Clock())
     dataset = open_dataset(path)
-    assert (len(dataset), dataset.resolution) == (3, 32)
+    assert (len(dataset), dataset.shape) == (3, (3, 32, 32))
     dataset.close()
     written = path.stat().st_mtime_ns
     demo.prepare_data(path, demo.Clock())

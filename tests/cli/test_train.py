@@ -70,6 +70,13 @@ def test_time_limit_saves_and_stops(tiny_zip, tmp_path):
     assert (Path(result.stdout.strip()) / "checkpoints" / "000000.004" / "manifest.json").is_file()
 
 
+def test_a_size_that_cannot_be_made_names_the_nearest(tmp_path):
+    path = packed(tmp_path, a=png((17, 64)))
+    result = invoke("--data", path, "--preset=demo", "--out", tmp_path / "runs", *SMALL)
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert str(path) in result.stderr and "crop them to 16x64 or pad them to 20x64" in result.stderr
+
+
 def png(side=(16, 16), mode="RGB", level=90):
     buffer = io.BytesIO()
     dtype = np.uint16 if mode == "I;16" else np.uint8
@@ -88,7 +95,6 @@ def packed(folder, **members):
 
 BAD_DATA = {
     "empty zip": ({}, "holds no PNG"),
-    "non-square": ({"a": png((16, 8))}, "square"),
     "16-bit": ({"a": png(mode="I;16")}, "8-bit"),
     "text": ({"a": b"hello, I am not an image"}, "a.png"),
     "truncated": ({"a": png()[:40]}, "a.png"),

@@ -8,7 +8,19 @@ import torch
 from PIL import Image
 
 from gan.errors import UserError
-from gan.images import FORMATS, encode, grid, labelled_grid, save_png, to_float, to_pil, to_uint8
+from gan.images import (
+    FORMATS,
+    encode,
+    encode_exactly,
+    grid,
+    labelled_grid,
+    rgb_view,
+    save_png,
+    to_float,
+    to_pil,
+    to_uint8,
+    view,
+)
 
 
 def ramp(n: int, c: int, h: int, w: int) -> torch.Tensor:
@@ -56,8 +68,6 @@ def test_grid_is_near_square_by_default(n, rows, columns):
 
 
 def test_grid_refuses_what_it_cannot_draw():
-    with pytest.raises(UserError, match="4 channels"):
-        grid(ramp(1, 4, 2, 2))
     with pytest.raises(UserError, match="uint8"):
         grid(torch.zeros(1, 3, 2, 2))
     with pytest.raises(UserError, match=r"shape \[3, 2, 2\]"):
@@ -66,6 +76,42 @@ def test_grid_refuses_what_it_cannot_draw():
         grid(ramp(0, 3, 2, 2))
     with pytest.raises(UserError, match="0 columns"):
         grid(ramp(2, 3, 2, 2), columns=0)
+
+
+def test_view_lays_alpha_on_white():
+    """(colour, alpha) -> level: opaque keeps it, half is half way to white, transparent is white."""
+    for colour, alpha, level in [(10, 255, 10), (10, 0, 255), (0, 128, 127), (100, 51, 224), (255, 77, 255)]:
+        pixels = torch.tensor([0, colour, 255, alpha], dtype=torch.uint8).view(1, 4, 1, 1)
+        assert view(pixels)[0, 1].item() == level
+        assert view(pixels[:, [1, 3]]).flatten().tolist() == [level]
+        assert rgb_view(pixels[:, [1, 3]]).flatten().tolist() == [level] * 3
+        shown = view(to_float(pixels))[0, 1]
+        assert abs((shown * 127.5 + 127.5).item() - level) <= 0.5 + 1e-4
+
+
+def test_view_of_every_number_of_channels():
+    for channels, shown in [(1, 1), (2, 1), (3, 3), (4, 3), (5, 3), (9, 3)]:
+        images = ramp(2, channels, 3, 4)
+        assert view(images).shape == (2, shown, 3, 4) and view(images).dtype == torch.uint8
+        assert view(images[0]).shape == (shown, 3, 4) and rgb_view(images).shape == (2, 3, 3, 4)
+        assert grid(images, 2, padding=0).shape == (shown, 3, 8)
+        assert labelled_grid(images, ["a", "b"]).shape[0] == shown
+    assert torch.equal(view(images), images[:, :3])
+    assert torch.equal(rgb_view(ramp(1, 1, 2, 2)), ramp(1, 1, 2, 2).repeat(1, 3, 1, 1))
+
+
+def test_files_hold_every_channel():
+    for channels in (1, 2, 3, 4):
+        suffix, data = encode_exactly(ramp(1, channels, 5, 7)[0])
+        with Image.open(io.BytesIO(data)) as read:
+            array = np.atleast_3d(np.asarray(read)).transpose(2, 0, 1)
+        assert suffix == ".png" and np.array_equal(array, ramp(1, channels, 5, 7)[0])
+    suffix, data = encode_exactly(ramp(1, 6, 5, 7)[0])
+    assert suffix == ".npy" and np.array_equal(np.load(io.BytesIO(data)), ramp(1, 6, 5, 7)[0])
+    with pytest.raises(UserError, match="6 channels"):
+        to_pil(ramp(1, 6, 5, 7)[0])
+    with Image.open(io.BytesIO(encode(ramp(1, 4, 5, 7)[0], ".jpg"))) as read:
+        assert read.mode == "RGB"
 
 
 def test_labels_sit_under_enlarged_images_and_differ():

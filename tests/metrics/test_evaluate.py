@@ -83,6 +83,20 @@ def test_direction():
     assert same < like < dark / 10
 
 
+@pytest.mark.parametrize("channels", [2, 4, 6])
+def test_scores_by_pixels_see_the_view(channels, monkeypatch):
+    seen = []
+
+    def similarity(a, b):
+        seen.append(a.shape[1:])
+        return torch.zeros(len(a))
+
+    monkeypatch.setattr("metrics.catalogue.ms_ssim", similarity)
+    images = torch.randint(0, 256, (10, channels, 16, 24), dtype=torch.uint8)
+    evaluate(images, images, ["ms-ssim"], num_fakes=10)
+    assert set(seen) == {(1 if channels == 2 else 3, 16, 24)}
+
+
 def test_only_the_needed_fakes_are_drawn():
     def endless():
         for index in range(4):

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 
 from gan.errors import UserError
+from gan.images import rgb_view, view
+from metrics.extractors import prepare
 from metrics.resize import RESIZERS, SCALES, described, prepared, rgb
 
 CPU = torch.device("cpu")
@@ -126,13 +128,22 @@ def test_grey_is_three_equal_channels(name):
     assert torch.equal(out[:, 0], out[:, 2])
 
 
+@pytest.mark.parametrize("channels", [2, 4, 6])
+def test_networks_see_the_view_of_other_channels(channels):
+    pixels = noise().repeat(1, 2, 1, 1)[:, :channels]
+    for name in ("tf1-bilinear", "pil-bicubic"):
+        seen, wanted = prepared(pixels, 11, name, "unit", CPU), prepared(view(pixels), 11, name, "unit", CPU)
+        assert torch.equal(seen, wanted)
+    assert torch.equal(prepare(pixels, 11), prepare(rgb_view(pixels), 11))
+
+
 def test_pillows_version_is_recorded_where_it_matters():
     assert described(299, "tf1-bilinear", "tf") == "299px-tf1-bilinear-tf"
     assert described(224, "pil-bicubic", "clip") == f"224px-pil-bicubic-clip-pillow{PIL.__version__}"
 
 
 def test_other_images_are_refused():
-    with pytest.raises(UserError, match="need \\[N, 1 or 3"):
-        rgb(torch.zeros(1, 4, 8, 8, dtype=torch.uint8))
+    with pytest.raises(UserError, match="need \\[N, channels"):
+        rgb(torch.zeros(4, 8, 8, dtype=torch.uint8))
     with pytest.raises(TypeError, match="uint8"):
         rgb(torch.zeros(1, 3, 8, 8))

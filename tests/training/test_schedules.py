@@ -49,7 +49,7 @@ def test_lazy_adam_and_gamma():
     assert lazy_adam(0.002, 0.0, 0.99, None) == (0.002, 0.0, 0.99)
     lr, beta1, beta2 = lazy_adam(0.002, 0.5, 0.99, 16)
     assert (lr, beta1, beta2) == pytest.approx((0.002 * 16 / 17, 0.5 ** (16 / 17), 0.99 ** (16 / 17)))
-    assert default_r1_gamma(256, 32) == pytest.approx(0.4096)
+    assert default_r1_gamma(256 * 256, 32) == pytest.approx(0.4096)
 
 
 R3GAN = """

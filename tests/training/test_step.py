@@ -28,7 +28,7 @@ TINY = [
 
 def tiny_state(*assignments, classes=0):
     config = override(RunConfig(), [*TINY, *assignments])
-    return create(fit(config, resolution=8, channels=3, classes=classes), torch.device("cpu"))
+    return create(fit(config, shape=(3, 8, 8), classes=classes), torch.device("cpu"))
 
 
 def weights(network):

@@ -1,14 +1,17 @@
-"""Read a data set: a zip or a folder of square 8-bit images of one size, with or without `dataset.json`.
+"""Read a data set: a zip or a folder of 8-bit images of one size, with or without `dataset.json`.
 
-Images are PNG, JPEG or WebP, grey or RGB, at any depth below the top; other files are ignored, and so are
-hidden ones. `dataset.json`, if there is one, lies at the top: {"labels": [[name, int], ...] | null,
-"classes": [...], "manifest": {...}}, of which every key may be absent. Order is that of the sorted names.
+Images are PNG, JPEG or WebP, grey or RGB, with or without an alpha channel (1 to 4 channels), or NumPy files
+(.npy) of uint8 [C, H, W] with any number of channels, at any depth below the top; other files are ignored,
+and so are hidden ones. `dataset.json`, if there is one, lies at the top:
+{"labels": [[name, int], ...] | null, "classes": [...], "manifest": {...}}, of which every key may be absent.
+Order is that of the sorted names.
 """
 
 import functools
 import hashlib
 import io
 import json
+import math
 import os
 import zipfile
 import zlib
@@ -22,10 +25,12 @@ from PIL import Image, UnidentifiedImageError
 from gan.errors import UserError
 
 CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 INDEX = "dataset.json"
-_MODES = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}  # Pillow mode -> the mode that holds it without loss
-_REMEDY = "convert it to an 8-bit RGB or grey PNG without transparency"
+# Pillow mode -> the mode that holds it without loss
+_MODES = {"L": "L", "1": "L", "LA": "LA", "RGB": "RGB", "P": "RGB", "RGBA": "RGBA"}
+_REMEDY = "convert it to an 8-bit PNG, RGB or grey, with or without an alpha channel"
+_COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 
 
 class DataError(UserError):
@@ -40,7 +45,8 @@ class ImageDataset:
     """Images by number, decoded when asked for.
 
     Holds at most one open file, reopened in each process that reads, so copies may go to worker processes.
-    `labels` is int64 [N] or None, `classes` names them; `licence` is None where the set does not say.
+    `shape` is (C, H, W) of every image. `labels` is int64 [N] or None, `classes` names them; `licence` is
+    None where the set does not say.
     """
 
     def __init__(self, path: Path, use_labels: bool) -> None:
@@ -54,9 +60,8 @@ class ImageDataset:
         if not self.names:
             others = sorted(self._files.names())
             holds = f"only {len(others)} other files such as {others[0]}" if others else "nothing"
-            raise DataError(f"{path} holds no PNG, JPEG or WebP image, {holds}: is it the right path?")
-        shape = self._decode(0).shape
-        self.channels, self.resolution = shape[0], shape[1]
+            raise DataError(f"{path} holds no PNG, JPEG, WebP or .npy image, {holds}: is it the right path?")
+        self.shape: tuple[int, int, int] = self._decode(0).shape
         self.classes, self.labels = _labels(path, index, self.names) if use_labels else ([], None)
         self._cached = self._empty_cache()
 
@@ -105,25 +110,25 @@ class ImageDataset:
 
     def _empty_cache(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Images [N, C, H, W], filled as they are read, and which of them are there [N]; None if too many."""
-        shape = (len(self.names), self.channels, self.resolution, self.resolution)
+        shape = (len(self.names), *self.shape)
         if np.prod(shape) > CACHE_BYTES:
             return None
         return np.empty(shape, np.uint8), np.zeros(len(self.names), bool)
 
     def _checked(self, i: int) -> np.ndarray:
         image = self._decode(i)
-        expected = (self.channels, self.resolution, self.resolution)
-        if image.shape != expected:
+        if image.shape != self.shape:
             raise DataError(
                 f"{self.path}: {self.names[i]} is {_format(image.shape)}, but {self.names[0]} is "
-                f"{_format(expected)}: convert all images to one size and colour, or remove it"
+                f"{_format(self.shape)}: convert all images to one size and colour, or remove it"
             )
         return image
 
     def _decode(self, i: int) -> np.ndarray:
-        """Image `i` whatever its size. Raises DataError if it is damaged, not square or not 8 bits deep."""
+        """Image `i` whatever its size. Raises DataError if it is damaged or not 8 bits deep."""
         try:
-            image = _decode(self._files.read(self.names[i]))
+            data = self._files.read(self.names[i])
+            image = _decode_array(data) if self.names[i].lower().endswith(".npy") else _decode(data)
         except _Refused as error:
             raise DataError(f"{self.path}: {self.names[i]} {error}") from error
         image.setflags(write=False)
@@ -263,7 +268,7 @@ def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[s
 
 
 def _decode(data: bytes) -> np.ndarray:
-    """uint8 [C, H, W] of a square image file. Raises _Refused."""
+    """uint8 [C, H, W] of a PNG, JPEG or WebP file. Raises _Refused."""
     if (
         data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
     ):  # Pillow would drop the low byte of RGB silently
@@ -279,10 +284,25 @@ def _decode(data: bytes) -> np.ndarray:
     return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
 
 
+def _decode_array(data: bytes) -> np.ndarray:
+    """uint8 [C, H, W] of a NumPy file; nothing that its header asks for is allocated. Raises _Refused."""
+    stream, remedy = io.BytesIO(data), "save uint8 [channels, height, width] with numpy.save"
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("header too long")
+        shape, columns_first, kind = np.lib.format.read_array_header_1_0(stream)
+    except ValueError as error:
+        raise _Refused(f"is not a NumPy file ({_line(error)}): {remedy}") from error
+    if kind != np.uint8 or len(shape) != 3 or 0 in shape or columns_first:
+        raise _Refused(f"holds {kind} of shape {list(shape)}: {remedy}")
+    pixels = np.frombuffer(data, np.uint8, offset=stream.tell())
+    if len(pixels) != math.prod(shape):
+        raise _Refused(f"has {len(pixels)} of {math.prod(shape)} bytes of pixels: replace or remove it")
+    return pixels.reshape(shape)
+
+
 def _check(image: Image.Image) -> None:
-    """Refuse, from the header, what would lose something on the way to square 8-bit grey or RGB."""
-    if image.width != image.height:
-        raise _Refused(f"is {image.width}x{image.height} pixels, not square: crop or pad it")
+    """Refuse, from the header, what would lose something on the way to 8 bits per channel."""
     if getattr(image, "n_frames", 1) > 1:
         raise _Refused(f"holds {image.n_frames} pictures: save one of them as a PNG")
     if image.mode not in _MODES:
@@ -298,7 +318,7 @@ def _is_image(name: str) -> bool:
 
 
 def _format(shape: tuple[int, ...]) -> str:
-    return f"{shape[2]}x{shape[1]} {'RGB' if shape[0] == 3 else 'grey'}"
+    return f"{shape[1]}x{shape[2]} {_COLOURS.get(shape[0], f'with {shape[0]} channels')}"
 
 
 def _line(error: BaseException) -> str:
