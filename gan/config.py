@@ -54,9 +54,9 @@ def from_dict(cls: type[C], data: Mapping[str, Any], where: str = "config") -> C
 def override(cfg: C, assignments: Sequence[str]) -> C:
     """Copy of `cfg` with assignments such as "generator.channel_max=64"; the right side is YAML.
 
-    A new value of `x.type` switches the class of `x`: keys that both classes know keep their value where the
-    new class accepts it, all others take its defaults. The order of assignments matters only for a key given
-    twice: the last one counts. Raises UsageError as `from_dict` does.
+    A new value of `x.type` switches the class of `x`: what differed from the old class's defaults is kept
+    where the new class knows the key and accepts the value, all else takes the new defaults. The order of
+    assignments matters only for a key given twice: the last counts. Raises UsageError as `from_dict` does.
     """
     data: dict[str, Any] = {}
     for assignment in assignments:
@@ -194,10 +194,11 @@ def _variant(value: Any, key: str, default: Any, variants: Any) -> Any:
 
 
 def _shared(old: Any, cls: type, key: str) -> dict[str, Any]:
-    """Plain values of `old` for keys that class `cls` has too and whose type it accepts."""
+    """Plain values of `old` that are not its class's defaults, for keys of `cls` that accept them."""
     kept, hints = {}, _hints(cls)
+    usual = {field.name: _default(field) for field in dataclasses.fields(old)}
     for field in dataclasses.fields(cls):
-        if field.name == "type" or not hasattr(old, field.name):
+        if field.name == "type" or field.name not in usual or getattr(old, field.name) == usual[field.name]:
             continue
         value = to_dict(getattr(old, field.name))
         try:

@@ -123,6 +123,13 @@ def test_switching_the_variant_keeps_shared_keys(order):
     assert after.net == Square(resolution=32, style="res", wide=True, mapping=Mapping(layers=3, lr=0.1))
 
 
+def test_a_switch_takes_the_new_defaults_for_what_nobody_chose():
+    assert override(Run(), ["net.type=square"]).net == Square()
+    assert from_dict(Run, {"net": {"type": "square", "wide": True}}).net == Square(wide=True)
+    with_layers = override(Run(net=Round(mapping=Mapping(layers=5))), ["net.type=square"]).net
+    assert with_layers == Square(mapping=Mapping(layers=5))
+
+
 def test_an_absent_variant_can_be_switched_on():
     assert override(Run(), ["extra.type=round", "extra.resolution=16"]).extra == Round(resolution=16)
     with pytest.raises(UsageError, match=r"extra\.type: expected a name, got null"):
