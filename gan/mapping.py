@@ -54,7 +54,7 @@ class MappingNetwork(nn.Module):
         if self.c_dim:
             if c is None:
                 raise ValueError(f"this network is conditional: give c, one-hot labels [N, {self.c_dim}]")
-            parts.append(normalize_2nd_moment(self.embed(c.to(self.embed.weight.dtype))))
+            parts.append(normalize_2nd_moment(self.embed(c.to(self.embed.bias.dtype))))
         x = torch.cat(parts, dim=1)
         for name in self.layers:
             x = getattr(self, name)(x)

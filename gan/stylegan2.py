@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gan import shapes
+from gan import reparametrize, shapes
 from gan.layers import Conv2d, Linear, fast_layout, minibatch_std
 from gan.mapping import MappingConfig, MappingNetwork
 from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
@@ -23,7 +23,8 @@ class NetworkConfig:
     resolution: power of two >= 8.  base: rows and columns of the level 4; images have base * resolution / 4,
     see `gan.shapes`.  channels: of the image.  c_dim: classes, 0 if unconditional.
     A layer of level r has min(channel_base // r, channel_max) channels.  conv_clamp: largest activation,
-    None for no limit (needed in float16 only).
+    None for no limit (needed in float16 only).  spectral_norm: see `gan.reparametrize`; of the generator, the
+    synthesis network only.
     """
 
     type: Literal["stylegan2"] = "stylegan2"
@@ -37,6 +38,7 @@ class NetworkConfig:
     resample_filter: tuple[int, ...] = (1, 3, 3, 1)
     conv_clamp: float | None = 256.0
     mapping: MappingConfig = field(default_factory=MappingConfig)
+    spectral_norm: bool = False
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=8)
@@ -48,16 +50,24 @@ class NetworkConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig(NetworkConfig):
-    """Everything that shapes the generator. use_noise: whether layers add scaled noise."""
+    """Everything that shapes the generator.
+
+    use_noise: whether layers add scaled noise.  lora_rank: of the adapters that alone train, 0 for none.
+    """
 
     z_dim: int = 512
     w_dim: int = 512
     architecture: Architecture = "skip"
     use_noise: bool = True
+    lora_rank: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        reparametrize.check_rank(self.lora_rank)
 
     def build(self) -> "Generator":
         """A freshly initialised generator; draws from torch's global random state."""
-        return Generator(self)
+        return reparametrize.applied(Generator(self), self.spectral_norm, self.lora_rank, part="synthesis")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +86,13 @@ class DiscriminatorConfig(NetworkConfig):
 
     def build(self) -> "Discriminator":
         """A freshly initialised discriminator; draws from torch's global random state."""
-        return Discriminator(self)
+        return reparametrize.applied(Discriminator(self), self.spectral_norm)
 
 
 class SynthesisLayer(nn.Module):
     """Modulated 3x3 convolution, noise, bias, activation: [N, in, H/up, W/up] -> [N, out, H, W]."""
+
+    weight_gain = None  # demodulated
 
     def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, level: int, up: int = 1):
         super().__init__()
@@ -135,10 +147,10 @@ class ToRGB(nn.Module):
         self.affine = Linear(config.w_dim, in_channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(config.channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(config.channels))
-        self.style_gain = 1 / in_channels**0.5
+        self.weight_gain = 1 / in_channels**0.5
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        styles = self.affine(w) * self.style_gain
+        styles = self.affine(w) * self.weight_gain
         return modulated_conv2d(x, self.weight, styles, demodulate=False, b=self.bias, clamp=self.clamp)
 
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan import reparametrize
 from gan.layers import Linear
 from gan.lowpass import Band, bands, lowpass
 from gan.mapping import MappingConfig, MappingNetwork
@@ -31,7 +32,8 @@ class GeneratorConfig:
     conv_kernel: 3, or 1 for rotation equivariance.  filter_size: taps per resampling factor.
     lrelu_upsampling: how much finer the non-linearity is sampled.  radial_filters: downsample alike in all
     directions.  conv_clamp: largest activation, None for no limit.  magnitude_beta: decay per batch of the
-    running mean square of each layer's input.
+    running mean square of each layer's input.  spectral_norm: of the synthesis network, and lora_rank: of the
+    adapters that alone are trained, 0 for none; see `gan.reparametrize`.
     """
 
     type: Literal["stylegan3"] = "stylegan3"
@@ -56,6 +58,8 @@ class GeneratorConfig:
     conv_clamp: float | None = 256.0
     magnitude_beta: float = 0.999
     mapping: MappingConfig = field(default_factory=lambda: MappingConfig(layers=2))
+    spectral_norm: bool = False
+    lora_rank: int = 0
 
     def __post_init__(self):
         if self.resolution < 16 or self.resolution & (self.resolution - 1):
@@ -64,6 +68,7 @@ class GeneratorConfig:
             raise ValueError(f"critical must be between 1 and layers - 1; got {self.critical}")
         if self.conv_kernel not in (1, 3):
             raise ValueError(f"conv_kernel must be 1 or 3; got {self.conv_kernel}")
+        reparametrize.check_rank(self.lora_rank)
 
     def bands(self) -> list[Band]:
         """What each layer's signal may hold, ToRGB's last."""
@@ -82,7 +87,7 @@ class GeneratorConfig:
 
     def build(self) -> "Generator":
         """A freshly initialised generator; draws from torch's global random state."""
-        return Generator(self)
+        return reparametrize.applied(Generator(self), self.spectral_norm, self.lora_rank, part="synthesis")
 
 
 class SynthesisInput(nn.Module):
@@ -97,6 +102,7 @@ class SynthesisInput(nn.Module):
         self.band = band
         angle, radius = 2 * np.pi * torch.rand(band.channels), band.cutoff * torch.rand(band.channels).sqrt()
         self.weight = nn.Parameter(torch.randn(band.channels, band.channels))
+        self.weight_gain = 1 / band.channels**0.5
         self.affine = Linear(w_dim, 4)
         with torch.no_grad():  # at first w neither turns nor moves
             self.affine.weight.zero_()
@@ -115,7 +121,7 @@ class SynthesisInput(nn.Module):
         at = ((pixels + 0.5) / band.size - 0.5) * (band.size / band.rate)  # of both axes
         x, y = freqs[:, :, :1, None] * at, freqs[:, :, 1:, None] * at[:, None]  # [N, C, 1, W], [N, C, H, 1]
         waves = torch.sin(2 * np.pi * (x + y + phases[:, :, None, None])) * amplitude[:, :, None, None]
-        mix = self.weight / self.weight.shape[1] ** 0.5
+        mix = self.weight * self.weight_gain
         return F.conv2d(waves, mix[:, :, None, None])
 
     def _placement(self, w: Tensor) -> Tensor:
@@ -149,6 +155,7 @@ class SynthesisLayer(nn.Module):
         self.conv_padding, self.padding = kernel - 1, (low, total - low, low, total - low)
         self.affine = Linear(config.w_dim, previous.channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(band.channels, previous.channels, kernel, kernel))
+        self.weight_gain = 1 / previous.channels**0.5 if last else None  # the others are demodulated
         self.bias = nn.Parameter(torch.zeros(band.channels))
         self.register_buffer("magnitude_ema", torch.ones([]))
         self.register_buffer("up_filter", up_filter)
@@ -160,7 +167,7 @@ class SynthesisLayer(nn.Module):
             self.magnitude_ema.copy_(mean_square.lerp(self.magnitude_ema, self.beta))
         styles = self.affine(w)
         if self.last:
-            styles = styles / self.weight.shape[1] ** 0.5
+            styles = styles * self.weight_gain
         x = prenormalized_modulated_conv2d(
             x, self.weight, styles, not self.last, self.conv_padding, self.magnitude_ema.rsqrt()
         )
@@ -199,7 +206,7 @@ class SynthesisNetwork(nn.Module):
 
         update_emas: move the running mean squares of the layers' inputs towards this batch.
         """
-        ws = ws.to(self.input.weight.dtype)
+        ws = ws.to(self.input.freqs.dtype)
         x = self.input(ws[:, 0])
         for index, name in enumerate(self.layers):
             x = getattr(self, name)(x, ws[:, index + 1], update_emas)

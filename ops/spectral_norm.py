@@ -69,15 +69,26 @@ def power_iteration_ref(
 
 
 class SpectralNorm(nn.Module):
-    """Parametrization W -> W / sigma(W); in training mode every call moves u and v on.
+    """Parametrization W -> norm * W / sigma(W); in training mode every call moves u and v on.
 
     Attributes:
         _u, _v: [rows], [rest], named as torch names them; none for a weight with one axis, which is divided
             by its norm.
     """
 
-    def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        n_power_iterations: int = 1,
+        dim: int = 0,
+        eps: float = 1e-12,
+        norm: float = 1.0,
+        bound: bool = False,
+    ) -> None:
         """Random u and v, moved on 15 times.
+
+        norm: largest singular value of the result.  bound: a weight whose own is smaller stays as it is, for
+        weights that start at 0.
 
         Raises:
             ValueError: an axis that the weight does not have, or less than one iteration.
@@ -88,25 +99,36 @@ class SpectralNorm(nn.Module):
         if n_power_iterations < 1:
             raise ValueError(f"n_power_iterations must be >= 1; got {n_power_iterations}")
         self.n_power_iterations, self.dim, self.eps = n_power_iterations, dim % weight.ndim, eps
+        self.norm, self.bound = norm, bound
         if weight.ndim > 1:
             weight = weight.detach()
             sizes = (weight.shape[dim], weight.numel() // weight.shape[dim])
             u, v = (F.normalize(weight.new_empty(size).normal_(), dim=0, eps=eps) for size in sizes)
-            u, v, _ = power_iteration(weight, u, v, dim, _FIRST_STEPS, eps)
             self.register_buffer("_u", u)
             self.register_buffer("_v", v)
+            u, v, _ = power_iteration(weight, u, v, dim, _FIRST_STEPS, eps)
+            self._move(u, v)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """W / sigma(W), differentiable twice."""
+        """The normalised weight, differentiable twice."""
         if weight.ndim == 1:
-            return F.normalize(weight, dim=0, eps=self.eps)
+            return self.norm * F.normalize(weight, dim=0, eps=self.eps)
         steps = self.n_power_iterations if self.training else 0
         u, v, sigma = power_iteration(weight, self._u, self._v, self.dim, steps, self.eps)
         if self.training:
-            with torch.no_grad():
-                self._u.copy_(u)
-                self._v.copy_(v)
-        return weight * sigma.reciprocal()  # its backward has fewer passes over the weight than that of /
+            self._move(u, v)
+        if self.bound:
+            sigma = sigma.clamp(min=self.norm)
+        # the backward of a product has fewer passes over the weight than that of a quotient
+        return weight * (self.norm * sigma.reciprocal())
+
+    @torch.no_grad()
+    def _move(self, u: Tensor, v: Tensor) -> None:
+        """Keep u and v; those of a weight of zeros are zeros, and would remain so when it no longer is."""
+        if self.bound:
+            u, v = torch.where(u.any(), u, self._u), torch.where(v.any(), v, self._v)
+        self._u.copy_(u)
+        self._v.copy_(v)
 
     @torch.no_grad()
     def sigma(self, weight: Tensor) -> Tensor:

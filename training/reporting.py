@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from gan.config import to_dict
 from gan.files import atomic_write
+from gan.reparametrize import sigmas
 from training.state import TrainState
 
 KEYS = (
@@ -90,6 +91,9 @@ class Reporter:
             "augment/p": 0.0,
             "memory_gib": round(peak_memory(), 3),
         }
+        for key, network in (("sigma/g", state.generator), ("sigma/d", state.discriminator)):
+            if found := sigmas(network):
+                record[key] = float(torch.stack(list(found.values())).max())
         with (self.run / "stats.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({key: _finite(value) for key, value in record.items()}) + "\n")
         for key, value in record.items():

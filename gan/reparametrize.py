@@ -1,0 +1,122 @@
+"""Weights as functions of other tensors: spectral normalisation and low-rank adapters, for any network.
+
+Both act on `weight`, of two axes or more, of each module, seen as the matrix [out, rest]. They are
+parametrizations of torch: `x.weight` becomes `x.parametrizations.weight.original`, and what a layer
+multiplies its input by is computed from it, once per forward. Networks without either are left as they are.
+
+A module whose forward multiplies its weight by a constant names it `weight_gain`. None says that the scale of
+the weight is without effect, since demodulation divides by it.
+"""
+
+import copy
+import dataclasses
+from operator import attrgetter
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from ops.spectral_norm import SpectralNorm
+
+
+class LowRank(nn.Module):
+    """Parametrization W -> W + B A / sqrt(rank) (Hu et al. 2021, section 4.1; the root: Kalajdzievski 2023).
+
+    A [rank, rest] starts as unit normal, B [out, rank] as zeros. A step on B then moves each entry of W by as
+    much as the same step on W would, whatever the rank. The rank is at most that of W.
+    """
+
+    def __init__(self, weight: Tensor, rank: int):
+        super().__init__()
+        rows, rest = weight.shape[0], weight[0].numel()
+        rank = min(rank, rows, rest)
+        self.scale = rank**-0.5
+        self.a = nn.Parameter(weight.new_empty(rank, rest).normal_())
+        self.b = nn.Parameter(weight.new_zeros(rows, rank))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return torch.addmm(weight.flatten(1), self.b, self.a, alpha=self.scale).view(weight.shape)
+
+
+def applied(network: nn.Module, spectral_norm: bool, lora_rank: int = 0, part: str = "") -> nn.Module:
+    """The same network with what its config asks for; the norm in its submodule `part` only."""
+    if lora_rank:
+        add_low_rank(network, lora_rank)
+    if spectral_norm:
+        add_spectral_norm(network.get_submodule(part))
+    return network
+
+
+def check_rank(rank: int) -> None:
+    """ValueError for a rank that no adapter has; 0 stands for none."""
+    if rank < 0:
+        raise ValueError(f"lora_rank must be >= 0; got {rank}")
+
+
+def add_low_rank(network: nn.Module, rank: int) -> None:
+    """Add a `LowRank` to every weight, and train nothing else.
+
+    What were parameters become buffers of the same names: they have neither gradient nor optimiser state, and
+    weight averages copy them.
+    """
+    weights = _weights(network)
+    for module in network.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, parameter.detach())
+    for module in weights:
+        parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank))
+
+
+def add_spectral_norm(network: nn.Module) -> None:
+    """Give every weight a largest singular value of 1 (Miyato et al. 2018, section 2.1).
+
+    It is that of the weight in effect, `weight_gain` included, by one power iteration per forward in training
+    mode. A weight of zeros, such as that of a residual branch which starts as nothing, has no direction to be
+    normalised: its singular values are kept from exceeding 1. Weights whose scale is without effect are left
+    out: the network and all its gradients would be the same.
+    """
+    for module in _weights(network):
+        gain = getattr(module, "weight_gain", 1.0)
+        if gain is not None:
+            weight = module.weight
+            norm = SpectralNorm(weight, norm=1 / gain, bound=not weight.any())
+            parametrize.register_parametrization(module, "weight", norm)
+
+
+@torch.no_grad()
+def sigmas(network: nn.Module) -> dict[str, Tensor]:
+    """Module -> [], the singular value that its weight in effect had before it was normalised.
+
+    Estimated with u and v as they are: one pass over each weight. Empty for a network without spectral norm.
+    """
+    found = {}
+    for name, module in network.named_modules():
+        if not parametrize.is_parametrized(module, "weight"):
+            continue
+        weight, *before, last = module.parametrizations["weight"].original, *module.parametrizations["weight"]
+        if isinstance(last, SpectralNorm):
+            for step in before:
+                weight = step(weight)
+            found[name] = last.sigma(weight) / last.norm
+    return found
+
+
+def merged(network: nn.Module) -> nn.Module:
+    """A plain network, with the config of one, whose output is that of `network` in eval mode."""
+    config = network.config
+    off = {"spectral_norm": False, "lora_rank": 0}
+    off = {f.name: off[f.name] for f in dataclasses.fields(config) if f.name in off}
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced: leave no trace
+        plain = dataclasses.replace(config, **off).build()
+    source = copy.deepcopy(network).eval()
+    with torch.no_grad():
+        tensors = {name: attrgetter(name)(source) for name in plain.state_dict()}
+    plain.load_state_dict(tensors, assign=True)
+    return plain.train(network.training).requires_grad_(False)
+
+
+def _weights(network: nn.Module) -> list[nn.Module]:
+    """Modules whose `weight` is a matrix, or more."""
+    found = ((module, getattr(module, "weight", None)) for module in network.modules())
+    return [module for module, weight in found if isinstance(weight, Tensor) and weight.ndim >= 2]
