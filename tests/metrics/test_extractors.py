@@ -63,8 +63,8 @@ def test_prepare_stays_in_range():
 
 
 def test_prepare_refuses_other_images():
-    with pytest.raises(UserError, match="need \\[N, 1 or 3"):
-        prepare(torch.zeros(1, 4, 8, 8, dtype=torch.uint8), 8)
+    with pytest.raises(UserError, match="need"):
+        prepare(torch.zeros(4, 8, 8, dtype=torch.uint8), 8)
     with pytest.raises(TypeError, match="uint8"):
         prepare(torch.zeros(1, 3, 8, 8), 8)
 
