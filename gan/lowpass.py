@@ -8,6 +8,8 @@ import scipy.special
 import torch
 from torch import Tensor
 
+from gan.shapes import Base, size_at
+
 
 def lowpass(taps: int, cutoff: float, width: float, rate: float, radial: bool = False) -> Tensor | None:
     """Kaiser-windowed low-pass filter of unit sum: float32 [taps], or [taps, taps] where radial.
@@ -41,13 +43,15 @@ class Band:
     cutoff: float
     half_width: float
     rate: int
-    size: int  # pixels a side, margins included
+    size: int  # pixels a side with the base (4, 4), margins included: it names the layer
+    shape: tuple[int, int]  # rows and columns of pixels, margins included
     channels: int
 
 
 def bands(
     *,
     resolution: int,
+    base: Base,
     layers: int,
     critical: int,
     first_cutoff: float,
@@ -62,6 +66,8 @@ def bands(
 
     Cut-off and stop band grow geometrically from their first values to those of the output, which the last
     `critical` layers keep: there the cut-off is half the sampling rate. Sizes and rates follow from them.
+    Frequencies are per side of a square image; an image of another base holds base / 4 of that side along
+    each axis, at the same rates. ValueError for a rate at which that is no whole number of pixels.
     """
     last_cutoff = resolution / 2
     progress = np.minimum(np.arange(layers + 1) / (layers - critical), 1)
@@ -69,9 +75,18 @@ def bands(
     stops = first_stopband * (last_cutoff * last_stopband_rel / first_stopband) ** progress
     rates = np.exp2(np.ceil(np.log2(np.minimum(stops * 2, resolution))))
     half_widths = np.maximum(stops, rates / 2) - cutoffs
-    sizes = rates + margin * 2
-    sizes[-2:] = resolution
+    sides, margins = rates.astype(int), np.full(layers + 1, margin * 2)
+    sides[-2:], margins[-2:] = resolution, 0
+    if (np.outer(sides, base) % 4).any():
+        raise ValueError(
+            f"first_stopband {first_stopband:g} gives a layer of {sides.min()} pixels a side, of which "
+            f"base {list(base)} takes no whole number; raise it above 1"
+        )
+    shapes = [size_at(base, side) for side in sides.tolist()]
     widths = np.rint(np.minimum(channel_base / 2 / cutoffs, channel_max))
     widths[-1] = channels
-    rows = zip(cutoffs, half_widths, rates, sizes, widths, strict=True)
-    return [Band(float(c), float(h), int(r), int(s), int(w)) for c, h, r, s, w in rows]
+    rows = zip(cutoffs, half_widths, rates, sides, shapes, margins, widths, strict=True)
+    return [
+        Band(float(c), float(h), int(r), int(s + m), (height + int(m), width + int(m)), int(w))
+        for c, h, r, s, (height, width), m, w in rows
+    ]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan import reparametrize
+from gan import reparametrize, shapes
 from gan.layers import Linear
 from gan.lowpass import Band, bands, lowpass
 from gan.mapping import MappingConfig, MappingNetwork
@@ -24,11 +24,12 @@ Noise = Literal["const", "random", "none"]
 class GeneratorConfig:
     """Everything that shapes the generator; the defaults are configuration T. For R see the preset.
 
-    resolution: power of two >= 16.  channels: of the image.  c_dim: classes, 0 if unconditional.
+    resolution: power of two >= 16.  base: rows and columns of the image in quarters of it, see `gan.shapes`.
+    channels: of the image.  c_dim: classes, 0 if unconditional.
     channel_base, channel_max: a layer of cut-off f has min(channel_base / 2 / f, channel_max) channels.
     layers: convolutions before ToRGB.  critical: how many of the last are critically sampled.
-    first_cutoff, first_stopband: of layer 0, in cycles per image.  last_stopband_rel: of the last layer, in
-    units of its cut-off.  margin: pixels around the image.  output_scale: factor of the result.
+    first_cutoff, first_stopband: of layer 0, in cycles per `resolution` pixels.  last_stopband_rel: of the
+    last layer, in units of its cut-off.  margin: pixels around the image.  output_scale: of the result.
     conv_kernel: 3, or 1 for rotation equivariance.  filter_size: taps per resampling factor.
     lrelu_upsampling: how much finer the non-linearity is sampled.  radial_filters: downsample alike in all
     directions.  conv_clamp: largest activation, None for no limit.  magnitude_beta: decay per batch of the
@@ -38,6 +39,7 @@ class GeneratorConfig:
 
     type: Literal["stylegan3"] = "stylegan3"
     resolution: int = 256
+    base: shapes.Base = (4, 4)
     channels: int = 3
     c_dim: int = 0
     z_dim: int = 512
@@ -62,18 +64,19 @@ class GeneratorConfig:
     lora_rank: int = 0
 
     def __post_init__(self):
-        if self.resolution < 16 or self.resolution & (self.resolution - 1):
-            raise ValueError(f"resolution must be a power of two >= 16; got {self.resolution}")
+        shapes.check(self.base, self.resolution, least=16)
         if not 0 < self.critical < self.layers:
             raise ValueError(f"critical must be between 1 and layers - 1; got {self.critical}")
         if self.conv_kernel not in (1, 3):
             raise ValueError(f"conv_kernel must be 1 or 3; got {self.conv_kernel}")
+        self.bands()  # ValueError for rates that the base cannot have
         reparametrize.check_rank(self.lora_rank)
 
     def bands(self) -> list[Band]:
         """What each layer's signal may hold, ToRGB's last."""
         return bands(
             resolution=self.resolution,
+            base=self.base,
             layers=self.layers,
             critical=self.critical,
             first_cutoff=self.first_cutoff,
@@ -91,10 +94,10 @@ class GeneratorConfig:
 
 
 class SynthesisInput(nn.Module):
-    """Fourier features, moved and turned by w: [N, w_dim] -> [N, channels, size, size].
+    """Fourier features, moved and turned by w: [N, w_dim] -> [N, channels, rows, columns].
 
     transform: buffer [3, 3], the inverse of what a user does to the image: output to input coordinates, in
-    units of the image's side, origin at its centre.
+    units of `resolution` pixels (the side of a square image), origin at its centre.
     """
 
     def __init__(self, w_dim: int, band: Band):
@@ -117,12 +120,17 @@ class SynthesisInput(nn.Module):
         freqs = self.freqs @ moved[:, :2, :2]  # [N, C, 2]
         excess = (freqs.norm(dim=2) - band.cutoff) / (band.rate / 2 - band.cutoff)
         amplitude = (1 - excess).clamp(0, 1)  # [N, C]: waves too fine for the grid fade out
-        pixels = torch.arange(band.size, device=w.device, dtype=w.dtype)
-        at = ((pixels + 0.5) / band.size - 0.5) * (band.size / band.rate)  # of both axes
-        x, y = freqs[:, :, :1, None] * at, freqs[:, :, 1:, None] * at[:, None]  # [N, C, 1, W], [N, C, H, 1]
+        below, across = (self._positions(size, w) for size in band.shape)
+        x = freqs[:, :, :1, None] * across  # [N, C, 1, W]
+        y = freqs[:, :, 1:, None] * below[:, None]  # [N, C, H, 1]
         waves = torch.sin(2 * np.pi * (x + y + phases[:, :, None, None])) * amplitude[:, :, None, None]
         mix = self.weight * self.weight_gain
         return F.conv2d(waves, mix[:, :, None, None])
+
+    def _positions(self, size: int, like: Tensor) -> Tensor:
+        """Where the pixels of an axis are, [size], around 0."""
+        pixels = torch.arange(size, device=like.device, dtype=like.dtype)
+        return ((pixels + 0.5) / size - 0.5) * (size / self.band.rate)
 
     def _placement(self, w: Tensor) -> Tensor:
         """Turn, then move, then `transform`: [N, 3, 3]."""
@@ -135,7 +143,7 @@ class SynthesisInput(nn.Module):
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated convolution and alias-free leaky ReLU: [N, in, s, s] -> [N, out, s', s'].
+    """Modulated convolution and alias-free leaky ReLU: [N, in, H, W] -> [N, out, H', W'].
 
     previous, band: what its input and its result may hold.  last: ToRGB, which is linear.
     """
@@ -150,9 +158,12 @@ class SynthesisLayer(nn.Module):
         radial = config.radial_filters and not critical
         up_filter = lowpass(taps[0], previous.cutoff, previous.half_width * 2, rate)
         down_filter = lowpass(taps[1], band.cutoff, band.half_width * 2, rate, radial)
-        total = (band.size - 1) * self.down + 1 - (previous.size + kernel - 1) * self.up + sum(taps) - 2
-        low = (total + self.up) // 2
-        self.conv_padding, self.padding = kernel - 1, (low, total - low, low, total - low)
+        self.conv_padding, self.padding = kernel - 1, ()
+        for axis in (1, 0):  # columns, then rows
+            inputs = (previous.shape[axis] + kernel - 1) * self.up
+            total = (band.shape[axis] - 1) * self.down + 1 - inputs + sum(taps) - 2
+            low = (total + self.up) // 2
+            self.padding += (low, total - low)
         self.affine = Linear(config.w_dim, previous.channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(band.channels, previous.channels, kernel, kernel))
         self.weight_gain = 1 / previous.channels**0.5 if last else None  # the others are demodulated
@@ -187,7 +198,7 @@ class SynthesisLayer(nn.Module):
 
 
 class SynthesisNetwork(nn.Module):
-    """ws [N, num_ws, w_dim] -> image [N, channels, resolution, resolution], about [-1, 1]."""
+    """ws [N, num_ws, w_dim] -> image [N, *image_shape], about [-1, 1]."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -214,13 +225,14 @@ class SynthesisNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """z, c -> image; `mapping` and `synthesis` are its two halves."""
+    """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.resolution, self.channels = config.resolution, config.channels
+        self.image_shape = shapes.image_shape(config)
         self.synthesis = SynthesisNetwork(config)
         self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(
@@ -235,7 +247,7 @@ class Generator(nn.Module):
         psi_cutoff: int | None = None,
         noise: Noise = "const",
     ) -> Tensor:
-        """z [N, z_dim], c one-hot [N, c_dim] -> [N, channels, resolution, resolution], about [-1, 1].
+        """z [N, z_dim], c one-hot [N, c_dim] -> [N, *image_shape], about [-1, 1].
 
         psi, psi_cutoff: truncation, see `MappingNetwork.forward`.
         """

@@ -6,7 +6,7 @@ import itertools
 import pytest
 import torch
 
-from gan import sampling, shapes
+from gan import sampling, shapes, stylegan3
 from gan.architectures import ARCHITECTURES
 from gan.config import from_dict, to_dict
 from gan.errors import UsageError
@@ -77,19 +77,25 @@ CONFIGS = {  # small ones of every architecture
         GeneratorConfig(z_dim=8, w_dim=8, mapping=MappingConfig(layers=1), **SMALL),
         DiscriminatorConfig(**SMALL),
     ),
+    "stylegan3": (
+        stylegan3.GeneratorConfig(
+            z_dim=8, w_dim=8, layers=5, critical=1, margin=4, mapping=MappingConfig(layers=1), **SMALL
+        ),
+        DiscriminatorConfig(**SMALL),
+    ),
 }
 
 
-def run_config(name: str, channels: int, classes: int = 0) -> RunConfig:
+def run_config(name: str, channels: int) -> RunConfig:
     """A run of `name` on images of 24 x 32."""
-    generator, discriminator = CONFIGS[name]
+    shape = {"resolution": 32, "base": (3, 4), "channels": channels}
+    generator, discriminator = (dataclasses.replace(config, **shape) for config in CONFIGS[name])
     loss = LossConfig(r1_gamma=1.0)
-    config = RunConfig(batch=4, generator=generator, discriminator=discriminator, loss=loss)
-    return fit(config, shape=(channels, 24, 32), classes=classes)
+    return RunConfig(batch=4, generator=generator, discriminator=discriminator, loss=loss)
 
 
 def test_every_architecture_is_here():
-    assert CONFIGS.keys() == ARCHITECTURES.keys()
+    assert CONFIGS.keys() >= ARCHITECTURES.keys()
 
 
 @pytest.mark.parametrize("channels", [1, 4])
@@ -97,7 +103,6 @@ def test_every_architecture_is_here():
 def test_rectangles_train_and_render(name, channels):
     """One step moves both networks; images have the shape that the networks declare."""
     config = run_config(name, channels)
-    assert (config.generator.base, config.generator.resolution) == ((3, 4), 32)
     state = create(config, torch.device("cpu"))
     before = {k: v.clone() for k, v in state.generator.state_dict().items()}
     terms = train_step(state, torch.rand(4, channels, 24, 32) * 2 - 1, None)
@@ -128,6 +133,8 @@ def test_a_base_without_rows_is_refused(name):
 def test_gamma_follows_the_number_of_pixels():
     config = fit(RunConfig(batch=16), shape=(3, 96, 128), classes=0)
     assert config.loss.r1_gamma == pytest.approx(0.0002 * 96 * 128 / 16)
+    assert config.generator.base == config.discriminator.base == (3, 4)
+    assert config.generator.resolution == config.discriminator.resolution == 128
     square = fit(config, shape=(3, 64, 64), classes=0)
     assert square.generator.base == square.discriminator.base == (4, 4)
 
@@ -143,3 +150,25 @@ def test_a_network_without_a_base_makes_squares_only():
     config = dataclasses.replace(RunConfig(), generator=Plain())
     with pytest.raises(UsageError, match="generator plain makes squares of side 2\\^n only, not 24x32"):
         fit(config, shape=(1, 24, 32), classes=0)
+
+
+@pytest.mark.parametrize("base", [(3, 4), (4, 3), (5, 6)])
+def test_stylegan3_of_another_base_continues_the_same_picture(base):
+    """Rates stay, so that away from the border it is the square model's picture, cut or widened centrally."""
+    square = dataclasses.replace(CONFIGS["stylegan3"][0], resolution=64, margin=16, layers=4)
+    network = square.build().double().eval()
+    other = dataclasses.replace(square, base=base).build().double().eval()
+    other.load_state_dict(network.state_dict())
+    ws = network.mapping(torch.randn(2, 8, dtype=torch.float64))
+    a, b = network.synthesis(ws), other.synthesis(ws)
+    assert b.shape == (2, *other.image_shape) == (2, 3, base[0] * 16, base[1] * 16)
+    height, width = (min(16 * side, 64) - 16 for side in base)  # 8 pixels off each border
+    a, b = (x[:, :, (x.shape[2] - height) // 2 :, (x.shape[3] - width) // 2 :] for x in (a, b))
+    a, b = (x[:, :, :height, :width] for x in (a, b))
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-9 * a.std().item())
+
+
+def test_stylegan3_without_whole_pixels_is_refused():
+    with pytest.raises(ValueError, match=r"layer of 2 pixels a side, of which base \[3, 4\] takes no whole"):
+        stylegan3.GeneratorConfig(base=(3, 4), first_cutoff=0.5, first_stopband=0.8)
+    stylegan3.GeneratorConfig(first_cutoff=0.5, first_stopband=0.8)
