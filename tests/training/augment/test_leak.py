@@ -1,0 +1,98 @@
+"""The leak check on fakes whose share of augmented images is known."""
+
+import pytest
+import torch
+
+from training.augment import AUGMENTATIONS
+from training.augment.config import AugmentConfig
+from training.augment.leak import Leak, descriptors, leaks
+
+SIZE = 24
+ADA = AugmentConfig(name="ada", policy="blit,geom,color,filter,noise,cutout")
+
+
+def scenes(count):
+    """Upright scenes: a blue sky that gets lighter downwards, over ground, with a standing block."""
+    down = torch.linspace(0, 1, SIZE)[:, None].expand(SIZE, SIZE)
+    across = torch.arange(SIZE).expand(SIZE, SIZE)
+    images = torch.empty(count, 3, SIZE, SIZE)
+    for image in images:
+        horizon, left, level = 0.5 + 0.2 * torch.rand(3)
+        sky = torch.stack([down - 0.6, down - 0.4, down * 0.3 + 0.5])
+        ground = torch.tensor([0.2, 0.4, -0.5])[:, None, None] * (0.8 + 0.4 * level)
+        image[:] = torch.where(down > horizon, ground, sky)
+        block = (across > left * 16) & (across < left * 16 + 5) & (down > 0.3) & (down < 0.9)
+        image[:] = torch.where(block, torch.tensor([0.7, -0.3, -0.3])[:, None, None], image)
+    return images + 0.02 * torch.randn_like(images)
+
+
+@pytest.fixture(scope="module")
+def reals():
+    torch.manual_seed(5)
+    return scenes(320)
+
+
+def test_no_leak(reals):
+    found = leaks(reals, scenes(160), ADA)
+    assert set(found) == {"blit", "geom", "color", "imgfilter", "noise", "cutout"}
+    for group, leak in found.items():
+        assert not leak.found, group
+        assert leak.separation > 0.5, group
+        assert abs(leak.share) < 4 * leak.error < 0.4, group
+
+
+@pytest.mark.parametrize(
+    ("leaked", "group"),
+    [
+        ("rotate90", "blit"),
+        ("geom", "geom"),
+        ("hue,brightness", "color"),
+        ("imgfilter", "imgfilter"),
+        ("noise", "noise"),
+        ("cutout", "cutout"),
+    ],
+)
+def test_a_leak_is_found(leaked, group, reals):
+    fakes = scenes(160)
+    fakes[:80] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy=leaked))(fakes[:80], 1.0)
+    assert leaks(reals, fakes, ADA)[group].found
+
+
+def test_the_share_is_estimated(reals):
+    """A third of the fakes went through the very group that is looked for."""
+    fakes = scenes(240)
+    fakes[::3] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy="noise"))(fakes[::3], 1.0)
+    leak = leaks(reals, fakes, AugmentConfig(name="ada", policy="noise"))["noise"]
+    assert leak.share == pytest.approx(1 / 3, abs=4 * leak.error)
+    assert leak.error < 0.1
+
+
+def test_diffaugment(reals):
+    config = AugmentConfig(name="diffaugment")
+    fakes = AUGMENTATIONS["diffaugment"](AugmentConfig(name="diffaugment", policy="cutout"))(scenes(100), 0.0)
+    found = leaks(reals, fakes, config)
+    assert set(found) == {"color", "translation", "cutout"}
+    assert found["cutout"].found and found["cutout"].share == pytest.approx(1, abs=0.2)
+
+
+def test_what_cannot_be_told_apart_is_no_leak():
+    """Noise images look the same upside down."""
+    found = leaks(
+        torch.randn(64, 3, 8, 8), torch.randn(64, 3, 8, 8) + 1, AugmentConfig(name="ada", policy="xflip")
+    )
+    assert not found["blit"].found
+    assert not Leak(share=0.5, error=0.01, separation=0.2).found
+    assert not Leak(share=0.05, error=0.001, separation=2.0).found
+    assert not Leak(share=0.3, error=0.1, separation=2.0).found
+    assert Leak(share=0.5, error=0.1, separation=2.0).found
+
+
+def test_random_state_and_shapes(reals):
+    before = torch.get_rng_state()
+    first = leaks(reals[:64], reals[64:], AugmentConfig(name="ada"))
+    assert torch.get_rng_state().equal(before)
+    assert leaks(reals[:64], reals[64:], AugmentConfig(name="ada")) == first
+    assert descriptors(torch.rand(2, 1, 8, 12)).shape == (2, 25)
+    assert descriptors(torch.rand(2, 4, 8, 12)).shape == (2, 29)
+    with pytest.raises(ValueError, match="8 reals"):
+        leaks(reals[:7], reals[:7], ADA)

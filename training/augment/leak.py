@@ -1,0 +1,124 @@
+"""Do fakes look augmented?  A leak: the generator has learnt the augmentation, not only the data.
+
+It happens at a probability near 1, where augmented and plain images can no longer be told apart in the mass
+(Karras et al. 2020b, section 2.2 and figure 4). The statistic: for a group of transforms, find the direction
+w among simple image descriptors that separates reals from reals that this group altered (Fisher's linear
+discriminant, on one half of the reals), then project the other half, its altered copies and the fakes on w:
+
+    share = (mean fakes - mean reals) / (mean altered - mean reals)
+
+If a share s of the fakes looked like altered reals and the rest like reals, this would be s for any w. It is
+0 for no leak; other differences between fakes and reals move it either way, so look at the fakes before you
+believe a small one.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan.randomness import kept
+from training.augment import AUGMENTATIONS
+from training.augment.config import BLIT, COLOUR, GEOM, AugmentConfig
+
+GROUPS = {"blit": BLIT, "geom": GEOM, "color": COLOUR}  # other transforms are groups by themselves
+RIDGE = 0.05  # of the mean variance, added to every descriptor's
+SEPARATED = 0.5  # standard deviations between reals and altered reals below which nothing can be said
+SIGNIFICANT = 4.0  # standard errors
+NOTABLE = 0.1  # share of the fakes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leak:
+    """One group of transforms.  share: of the fakes that look altered.  error: its standard error.
+
+    separation: distance of altered from plain reals in standard deviations, so how well this can be told.
+    """
+
+    share: float
+    error: float
+    separation: float
+
+    @property
+    def found(self) -> bool:
+        """Whether the share is notable and no accident, and reals and altered reals can be told apart."""
+        significant = self.share > max(SIGNIFICANT * self.error, NOTABLE)
+        return self.separation > SEPARATED and significant
+
+
+def leaks(reals: Tensor, fakes: Tensor, config: AugmentConfig, seed: int = 0) -> dict[str, Leak]:
+    """Group of the policy -> how many fakes look as if that group had altered them.
+
+    Args:
+        reals, fakes: [N, C, H, W] in [-1, 1], not augmented; some hundred of each, N may differ.
+        seed: of the halves and of the augmentation; torch's global state is left as it was.
+
+    Raises:
+        ValueError: fewer than 8 reals or 2 fakes.
+    """
+    if len(reals) < 8 or len(fakes) < 2:
+        raise ValueError(f"a leak shows in 8 reals and 2 fakes or more; got {len(reals)} and {len(fakes)}")
+    found = {}
+    with kept():
+        torch.manual_seed(seed)
+        first, second = torch.randperm(len(reals)).tensor_split(2)
+        for group, policy in _policies(config).items():
+            augment = AUGMENTATIONS[config.name](dataclasses.replace(config, policy=policy))
+            sets = (reals, augment(reals, 1.0), fakes)
+            plain, altered, made = (descriptors(images) for images in sets)
+            found[group] = _leak(plain, altered, made, first, second)
+    return found
+
+
+def descriptors(images: Tensor) -> Tensor:
+    """[N, C, H, W] -> float64 [N, D] on the CPU: colour, saturation, layout, orientation, sharpness, blanks.
+
+    Means and deviations of the first three channels and their mean distance from grey; a 4x4 thumbnail of the
+    luma; logarithms of the energies of its differences along x, y and both diagonals and of its Laplacian;
+    the share of pixels at zero.
+    """
+    rgb = images.detach()[:, :3].to("cpu", torch.float64)
+    luma = rgb.mean(1, keepdim=True)
+    moments = [rgb.mean((2, 3)), rgb.std((2, 3)), (rgb - luma).abs().mean((1, 2, 3))[:, None]]
+    layout = F.adaptive_avg_pool2d(luma, 4).flatten(1)
+    inner = luma[:, 0, 1:-1, 1:-1]
+    across, down = luma[:, 0, 1:-1, 2:] - inner, luma[:, 0, 2:, 1:-1] - inner
+    sharp = across - inner + luma[:, 0, 1:-1, :-2] + down - inner + luma[:, 0, :-2, 1:-1]
+    energies = [part.square().mean((1, 2)) for part in (across, down, across + down, across - down, sharp)]
+    blank = (rgb.abs().amax(1) < 0.01).double().mean((1, 2))[:, None]
+    return torch.cat([*moments, layout, torch.stack(energies, 1).add(1e-6).log(), blank], dim=1)
+
+
+def _policies(config: AugmentConfig) -> dict[str, str]:
+    """The policy's transforms by group, each as a policy of its own in which p is the whole probability."""
+    groups = {name: group for group, names in GROUPS.items() for name in names}
+    policies: dict[str, list[str]] = {}
+    for name in config.transforms:
+        policies.setdefault(groups.get(name, name), []).append(name)
+    return {group: ",".join(names) for group, names in policies.items()}
+
+
+def _leak(plain: Tensor, altered: Tensor, made: Tensor, first: Tensor, second: Tensor) -> Leak:
+    """Direction from the `first` reals, share from the `second` ones."""
+    center, scale = plain[first].mean(0), plain[first].std(0).clamp_min(1e-8)
+    plain, altered, made = (_squared((x - center) / scale) for x in (plain, altered, made))
+    within = torch.cat([x[first] - x[first].mean(0) for x in (plain, altered)])
+    covariance = within.T @ within / len(within)
+    ridge = RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=covariance.dtype)
+    w = torch.linalg.solve(covariance + ridge, altered[first].mean(0) - plain[first].mean(0))
+    real, changed, fake = plain[second] @ w, altered[second] @ w, made @ w
+    gap = (changed.mean() - real.mean()).item()
+    share = (fake.mean() - real.mean()).item() / (gap or 1e-12)
+    variance = sum(
+        weight**2 * x.var().item() / len(x) for weight, x in ((1, fake), (1 - share, real), (share, changed))
+    )
+    spread = ((real.var() + changed.var()) / 2).sqrt().item()
+    return Leak(share=share, error=variance**0.5 / abs(gap or 1e-12), separation=gap / (spread or 1e-12))
+
+
+def _squared(x: Tensor) -> Tensor:
+    """Descriptors beside their squares, so that a wider spread shows as well as a shift."""
+    x = x.clamp(-5, 5)
+    return torch.cat([x, x.square()], dim=1)
