@@ -9,8 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 from gan.architectures import discriminator_config, generator_config
 from gan.config import from_dict, load_yaml, override
 from gan.errors import UsageError, unknown
-from gan.shapes import fitted
+from gan.shapes import fitted, image_shape
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from training.augment.config import AugmentConfig
 from training.losses import LOSSES
 from training.schedules import Schedule, default_r1_gamma, extremes
 
@@ -154,12 +155,14 @@ class RunConfig:
     optimizer_g: AdamConfig = field(default_factory=AdamConfig)
     optimizer_d: AdamConfig = field(default_factory=AdamConfig)
     ema: EMAConfig = field(default_factory=EMAConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self):
         at_least(self, 1, "batch", "snapshot_ticks")
         if self.kimg <= 0 or self.tick_kimg <= 0:
             raise ValueError(f"kimg and tick_kimg must be > 0; got {self.kimg} and {self.tick_kimg}")
         check_networks(self)
+        self.augment.check(*image_shape(self.discriminator))
 
 
 def check_networks(config: RunConfig) -> None:

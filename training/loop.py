@@ -56,6 +56,8 @@ def train(
             seconds = time.perf_counter() - started
             state.seconds += seconds
             record = reporter.tick(state, seconds, state.nimg - since)
+            if state.augmentation and (warning := state.augmentation.warning()):
+                reporter.say(warning)
             if done or state.tick % config.snapshot_ticks == 0:
                 show(state, run, reporter)
                 snapshot()

@@ -11,10 +11,12 @@ from training.state import TrainState
 
 
 def judged(state: TrainState, images: Tensor, c: Tensor | None) -> Tensor:
-    """D's logits [N, 1] of images [N, C, H, W], which it sees as blurred as configured at this point."""
+    """D's logits [N, 1] of images [N, C, H, W], which it sees blurred and augmented as is due by now."""
     config = state.config.loss
     if config.blur_sigma:
         images = blurred(images, sigma_at(config.blur_sigma, config.blur_fade_kimg, state.nimg))
+    if state.augmentation:
+        images = state.augmentation(images)
     return state.discriminator(images, c)
 
 

@@ -88,7 +88,7 @@ class Reporter:
             "tick": state.tick,
             "seconds": round(state.seconds, 3),
             "sec_per_kimg": round(seconds / images * 1000, 4) if images else None,
-            "augment/p": 0.0,
+            "augment/p": state.augmentation.p if state.augmentation else 0.0,
             "memory_gib": round(peak_memory(), 3),
         }
         for key, network in (("sigma/g", state.generator), ("sigma/d", state.discriminator)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from training.augment.adaptive import Augmentation
 from training.config import AdamConfig, RunConfig
 from training.schedules import lazy_adam, value_at
 
@@ -24,6 +25,7 @@ class TrainState:
     optimizer_d: torch.optim.Adam
     path_mean: Tensor  # scalar: running mean of path lengths
     logit_means: Tensor  # [2]: running means of D's logits of reals and of fakes, for LeCam
+    augmentation: Augmentation | None = None  # None: D sees images as they are
     nimg: int = 0
     tick: int = 0
     seconds: float = 0.0  # training time of all sessions of this run
@@ -45,7 +47,8 @@ class TrainState:
 
     def counters(self) -> dict[str, float]:
         """Plain numbers, for JSON. Random draws need no entry: they follow from the seed and nimg."""
-        return {"nimg": self.nimg, "tick": self.tick, "seconds": self.seconds, "seed": self.config.seed}
+        counters = {"nimg": self.nimg, "tick": self.tick, "seconds": self.seconds, "seed": self.config.seed}
+        return counters | (self.augmentation.counters() if self.augmentation else {})
 
     def restore(self, tensors: dict[str, Tensor], counters: dict[str, float]) -> None:
         """Inverse of `tensors` and `counters`; the weight average and D are loaded by the caller."""
@@ -62,6 +65,8 @@ class TrainState:
         self.logit_means = tensors["logit_means"].to(device, copy=True)
         self.nimg, self.tick = int(counters["nimg"]), int(counters["tick"])
         self.seconds = float(counters["seconds"])
+        if self.augmentation:
+            self.augmentation.restore(counters)
 
     def _optimizers(self):
         yield "optimizer_g", self.optimizer_g, self.generator
@@ -73,6 +78,7 @@ def create(config: RunConfig, device: torch.device) -> TrainState:
     torch.manual_seed(config.seed)
     generator = config.generator.build().to(device).requires_grad_(False)
     discriminator = config.discriminator.build().to(device).requires_grad_(False)
+    augment = config.augment
     state = TrainState(
         config=config,
         generator=generator,
@@ -82,6 +88,7 @@ def create(config: RunConfig, device: torch.device) -> TrainState:
         optimizer_d=adam(discriminator, config.optimizer_d),
         path_mean=torch.zeros([], device=device),
         logit_means=torch.zeros([2], device=device),
+        augmentation=None if augment.name == "none" else Augmentation(augment, config.batch, device),
     )
     set_rates(state)
     return state

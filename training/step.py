@@ -40,6 +40,8 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     terms |= d_main(state, real, c)
     if loss.lazy_d and state.step % loss.lazy_d == 0:
         terms |= d_r1(state, real, c)
+    if state.augmentation:
+        state.augmentation.step(state.step + 1)
     return terms
 
 
@@ -83,6 +85,8 @@ def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
         images = interleaved(fake, real).requires_grad_(config.r1_in_every_step)
         logits = judged(state, images, None if c is None else interleaved(c_fake, c))
         fake_logits, real_logits = logits.view(-1, 2).unbind(1)
+        if state.augmentation:
+            state.augmentation.observe(real_logits)
         loss = LOSSES[config.name].discriminator(real_logits, fake_logits).mean()
         penalty, terms = d_penalties(state, images, logits, c)
         (loss + penalty).backward()

@@ -133,6 +133,7 @@ def run_training(
     from gan.cli.scoring import RunScorer
     from training import loop
     from training import run as runs
+    from training.augment import leak
     from training.data.sampler import batches
     from training.reporting import Reporter
 
@@ -153,6 +154,8 @@ def run_training(
         def score() -> None:
             records = scorer.score(state.ema, dataset, run, state.nimg, snapshot)
             report_scores(records, state, reporter)
+            if note := leak.notice(state, dataset):
+                reporter.say(note)
 
         if state.nimg == 0:
             loop.show_reals(dataset, run)

@@ -1,11 +1,15 @@
 """The controller of the augmentation probability (Karras et al. 2020b, section 3 and figure 5)."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
+from training.augment import AUGMENTATIONS
 from training.augment.config import AugmentConfig
+from training.schedules import value_at
 
-LEAKY = 0.6  # from here on the generator may learn augmented images: figure 4 measures 0.8, with luck
+LEAKY = 0.6  # above about 0.8 generators leak for certain (section 2.2); before that it depends on the data
 
 
 def adjusted(
@@ -22,33 +26,57 @@ def adjusted(
     return min(max(p + direction * step, 0.0), limit)
 
 
-class Controller:
-    """p of a run, and the signs of the logits since its last step.
+class Augmentation:
+    """What the images of a run go through on their way to D, and the probability of that.
 
-    p: probability now; fixed, or adapted from 0 on.  signs: sum of signs and their count, float64 [2].
+    p: probability now.  signs: sum and count of the signs of D's real logits since p moved last, float64 [2].
     """
 
     def __init__(self, config: AugmentConfig, batch: int, device: torch.device):
         self.config, self.batch = config, batch
-        self.p = 0.0 if config.adaptive else float(config.p)
+        self.p = 0.0 if config.adaptive else 1.0
         self.signs = torch.zeros(2, dtype=torch.float64, device=device)
+        self._apply = AUGMENTATIONS[config.name](config)
+        self._warned = False
+        self.step(0)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """[N, C, H, W] in [-1, 1] -> the same, augmented; draws from torch's global generator."""
+        return self._apply(images, self.p)
 
     def observe(self, real_logits: Tensor) -> None:
         """Remember the signs of one batch of reals as D saw them, augmented."""
-        self.signs[0] += real_logits.detach().sign().sum()
-        self.signs[1] += real_logits.numel()
+        if self.config.adaptive:
+            self.signs[0] += real_logits.detach().sign().sum()
+            self.signs[1] += real_logits.numel()
 
     def step(self, done: int) -> None:
-        """After `done` batches of the run: adapt p if it is due, and forget the signs."""
-        if self.config.adaptive and done % self.config.interval == 0:
+        """After `done` batches of the run: move p if it is due."""
+        config = self.config
+        if not config.adaptive:
+            self.p = 1.0 if config.p == "adaptive" else value_at(config.p, done * self.batch)
+        elif done and done % config.interval == 0:
             total, count = self.signs.tolist()
-            self.p = adjusted(
-                self.p,
-                total / count,
-                target=self.config.target,
-                batch=self.batch,
-                interval=self.config.interval,
-                kimg=self.config.kimg,
-                limit=self.config.max,
-            )
             self.signs.zero_()
+            settings = {"batch": self.batch, "interval": config.interval, "kimg": config.kimg}
+            self.p = adjusted(self.p, total / count, target=config.target, limit=config.max, **settings)
+
+    def counters(self) -> dict[str, float]:
+        """State, for JSON."""
+        total, count = self.signs.tolist()
+        return {"augment/p": self.p, "augment/sign_sum": total, "augment/sign_count": count}
+
+    def restore(self, counters: Mapping[str, float]) -> None:
+        """Inverse of `counters`."""
+        self.p = float(counters["augment/p"])
+        self.signs[0], self.signs[1] = counters["augment/sign_sum"], counters["augment/sign_count"]
+
+    def warning(self) -> str | None:
+        """The first time that p is found at 0.6 or above: what this means. None otherwise."""
+        if self._warned or self.p < LEAKY or self.config.name != "ada":
+            return None
+        self._warned = True
+        return (
+            f"augment/p is {self.p:.2f}: from {LEAKY:g} on the generator may learn the augmentation itself. "
+            "Look for turned or recoloured images in fakes-*.png; more data or a lower augment.max avoids it"
+        )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gan.errors import unknown
+from training.schedules import Schedule, extremes
 
 BLIT = ("xflip", "rotate90", "xint")
 GEOM = ("scale", "rotate", "aniso", "xfrac")
@@ -59,13 +60,14 @@ class AugmentConfig:
     policy: transforms separated by commas, each a name or a group of names (`bgc`, `blit`, `color`, ...),
     with `=factor` where its probability is a multiple of p, as in "blit,hue=0.5". For diffaugment: color,
     translation, cutout. null: bgc, or all three.
-    p: probability of each transform of ada; "adaptive" holds the mean sign of D's real logits at `target`,
-    by steps every `interval` batches that would take p from 0 to 1 in `kimg`, and never beyond `max`.
+    p: probability of each transform of ada, fixed or a schedule; "adaptive" holds the mean sign of D's real
+    logits at `target`, by steps every `interval` batches that would take p from 0 to 1 in `kimg` thousand
+    images, and never beyond `max`.
     """
 
     name: Literal["none", "ada", "diffaugment"] = "none"
     policy: str | None = None
-    p: float | Literal["adaptive"] = "adaptive"
+    p: float | Schedule | Literal["adaptive"] = "adaptive"
     target: float = 0.6
     interval: int = 4
     kimg: float = 500.0
@@ -76,7 +78,7 @@ class AugmentConfig:
         _ = self.transforms
         if self.name == "diffaugment" and self.p != "adaptive":
             raise ValueError("p is for ada: diffaugment alters every image")
-        if self.p != "adaptive" and not 0 <= self.p <= 1:
+        if self.p != "adaptive" and not 0 <= extremes(self.p)[0] <= extremes(self.p)[1] <= 1:
             raise ValueError(f"p is a probability or 'adaptive'; got {self.p}")
         if not (self.interval >= 1 and self.kimg > 0 and -1 <= self.target <= 1 and 0 <= self.max <= 1):
             raise ValueError("an adaptive p needs interval >= 1, kimg > 0, target in [-1, 1], max in [0, 1]")

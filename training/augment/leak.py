@@ -19,15 +19,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan import sampling
+from gan.images import to_float
 from gan.randomness import kept
 from training.augment import AUGMENTATIONS
+from training.augment.adaptive import LEAKY
 from training.augment.config import BLIT, COLOUR, GEOM, AugmentConfig
+from training.data.archive import ImageDataset
+from training.state import TrainState
 
 GROUPS = {"blit": BLIT, "geom": GEOM, "color": COLOUR}  # other transforms are groups by themselves
 RIDGE = 0.05  # of the mean variance, added to every descriptor's
 SEPARATED = 0.5  # standard deviations between reals and altered reals below which nothing can be said
 SIGNIFICANT = 4.0  # standard errors
 NOTABLE = 0.1  # share of the fakes
+SAMPLES = 256  # images of each kind in the check of a run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,27 @@ class Leak:
         """Whether the share is notable and no accident, and reals and altered reals can be told apart."""
         significant = self.share > max(SIGNIFICANT * self.error, NOTABLE)
         return self.separation > SEPARATED and significant
+
+
+def notice(state: TrainState, dataset: ImageDataset) -> str | None:
+    """One line on what leaked into the weight average's images; None where p is too low for that, or nothing.
+
+    Compares images of seeds 0, 1, ... with images evenly spaced over the set.
+    """
+    augmentation = state.augmentation
+    if augmentation is None or augmentation.config.name != "ada" or augmentation.p < LEAKY or not state.nimg:
+        return None
+    count = min(SAMPLES, len(dataset))
+    reals = [torch.from_numpy(dataset.image(i * len(dataset) // count).copy()) for i in range(count)]
+    fakes = torch.cat([images.cpu() for images in sampling.images(state.ema, range(SAMPLES))])
+    found = leaks(to_float(torch.stack(reals)), to_float(fakes), augmentation.config)
+    listed = [f"{name} {leak.share:.0%} +- {leak.error:.0%}" for name, leak in found.items() if leak.found]
+    if not listed:
+        return None
+    return (
+        f"share of fakes that look augmented: {', '.join(listed)}. If fakes-*.png agree, resume an earlier "
+        "checkpoint with a lower augment.max; fakes that differ from the data otherwise count as well"
+    )
 
 
 def leaks(reals: Tensor, fakes: Tensor, config: AugmentConfig, seed: int = 0) -> dict[str, Leak]:

@@ -1,11 +1,16 @@
 """The leak check on fakes whose share of augmented images is known."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from gan import sampling
+from gan.images import to_uint8
 from training.augment import AUGMENTATIONS
+from training.augment.adaptive import Augmentation
 from training.augment.config import AugmentConfig
-from training.augment.leak import Leak, descriptors, leaks
+from training.augment.leak import Leak, descriptors, leaks, notice
 
 SIZE = 24
 ADA = AugmentConfig(name="ada", policy="blit,geom,color,filter,noise,cutout")
@@ -96,3 +101,26 @@ def test_random_state_and_shapes(reals):
     assert descriptors(torch.rand(2, 4, 8, 12)).shape == (2, 29)
     with pytest.raises(ValueError, match="8 reals"):
         leaks(reals[:7], reals[:7], ADA)
+
+
+@pytest.mark.parametrize(
+    ("p", "nimg", "leaked", "want"),
+    [
+        (0.7, 1000, "cutout", "cutout 100%"),
+        (0.7, 1000, "", None),
+        (0.7, 0, "cutout", None),  # an untrained generator
+        (0.5, 1000, "cutout", None),
+    ],
+)
+def test_notice(p, nimg, leaked, want, reals, monkeypatch):
+    class Data(list):
+        image = list.__getitem__
+
+    fakes = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy=leaked))(scenes(160), 1.0)
+    monkeypatch.setattr(sampling, "images", lambda *_: iter(to_uint8(fakes).split(8)))
+    config = AugmentConfig(name="ada", policy="geom,cutout", p=p)
+    state = SimpleNamespace(
+        augmentation=Augmentation(config, 4, torch.device("cpu")), nimg=nimg, ema=torch.nn.Identity()
+    )
+    got = notice(state, Data(to_uint8(reals).numpy()))
+    assert (got is None) if want is None else got.startswith("share of fakes") and want in got
