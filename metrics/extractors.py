@@ -36,7 +36,7 @@ INCEPTION_FILE = weights.WeightFile(
     what="inception (91 MB)",
 )
 
-BF16 = "-bf16"  # end of the name of an extractor that convolves in bfloat16
+FLOAT32, BF16 = PRECISIONS = ("float32", "bf16")
 
 Weights = str | Path | None
 Prepare = Callable[[Tensor], Tensor]
@@ -55,7 +55,7 @@ def prepare(images: Tensor, size: int) -> Tensor:
 
 
 class _NetExtractor:
-    """A network that maps prepared images to a dictionary of heads, in the precision of its weights.
+    """A network that maps prepared images to a dictionary of heads, in float32 or, after `to_bf16`, bfloat16.
 
     batch: images per call of the network; more at once are slower where they leave the caches.
     """
@@ -73,16 +73,22 @@ class _NetExtractor:
     ):
         self.name, self.sha256, self.convention, self.heads = name, digest, convention, heads
         self._prepare, self._net, self._device, self._batch = prepare, net.to(device), device, batch
+        self.precision = FLOAT32
+
+    def to_bf16(self) -> "_NetExtractor":
+        """From now on convolutions and matrix products are in bfloat16, and the name says so."""
+        self.name, self.precision = f"{self.name}-{BF16}", BF16
+        return self
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """uint8 [N, 1 or 3, H, W] -> head -> float32 [N, D] on the CPU."""
+        """uint8 [N, C, H, W] -> head -> float32 [N, D] on the CPU."""
         with (
-            torch.autocast(self._device.type, enabled=False),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == BF16),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
         ):
             parts = [self._net(self._prepare(part)) for part in images.split(self._batch)]
-        return {head: torch.cat([part[head] for part in parts]).cpu() for head in self.heads}
+        return {head: torch.cat([part[head] for part in parts]).float().cpu() for head in self.heads}
 
 
 class _Pool(nn.Module):
@@ -200,23 +206,20 @@ def _published(
 
 
 def inception_2015(
-    preparation: tuple[int, str, str], precision: str, device: torch.device, given: Weights = None
+    preparation: tuple[int, str, str], device: torch.device, given: Weights = None
 ) -> Extractor:
     """The Inception network of 2015-12-05; heads 64, 192, 768, pool (2048), logits, logits_unbiased.
 
-    precision: "" for float32 or BF16. given: a state dict with the published file's names.
+    given: a state dict with the published file's names.
     Raises UserError as `weights.find` does, and for weights of another network (torchvision's own have 1000
     classes).
     """
 
     def build(state: Mapping[str, Tensor]) -> nn.Module:
-        net = inception.Inception.from_weights(state).fold()
-        return net.to_bf16() if precision == BF16 else net
+        return inception.Inception.from_weights(state).fold()
 
     name = "inception-2015-12-05"
-    built = _published(name, INCEPTION_FILE, build, inception.HEADS, preparation, device, given, batch=8)
-    built.convention += precision
-    return built
+    return _published(name, INCEPTION_FILE, build, inception.HEADS, preparation, device, given, batch=8)
 
 
 def vgg16(device: torch.device, given: Weights = None) -> Extractor:
@@ -255,38 +258,23 @@ def _preparation(convention: Convention) -> tuple[int, str, str]:
 
 
 def _inceptions() -> dict[str, Callable[..., Extractor]]:
-    """Inception once for every preparation that a convention has, in both precisions."""
+    """Inception once for every preparation that a convention has."""
     rows = [row for row in CONVENTIONS.values() if row.detector == "inception"]
     return {
-        extractor_for("inception", row, precision): functools.partial(
-            inception_2015, _preparation(row), precision
-        )
-        for row in rows
-        for precision in ("", BF16)
+        extractor_for("inception", row): functools.partial(inception_2015, _preparation(row)) for row in rows
     }
 
 
-def extractor_for(features: str, convention: Convention, precision: str = "") -> str:
+def extractor_for(features: str, convention: Convention) -> str:
     """Name in EXTRACTORS of the network that a metric reads under a convention.
 
     features: "inception" for the convention's own detector; anything else is its own name.
-    precision: BF16 for the faster variant, which Inception alone has: about twice the speed on a CPU with
-    bfloat16 instructions, at features that are off by 0.5 %.
     """
     if features != "inception":
-        name = features
-    elif convention.detector != "inception":
-        name = convention.detector
-    else:
-        name = f"inception-{convention.resize}-{convention.scale}"
-    return name + precision
-
-
-def extractor(
-    features: str, convention: Convention, device: torch.device, given: Weights = None
-) -> Extractor:
-    """The network that a metric reads under a convention, built. Raises UsageError for an unknown name."""
-    return EXTRACTORS[extractor_for(features, convention)](device, given)
+        return features
+    if convention.detector != "inception":
+        return convention.detector
+    return f"inception-{convention.resize}-{convention.scale}"
 
 
 EXTRACTORS = table(

@@ -14,13 +14,17 @@ from torch import Tensor
 class Extractor(Protocol):
     """Frozen map from images to features. One call gives all heads, so metrics share it."""
 
-    name: str
+    name: str  # ends in -bf16 where it does not run in float32
     sha256: str  # of the weights
+    precision: str  # of the forward pass: "float32" or "bf16"
     convention: str  # everything between uint8 pixels and the network, e.g. "128px-bicubic-antialias"
     heads: Mapping[str, int]  # name of an output -> number of its features
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """images: uint8 [N, 1 or 3, H, W] -> head -> float32 [N, D] on the CPU."""
+        """images: uint8 [N, C, H, W] -> head -> float32 [N, D] on the CPU."""
+
+    def to_bf16(self) -> "Extractor":
+        """Itself, from now on in bfloat16."""
 
 
 class Moments:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from gan.errors import UserError
+from metrics.extractors import FLOAT32
 from metrics.features import Bank, Extractor, Moments
 from metrics.intervals import as_asked, interval
 from metrics.plan import Item
@@ -23,8 +24,11 @@ def score(
 ) -> list[dict]:
     """Records of one metric, without what is common to all; `alone`: of the reals, if it rates sets alone.
 
+    A precision other than float32 of the network is added to `variant`.
     Raises UserError where the images are too few or otherwise not what the metric can be given.
     """
+    if getattr(network, "precision", FLOAT32) != FLOAT32:
+        variant = "-".join(part for part in (variant, network.precision) if part)
     try:
         rows = list(_numbers(item, inputs))
         if alone:  # the set that is rated is real

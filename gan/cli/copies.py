@@ -27,7 +27,8 @@ def write_page(out: Path, real: "Images", fake: "Images", networks: "Networks") 
     from metrics.memorisation import memorisation
 
     want = Statistic(NETWORK, "pool", "bank", None)
-    extractors = {NETWORK: networks[NETWORK]}
+    network = networks[NETWORK]
+    extractors = {NETWORK: network}
     reals, fakes = (measure(s, [want], extractors, lambda count: None)[want] for s in (real, fake))
     if distributed.rank():
         return
@@ -39,8 +40,8 @@ def write_page(out: Path, real: "Images", fake: "Images", networks: "Networks") 
             f"<p>{_picture(fake, index)} &rarr; {neighbours} fake {index}: {found.ratios[index]:.3f}</p>"
         )
     about = (
-        f"{fakes.count:,} fakes against {reals.count:,} real images, features of {NETWORK} "
-        f"(sha256 {networks[NETWORK].sha256}). {found.auth_pct:.1f} % of the fakes are further from their "
+        f"{fakes.count:,} fakes against {reals.count:,} real images, features of {network.name} "
+        f"(sha256 {network.sha256}). {found.auth_pct:.1f} % of the fakes are further from their "
         "nearest real image than that one is from its own nearest other. The number after each row is the "
         "quotient of these distances: 0 is a copy, up to 1 is closer than real images are to each other."
     )

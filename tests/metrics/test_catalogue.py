@@ -22,7 +22,7 @@ DIM = 8
 class Standin:
     """Features that are means of blocks of the image; counts its calls."""
 
-    sha256, convention = "0" * 64, "4px"
+    sha256, convention, precision = "0" * 64, "4px", "float32"
     heads = dict.fromkeys(("pool", "fc2", "logits", "logits_unbiased"), DIM)
 
     def __init__(self, name):

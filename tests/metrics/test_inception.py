@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from gan.errors import UserError
 from gan.files import sha256
 from metrics.conventions import CONVENTIONS
-from metrics.extractors import BF16, EXTRACTORS, INCEPTION_FILE, extractor, extractor_for
+from metrics.extractors import EXTRACTORS, INCEPTION_FILE, extractor_for
 from metrics.inception import HEADS, AveragePoolBranch, ConvNorm, Inception, MaxPoolBranch, joined
+from metrics.networks import Networks
 from tests.golden.inception import formula_weights, shapes
 
 CPU = torch.device("cpu")
@@ -92,7 +93,7 @@ def path(weights, tmp_path_factory) -> Path:
 
 def test_extractor_from_a_file(path, close):
     """Provenance, one feature row per image, and nothing of a batch in it; grey and colour, any size."""
-    built = extractor("inception", CONVENTIONS["nv"], CPU, path)
+    built = EXTRACTORS[extractor_for("inception", CONVENTIONS["nv"])](CPU, path)
     assert (built.name, built.convention) == ("inception-2015-12-05", "299px-tf1-bilinear-tf")
     assert built.sha256 == sha256(path) != INCEPTION_FILE.sha256 and dict(built.heads) == HEADS
     images = torch.randint(0, 256, (2, 1, 8, 12), dtype=torch.uint8)
@@ -103,9 +104,9 @@ def test_extractor_from_a_file(path, close):
 
 
 def test_bf16_is_near_and_says_so(path):
-    names = [extractor_for("inception", CONVENTIONS["pf"], precision) for precision in ("", BF16)]
-    exact, near = (EXTRACTORS[name](CPU, path) for name in names)
-    assert near.convention == exact.convention + "-bf16" and near.sha256 == exact.sha256
+    name = extractor_for("inception", CONVENTIONS["pf"])
+    exact, near = (Networks(CPU, {"inception": path}, how)[name] for how in ("float32", "bf16"))
+    assert (near.name, near.precision) == (exact.name + "-bf16", "bf16") and near.sha256 == exact.sha256
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
     want, got = exact(images), near(images)
     for name in HEADS:
@@ -126,4 +127,4 @@ def test_other_weights_are_refused(change, message, tmp_path):
     change(state)
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(UserError, match=message):
-        extractor("inception", CONVENTIONS["pf"], CPU, tmp_path / "w.pth")
+        EXTRACTORS[extractor_for("inception", CONVENTIONS["pf"])](CPU, tmp_path / "w.pth")
