@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from tests.training.test_step import tiny_state
+from tests.training.tiny import tiny_state
 from training.config import LossConfig
 from training.losses.penalties import between, gradient_penalty, lecam, moved_means, path_length, r1_penalty
 from training.schedules import Schedule

@@ -1,4 +1,4 @@
-"""One training step: who learns from what, lazy phases, labels, broken gradients."""
+"""One training step: who learns from what, when each phase runs, broken gradients."""
 
 import math
 
@@ -6,37 +6,12 @@ import pytest
 import torch
 
 from gan import stylegan3
-from gan.config import override
 from gan.stylegan2 import DiscriminatorConfig
-from training.blur import blurred
-from training.config import LossConfig, RunConfig, fit
+from tests.training.tiny import moved, plain_state, tiny_state, weights
+from training.config import LossConfig, RunConfig
 from training.losses import LOSSES
-from training.passes import interleaved, judged
 from training.state import create
 from training.step import d_main, d_r1, g_main, g_path_length, train_step, update
-
-TINY = [
-    *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
-    *(f"{n}.channel_max=8" for n in ("generator", "discriminator")),
-    "generator.z_dim=8",
-    "generator.w_dim=8",
-    "generator.mapping.layers=2",
-    "discriminator.mapping.layers=2",
-    "batch=4",
-]
-
-
-def tiny_state(*assignments, classes=0):
-    config = override(RunConfig(), [*TINY, *assignments])
-    return create(fit(config, shape=(3, 8, 8), classes=classes), torch.device("cpu"))
-
-
-def weights(network):
-    return [p.detach().clone() for p in network.parameters()]
-
-
-def moved(network, before):
-    return [not torch.equal(p, b) for p, b in zip(network.parameters(), before, strict=True)]
 
 
 def test_each_phase_moves_only_its_network():
@@ -47,14 +22,6 @@ def test_each_phase_moves_only_its_network():
     g = weights(state.generator)
     d_main(state, real, None)
     assert not any(moved(state.generator, g)) and all(moved(state.discriminator, d))
-
-
-@pytest.mark.parametrize(("batch", "group"), [(4, 4), (8, 4), (8, 8), (6, 2)])
-def test_one_pass_over_both_equals_two_passes(batch, group):
-    D = tiny_state(f"discriminator.mbstd_group={group}", f"batch={batch}").discriminator
-    fake, real = torch.randn(2, batch, 3, 8, 8).unbind()
-    both = D(interleaved(fake, real))
-    torch.testing.assert_close(both, interleaved(D(fake), D(real)))
 
 
 def test_losses_improve_on_a_fixed_batch():
@@ -101,27 +68,6 @@ def test_conditional_step_and_style_mixing_run():
     assert {"loss/g", "loss/d", "r1", "diversity"} <= terms.keys()
 
 
-class Plain(torch.nn.Module):
-    """A generator without a style space: G(z, c) only."""
-
-    z_dim, num_ws = 4, 0
-
-    def __init__(self, c_dim):
-        super().__init__()
-        self.c_dim = c_dim
-        self.linear = torch.nn.Linear(4 + c_dim, 3 * 8 * 8)
-
-    def forward(self, z, c=None):
-        return self.linear(z if c is None else torch.cat([z, c], dim=1)).view(-1, 3, 8, 8)
-
-
-def plain_state(*assignments, classes=0):
-    state = tiny_state(*assignments, classes=classes)
-    state.generator = Plain(classes).requires_grad_(False)
-    state.optimizer_g = torch.optim.Adam(state.generator.parameters(), lr=0.01)
-    return state
-
-
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_trains_a_generator_without_styles(name):
     state, c = plain_state(f"loss.name={name}", classes=3), torch.eye(3)[[0, 1, 2, 0]]
@@ -131,32 +77,10 @@ def test_every_loss_trains_a_generator_without_styles(name):
     assert all(torch.isfinite(value) for value in terms.values())
 
 
-def test_a_paired_loss_sets_fakes_against_reals_of_their_label():
-    state, seen = plain_state("loss.name=relativistic", classes=3), []
-    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
-    c = torch.eye(3)[[0, 1, 2, 0]]
-    for _ in range(5):
-        g_main(state, torch.rand(4, 3, 8, 8), c)
-        d_main(state, torch.rand(4, 3, 8, 8), c)
-    for labels in seen:
-        assert torch.equal(labels, c if len(labels) == 4 else c.repeat_interleave(2, dim=0))
-
-
 def test_the_generator_of_a_paired_loss_starts_at_log_2():
     state = plain_state("loss.name=relativistic", "optimizer_g.lr=0")
     torch.nn.init.zeros_(state.discriminator.b4.out.weight)
     assert g_main(state, torch.rand(4, 3, 8, 8), None)["loss/g"].item() == pytest.approx(math.log(2))
-
-
-def test_d_sees_blurred_images_until_the_blur_has_faded():
-    state, images = tiny_state("loss.blur_sigma=2", "loss.blur_fade_kimg=1"), torch.rand(4, 3, 8, 8)
-    seen = []
-    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    for state.nimg in (0, 500, 1000):
-        judged(state, images, None)
-    for got, sigma in zip(seen, (2.0, 1.0, 0.0), strict=True):
-        torch.testing.assert_close(got, blurred(images, sigma))
-    assert seen[2] is images
 
 
 def test_magnitudes_follow_the_fakes_of_the_discriminator():

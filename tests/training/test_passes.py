@@ -1,0 +1,47 @@
+"""What the phases show the networks: pairs in one pass, labels of the fakes, blur."""
+
+import pytest
+import torch
+
+from tests.training.tiny import plain_state, tiny_state
+from training.blur import blurred
+from training.passes import fake_labels, interleaved, judged
+from training.step import d_main, g_main
+
+
+@pytest.mark.parametrize(("batch", "group"), [(4, 4), (8, 4), (8, 8), (6, 2)])
+def test_one_pass_over_both_equals_two_passes(batch, group):
+    D = tiny_state(f"discriminator.mbstd_group={group}", f"batch={batch}").discriminator
+    fake, real = torch.randn(2, batch, 3, 8, 8).unbind()
+    both = D(interleaved(fake, real))
+    torch.testing.assert_close(both, interleaved(D(fake), D(real)))
+
+
+@pytest.mark.parametrize("setting", ["name=relativistic", "gradient_penalty_weight=1"])
+def test_where_one_is_compared_with_one_both_have_one_label(setting):
+    state, seen = plain_state("loss.r1_gamma=0", f"loss.{setting}", classes=3), []
+    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    c = torch.eye(3)[[0, 1, 2, 0]]
+    for _ in range(5):
+        g_main(state, torch.rand(4, 3, 8, 8), c)
+        d_main(state, torch.rand(4, 3, 8, 8), c)
+    for labels in seen:
+        assert torch.equal(labels, c if len(labels) == 4 else c.repeat_interleave(2, dim=0))
+
+
+def test_other_losses_shuffle_the_labels_of_fakes():
+    state, c = plain_state(classes=16), torch.eye(16)
+    drawn = fake_labels(state, c)
+    assert not torch.equal(drawn, c) and torch.equal(drawn.sum(dim=0), torch.ones(16))
+    assert fake_labels(state, None) is None
+
+
+def test_d_sees_blurred_images_until_the_blur_has_faded():
+    state, images = tiny_state("loss.blur_sigma=2", "loss.blur_fade_kimg=1"), torch.rand(4, 3, 8, 8)
+    seen = []
+    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    for state.nimg in (0, 500, 1000):
+        judged(state, images, None)
+    for got, sigma in zip(seen, (2.0, 1.0, 0.0), strict=True):
+        torch.testing.assert_close(got, blurred(images, sigma))
+    assert seen[2] is images
