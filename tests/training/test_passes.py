@@ -6,7 +6,7 @@ import torch
 from tests.training.tiny import plain_state, tiny_state
 from training.blur import blurred
 from training.passes import fake_labels, interleaved, judged
-from training.step import d_main, g_main
+from training.step import d_main, g_main, train_step
 
 
 @pytest.mark.parametrize(("batch", "group"), [(4, 4), (8, 4), (8, 8), (6, 2)])
@@ -45,3 +45,18 @@ def test_d_sees_blurred_images_until_the_blur_has_faded():
     for got, sigma in zip(seen, (2.0, 1.0, 0.0), strict=True):
         torch.testing.assert_close(got, blurred(images, sigma))
     assert seen[2] is images
+
+
+@pytest.mark.parametrize(
+    ("settings", "passes"),
+    [(["name=relativistic", "r1_interval=1"], 4), (["r1_gamma=0", "gradient_penalty_weight=1"], 3)],
+)
+def test_every_image_that_d_sees_is_blurred(settings, passes):
+    blur = ["loss.blur_sigma=5", "loss.blur_fade_kimg=1"]
+    state, seen = plain_state(*(f"loss.{setting}" for setting in settings), *blur), []
+    torch.nn.init.zeros_(state.generator.linear.weight)
+    torch.nn.init.ones_(state.generator.linear.bias)
+    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    train_step(state, torch.ones(4, 3, 8, 8), None)
+    assert len(seen) == passes
+    assert all(images[:, :, 0, 0].max() < 0.5 for images in seen)  # the corner has mixed with zeros beyond it

@@ -43,14 +43,25 @@ def test_penalties_run_at_their_intervals():
 
 
 def test_several_steps_of_d_for_each_of_g():
-    state = tiny_state("loss.d_steps=3", "loss.path_length_weight=2", "loss.path_length_interval=2")
+    state = tiny_state("loss.d_steps=2", "loss.path_length_weight=2", "loss.path_length_interval=2")
     seen = []
-    for _ in range(9):
+    for _ in range(6):
         terms = train_step(state, torch.rand(4, 3, 8, 8), None)
         seen.append(("loss/g" in terms, "path_length" in terms, "loss/d" in terms))
         state.nimg += 4
-    rest = [(False, False, True)] * 2
-    assert seen == [(True, True, True), *rest, (True, False, True), *rest, (True, True, True), *rest]
+    rest = (False, False, True)
+    assert seen == [(True, True, True), rest, (True, False, True), rest, (True, True, True), rest]
+
+
+def test_rates_follow_the_images_seen():
+    state = tiny_state("optimizer_g.lr={start: 0, end: 0.1, kimg: 1, shape: linear}")
+    before = weights(state.generator)
+    train_step(state, torch.rand(4, 3, 8, 8), None)
+    assert not any(moved(state.generator, before))
+    state.nimg = 400
+    train_step(state, torch.rand(4, 3, 8, 8), None)
+    assert any(moved(state.generator, before))
+    assert state.optimizer_g.param_groups[0]["lr"] == pytest.approx(0.04)
 
 
 def test_a_step_depends_on_seed_and_position_only():
