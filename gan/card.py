@@ -25,21 +25,20 @@ def build(
     image_shape: Sequence[int],
     parameters: Mapping[str, int],
     metrics: Sequence[Mapping[str, Any]] = (),
-    origin: Sequence[str] = (),
 ) -> str:
     """The card as Markdown.
 
-    config: a checkpoint's config.json: kimg, generator, discriminator, run and data, as far as known.
+    config: a checkpoint's config.json: kimg, generator, discriminator, run and data, as far as known; and
+    origin, lines of Markdown on where the weights come from, if they were imported or started from a model.
     image_shape: (channels, rows, columns).  parameters: network -> number of trained values.
-    metrics: records of metrics.jsonl; of each metric and convention the last is shown.  origin: lines of
-    Markdown on where the weights come from, for a model that was imported or started from another.
+    metrics: records of metrics.jsonl; of each metric and convention the last is shown.
     """
     run, data = config.get("run") or {}, config.get("data") or {}
     title = f"{run.get('preset') or config['generator']['type']} on {data.get('name') or 'unknown data'}"
     sections = {
         "": NOTICE,
         "Model": _bullets(_model(config, image_shape, parameters)),
-        "Origin": _bullets(origin),
+        "Origin": _bullets(config.get("origin") or ()),
         "Data": _bullets(_data(data)),
         "Recipe": _bullets(_recipe(run)),
         "Scores": _scores(metrics, config["kimg"]),
@@ -75,8 +74,8 @@ def _data(data: Mapping[str, Any]) -> list[str]:
 
 
 def _recipe(run: Mapping[str, Any]) -> list[str]:
-    """Plain settings on one line, then one line a section; networks and data have sections of their own."""
-    plain = {key: value for key, value in run.items() if not isinstance(value, Mapping)}
+    """Plain settings on one line, then one line a section; networks, data and origin have their own."""
+    plain = {k: value for k, value in run.items() if not isinstance(value, Mapping) and k != "init_from"}
     parts = {"run": plain} if plain else {}
     parts |= {
         key: value

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from gan.errors import UsageError, UserError
 from gan.files import atomic_write, sha256
 from gan.latents import z_from_seeds
+from gan.reparametrize import merged
 from gan.sampling import has_styles, labels_from_seeds, one_hot
 from ops.library import plain
 
@@ -122,7 +123,8 @@ def export(
 ) -> dict[str, Any]:
     """Write the generator to `path`, once its images there equal the model's, and return what was written.
 
-    generator: on the CPU, in eval mode. seeds: of the images compared. notes: text kept inside the file.
+    generator: on the CPU, in eval mode; adapters are merged into the weights.
+    seeds: of the images compared.  notes: text kept inside the file.
 
     Returns: file, format, sha256, noise, inputs (name -> shape, "batch" where open), output, opset (ONNX) and
     parity, a `Parity` as a dict; JSON data.
@@ -135,11 +137,11 @@ def export(
         raise UsageError(f"--out {path}: a file of format {format} ends in {SUFFIXES[format]}")
     if format == "onnx":
         require_onnx()
-    function = Function(generator, noise).eval()
+    function, traced = (Function(network, noise).eval() for network in (generator, merged(generator)))
     with atomic_write(path) as temporary:
         write, read = (_write_onnx, _read_onnx) if format == "onnx" else (_write_program, _read_program)
         with plain(), torch.no_grad():
-            about = write(function, temporary, notes)
+            about = write(traced, temporary, notes)
         parity = compare(function, *read(temporary), seeds)
         if not parity.max_abs_error <= TOLERANCE:  # NaN as well
             raise UserError(

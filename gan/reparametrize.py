@@ -103,7 +103,12 @@ def sigmas(network: nn.Module) -> dict[str, Tensor]:
 
 
 def merged(network: nn.Module) -> nn.Module:
-    """A plain network, with the config of one, whose output is that of `network` in eval mode."""
+    """A plain network, with the config of one, whose output is that of `network` in eval mode.
+
+    It is `network` itself if that is plain.
+    """
+    if not any(map(parametrize.is_parametrized, network.modules())):
+        return network
     config = network.config
     off = {"spectral_norm": False, "lora_rank": 0}
     off = {f.name: off[f.name] for f in dataclasses.fields(config) if f.name in off}

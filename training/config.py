@@ -138,9 +138,11 @@ class RunConfig:
     """A run.  kimg: length in thousands of real images shown to D.  batch: images per step.
 
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
+    init_from: model whose weights the networks start from (a run or checkpoint directory), "" for none.
     """
 
     preset: str = "custom"
+    init_from: str = ""
     seed: int = 0
     kimg: float = 25000.0
     batch: int = 32

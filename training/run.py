@@ -18,8 +18,10 @@ from gan.errors import UserError
 from gan.files import atomic_bytes
 from training.config import RunConfig
 from training.data.archive import ImageDataset
+from training.initial import start_from
 from training.state import TrainState, create
 
+TRANSFER = "transfer.json"  # what was taken from the model that a run started from
 FREE_TO_CHANGE = frozenset(
     {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
 )  # without effect on a step
@@ -81,6 +83,7 @@ def begin(
 ) -> tuple[Path, TrainState, list[str]]:
     """A new run, or one to go on with: its directory, its state, and what was passed over to find it.
 
+    A new run starts from the weights of config.init_from; one that goes on does not read it again.
     resume: None; "auto", the newest run of this preset and data below `out`, if there is one; or a run or
     checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
     """
@@ -91,7 +94,13 @@ def begin(
     else:
         folder, notes = checkpoint.resolve(resume) if resume else None, []
     if folder is None:
-        return new_run(out, config, dataset), create(config, device), []
+        state, record = create(config, device), None
+        if config.init_from:
+            record, notes = start_from(state, config.init_from, about["classes"])
+        run = new_run(out, config, dataset)
+        if record:
+            atomic_bytes(run / TRANSFER, json.dumps(record, indent=2, ensure_ascii=False).encode())
+        return run, state, notes
     run = folder.resolve().parent.parent
     state = restore(folder, config, about, device)
     checkpoint.sweep_temporaries(run)
@@ -108,6 +117,7 @@ def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
         "discriminator": settings["discriminator"],
         "run": settings,
         "data": dict(data),
+        "origin": origin(run),
     }
     return checkpoint.write(
         run / "checkpoints" / checkpoint.folder_name(state.nimg),
@@ -162,6 +172,12 @@ def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:
         "classes": classes,
         "licence": dataset.licence,
     }
+
+
+def origin(run: Path) -> list[str]:
+    """Which models this run started from, the first one first; empty for one from scratch."""
+    path = run / TRANSFER
+    return json.loads(path.read_text(encoding="utf-8"))["origin"] if path.is_file() else []
 
 
 def scores(run: Path) -> list[dict[str, Any]]:

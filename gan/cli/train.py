@@ -24,6 +24,7 @@ Examples:
   gan train --data data/openmoji-32.zip --preset demo
   gan train --data faces.zip --preset stylegan2 --batch 64 --set loss.r1_gamma=2 --dry-run
   gan train --data faces.zip --preset stylegan2 --resume auto
+  gan train --data cats.zip --preset stylegan2 --init-from runs/00003-stylegan2-faces --freeze-d 4
 """
 
 
@@ -49,6 +50,17 @@ Examples:
     "--resume",
     metavar="auto|PATH",
     help="Go on with the newest run of this preset and data, or with a run or checkpoint.",
+)
+@click.option(
+    "--init-from",
+    metavar="MODEL",
+    help="Start a new run from the weights of a run or checkpoint directory, as far as they fit.",
+)
+@click.option(
+    "--freeze-d",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --init-from: do not train the first N convolutions of the discriminator (Freeze-D).",
 )
 @click.option(
     "--metrics",
@@ -81,6 +93,8 @@ def command(
     batch: int | None,
     assignments: tuple[str, ...],
     resume: str | None,
+    init_from: str | None,
+    freeze_d: int | None,
     metrics: str,
     metrics_ticks: int | None,
     metrics_fakes: int | None,
@@ -89,17 +103,23 @@ def command(
     dry_run: bool,
     seed: int,
 ) -> None:
-    """Train a GAN from scratch. Ctrl-C saves a checkpoint and stops; --resume auto goes on.
+    """Train a GAN. Ctrl-C saves a checkpoint and stops; --resume auto goes on.
 
     With --metrics, RUN/checkpoints/best stands for the best checkpoint, for example in gan sample.
     """
     from gan.config import dumps_yaml, override
     from training.config import load_preset
 
-    flags = {"kimg": kimg, "batch": batch, "seed": seed}
+    if freeze_d and not init_from:
+        raise UsageError(
+            "--freeze-d keeps layers of a trained discriminator: name its model with --init-from"
+        )
+    flags = {"kimg": kimg, "batch": batch, "seed": seed, "discriminator.freeze_layers": freeze_d}
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
     config = override(load_preset(preset), [*given, *assignments])
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
+    if init_from:
+        config = dataclasses.replace(config, init_from=init_from)
     if dry_run:
         resolved, dataset = shaped(config)
         click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch")

@@ -70,8 +70,9 @@ def test_scores_are_the_last_known_of_each_kind():
 
 def test_an_imported_model_knows_little():
     config = {"kimg": 0.0, "generator": {"type": "stylegan3", "c_dim": 0}, "run": {}, "data": {}}
+    config["origin"] = ["Imported from a.pkl, sha256 77"]
     sizes = {"image_shape": (3, 16, 16), "parameters": {"generator": 10}}
-    found = sections(card.build(config, **sizes, origin=["Imported from a.pkl, sha256 77"]))
+    found = sections(card.build(config, **sizes))
     assert found[""].startswith("# stylegan3 on unknown data, 0 kimg\n")
     assert "Imported from a.pkl" in found["Origin"] and "unconditional" in found["Model"]
     assert "Licence: unknown" in found["Data"] and "number unknown" in found["Data"]

@@ -83,6 +83,35 @@ def test_inputs_are_only_what_the_model_has():
         Function(alias_free(), "input")
 
 
+def adapted() -> nn.Module:
+    """Low-rank adapters that have learnt something, under spectral norm."""
+    config = stylegan2.GeneratorConfig(
+        resolution=8,
+        z_dim=6,
+        w_dim=6,
+        channel_base=64,
+        mapping=MappingConfig(layers=2),
+        lora_rank=2,
+        spectral_norm=True,
+    )
+    network = trained(config.build())
+    for name, factor in network.named_parameters():
+        if name.endswith(".b"):
+            factor.copy_(torch.randn(factor.shape))
+    return network
+
+
+def test_adapters_are_merged(tmp_path):
+    generator = adapted()
+    export(generator, tmp_path / "g.pt2", format="torch-export")
+    program = torch.export.load(tmp_path / "g.pt2")
+    plain = stylegan2.GeneratorConfig(
+        resolution=8, z_dim=6, w_dim=6, channel_base=64, mapping=MappingConfig(layers=2)
+    )
+    names = {name.removeprefix("generator.") for name in program.state_dict}
+    assert names == set(plain.build().state_dict()) and len(names) < len(generator.state_dict())
+
+
 @pytest.mark.parametrize("make", [small, alias_free, Plain])
 def test_a_program_equals_its_model(make, tmp_path):
     record = export(make().eval(), tmp_path / "g.pt2", format="torch-export", seeds=[3, 1, 2], notes="a card")
