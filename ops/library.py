@@ -182,28 +182,27 @@ def _register() -> None:
     """Register what is recorded for operators that exist by now."""
     for name, record in _recorded.items():
         if name not in _registered and hasattr(torch.ops.gan, name):
-            torch.library.register_fake(f"gan::{name}", record.fake)
-            _registered[name] = torch.library.Library("gan", "IMPL")
-            _registered[name].impl(name, _autograd(name, record), "Autograd", with_keyset=True)
+            operator = f"gan::{name}"
+            torch.library.register_fake(operator, record.fake)
+            _registered[name] = _Guarding("gan", "IMPL")
+            torch.library.register_autograd(
+                operator, record.backward, setup_context=record.setup_context, lib=_registered[name]
+            )
 
 
-def _autograd(name: str, record: Derivative) -> Callable:
-    """What torch.library.register_autograd registers, but that tangents of forward mode are refused.
+class _Guarding(torch.library.Library):
+    """Tangents of forward mode are refused by every function registered here.
 
     They would be lost in silence: torch has no way to give such an operator a forward-mode formula.
     """
-    from torch._library.autograd import Info, make_autograd_impl
 
-    apply = make_autograd_impl(
-        getattr(torch.ops.gan, name).default, Info(record.backward, record.setup_context)
-    )
+    def impl(self, op_name: str, fn: Callable, dispatch_key: str = "", *, with_keyset: bool = False) -> None:
+        def guarded(*args: Any) -> Any:
+            if forward_ad._current_level >= 0:
+                _refuse_tangents(f"gan::{op_name}", args)
+            return fn(*args)
 
-    def guarded(keyset: Any, *args: Any) -> Any:
-        if forward_ad._current_level >= 0:
-            _refuse_tangents(f"gan::{name}", args)
-        return apply(keyset, *args)
-
-    return guarded
+        super().impl(op_name, guarded, dispatch_key, with_keyset=with_keyset)
 
 
 def _refuse_tangents(what: str, tensors: tuple) -> None:

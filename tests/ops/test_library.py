@@ -1,5 +1,8 @@
 """When kernels serve, what is said when they cannot, what compilers and forward-mode differentiation see."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.autograd import forward_ad
@@ -113,6 +116,29 @@ def test_every_operator_has_its_derivative_and_every_derivative_its_operator(ker
         if name.startswith("gan::")
     }
     assert names == set(library._recorded) == set(library._registered)
+
+
+PUBLIC = """
+import sys, types
+import torch
+from torch.autograd import forward_ad
+from ops import bias_act, library
+sys.modules["torch._library.autograd"] = types.ModuleType("empty")  # imports from it fail
+x, b = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True), torch.randn(3, dtype=torch.float64)
+library.load("cpu")
+assert torch.autograd.gradgradcheck(lambda x: bias_act(x, b, act="swish"), x)
+with forward_ad.dual_level():
+    try:
+        torch.ops.gan.bias_act(x, forward_ad.make_dual(b, b), 1, 2, 0.2, 1.4, -1.0)
+    except NotImplementedError:
+        print("refused")
+"""
+
+
+@pytest.mark.slow
+def test_derivatives_need_nothing_private_of_torch(kernels):
+    done = subprocess.run([sys.executable, "-c", PUBLIC], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
 
 
 def test_second_library_is_refused(kernels):
