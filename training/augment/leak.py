@@ -1,18 +1,19 @@
 """Do fakes look augmented?  A leak: the generator has learnt the augmentation, not only the data.
 
 It happens at a probability near 1, where augmented and plain images can no longer be told apart in the mass
-(Karras et al. 2020b, section 2.2 and figure 4). The statistic: for a group of transforms, find the direction
-w among simple image descriptors that separates reals from reals that this group altered (Fisher's linear
-discriminant, on one half of the reals), then project the other half, its altered copies and the fakes on w:
+(Karras et al. 2020b, section 2.2 and figure 4). The statistic takes the fakes for a mixture: a share s[g] of
+them like reals that the group g of transforms altered, the rest like reals. Then for simple image descriptors
 
-    share = (mean fakes - mean reals) / (mean altered - mean reals)
+    mean of fakes - mean of reals = sum over g of s[g] (mean of reals altered by g - mean of reals)
 
-If a share s of the fakes looked like altered reals and the rest like reals, this would be s for any w. It is
-0 for no leak; other differences between fakes and reals move it either way, so look at the fakes before you
-believe a small one.
+which is solved for s along the directions that best tell each group from the reals (Fisher's linear
+discriminants, found on one half of the reals; the other half gives the means). Shares are 0 for no leak.
+Other differences between fakes and reals move them either way: look at the fakes before you believe a small
+one.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -87,16 +88,15 @@ def leaks(reals: Tensor, fakes: Tensor, config: AugmentConfig, seed: int = 0) ->
     """
     if len(reals) < 8 or len(fakes) < 2:
         raise ValueError(f"a leak shows in 8 reals and 2 fakes or more; got {len(reals)} and {len(fakes)}")
-    found = {}
     with kept():
         torch.manual_seed(seed)
         first, second = torch.randperm(len(reals)).tensor_split(2)
-        for group, policy in _policies(config).items():
+        plain, altered = descriptors(reals), []
+        policies = _policies(config)
+        for policy in policies.values():
             augment = AUGMENTATIONS[config.name](dataclasses.replace(config, policy=policy))
-            sets = (reals, augment(reals, 1.0), fakes)
-            plain, altered, made = (descriptors(images) for images in sets)
-            found[group] = _leak(plain, altered, made, first, second)
-    return found
+            altered.append(descriptors(augment(reals, 1.0)))
+    return dict(zip(policies, _mixture(plain, altered, descriptors(fakes), first, second), strict=True))
 
 
 def descriptors(images: Tensor) -> Tensor:
@@ -127,22 +127,31 @@ def _policies(config: AugmentConfig) -> dict[str, str]:
     return {group: ",".join(names) for group, names in policies.items()}
 
 
-def _leak(plain: Tensor, altered: Tensor, made: Tensor, first: Tensor, second: Tensor) -> Leak:
-    """Direction from the `first` reals, share from the `second` ones."""
+def _mixture(
+    plain: Tensor, altered: Sequence[Tensor], made: Tensor, first: Tensor, second: Tensor
+) -> list[Leak]:
+    """Directions from the `first` reals, means from the `second` ones; descriptors [N, D] of every set."""
     center, scale = plain[first].mean(0), plain[first].std(0).clamp_min(1e-8)
-    plain, altered, made = (_squared((x - center) / scale) for x in (plain, altered, made))
-    within = torch.cat([x[first] - x[first].mean(0) for x in (plain, altered)])
+    plain, made, *altered = (_squared((x - center) / scale) for x in (plain, made, *altered))
+    within = torch.cat([x[first] - x[first].mean(0) for x in (plain, *altered)])
     covariance = within.T @ within / len(within)
     ridge = RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=covariance.dtype)
-    w = torch.linalg.solve(covariance + ridge, altered[first].mean(0) - plain[first].mean(0))
-    real, changed, fake = plain[second] @ w, altered[second] @ w, made @ w
-    gap = (changed.mean() - real.mean()).item()
-    share = (fake.mean() - real.mean()).item() / (gap or 1e-12)
-    variance = sum(
-        weight**2 * x.var().item() / len(x) for weight, x in ((1, fake), (1 - share, real), (share, changed))
+    shifts = torch.stack([x[first].mean(0) - plain[first].mean(0) for x in altered], dim=1)  # [D, G]
+    w = torch.linalg.solve(covariance + ridge, shifts)
+    real, fake, changed = plain[second] @ w, made @ w, [x[second] @ w for x in altered]  # [N, G]
+    gaps = torch.stack([x.mean(0) - real.mean(0) for x in changed], dim=1)  # column: a group's shift
+    inverse = torch.linalg.pinv(gaps).T  # columns: what a direction's score says of a group's share
+    shares = (fake.mean(0) - real.mean(0)) @ inverse
+    variance = (fake @ inverse).var(0) / len(fake) + (1 - shares.sum()) ** 2 * (real @ inverse).var(0) / len(
+        real
     )
-    spread = ((real.var() + changed.var()) / 2).sqrt().item()
-    return Leak(share=share, error=variance**0.5 / abs(gap or 1e-12), separation=gap / (spread or 1e-12))
+    for share, scores in zip(shares, changed, strict=True):
+        variance = variance + share**2 * (scores @ inverse).var(0) / len(scores)
+    spreads = [(real[:, g].var() + x[:, g].var()).div(2).sqrt() for g, x in enumerate(changed)]
+    return [
+        Leak(share=shares[g].item(), error=variance[g].sqrt().item(), separation=(gaps[g, g] / spread).item())
+        for g, spread in enumerate(spreads)
+    ]
 
 
 def _squared(x: Tensor) -> Tensor:

@@ -44,6 +44,11 @@ def test_cutout_is_half_the_side():
     assert (out == 0).sum() == 3 * 16
 
 
+def test_the_same_on_every_device(device, close):
+    images, draws = torch.rand(4, 4, 12, 16), draw(("color", "translation", "cutout"), 4)
+    close(apply(images.to(device), draws).cpu(), apply(images, draws))
+
+
 def test_groups_and_seed():
     pipe, images = (
         DiffAugment(AugmentConfig(name="diffaugment", policy="translation")),

@@ -46,21 +46,34 @@ def test_no_leak(reals):
         assert abs(leak.share) < 4 * leak.error < 0.4, group
 
 
-@pytest.mark.parametrize(
-    ("leaked", "group"),
-    [
-        ("rotate90", "blit"),
-        ("geom", "geom"),
-        ("hue,brightness", "color"),
-        ("imgfilter", "imgfilter"),
-        ("noise", "noise"),
-        ("cutout", "cutout"),
-    ],
-)
-def test_a_leak_is_found(leaked, group, reals):
+def half_leaked(policy, reals):
+    """Groups found in fakes of which every second went through the policy."""
     fakes = scenes(160)
-    fakes[:80] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy=leaked))(fakes[:80], 1.0)
-    assert leaks(reals, fakes, ADA)[group].found
+    fakes[::2] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy=policy))(fakes[::2], 1.0)
+    return {group for group, leak in leaks(reals, fakes, ADA).items() if leak.found}
+
+
+@pytest.mark.parametrize("group", ["blit", "geom", "color", "imgfilter", "noise", "cutout"])
+def test_a_leak_is_found_and_no_other(group, reals):
+    assert half_leaked(group, reals) == {group}
+
+
+@pytest.mark.parametrize(("policy", "group"), [("rotate90", "blit"), ("hue,brightness", "color")])
+def test_a_leak_of_a_part_of_a_group_is_found(policy, group, reals):
+    assert group in half_leaked(policy, reals)
+
+
+def test_a_group_that_cannot_be_told_hides_no_other():
+    """Discs look the same mirrored; half of the fakes are cut out."""
+    y, x = torch.meshgrid(torch.arange(16), torch.arange(16), indexing="ij")
+    disc = ((x - 7.5) ** 2 + (y - 7.5) ** 2 < 30).float() - 0.4
+    reals, fakes = (
+        disc + 0.1 * torch.randn(n, 3, 16, 16) + 0.2 * torch.randn(n, 3, 1, 1) for n in (200, 100)
+    )
+    fakes[::2] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy="cutout"))(fakes[::2], 1.0)
+    found = leaks(reals, fakes, AugmentConfig(name="ada", policy="xflip,cutout"))
+    assert not found["blit"].found
+    assert found["cutout"].found and found["cutout"].share == pytest.approx(0.5, abs=0.15)
 
 
 def test_the_share_is_estimated(reals):

@@ -107,8 +107,8 @@ def test_a_part_of_a_batch_as_in_the_whole(close):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("shape", [(3, 1, 24, 24), (3, 3, 22, 40), (3, 4, 37, 23), (1, 5, 24, 24)], ids=str)
-def test_shapes_and_channels(shape, dtype):
-    images = torch.rand(shape, dtype=dtype) * 2 - 1
+def test_shapes_and_channels(shape, dtype, device):
+    images = torch.rand(shape, dtype=dtype, device=device) * 2 - 1
     out = Pipe(ADA)(images, 0.9)
     assert out.shape == images.shape and out.dtype == dtype and out.isfinite().all()
     assert not out.equal(images)
@@ -159,6 +159,18 @@ def test_noise_has_its_deviation():
     deviation = out.flatten(1).std(1)  # |n| * 0.1 for a normal n
     assert deviation.square().mean().sqrt().item() == pytest.approx(0.1, rel=0.15)
     assert deviation.min() < 0.01 < 0.2 < deviation.max()
+
+
+@pytest.mark.parametrize("policy", ["bgc", "filter,cutout"])
+def test_the_same_on_every_device(policy, device, close):
+    """Draws are the CPU's, wherever the images are; only the pixels of noise are drawn there."""
+    images, pipe = torch.rand(6, 4, 24, 32), Pipe(AugmentConfig(name="ada", policy=policy))
+    outs = []
+    for place in ("cpu", device):
+        torch.manual_seed(3)
+        outs.append(pipe(images.to(place), 0.6))
+    assert outs[1].device.type == device.type
+    close(outs[1].cpu(), outs[0])
 
 
 def test_a_seed_decides_everything():

@@ -123,8 +123,8 @@ def test_images_that_a_policy_cannot_take_are_refused():
         fit(config, shape=(2, 32, 32), classes=0)
 
 
-def test_rectangular_images_with_alpha():
+def test_rectangular_images_with_alpha(device):
     config = override(RunConfig(), [*TINY, "augment.name=ada", "augment.p=0.9"])
-    state = create(fit(config, shape=(4, 12, 16), classes=0), torch.device("cpu"))
-    terms = train_step(state, torch.rand(4, 4, 12, 16), None)
+    state = create(fit(config, shape=(4, 12, 16), classes=0), device)
+    terms = train_step(state, torch.rand(4, 4, 12, 16, device=device), None)
     assert all(value.isfinite() for value in terms.values())
