@@ -51,6 +51,11 @@ class StrengthConfig:
     noise_std: float = 0.1
     cutout_size: float = 0.5
 
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if min(value if isinstance(value, tuple) else (value,)) < 0:
+                raise ValueError(f"{name} must be >= 0; got {value}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:

@@ -32,6 +32,8 @@ def test_policies():
         ({"name": "diffaugment", "p": 0.5}, "p is for ada"),
         ({"name": "ada", "interval": 0}, "interval >= 1"),
         ({"name": "ada", "max": 1.2}, "max in"),
+        ({"strengths": {"hue_max": -0.1}}, "augment.strengths: hue_max must be >= 0; got -0.1"),
+        ({"strengths": {"imgfilter_bands": [1, 1, -1, 1]}}, "imgfilter_bands must be >= 0"),
     ],
 )
 def test_refusals(settings, message):
