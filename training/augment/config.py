@@ -10,7 +10,7 @@ BLIT = ("xflip", "rotate90", "xint")
 GEOM = ("scale", "rotate", "aniso", "xfrac")
 COLOUR = ("brightness", "contrast", "lumaflip", "hue", "saturation")
 TRANSFORMS = (*BLIT, *GEOM, *COLOUR, "imgfilter", "noise", "cutout")
-# Names of the paper's figure 4: b(lit), g(eometric), c(olour), f(ilter), n(oise), c(utout).
+# Categories of the paper's figure 4: b(lit), g(eometric), c(olour), f(ilter), n(oise), c(utout).
 POLICIES = {
     "blit": BLIT,
     "geom": GEOM,

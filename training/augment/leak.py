@@ -1,7 +1,7 @@
 """Do fakes look augmented?  A leak: the generator has learnt the augmentation, not only the data.
 
 It happens at a probability near 1, where augmented and plain images can no longer be told apart in the mass
-(Karras et al. 2020b, section 2.2 and figure 4). The statistic takes the fakes for a mixture: a share s[g] of
+(Karras et al. 2020b, section 2.2 and figure 3). The statistic takes the fakes for a mixture: a share s[g] of
 them like reals that the group g of transforms altered, the rest like reals. Then for simple image descriptors
 
     mean of fakes - mean of reals = sum over g of s[g] (mean of reals altered by g - mean of reals)
