@@ -3,21 +3,27 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gan import stylegan2
+from gan import residual, sngan, stylegan2, stylegan3
+from gan.errors import UsageError
 from gan.registry import table
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Config classes of a family; each has `build()`."""
+    """Config classes of a family; each has `build()`.  discriminator: None where it uses another family's."""
 
     generator: type
-    discriminator: type
+    discriminator: type | None
 
 
 ARCHITECTURES = table(
     "architecture",
-    {"stylegan2": Architecture(stylegan2.GeneratorConfig, stylegan2.DiscriminatorConfig)},
+    {
+        "stylegan2": Architecture(stylegan2.GeneratorConfig, stylegan2.DiscriminatorConfig),
+        "stylegan3": Architecture(stylegan3.GeneratorConfig, None),
+        "r3gan": Architecture(residual.GeneratorConfig, residual.DiscriminatorConfig),
+        "sngan": Architecture(sngan.GeneratorConfig, sngan.DiscriminatorConfig),
+    },
 )
 
 
@@ -27,5 +33,9 @@ def generator_config(name: str) -> Any:
 
 
 def discriminator_config(name: str) -> Any:
-    """Config class of the discriminator family `name`; UsageError when unknown."""
-    return ARCHITECTURES[name].discriminator
+    """Config class of the discriminator family `name`; UsageError when unknown or without one."""
+    found = ARCHITECTURES[name].discriminator
+    if found is None:
+        others = [other for other, family in ARCHITECTURES.items() if family.discriminator]
+        raise UsageError(f"{name} has no discriminator of its own; use that of {' or '.join(others)}")
+    return found

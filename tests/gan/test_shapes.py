@@ -6,7 +6,7 @@ import itertools
 import pytest
 import torch
 
-from gan import sampling, shapes, stylegan3
+from gan import residual, sampling, shapes, sngan, stylegan3
 from gan.architectures import ARCHITECTURES
 from gan.config import from_dict, to_dict
 from gan.errors import UsageError
@@ -83,6 +83,11 @@ CONFIGS = {  # small ones of every architecture
         ),
         DiscriminatorConfig(**SMALL),
     ),
+    "r3gan": (
+        residual.GeneratorConfig(z_dim=8, widths=(8, 8, 16, 8), blocks=1),
+        residual.DiscriminatorConfig(widths=(8, 8, 16, 8), blocks=1),
+    ),
+    "sngan": (sngan.GeneratorConfig(z_dim=8, width=8), sngan.DiscriminatorConfig(width=8)),
 }
 
 

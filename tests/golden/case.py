@@ -154,10 +154,16 @@ def read(path: Path) -> list[Case]:
 def _metadata(arrays: dict[str, np.ndarray]) -> dict:
     """Contents of `meta_json`, which is taken out of `arrays`.
 
-    A file of features has none: there every text is a parameter of all cases, and `images` marks a case.
+    A file of features has none: there every text is a parameter of all cases, and `images` marks a case. In a
+    file of one network `config` holds the parameters of its only case, here named `network`.
     """
     if "meta_json" in arrays:
         return json.loads(bytes(arrays.pop("meta_json")))
+    if "config" in arrays:
+        parameters = json.loads(str(arrays.pop("config")))
+        for key in list(arrays):
+            arrays[f"network/{key}"] = arrays.pop(key)
+        return {"cases": {"network": parameters}}
     texts = {key: str(arrays.pop(key)) for key in list(arrays) if arrays[key].dtype.kind == "U"}
     if not texts:
         raise FormatError("not a golden file (it has no meta_json)")

@@ -1,11 +1,12 @@
 """All families of cases. A case belongs to the first that recognises it."""
 
-from tests.golden import augment, inception, losses, metrics, ops, stylegan2, stylegan3
+from tests.golden import augment, inception, losses, metrics, ops, r3gan, stylegan2, stylegan3
 from tests.golden.case import Case, Family, FormatError
 
 FAMILIES = (
     *stylegan2.FAMILIES,
     *stylegan3.FAMILIES,
+    *r3gan.FAMILIES,
     *augment.FAMILIES,
     *losses.FAMILIES,
     *ops.FAMILIES,

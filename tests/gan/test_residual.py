@@ -1,0 +1,73 @@
+"""R3GAN's networks beyond the golden files: sizes, initial state, refusals."""
+
+import pytest
+import torch
+
+from gan.config import from_dict
+from gan.errors import UsageError, UserError
+from gan.residual import DiscriminatorConfig, GeneratorConfig, from_published
+
+SMALL = {"resolution": 16, "widths": [16, 16, 8], "blocks": 1}
+
+
+def build(config, **changes):
+    return from_dict(config, SMALL | changes).build()
+
+
+@pytest.mark.parametrize("base", [(4, 4), (3, 5)])
+@pytest.mark.parametrize("c_dim", [0, 3])
+def test_shapes(base, c_dim):
+    G = build(GeneratorConfig, base=list(base), c_dim=c_dim, z_dim=5, channels=2)
+    D = build(DiscriminatorConfig, base=list(base), c_dim=c_dim, channels=2)
+    c = torch.eye(3)[:2] if c_dim else None
+    img = G(torch.randn(2, 5), c)
+    assert img.shape == (2, 2, 4 * base[0], 4 * base[1]) == (2, *G.image_shape)
+    assert D(img, c).shape == (2, 1)
+
+
+def test_a_block_starts_as_the_identity():
+    block = build(GeneratorConfig).stages[0].blocks[0]
+    x = torch.randn(2, 16, 4, 4)
+    assert torch.equal(block(x), x)
+
+
+def test_parameter_counts_of_the_published_sizes():
+    """By hand, per block of width w with 3x3 groups of 16 channels: 2 w^2 + 2w * 16 * 9 + 2 w^2 + 4 w."""
+    block = 4 * 768**2 + 2 * 768 * 16 * 9 + 4 * 768
+    with torch.device("meta"):
+        G, D = GeneratorConfig().build(), DiscriminatorConfig().build()
+    counts = [sum(p.numel() for p in net.parameters()) for net in (G, D)]
+    assert counts == [8 * block + 768 * 16 + 768 * 64 + 3 * 768, 8 * block + 768 * 16 + 768 + 3 * 768]
+
+
+def test_labels_change_the_result():
+    G, D = build(GeneratorConfig, c_dim=2), build(DiscriminatorConfig, c_dim=2)
+    z, c = torch.randn(1, 64).expand(2, -1), torch.eye(2)
+    img = G(z, c)
+    assert not torch.allclose(img[0], img[1])
+    logits = D(img[:1].expand(2, -1, -1, -1), c)
+    assert not torch.allclose(logits[0], logits[1])
+
+
+def test_a_style_space_is_refused_by_name():
+    with pytest.raises(UserError, match="no style space"):
+        build(GeneratorConfig).mapping(torch.randn(1, 64))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"widths": [16, 16]}, "widths needs 3 numbers, for the levels 4 to 16"),
+        ({"cardinality": [2, 2, 3]}, "cardinality 3 must divide the 16 inner channels"),
+        ({"blocks": [1, 2]}, "blocks needs 3 numbers"),
+        ({"resolution": 24}, "power of two"),
+    ],
+)
+def test_impossible_settings(change, message):
+    with pytest.raises(UsageError, match=message):
+        from_dict(GeneratorConfig, SMALL | change)
+
+
+def test_a_foreign_key_is_refused():
+    with pytest.raises(ValueError, match="weird.key is not a key"):
+        from_published({"weird.key": torch.zeros(1)})

@@ -1,0 +1,75 @@
+"""SNGAN's networks: sizes, labels, spectral norms, batch statistics."""
+
+import pytest
+import torch
+
+from gan.config import from_dict
+from gan.sngan import DiscriminatorConfig, DownBlock, GeneratorConfig, UpBlock, doubled
+
+SMALL = {"resolution": 16, "width": 8}
+
+
+def build(config, **changes):
+    return from_dict(config, SMALL | changes).build()
+
+
+@pytest.mark.parametrize("base", [(4, 4), (3, 5)])
+@pytest.mark.parametrize("c_dim", [0, 3])
+def test_shapes(base, c_dim):
+    G = build(GeneratorConfig, base=list(base), c_dim=c_dim, z_dim=5, channels=2)
+    D = build(DiscriminatorConfig, base=list(base), c_dim=c_dim, channels=2)
+    c = torch.eye(3)[:2] if c_dim else None
+    img = G(torch.randn(2, 5), c)
+    assert img.shape == (2, 2, 4 * base[0], 4 * base[1]) == (2, *G.image_shape)
+    assert img.abs().max() <= 1
+    assert D(img, c).shape == (2, 1)
+
+
+def test_parameter_counts_of_the_published_sizes():
+    """By hand, from tables 4 and 6 of the paper."""
+    conv = lambda i, o, k: i * o * k * k + o  # noqa: E731
+    G = 128 * 4096 + 4096 + 3 * (2 * conv(256, 256, 3) + conv(256, 256, 1) + 4 * 256)
+    G += 2 * 256 + conv(256, 3, 3)
+    D = conv(3, 128, 3) + conv(128, 128, 3) + conv(3, 128, 1)
+    D += 2 * conv(128, 128, 3) + conv(128, 128, 1) + 4 * conv(128, 128, 3) + 129
+    with torch.device("meta"):
+        networks = GeneratorConfig().build(), DiscriminatorConfig(spectral_norm=False).build()
+    assert [sum(p.numel() for p in net.parameters()) for net in networks] == [G, D] == [4276739, 1053825]
+
+
+def test_every_layer_of_the_discriminator_has_norm_one():
+    D = build(DiscriminatorConfig, c_dim=3)
+    img, c = torch.randn(4, 3, 16, 16), torch.eye(3)[[0, 1, 2, 0]]
+    for _ in range(150):
+        D(img, c)
+    D.eval()
+    for name, module in D.named_modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            sigma = torch.linalg.svdvals(module.weight.detach().flatten(1))[0].item()
+            assert sigma == pytest.approx(1, abs=2e-2), name
+
+
+def test_blocks_average_and_repeat():
+    up, down = UpBlock(4, 0).eval(), DownBlock(4, 4, down=True)
+    for block in (up, down):
+        torch.nn.init.zeros_(block.conv2.weight)
+    x = torch.randn(2, 4, 6, 6)
+    assert torch.allclose(up(x, None), up.skip(doubled(x)), atol=1e-6)
+    assert torch.allclose(down(x), torch.nn.functional.avg_pool2d(down.skip(x), 2), atol=1e-6)
+
+
+def test_labels_change_the_result():
+    G, D = build(GeneratorConfig, c_dim=2), build(DiscriminatorConfig, c_dim=2)
+    torch.nn.init.normal_(G.blocks[0].norm1.bias.weight)
+    c, z = torch.eye(2), torch.randn(1, 128).expand(2, -1)
+    img = G.eval()(z, c)
+    assert not torch.allclose(img[0], img[1])
+    logits = D(img[:1].expand(2, -1, -1, -1), c)
+    assert not torch.allclose(logits[0], logits[1])
+
+
+def test_samples_in_eval_mode_do_not_depend_on_each_other():
+    G = build(GeneratorConfig)
+    G(torch.randn(16, 128))
+    z = torch.randn(3, 128)
+    assert torch.allclose(G.eval()(z)[:1], G(z[:1]), atol=1e-6)
