@@ -83,7 +83,7 @@ def bands(
             f"base {list(base)} takes no whole number; raise it above 1"
         )
     shapes = [size_at(base, side) for side in sides.tolist()]
-    widths = np.rint(np.minimum(channel_base / 2 / cutoffs, channel_max))
+    widths = np.maximum(np.rint(np.minimum(channel_base / 2 / cutoffs, channel_max)), 1)
     widths[-1] = channels
     rows = zip(cutoffs, half_widths, rates, sides, shapes, margins, widths, strict=True)
     return [

@@ -22,9 +22,9 @@ class NetworkConfig:
 
     resolution: power of two >= 8.  base: rows and columns of the level 4; images have base * resolution / 4,
     see `gan.shapes`.  channels: of the image.  c_dim: classes, 0 if unconditional.
-    A layer of level r has min(channel_base // r, channel_max) channels.  conv_clamp: largest activation,
-    None for no limit (needed in float16 only).  spectral_norm: see `gan.reparametrize`; of the generator, the
-    synthesis network only.
+    A layer of level r has min(channel_base // r, channel_max) channels, at least 1.  conv_clamp: largest
+    activation, None for no limit (needed in float16 only).  spectral_norm: see `gan.reparametrize`; of the
+    generator, the synthesis network only.
     """
 
     type: Literal["stylegan2"] = "stylegan2"
@@ -45,7 +45,7 @@ class NetworkConfig:
 
     def width(self, level: int) -> int:
         """Channels of the layers of `level`."""
-        return min(self.channel_base // level, self.channel_max)
+        return max(min(self.channel_base // level, self.channel_max), 1)
 
 
 @dataclass(frozen=True, kw_only=True)

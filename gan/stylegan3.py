@@ -26,7 +26,8 @@ class GeneratorConfig:
 
     resolution: power of two >= 16.  base: rows and columns of the image in quarters of it, see `gan.shapes`.
     channels: of the image.  c_dim: classes, 0 if unconditional.
-    channel_base, channel_max: a layer of cut-off f has min(channel_base / 2 / f, channel_max) channels.
+    channel_base, channel_max: a layer of cut-off f has min(channel_base / 2 / f, channel_max) channels, at
+    least 1.
     layers: convolutions before ToRGB.  critical: how many of the last are critically sampled.
     first_cutoff, first_stopband: of layer 0, in cycles per `resolution` pixels.  last_stopband_rel: of the
     last layer, in units of its cut-off.  margin: pixels around the image.  output_scale: of the result.

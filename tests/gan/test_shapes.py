@@ -135,6 +135,14 @@ def test_a_base_without_rows_is_refused(name):
             dataclasses.replace(config, base=(0, 4))
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_layer_has_a_channel(name):
+    """A small channel_base, meant for small images, on large ones."""
+    for config in CONFIGS[name]:
+        network = dataclasses.replace(config, channel_base=16, resolution=64).build()
+        assert all(p.numel() for p in network.parameters())
+
+
 def test_gamma_follows_the_number_of_pixels():
     config = fit(RunConfig(batch=16), shape=(3, 96, 128), classes=0)
     assert config.loss.r1_gamma == pytest.approx(0.0002 * 96 * 128 / 16)
