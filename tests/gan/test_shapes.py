@@ -135,7 +135,7 @@ def test_a_base_without_rows_is_refused(name):
             dataclasses.replace(config, base=(0, 4))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["stylegan2", "stylegan3"])
 def test_every_layer_has_a_channel(name):
     """A small channel_base, meant for small images, on large ones."""
     for config in CONFIGS[name]:
