@@ -55,7 +55,7 @@ def _model(config: Mapping[str, Any], shape: Sequence[int], parameters: Mapping[
     channels, rows, columns = shape
     lines = [f"Images: {rows} x {columns} pixels, {channels} channels"]
     for role, count in parameters.items():
-        lines.append(f"{role.capitalize()}: {config[role]['type']}, {count / 1e6:.2f} M parameters")
+        lines.append(f"{role.capitalize()}: {config[role]['type']}, {count / 1e6:.2f} M trained parameters")
     classes = config["generator"].get("c_dim", 0)
     lines.append(f"Classes: {classes or 'none, unconditional'}")
     return lines
@@ -82,7 +82,10 @@ def _recipe(run: Mapping[str, Any]) -> list[str]:
         for key, value in run.items()
         if isinstance(value, Mapping) and key not in ("generator", "discriminator", "data")
     }
-    return [f"{name}: {', '.join(_settings(values))}" for name, values in parts.items() if values]
+    used = {
+        name: {"name": "none"} if values.get("name") == "none" else values for name, values in parts.items()
+    }
+    return [f"{name}: {', '.join(_settings(values))}" for name, values in used.items() if values]
 
 
 def _settings(values: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -14,6 +14,7 @@ CONFIG = {
         "data": {"path": "/somewhere/private.zip"},
         "generator": {"z_dim": 8},
         "loss": {"name": "logistic", "r1_gamma": 0.5, "extra": {"shape": None}},
+        "augment": {"name": "none", "p": 0.5},
     },
     "data": {
         "name": "glyphs",
@@ -55,6 +56,7 @@ def test_a_trained_model():
         assert part in found["Data"]
     assert "- run: preset demo, seed 3\n" in found["Recipe"]
     assert "- loss: name logistic, r1_gamma 0.5, extra.shape none\n" in found["Recipe"]
+    assert "- augment: name none\n" in found["Recipe"]
     assert "private" not in "".join(found.values())
     assert "| fid (nv) | 12.346 | 100.0 | 50000 | 7 | nv | inception 0123456789ab |" in found["Scores"]
     assert "Not meant for" in found["Use and limits"]
