@@ -42,7 +42,7 @@ def shipped(name: str) -> Path:
 
 
 def test_the_shipped_files_are_the_listed_ones():
-    assert {path.name for path in SHIPPED} == set(subset.PATTERNS) | set(subset.FIRST_ROWS)
+    assert {path.name for path in SHIPPED} == {*subset.PATTERNS, *subset.FIRST_ROWS, *subset.WHOLE}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -86,6 +86,7 @@ def test_the_shipped_files_come_from_the_full_set(tmp_path):
         ("losses.npz", "pl_0", "grad_W"),
         ("net_sg2_d_sg3repo.npz", "orig_c5", "r1_penalty"),
         ("net_sg2_g_sg3repo.npz", "resnet_c5", "img_ws_rand_f32"),
+        ("net_sg3_g.npz", "t_res16", "img_transform"),
         ("inception.npz", "32x32", "tf1_resize_crop"),
         ("metrics.npz", "pplsampler_1", "dist"),
         ("metrics.npz", "eq_rot_0", "filter"),
