@@ -84,3 +84,30 @@ def test_transparent_pixels_have_no_colour_for_metrics(tmp_path, monkeypatch):
         itself = ("--images", tmp_path / f"{name}.zip", "--data", clear, "--metrics=fd-untrained", "--json")
         value[name] = json.loads(gan_command("evaluate", *itself))[0]["value"]
     assert value["white"] == pytest.approx(0, abs=1e-5) and value["colours"] > 1e-2
+
+
+FAMILIES = {  # preset -> settings that make it small
+    "stylegan3-t": [
+        *(f"generator.{name}={value}" for name, value in (("layers", 4), ("critical", 1), ("margin", 4))),
+        *(f"{n}.channel_{what}=64" for n in ("generator", "discriminator") for what in ("base", "max")),
+        "generator.z_dim=8",
+        "generator.w_dim=8",
+    ],
+    "r3gan-cifar10": [
+        *(f"{n}.widths=[8,8,8,8]" for n in ("generator", "discriminator")),
+        "data.conditional=false",
+        "augment.name=none",
+    ],
+    "sngan-32": ["generator.width=8", "discriminator.width=8"],
+}
+
+
+@pytest.mark.parametrize("preset", FAMILIES)
+def test_the_other_families(preset, tmp_path):
+    """The same way through training and sampling, with an alpha channel."""
+    settings = [f"--set={item}" for item in [*FAMILIES[preset], "tick_kimg=0.008"]]
+    command = ["--preset", preset, "--kimg=0.008", "--batch=4", "--device=cpu", "--out", tmp_path, *settings]
+    run = gan_command("train", "--data", data_set(tmp_path / "set.zip", 4), *command).strip()
+    assert gan.load(run).image_shape == (4, HEIGHT, WIDTH)
+    gan_command("sample", run, "--seeds=0-1", "--out", tmp_path / "samples")
+    assert open_dataset(tmp_path / "samples").shape == (4, HEIGHT, WIDTH)
