@@ -10,6 +10,7 @@ the weight is without effect, since demodulation divides by it.
 
 import copy
 import dataclasses
+from collections.abc import Iterator
 from operator import attrgetter
 
 import torch
@@ -84,22 +85,21 @@ def add_spectral_norm(network: nn.Module) -> None:
             parametrize.register_parametrization(module, "weight", norm)
 
 
-@torch.no_grad()
 def sigmas(network: nn.Module) -> dict[str, Tensor]:
     """Module -> [], the singular value that its weight in effect had before it was normalised.
 
     Estimated with u and v as they are: one pass over each weight. Empty for a network without spectral norm.
     """
-    found = {}
-    for name, module in network.named_modules():
-        if not parametrize.is_parametrized(module, "weight"):
-            continue
-        weight, *before, last = module.parametrizations["weight"].original, *module.parametrizations["weight"]
-        if isinstance(last, SpectralNorm):
-            for step in before:
-                weight = step(weight)
-            found[name] = last.sigma(weight) / last.norm
-    return found
+    return {name: norm.sigma(weight) / norm.norm for name, norm, weight in _normalised(network)}
+
+
+def settle(network: nn.Module) -> None:
+    """Bring the spectral norms up to weights that have been replaced; without any, do nothing.
+
+    Until then the vectors of the power iteration belong to other weights: what they estimate is too small.
+    """
+    for _, norm, weight in _normalised(network):
+        norm.settle(weight)
 
 
 def merged(network: nn.Module) -> nn.Module:
@@ -125,3 +125,16 @@ def _weights(network: nn.Module) -> list[nn.Module]:
     """Modules whose `weight` is a matrix, or more."""
     found = ((module, getattr(module, "weight", None)) for module in network.modules())
     return [module for module, weight in found if isinstance(weight, Tensor) and weight.ndim >= 2]
+
+
+def _normalised(network: nn.Module) -> Iterator[tuple[str, SpectralNorm, Tensor]]:
+    """Module, its spectral norm, and the weight that this gets."""
+    for name, module in network.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            *before, last = module.parametrizations["weight"]
+            if isinstance(last, SpectralNorm):
+                weight = module.parametrizations["weight"].original.detach()
+                with torch.no_grad():
+                    for step in before:
+                        weight = step(weight)
+                yield name, last, weight

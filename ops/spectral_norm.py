@@ -106,8 +106,7 @@ class SpectralNorm(nn.Module):
             u, v = (F.normalize(weight.new_empty(size).normal_(), dim=0, eps=eps) for size in sizes)
             self.register_buffer("_u", u)
             self.register_buffer("_v", v)
-            u, v, _ = power_iteration(weight, u, v, dim, _FIRST_STEPS, eps)
-            self._move(u, v)
+            self.settle(weight)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The normalised weight, differentiable twice."""
@@ -129,6 +128,11 @@ class SpectralNorm(nn.Module):
             u, v = torch.where(u.any(), u, self._u), torch.where(v.any(), v, self._v)
         self._u.copy_(u)
         self._v.copy_(v)
+
+    def settle(self, weight: Tensor) -> None:
+        """Move u and v on 15 times, for a weight that they do not come from."""
+        u, v, _ = power_iteration(weight, self._u, self._v, self.dim, _FIRST_STEPS, self.eps)
+        self._move(u, v)
 
     @torch.no_grad()
     def sigma(self, weight: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 from gan import checkpoint, files
 from gan.config import to_dict
 from gan.errors import UserError
-from gan.reparametrize import merged
+from gan.reparametrize import merged, settle
 from gan.transfer import Report, paired, transfer
 from training.state import TrainState
 
@@ -45,6 +45,7 @@ def start_from(state: TrainState, model: str, classes: Sequence[str]) -> tuple[d
         _check(saved, role, report, targets[0], to_dict(getattr(state.config, role)))
         for target in targets:
             target.load_state_dict(weights)
+            settle(target)
         reports[role] = report
         notes += report.lines(role)
     record = {

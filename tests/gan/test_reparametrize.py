@@ -10,7 +10,7 @@ from gan.config import override
 from gan.errors import UsageError
 from gan.layers import Conv2d, Linear
 from gan.mapping import MappingConfig
-from gan.reparametrize import LowRank, add_low_rank, add_spectral_norm, merged, sigmas
+from gan.reparametrize import LowRank, add_low_rank, add_spectral_norm, merged, settle, sigmas
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from ops.spectral_norm import SpectralNorm
 from training.losses.penalties import r1_penalty
@@ -198,6 +198,15 @@ def test_only_training_moves_the_vectors(config):
     assert not changed(network, before)
     run(network)
     assert all(name.endswith(("_u", "_v")) for name in changed(network, before)) and changed(network, before)
+
+
+def test_norms_settle_on_other_weights():
+    network, other = (built(DISCRIMINATORS["resnet"], "spectral_norm=true").eval() for _ in range(2))
+    weights = {name: w for name, w in other.state_dict().items() if name.endswith("original")}
+    network.load_state_dict(weights, strict=False)
+    assert max(norms(network).values()) > 3
+    settle(network)
+    assert all(abs(norm - 1) < 0.1 for norm in norms(network).values())
 
 
 class Scale(nn.Module):

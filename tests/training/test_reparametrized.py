@@ -65,3 +65,18 @@ def test_a_run_goes_on_bit_for_bit_and_says_sigma(tiny_zip, tmp_path):
     assert '"sigma/d": ' in (rest / "stats.jsonl").read_text()
     saved = read(rest / "checkpoints" / "000000.016")
     assert sigmas(saved.discriminator()) and sigmas(saved.generator())
+
+
+def test_norms_fit_the_weights_that_a_run_starts_from(tiny_zip, tmp_path):
+    options = [f"data.path={tiny_zip}", *TINY, "kimg=0.008", "tick_kimg=0.008"]
+    config = override(RunConfig(preset="tiny"), options)
+    model = run_training(config, out=tmp_path)
+    norm = [f"{network}.spectral_norm=true" for network in ("generator", "discriminator")]
+    run = run_training(override(config, [f"init_from={model}", *norm]), out=tmp_path)
+    start = read(run / "checkpoints" / "000000")
+    for network in (start.generator(), start.discriminator()):
+        for name, estimate in sigmas(network).items():
+            module = network.get_submodule(name)
+            weight = module.parametrizations.weight.original * module.weight_gain
+            largest = torch.linalg.svdvals(weight.flatten(1))[0]
+            assert 0.8 * largest <= estimate <= 1.001 * largest
