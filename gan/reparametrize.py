@@ -4,14 +4,13 @@ Both act on `weight`, of two axes or more, of each module, seen as the matrix [o
 parametrizations of torch: `x.weight` becomes `x.parametrizations.weight.original`, and what a layer
 multiplies its input by is computed from it, once per forward. Networks without either are left as they are.
 
-A module whose forward multiplies its weight by a constant names it `weight_gain`. None says that the scale of
-the weight is without effect, since demodulation divides by it.
+A module whose forward multiplies its weight by a constant names it `weight_gain`. None keeps the spectral
+norm off, where demodulation makes the weight's scale void, or where that scale is the point.
 """
 
 import copy
 import dataclasses
 from collections.abc import Iterator
-from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
@@ -62,9 +61,11 @@ def add_low_rank(network: nn.Module, rank: int) -> None:
     """
     weights = _weights(network)
     for module in network.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
+        module.frozen = [name for name, _ in module.named_parameters(recurse=False)]  # read by `merged`
+        for name in module.frozen:
+            value = getattr(module, name).detach()
             delattr(module, name)
-            module.register_buffer(name, parameter.detach())
+            module.register_buffer(name, value)
     for module in weights:
         parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank))
 
@@ -74,8 +75,8 @@ def add_spectral_norm(network: nn.Module) -> None:
 
     It is that of the weight in effect, `weight_gain` included, by one power iteration per forward in training
     mode. A weight of zeros, such as that of a residual branch which starts as nothing, has no direction to be
-    normalised: its singular values are kept from exceeding 1. Weights whose scale is without effect are left
-    out: the network and all its gradients would be the same.
+    normalised: its singular values are kept from exceeding 1. Demodulated weights are left out: the
+    network and all its gradients would be the same.
     """
     for module in _weights(network):
         gain = getattr(module, "weight_gain", 1.0)
@@ -102,22 +103,29 @@ def settle(network: nn.Module) -> None:
         norm.settle(weight)
 
 
+@torch.no_grad()
 def merged(network: nn.Module) -> nn.Module:
-    """A plain network, with the config of one, whose output is that of `network` in eval mode.
+    """A plain copy that can be trained as a whole, with the output that `network` has in eval mode.
 
-    It is `network` itself if that is plain.
+    It is in the mode of `network`; gradients are not asked for yet.
     """
-    if not any(map(parametrize.is_parametrized, network.modules())):
-        return network
-    config = network.config
-    off = {"spectral_norm": False, "lora_rank": 0}
-    off = {f.name: off[f.name] for f in dataclasses.fields(config) if f.name in off}
-    with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced: leave no trace
-        plain = dataclasses.replace(config, **off).build()
-    source = copy.deepcopy(network).eval()
-    with torch.no_grad():
-        tensors = {name: attrgetter(name)(source) for name in plain.state_dict()}
-    plain.load_state_dict(tensors, assign=True)
+    plain = copy.deepcopy(network).eval()
+    for module in list(plain.modules()):
+        parameters = {name: getattr(module, name) for name in module.__dict__.pop("frozen", ())}
+        if parametrize.is_parametrized(module, "weight"):
+            weight, original = module.weight, module.parametrizations["weight"].original
+            if isinstance(original, nn.Parameter):
+                parameters["weight"] = weight
+            del module.parametrizations  # not by torch, which would take the class of both copies to pieces
+            module.__class__ = module.__class__.__bases__[0]
+            module.register_buffer("weight", weight)
+        for name, value in parameters.items():
+            delattr(module, name)
+            module.register_parameter(name, nn.Parameter(value))
+    if config := getattr(plain, "config", None):
+        off = {"spectral_norm": False, "lora_rank": 0}
+        names = {f.name for f in dataclasses.fields(config)}
+        plain.config = dataclasses.replace(config, **{key: off[key] for key in off.keys() & names})
     return plain.train(network.training).requires_grad_(False)
 
 

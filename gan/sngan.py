@@ -92,6 +92,9 @@ class Norm(nn.Module):
             self.gain, self.bias = (nn.Linear(c_dim, width, bias=False) for _ in range(2))
             nn.init.ones_(self.gain.weight)
             nn.init.zeros_(self.bias.weight)
+            self.gain.weight_gain = self.bias.weight_gain = (
+                None  # no spectral norm: scales are what they hold
+            )
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
         x = self.norm(x)
