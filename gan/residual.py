@@ -169,6 +169,7 @@ class Generator(PlainGenerator):
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
+        self.config = config
         self.resolution, self.channels, self.image_shape = (
             config.resolution,
             config.channels,
@@ -197,6 +198,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
+        self.config = config
         self.resolution, self.channels, self.image_shape = (
             config.resolution,
             config.channels,

@@ -139,6 +139,7 @@ class Generator(PlainGenerator):
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
+        self.config = config
         self.resolution, self.channels = config.resolution, config.channels
         self.image_shape = shapes.image_shape(config)
         self.z_dim, self.c_dim, self.base = config.z_dim, config.c_dim, config.base
@@ -163,6 +164,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
+        self.config = config
         self.resolution, self.channels = config.resolution, config.channels
         self.image_shape = shapes.image_shape(config)
         self.c_dim = config.c_dim

@@ -55,8 +55,8 @@ def transfer(
 ) -> tuple[dict[str, Tensor], Report]:
     """State of the new network with the weights of the old one where they fit, and the fate of each tensor.
 
-    new: state as initialised; neither it nor `old` is changed. old: state of a plain network (without
-    parametrizations). classes: None pairs classes by number. Results have dtype and device of `new`.
+    new: state as initialised; neither it nor `old` is changed. old: without parametrizations, or with those
+    of `new`. classes: None pairs classes by number. Results have dtype and device of `new`.
     """
     available = {_key(name, old): name for name in old}
     result, report = {}, Report()
@@ -89,36 +89,51 @@ def paired(new: Sequence[str], old: Sequence[str]) -> Classes | None:
 
 
 def _key(name: str, state: Mapping[str, Tensor]) -> str:
-    """The name that both networks share: synthesis.L3_52_512.bias -> synthesis.L3.bias, the last torgb."""
+    """The name that both networks share, whatever their resolutions.
+
+    synthesis.L3_52_512.bias -> synthesis.L3.bias, the last torgb. Blocks of discriminators that are numbered
+    from the image inwards are counted from the end instead, but for one that reads the image: blocks.first.
+    """
     name = name.replace(".parametrizations.weight.original", ".weight")
-    if not (match := re.match(r"synthesis\.L(\d+)_\d+_\d+\.(.+)", name)):
+    if match := re.match(r"synthesis\.L(\d+)_\d+_\d+\.(.+)", name):
+        layer = "torgb" if int(match[1]) == _last(r"synthesis\.L(\d+)_", state) else f"L{match[1]}"
+        return f"synthesis.{layer}.{match[2]}"
+    match = re.match(r"(stages|blocks)\.(\d+)\.(.+)", name)
+    if not match or any(other.startswith("to_rgb.") for other in state):
         return name
-    last = max(int(found[1]) for other in state if (found := re.match(r"synthesis\.L(\d+)_", other)))
-    layer = "torgb" if int(match[1]) == last else f"L{match[1]}"
-    return f"synthesis.{layer}.{match[2]}"
+    place = int(match[2]) - _last(rf"{match[1]}\.(\d+)\.", state)
+    first = match[1] == "blocks" and match[2] == "0"
+    return f"{match[1]}.{'first' if first else place}.{match[3]}"
+
+
+def _last(pattern: str, state: Mapping[str, Tensor]) -> int:
+    return max(int(found[1]) for name in state if (found := re.match(pattern, name)))
 
 
 def _fitted(key: str, new: Tensor, old: Tensor, classes: Classes | None) -> tuple[Tensor, str] | None:
     """The old tensor in the shape of the new one, and what was done to it; None: it does not fit."""
-    by_number = classes is None or list(classes) == list(range(old.shape[-1] if old.ndim else 0))
-    if key.endswith("embed.weight") and not (by_number and new.shape == old.shape):
-        return _embedding(new, old, classes)
+    if re.search(_CLASSES, key) and new.ndim == old.ndim == 2:
+        by_number = classes is None or list(classes) == list(range(old.shape[1]))
+        if not (by_number and new.shape == old.shape):
+            return _per_class(new, old, classes, equalised="mapping." in key)
     if new.shape == old.shape:
         return old.clone(), ""
-    for pattern, adapt in _RULES.items():
+    for pattern, adapt, equalised in _RULES:
         if new.ndim == old.ndim and re.search(pattern, key) and (value := adapt(new, old)) is not None:
-            return value, f"{list(old.shape)} -> {list(new.shape)}"
+            return value * (_gain(new, old) if equalised else 1), f"{list(old.shape)} -> {list(new.shape)}"
     return None
 
 
-def _embedding(new: Tensor, old: Tensor, classes: Classes | None) -> tuple[Tensor, str] | None:
-    """Columns of the label's embedding [E, K]; classes that only the new network knows are as initialised."""
+def _per_class(
+    new: Tensor, old: Tensor, classes: Classes | None, *, equalised: bool
+) -> tuple[Tensor, str] | None:
+    """Columns [E, K], one for each class; classes that only the new network knows are as initialised."""
     if len(new) != len(old):
         return None
     classes = classes or [k if k < old.shape[1] else None for k in range(new.shape[1])]
     result, pairs = new.clone(), [(mine, theirs) for mine, theirs in enumerate(classes) if theirs is not None]
     for mine, theirs in pairs:
-        result[:, mine] = old[:, theirs] * _gain(new, old)
+        result[:, mine] = old[:, theirs] * (_gain(new, old) if equalised else 1)
     return result, f"{len(pairs)} of {new.shape[1]} classes"
 
 
@@ -128,7 +143,7 @@ def _inputs(new: Tensor, old: Tensor) -> Tensor | None:
         return None
     common, result = min(new.shape[1], old.shape[1]), torch.zeros_like(new)
     result[:, :common] = old[:, :common]
-    return result * _gain(new, old)
+    return result
 
 
 def _to_image(new: Tensor, old: Tensor) -> Tensor | None:
@@ -144,7 +159,7 @@ def _from_image(new: Tensor, old: Tensor) -> Tensor | None:
     if len(new) != len(old) or new.shape[2:] != old.shape[2:]:
         return None
     _, back = _channels(new.shape[1], old.shape[1])
-    return torch.einsum("oc...,cn->on...", old, back.to(old)) * _gain(new, old)
+    return torch.einsum("oc...,cn->on...", old, back.to(old))
 
 
 def _constant(new: Tensor, old: Tensor) -> Tensor | None:
@@ -170,17 +185,21 @@ def _channels(new: int, old: int) -> tuple[Tensor, Tensor]:
 
 
 def _gain(new: Tensor, old: Tensor) -> float:
-    """Layers divide by sqrt(inputs) when they run (equalised learning rate); this undoes a change of that."""
+    """Equalised layers divide by sqrt(inputs) when they run; this undoes a change of that."""
     return (new[0].numel() / old[0].numel()) ** 0.5
 
 
-_RULES: dict[str, Callable[[Tensor, Tensor], Tensor | None]] = {
-    r"(^|\.)mapping\.fc0\.weight$": _inputs,  # z, and the label's embedding
-    r"^b4\.conv\.weight$": _inputs,  # features, and minibatch statistics
-    r"\.torgb\.(weight|bias)$": _to_image,
-    r"(^|\.)fromrgb\.weight$": _from_image,
-    r"\.b4\.const$": _constant,
-}
+_CLASSES = r"(^|\.)embed\.weight$|norm\d\.(gain|bias)\.weight$"
+_RULES: tuple[tuple[str, Callable[[Tensor, Tensor], Tensor | None], bool], ...] = (
+    # names, what to do, whether the layer is equalised
+    (r"(^|\.)mapping\.fc0\.weight$", _inputs, True),  # z, and the label's embedding
+    (r"^linear\.weight$", _inputs, False),  # the same of models without a mapping network
+    (r"^b4\.conv\.weight$", _inputs, True),  # features, and minibatch statistics
+    (r"(^|\.)to_?rgb\.(weight|bias)$", _to_image, False),
+    (r"(^|\.)fromrgb\.weight$", _from_image, True),
+    (r"^(from_rgb|blocks\.first\.(conv1|skip))\.weight$", _from_image, False),
+    (r"\.b4\.const$|^basis$", _constant, False),
+)
 
 
 def _grouped(names: Sequence[str]) -> list[str]:

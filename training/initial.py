@@ -14,6 +14,7 @@ from gan.transfer import Report, paired, transfer
 from training.state import TrainState
 
 LEAST = 0.1  # a generator of whose layers less than this fits has other widths: nothing to start from
+REPARAMETRIZED = ("spectral_norm", "lora_rank")  # where these differ, the model's are merged first
 NOT_LAYERS = ("mapping.", "noise_const")  # these may fit whatever the layers are
 OF_DATA = ("resolution", "base", "channels", "c_dim")  # settings that follow from the images; may differ
 THAW = {"generator": "set generator.lora_rank to 0", "discriminator": "lower discriminator.freeze_layers"}
@@ -40,8 +41,10 @@ def start_from(state: TrainState, model: str, classes: Sequence[str]) -> tuple[d
                 raise UserError(f"cannot start from {saved.path}: {reason}; choose a preset that it fits")
             notes.append(f"{role}: new, for {reason}")
             continue
-        old = merged(getattr(saved, role)()).state_dict()
-        weights, report = transfer(targets[0].state_dict(), old, pairs)
+        old, ours = getattr(saved, role)(), getattr(state.config, role)
+        if any(getattr(ours, name, None) != saved.config[role].get(name) for name in REPARAMETRIZED):
+            old = merged(old)
+        weights, report = transfer(targets[0].state_dict(), old.state_dict(), pairs)
         _check(saved, role, report, targets[0], to_dict(getattr(state.config, role)))
         for target in targets:
             target.load_state_dict(weights)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gan import export as module
-from gan import stylegan2, stylegan3
+from gan import residual, sngan, stylegan2, stylegan3
 from gan.errors import UsageError, UserError
 from gan.export import TOLERANCE, Function, compare, export
 from gan.mapping import MappingConfig
@@ -37,6 +37,16 @@ def alias_free() -> nn.Module:
     config = stylegan3.GeneratorConfig(
         resolution=16, z_dim=6, w_dim=6, c_dim=3, layers=4, channel_base=64, channel_max=8
     )
+    return trained(config.build())
+
+
+def without_styles() -> nn.Module:
+    config = residual.GeneratorConfig(resolution=8, z_dim=6, c_dim=2, widths=(16, 16), blocks=1)
+    return trained(config.build())
+
+
+def normalised() -> nn.Module:
+    config = sngan.GeneratorConfig(resolution=8, z_dim=6, width=8, c_dim=2, spectral_norm=True)
     return trained(config.build())
 
 
@@ -112,7 +122,7 @@ def test_adapters_are_merged(tmp_path):
     assert names == set(plain.build().state_dict()) and len(names) < len(generator.state_dict())
 
 
-@pytest.mark.parametrize("make", [small, alias_free, Plain])
+@pytest.mark.parametrize("make", [small, alias_free, without_styles, normalised, Plain])
 def test_a_program_equals_its_model(make, tmp_path):
     record = export(make().eval(), tmp_path / "g.pt2", format="torch-export", seeds=[3, 1, 2], notes="a card")
     assert record["parity"]["max_abs_error"] <= TOLERANCE < record["parity"]["largest_pixel"]
@@ -154,7 +164,14 @@ def test_onnx_equals_its_model(tmp_path):
 @needs_onnx
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "make, noise", [(small, "input"), (small, "none"), (alias_free, "const"), (Plain, "const")]
+    "make, noise",
+    [
+        (small, "input"),
+        (small, "none"),
+        (alias_free, "const"),
+        (without_styles, "const"),
+        (normalised, "const"),
+    ],
 )
 def test_onnx_of_every_kind(make, noise, tmp_path):
     onnx_file(lambda: make().eval(), tmp_path / "g.onnx", noise)

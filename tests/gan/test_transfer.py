@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan import stylegan2, stylegan3
+from gan import residual, sngan, stylegan2, stylegan3
 from gan.mapping import MappingConfig
 from gan.transfer import paired, transfer
 
@@ -29,6 +29,29 @@ def alias_free(seed=0, resolution=16, **other):
     return settled(config.build())
 
 
+def r3gan(seed=0, resolution=16, **other):
+    torch.manual_seed(seed)
+    levels = resolution.bit_length() - 2
+    shape = {"widths": (16,) * levels, "blocks": 1, "resolution": resolution}
+    return settled(residual.GeneratorConfig(z_dim=6, **shape, **other).build())
+
+
+def r3gan_d(seed=0, resolution=16, **other):
+    torch.manual_seed(seed)
+    shape = {"widths": (16,) * (resolution.bit_length() - 2), "blocks": 1, "resolution": resolution}
+    return settled(residual.DiscriminatorConfig(**shape, **other).build())
+
+
+def sngan_g(seed=0, resolution=16, **other):
+    torch.manual_seed(seed)
+    return settled(sngan.GeneratorConfig(resolution=resolution, width=8, z_dim=6, **other).build())
+
+
+def sngan_d(seed=0, resolution=16, **other):
+    torch.manual_seed(seed)
+    return settled(sngan.DiscriminatorConfig(resolution=resolution, width=8, **other).build())
+
+
 def settled(network):
     """Biases and noise as training leaves them, instead of zeros."""
     for name, p in network.named_parameters():
@@ -48,7 +71,7 @@ def moved(new, old, classes=None):
     return new, report
 
 
-@pytest.mark.parametrize("make", [generator, discriminator, alias_free])
+@pytest.mark.parametrize("make", [generator, discriminator, alias_free, r3gan, r3gan_d, sngan_g, sngan_d])
 def test_the_same_size_takes_everything_bit_for_bit(make):
     old = make(seed=1)
     new, report = moved(make(seed=2), old)
@@ -141,6 +164,33 @@ def test_another_base_enlarges_the_learned_input():
     assert all(name.endswith("noise_const") for name in report.new)
     close_rows = new.synthesis.b4.const.mean(dim=(1, 2)) - old.synthesis.b4.const.mean(dim=(1, 2))
     assert close_rows.abs().max() < 0.2
+
+
+def test_plain_generators_keep_their_images_with_classes_and_channels(close):
+    z, c = torch.randn(2, 6), torch.eye(3)[:2]
+    old = r3gan(1)
+    new, report = moved(r3gan(2, c_dim=3, channels=4, c_embed=5), old)
+    assert list(report.adapted) == ["linear.weight", "to_rgb.weight"] and report.new == ["embed.weight"]
+    close(new(z, c)[:, :3], old(z))
+    grey, _ = moved(sngan_g(2, channels=1), sngan_g(1))
+    assert grey(z).shape == (2, 1, 16, 16)
+    old, names = sngan_g(1, c_dim=2), paired(["x", "b", "a"], ["a", "b"])
+    new, _ = moved(sngan_g(2, c_dim=3), old, names)
+    close(new(z, torch.eye(3)[[2, 1]]), old(z, torch.eye(2)))
+
+
+@pytest.mark.parametrize("make, name", [(r3gan_d, "stages"), (sngan_d, "blocks")])
+def test_plain_discriminators_are_paired_from_the_inside(make, name, close):
+    old = make(1)
+    new, report = moved(make(2, resolution=32), old)
+    assert {n.split(".")[1] for n in report.new} == {"0" if name == "stages" else "1"}
+    for place in (-1, -2):
+        mine, theirs = (getattr(network, name)[place].state_dict() for network in (new, old))
+        assert theirs and all(torch.equal(mine[key], theirs[key]) for key in theirs)
+    x, alpha = torch.randn(2, 3, 16, 16), torch.randn(2, 1, 16, 16)
+    if make is r3gan_d:
+        rgba, _ = moved(make(2, channels=4), old)
+        close(rgba(torch.cat([x, alpha], dim=1)), old(x))
 
 
 def test_statistics_channels_may_go(close):
