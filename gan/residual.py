@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gan import reparametrize, shapes
 from gan.layers import fast_layout
-from gan.plain import PlainGenerator
+from gan.networks import Network, PlainGenerator
 from ops import bias_act, downsample2d, setup_filter, upsample2d
 
 SLOPE = 0.2
@@ -168,14 +168,7 @@ class Generator(PlainGenerator):
     """z, c -> image [N, *image_shape]."""
 
     def __init__(self, config: GeneratorConfig):
-        super().__init__()
-        self.config = config
-        self.resolution, self.channels, self.image_shape = (
-            config.resolution,
-            config.channels,
-            shapes.image_shape(config),
-        )
-        self.z_dim, self.c_dim = config.z_dim, config.c_dim
+        super().__init__(config)
         widths = config.widths
         self.embed = linear(config.c_dim, config.embedding) if config.c_dim else None
         self.basis = nn.Parameter(torch.randn(widths[0], *config.base))
@@ -193,18 +186,12 @@ class Generator(PlainGenerator):
         return self.to_rgb(x)
 
 
-class Discriminator(nn.Module):
+class Discriminator(Network):
     """image [N, *image_shape], c one-hot [N, c_dim] -> logits [N, 1]."""
 
     def __init__(self, config: DiscriminatorConfig):
-        super().__init__()
-        self.config = config
-        self.resolution, self.channels, self.image_shape = (
-            config.resolution,
-            config.channels,
-            shapes.image_shape(config),
-        )
-        self.c_dim, widths = config.c_dim, config.widths
+        super().__init__(config)
+        widths = config.widths
         self.from_rgb = convolution(config.channels, widths[-1])
         self.stages = nn.ModuleList(Stage(config, i, up=False) for i in reversed(range(len(widths))))
         self.basis = nn.Conv2d(widths[0], widths[0], config.base, groups=widths[0], bias=False)

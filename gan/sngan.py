@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gan import reparametrize, shapes
 from gan.layers import fast_layout
-from gan.plain import PlainGenerator
+from gan.networks import Network, PlainGenerator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +138,8 @@ class Generator(PlainGenerator):
     """z, c -> image [N, *image_shape], in [-1, 1]."""
 
     def __init__(self, config: GeneratorConfig):
-        super().__init__()
-        self.config = config
-        self.resolution, self.channels = config.resolution, config.channels
-        self.image_shape = shapes.image_shape(config)
-        self.z_dim, self.c_dim, self.base = config.z_dim, config.c_dim, config.base
+        super().__init__(config)
+        self.base = config.base
         self.linear = nn.Linear(config.z_dim, config.width * self.base[0] * self.base[1])
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
@@ -159,15 +156,11 @@ class Generator(PlainGenerator):
         return torch.tanh(self.to_rgb(F.relu(self.norm(x, None))))
 
 
-class Discriminator(nn.Module):
+class Discriminator(Network):
     """image [N, *image_shape], c one-hot [N, c_dim] -> logits [N, 1]."""
 
     def __init__(self, config: DiscriminatorConfig):
-        super().__init__()
-        self.config = config
-        self.resolution, self.channels = config.resolution, config.channels
-        self.image_shape = shapes.image_shape(config)
-        self.c_dim = config.c_dim
+        super().__init__(config)
         downs = len(shapes.levels(config.resolution)) - 2  # to level 8
         kinds = [True] * downs + [False] * config.plain_blocks
         self.blocks = nn.Sequential(

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from gan import reparametrize, shapes
 from gan.layers import Conv2d, Linear, fast_layout, minibatch_std
 from gan.mapping import MappingConfig, MappingNetwork
+from gan.networks import Network, Noise, StyledGenerator
 from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
 from ops.bias_act import ACTIVATIONS
 
-Noise = Literal["const", "random", "none"]
 Architecture = Literal["skip", "resnet", "orig"]
 
 
@@ -223,34 +223,11 @@ class SynthesisNetwork(nn.Module):
         return img
 
 
-class Generator(nn.Module):
-    """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves."""
+class Generator(StyledGenerator):
+    """z, c -> image [N, *image_shape]; see the base class."""
 
     def __init__(self, config: GeneratorConfig):
-        super().__init__()
-        self.config = config
-        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
-        self.resolution, self.channels = config.resolution, config.channels
-        self.image_shape = shapes.image_shape(config)
-        self.synthesis = SynthesisNetwork(config)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(
-            config.mapping, z_dim=config.z_dim, c_dim=config.c_dim, w_dim=config.w_dim, num_ws=self.num_ws
-        )
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        psi: float = 1.0,
-        psi_cutoff: int | None = None,
-        noise: Noise = "const",
-    ) -> Tensor:
-        """z [N, z_dim], c one-hot [N, c_dim] -> [N, *image_shape], about [-1, 1].
-
-        psi, psi_cutoff: truncation, see `MappingNetwork.forward`.
-        """
-        return self.synthesis(self.mapping(z, c, psi, psi_cutoff), noise)
+        super().__init__(config, SynthesisNetwork(config))
 
 
 class DiscriminatorBlock(nn.Module):
@@ -313,14 +290,11 @@ class DiscriminatorEpilogue(nn.Module):
         return x
 
 
-class Discriminator(nn.Module):
+class Discriminator(Network):
     """image [N, *image_shape], c one-hot [N, c_dim] -> logits [N, 1]."""
 
     def __init__(self, config: DiscriminatorConfig):
-        super().__init__()
-        self.config = config
-        self.c_dim, self.resolution, self.channels = config.c_dim, config.resolution, config.channels
-        self.image_shape = shapes.image_shape(config)
+        super().__init__(config)
         cmap_dim = (config.width(4) if config.cmap_dim is None else config.cmap_dim) if config.c_dim else 0
         self.blocks = [f"b{level}" for level in reversed(shapes.levels(config.resolution)[1:])]
         layer = 0

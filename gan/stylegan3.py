@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from gan import reparametrize, shapes
 from gan.layers import Linear
 from gan.lowpass import Band, bands, lowpass
-from gan.mapping import MappingConfig, MappingNetwork
+from gan.mapping import MappingConfig
+from gan.networks import Noise, StyledGenerator
 from ops import filtered_lrelu, prenormalized_modulated_conv2d
-
-Noise = Literal["const", "random", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,31 +224,8 @@ class SynthesisNetwork(nn.Module):
         return x * self.output_scale
 
 
-class Generator(nn.Module):
-    """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves."""
+class Generator(StyledGenerator):
+    """z, c -> image [N, *image_shape]; see the base class."""
 
     def __init__(self, config: GeneratorConfig):
-        super().__init__()
-        self.config = config
-        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
-        self.resolution, self.channels = config.resolution, config.channels
-        self.image_shape = shapes.image_shape(config)
-        self.synthesis = SynthesisNetwork(config)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(
-            config.mapping, z_dim=config.z_dim, c_dim=config.c_dim, w_dim=config.w_dim, num_ws=self.num_ws
-        )
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        psi: float = 1.0,
-        psi_cutoff: int | None = None,
-        noise: Noise = "const",
-    ) -> Tensor:
-        """z [N, z_dim], c one-hot [N, c_dim] -> [N, *image_shape], about [-1, 1].
-
-        psi, psi_cutoff: truncation, see `MappingNetwork.forward`.
-        """
-        return self.synthesis(self.mapping(z, c, psi, psi_cutoff), noise)
+        super().__init__(config, SynthesisNetwork(config))

@@ -1,0 +1,87 @@
+"""What networks of all families share: what they say of their images, and the two kinds of generators.
+
+Letters: N images, K classes.
+"""
+
+from typing import Literal, NoReturn, Protocol
+
+from torch import Tensor, nn
+
+from gan import shapes
+from gan.errors import UserError
+from gan.mapping import MappingConfig, MappingNetwork
+
+Noise = Literal["const", "random", "none"]
+
+
+class NetworkConfig(shapes.Sized, Protocol):
+    """Config of any network."""
+
+    c_dim: int
+
+
+class GeneratorConfig(NetworkConfig, Protocol):
+    """Config of any generator."""
+
+    z_dim: int
+
+
+class StyledConfig(GeneratorConfig, Protocol):
+    """Config of a generator with a style space."""
+
+    w_dim: int
+    mapping: MappingConfig
+
+
+class Network(nn.Module):
+    """c_dim: classes, 0 for none.  image_shape: (channels, rows, columns).  resolution: see `gan.shapes`."""
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        self.config = config
+        self.c_dim, self.resolution, self.channels = config.c_dim, config.resolution, config.channels
+        self.image_shape = shapes.image_shape(config)
+
+
+class StyledGenerator(Network):
+    """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves.
+
+    synthesis: (ws [N, num_ws, w_dim], noise) -> image; has num_ws.
+    """
+
+    def __init__(self, config: StyledConfig, synthesis: nn.Module):
+        super().__init__(config)
+        self.z_dim, self.w_dim, self.num_ws = config.z_dim, config.w_dim, synthesis.num_ws
+        self.synthesis = synthesis
+        self.mapping = MappingNetwork(
+            config.mapping, z_dim=config.z_dim, c_dim=config.c_dim, w_dim=config.w_dim, num_ws=self.num_ws
+        )
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        psi: float = 1.0,
+        psi_cutoff: int | None = None,
+        noise: Noise = "const",
+    ) -> Tensor:
+        """z [N, z_dim], c one-hot [N, K] -> [N, *image_shape], about [-1, 1].
+
+        psi, psi_cutoff: truncation, see `MappingNetwork.forward`.
+        """
+        return self.synthesis(self.mapping(z, c, psi, psi_cutoff), noise)
+
+
+class PlainGenerator(Network):
+    """Base of generators without a style space: z goes in at one place, `G(z, c)` is all there is."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__(config)
+        self.z_dim = config.z_dim
+
+    @property
+    def mapping(self) -> NoReturn:
+        """Raises UserError: there is no style space."""
+        raise UserError("this generator has no style space, so no mapping and no synthesis: call G(z, c)")
+
+    synthesis = mapping
