@@ -24,13 +24,14 @@ GAIN = (2 / (1 + SLOPE**2)) ** 0.5  # of leaky ReLU (He et al. 2015, eq. 14), pu
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """What both networks have in common; the defaults are those for CIFAR-10.
+    """What both networks have in common; the defaults are the published values for CIFAR-10 and FFHQ.
 
     resolution: power of two >= 4.  base: rows and columns of the level 4, see `gan.shapes`.  channels: of the
     image.  c_dim: classes, 0 if unconditional.  c_embed: width of their embedding, None for widths[0].
-    widths: channels of each level, from level 4 up.  cardinality: groups of each level's 3x3 convolutions,
-    None for width / 8.  blocks: residual blocks of each level, one number for all or one each.
-    expansion: the inner width of a block, in units of the outer.  spectral_norm: see `gan.reparametrize`.
+    widths: channels of the levels, from level 4 up; each level after the last one given has half as many.
+    cardinality: groups of each level's 3x3 convolutions, None for width / 8.  blocks: residual blocks of each
+    level, one number for all or one each.  expansion: the inner width of a block, in units of the outer.
+    spectral_norm: see `gan.reparametrize`.
     """
 
     type: Literal["r3gan"] = "r3gan"
@@ -47,27 +48,39 @@ class NetworkConfig:
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=4)
-        levels = len(shapes.levels(self.resolution))
-        for name, given in (("widths", self.widths), ("cardinality", self.groups), ("blocks", self.depths)):
-            if len(given) != levels:
-                raise ValueError(
-                    f"{name} needs {levels} numbers, for the levels 4 to {self.resolution}; got {list(given)}"
-                )
-        for width, groups in zip(self.widths, self.groups, strict=True):
+        if not self.widths or min(self.widths) < 1:
+            raise ValueError(f"widths must be one number or more, each >= 1; got {list(self.widths)}")
+        for name, given in (("cardinality", self.groups), ("blocks", self.depths)):
+            if len(given) != self.levels:
+                expected = f"{self.levels} numbers, for the levels 4 to {self.resolution}"
+                raise ValueError(f"{name} needs {expected}; got {list(given)}")
+        for width, groups in zip(self.level_widths, self.groups, strict=True):
             if groups < 1 or width * self.expansion % groups:
                 raise ValueError(
                     f"cardinality {groups} must divide the {width * self.expansion} inner channels"
                 )
 
     @property
+    def levels(self) -> int:
+        """How many there are."""
+        return len(shapes.levels(self.resolution))
+
+    @property
+    def level_widths(self) -> tuple[int, ...]:
+        """Channels of each level of this resolution."""
+        last, further = self.widths[-1], self.levels - len(self.widths)
+        return self.widths[: self.levels] + tuple(max(last >> i, 1) for i in range(1, further + 1))
+
+    @property
     def groups(self) -> tuple[int, ...]:
         """`cardinality` of each level."""
-        return tuple(w // 8 for w in self.widths) if self.cardinality is None else self.cardinality
+        default = tuple(max(width // 8, 1) for width in self.level_widths)
+        return default if self.cardinality is None else self.cardinality
 
     @property
     def depths(self) -> tuple[int, ...]:
         """`blocks` of each level."""
-        return (self.blocks,) * len(self.widths) if isinstance(self.blocks, int) else self.blocks
+        return (self.blocks,) * self.levels if isinstance(self.blocks, int) else self.blocks
 
     @property
     def embedding(self) -> int:
@@ -145,13 +158,13 @@ class Stage(nn.Module):
     def __init__(self, config: NetworkConfig, level: int, *, up: bool):
         super().__init__()
         self.up, self.resamples = up, level > 0
-        width = config.widths[level]
+        width = config.level_widths[level]
         shape = (width, config.groups[level], config.expansion, sum(config.depths))
         self.blocks = nn.Sequential(*(Block(*shape) for _ in range(config.depths[level])))
         self.transition = None
         if self.resamples:
             self.register_buffer("resample_filter", setup_filter((1, 3, 3, 1)))
-            below = config.widths[level - 1]
+            below = config.level_widths[level - 1]
             if below != width:
                 self.transition = convolution(below, width) if up else convolution(width, below)
 
@@ -169,7 +182,7 @@ class Generator(PlainGenerator):
 
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
-        widths = config.widths
+        widths = config.level_widths
         self.embed = linear(config.c_dim, config.embedding) if config.c_dim else None
         self.basis = nn.Parameter(torch.randn(widths[0], *config.base))
         self.linear = linear(config.z_dim + (config.embedding if config.c_dim else 0), widths[0])
@@ -191,7 +204,7 @@ class Discriminator(Network):
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__(config)
-        widths = config.widths
+        widths = config.level_widths
         self.from_rgb = convolution(config.channels, widths[-1])
         self.stages = nn.ModuleList(Stage(config, i, up=False) for i in reversed(range(len(widths))))
         self.basis = nn.Conv2d(widths[0], widths[0], config.base, groups=widths[0], bias=False)

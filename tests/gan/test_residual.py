@@ -40,6 +40,22 @@ def test_parameter_counts_of_the_published_sizes():
     assert counts == [8 * block + 768 * 16 + 768 * 64 + 3 * 768, 8 * block + 768 * 16 + 768 + 3 * 768]
 
 
+@pytest.mark.parametrize(
+    ("resolution", "widths"),
+    [(16, (768,) * 3), (32, (768,) * 4), (64, (768, 768, 768, 768, 384)), (256, (768,) * 4 + (384, 192, 96))],
+)
+def test_default_widths_are_the_published_ones(resolution, widths):
+    for config in (GeneratorConfig, DiscriminatorConfig):
+        assert config(resolution=resolution).level_widths == widths
+
+
+def test_widths_fit_images_of_any_size():
+    config = DiscriminatorConfig(resolution=64, widths=(8, 6))
+    assert config.level_widths == (8, 6, 3, 1, 1) and config.groups == (1,) * 5
+    assert config.build()(torch.randn(2, 3, 64, 64)).shape == (2, 1)
+    assert DiscriminatorConfig(resolution=4, widths=(8, 6)).level_widths == (8,)
+
+
 def test_labels_change_the_result():
     G, D = build(GeneratorConfig, c_dim=2), build(DiscriminatorConfig, c_dim=2)
     z, c = torch.randn(1, 64).expand(2, -1), torch.eye(2)
@@ -57,9 +73,10 @@ def test_a_style_space_is_refused_by_name():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"widths": [16, 16]}, "widths needs 3 numbers, for the levels 4 to 16"),
+        ({"widths": []}, r"widths must be one number or more, each >= 1; got \[\]"),
+        ({"widths": [16, 0]}, "widths must be"),
         ({"cardinality": [2, 2, 3]}, "cardinality 3 must divide the 16 inner channels"),
-        ({"blocks": [1, 2]}, "blocks needs 3 numbers"),
+        ({"blocks": [1, 2]}, "blocks needs 3 numbers, for the levels 4 to 16"),
         ({"resolution": 24}, "power of two"),
     ],
 )

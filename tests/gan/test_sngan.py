@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from gan import ema
 from gan.config import from_dict
-from gan.sngan import DiscriminatorConfig, DownBlock, GeneratorConfig, UpBlock, doubled
+from gan.sngan import DiscriminatorConfig, DownBlock, GeneratorConfig, Norm, UpBlock, doubled
 
 SMALL = {"resolution": 16, "width": 8}
 
@@ -73,3 +74,43 @@ def test_samples_in_eval_mode_do_not_depend_on_each_other():
     G(torch.randn(16, 128))
     z = torch.randn(3, 128)
     assert torch.allclose(G.eval()(z)[:1], G(z[:1]), atol=1e-6)
+
+
+def test_normalisation_by_class():
+    """Of each channel over the whole batch; then the gain and bias of each sample's class."""
+    norm, x, c = Norm(2, 3), torch.randn(6, 2, 4, 4) * 3 + 1, torch.eye(3)[[0, 1, 2, 2, 1, 0]]
+    assert torch.equal(norm(x, c), norm.norm(x))
+    for layer in (norm.gain, norm.bias):
+        torch.nn.init.normal_(layer.weight)
+    var, mean = torch.var_mean(x, dim=(0, 2, 3), unbiased=False, keepdim=True)
+    gain, bias = ((c @ layer.weight.T)[:, :, None, None] for layer in (norm.gain, norm.bias))
+    torch.testing.assert_close(norm(x, c), (x - mean) / (var + 1e-5).sqrt() * gain + bias)
+
+
+def test_the_weight_average_takes_over_batch_statistics():
+    G, average = build(GeneratorConfig), build(GeneratorConfig)
+    G(torch.randn(16, 128))
+    ema.update(average, G, 0.5)
+    statistics = {name: value for name, value in average.named_buffers() if "running" in name}
+    assert len(statistics) == 2 * (2 * len(G.blocks) + 1)
+    assert all(torch.equal(value, G.get_buffer(name)) for name, value in statistics.items())
+
+
+def test_logits_are_a_projection_onto_the_label():
+    """psi(phi) + <e_c, phi> (Miyato and Koyama 2018, eq. 4): two labels at once count twice."""
+    D = build(DiscriminatorConfig, c_dim=2).eval()
+    labels = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+    first, second, both, neither = D(torch.randn(1, 3, 16, 16).expand(4, -1, -1, -1), labels)
+    assert (first - second).abs() > 1e-3
+    torch.testing.assert_close(first + second, both + neither)
+
+
+@pytest.mark.parametrize("c_dim", [0, 3])
+def test_every_weight_has_a_finite_gradient(c_dim):
+    G, D = build(GeneratorConfig, c_dim=c_dim), build(DiscriminatorConfig, c_dim=c_dim)
+    c = torch.eye(3)[[0, 1, 2, 0]] if c_dim else None
+    D(G(torch.randn(4, 128), c), c).sum().backward()
+    for network in (G, D):
+        for name, parameter in network.named_parameters():
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.any() or parameter.ndim == 1, name
