@@ -28,11 +28,12 @@ test: $(STAMP) ## Linters and all fast tests
 test-slow: $(STAMP) ## The tests marked slow
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) -q -m slow
 
-bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models; prints the tables of docs/BENCHMARKS.md
+bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, scores; prints the tables of docs/BENCHMARKS.md
 	@$(RUN) -m gan ops bench --threads 2
 	@$(RUN) -m benchmarks.networks --threads 2
 	@$(RUN) -m benchmarks.step --threads 2
 	@$(RUN) -m benchmarks.models --threads 2
+	@$(RUN) -m benchmarks.metrics --threads 2
 
 clean: ## Remove caches and build output; .venv, data and runs stay
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache

@@ -16,7 +16,7 @@ from gan.errors import UserError
 from gan.images import view
 from metrics import cache
 from metrics.features import KEEPS, Extractor
-from metrics.images import Images, Source, as_images, length, shares
+from metrics.images import Images, Source, as_images, batches, length
 from metrics.measure import Statistic, Store, measure
 from metrics.networks import Networks
 from metrics.plan import DEFAULT, Item, plan
@@ -175,12 +175,12 @@ def _pixels(item: Item, source: Images | Iterable[Tensor]) -> Tensor:
         raise UserError(
             f"{item.name} reads images twice: give them as an array or a data set, not as a stream"
         )
-    return torch.cat([view(images) for _, images in shares(source, item.fakes, 0, 1)])
+    return torch.cat([view(images) for images in batches(source, item.fakes)])
 
 
 def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> dict[str, str]:
     return {
-        "format": "2",  # of the stores' states: 2 has sum32
+        "format": "3",  # of the stores' states: 2 has sum32; 3 other batches, so other last digits
         "data_sha256": data_sha256,
         "detector": extractor.name,
         "detector_sha256": extractor.sha256,
@@ -192,8 +192,7 @@ def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> 
 
 def _digested(source: Images | Iterable[Tensor], digest: "hashlib._Hash") -> Iterator[Tensor]:
     """The images in batches, unchanged; shape and pixels of each go into `digest`."""
-    batches = (images for _, images in shares(source, None, 0, 1))
-    for images in batches:
+    for images in batches(source, None):
         for image in images.cpu():
             digest.update(f"{tuple(image.shape)}\n".encode())
             digest.update(image.contiguous().numpy().data)

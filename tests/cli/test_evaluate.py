@@ -143,15 +143,14 @@ def test_score_is_repeatable_whatever_the_batch(dataset, tiny_generator):
 
 
 def test_precision_is_recorded_and_cached_apart(run_folder, tiny_zip, tmp_path):
-    command = ("--model", run_folder, "--data", tiny_zip, "--metrics", "fd-untrained,ms-ssim", "--json")
+    command = ("--model", run_folder, "--data", tiny_zip, "--metrics", "fd-untrained", "--json")
     command = (*command, "--num-fakes", 40)
-    first, *_ = records_of(run(*command))
-    half, *pixels = records_of(run(*command, "--precision", "bf16", "--psi", 0.9))
-    again, *_ = records_of(run(*command))
+    (first,), (half,), (again,) = (
+        records_of(run(*command, *more)) for more in ((), ("--precision", "bf16", "--psi", 0.9), ())
+    )
     assert (first["detector"], half["detector"]) == ("untrained", "untrained-bf16") and again == first
     assert half["label"] == "fd-untrained[40-full-psi0.9-bf16]" and half["convention"].endswith("-bf16")
     assert half["value"] != first["value"] and half["detector_sha256"] == first["detector_sha256"]
-    assert not any("bf16" in record["label"] for record in pixels)  # they read no network
     assert len(list((tmp_path / "cache" / "statistics").iterdir())) == 2
 
 
