@@ -14,6 +14,7 @@ from gan.images import to_float
 from gan.registry import table
 from metrics.conventions import Convention
 from metrics.diversity import mean_over_pairs, ms_ssim, vendi_score
+from metrics.equivariance import equivariance_of_model
 from metrics.frechet import fid_infinity, frechet_distance
 from metrics.inception_score import inception_score
 from metrics.kernel import kernel_distance
@@ -279,6 +280,27 @@ def path_length(space: str, sampling: str) -> Callable[[Inputs], dict[str, Score
     return ppl
 
 
+def equivariance(name: str, what: str) -> Callable[[Inputs], dict[str, float]]:
+    """The metric of that name in `metrics.equivariance`."""
+
+    @metric(
+        Spec(
+            scores="generator",
+            movable=True,
+            fakes=50_000,
+            unit="dB",
+            better="higher",
+            convention="karras-2021",
+        )
+    )
+    def eq(inputs: Inputs) -> dict[str, float]:
+        options = {"samples": inputs.count, "seed": inputs.seed, "progress": inputs.progress}
+        return {name: equivariance_of_model(inputs.generator, name, **options)}
+
+    eq.__doc__ = f"Equivariance to {what}; for models whose input can be moved (Karras et al. 2021)."
+    return eq
+
+
 METRICS = table(
     "metric",
     {
@@ -302,5 +324,8 @@ METRICS = table(
         "ppl-w-full": path_length("w", "full"),
         "ppl-z-end": path_length("z", "end"),
         "ppl-z-full": path_length("z", "full"),
+        "eq-t": equivariance("eq-t", "shifts by whole pixels"),
+        "eq-t-frac": equivariance("eq-t-frac", "any shifts"),
+        "eq-r": equivariance("eq-r", "turns"),
     },
 )

@@ -12,13 +12,14 @@ origin is the image's centre. A matrix is homogeneous, [3, 3], in units of the i
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from gan.sampling import one_hot
 from ops.upfirdn2d import filter2d, upsample2d
 
 Transformed = tuple[
@@ -61,17 +62,61 @@ def equivariance(
     place in the image to the place of the plain image that is shown there (`transform` of StyleGAN3's input).
     latents: batches, one transformation each: take few latents per batch and many batches.
     translation: largest shift along each axis, in widths. Any angle may come. Both are drawn from (seed,
-    number of the batch). Raises KeyError for an unknown measure.
+    number of the batch). Raises KeyError for an unknown measure, ValueError for images that are not square.
     """
     sums = {name: [] for name in measures}
     for index, z in enumerate(latents):
         plain = generator(z, torch.eye(3))
+        if plain.shape[2] != plain.shape[3]:
+            raise ValueError(f"images of {plain.shape[2]}x{plain.shape[3]} pixels: square ones needed")
         for name, batches in sums.items():
             batches.append(squared_errors(generator, z, plain, name, translation, [seed, index]))
     return {
         name: SquaredErrors(sum(b.total for b in batches), sum(b.count for b in batches)).decibels
         for name, batches in sums.items()
     }
+
+
+def movable(generator: nn.Module) -> bool:
+    """Whether the input of the synthesis network has a `transform` [3, 3], as StyleGAN3's."""
+    layer = getattr(getattr(generator, "synthesis", None), "input", None)
+    return isinstance(getattr(layer, "transform", None), Tensor)
+
+
+def equivariance_of_model(
+    generator: nn.Module,
+    measure: str,
+    *,
+    samples: int,
+    seed: int = 0,
+    batch: int = 4,
+    progress: Callable[[int], None] = lambda count: None,
+) -> float:
+    """One measure, in dB, of a model that is `movable`, which is left as it was.
+
+    samples: latents, z and class of each drawn from (seed, its number); every `batch` of them share one
+    transformation. progress: called with the number of latents just measured.
+    Raises ValueError where nothing can be compared or nothing differs, and what `equivariance` raises.
+    """
+    weight, transform = next(generator.parameters()), generator.synthesis.input.transform
+
+    def render(ws: Tensor, matrix: Tensor) -> Tensor:
+        state = {"input.transform": matrix.to(transform)}
+        return torch.func.functional_call(generator.synthesis, state, (ws,), {"noise": "const"})
+
+    def latents() -> Iterator[Tensor]:
+        for start in range(0, samples, batch):
+            streams = [np.random.RandomState([seed, i]) for i in range(start, min(start + batch, samples))]
+            z = torch.from_numpy(np.stack([rng.standard_normal(generator.z_dim) for rng in streams]))
+            classes = [int(rng.randint(max(1, generator.c_dim))) for rng in streams]
+            c = one_hot(classes, generator.c_dim).to(weight) if generator.c_dim else None
+            yield generator.mapping(z.to(weight), c)  # [n, L, D]
+            progress(len(streams))
+
+    value = equivariance(render, latents(), [measure], seed=seed)[measure]
+    if not math.isfinite(value):
+        raise ValueError("images without a difference, or too small to compare")
+    return value
 
 
 def squared_errors(

@@ -15,6 +15,7 @@ from gan import distributed
 from gan.errors import UserError
 from gan.images import view
 from metrics import cache
+from metrics.equivariance import movable
 from metrics.features import KEEPS, Extractor
 from metrics.images import Images, Source, as_images, batches, length
 from metrics.measure import Statistic, Store, measure
@@ -69,6 +70,8 @@ def evaluate(
     items = plan(metrics, convention, num_fakes, length(real, None), bootstrap)
     if generator is None and (whole := [i.name for i in items if i.spec.scores == "generator"]):
         raise UserError(f"{whole[0]} needs a model, not only its images")
+    if (stiff := [i.name for i in items if i.spec.movable]) and not movable(generator):
+        raise UserError(f"{stiff[0]} needs a model whose input can be moved, as StyleGAN3 has; leave it out")
     progress = progress or (lambda stage, count: None)
     networks = ready(items, networks or Networks())
     reals, data_sha256 = _measure_reals(real, items, networks, data_sha256, progress)

@@ -35,8 +35,8 @@ class Spec:
     fakes: generated images unless the caller says otherwise; None: the convention's number.
     unit, better: of the value; `better` is "lower", "higher" or "" (a diagnosis, not a score).
     convention: the one it always has, a row of CONVENTIONS or a name of its own; None: the one asked for.
-    labels: whether it needs the class of every image. bootstrap: whether images may be drawn twice, so that a
-    bootstrap interval makes sense.
+    labels: whether it needs the class of every image. movable: whether it needs a generator whose input can
+    be moved. bootstrap: whether images may be drawn twice, so that a bootstrap interval makes sense.
     """
 
     features: str | Callable[[Convention], str] = ""
@@ -49,6 +49,7 @@ class Spec:
     better: Literal["lower", "higher", ""]
     convention: str | None = None
     labels: bool = False
+    movable: bool = False
     bootstrap: bool = False
 
 

@@ -5,7 +5,11 @@ import math
 import pytest
 import torch
 
+from gan.errors import UserError
+from gan.stylegan2 import MappingConfig
+from gan.stylegan3 import Generator, GeneratorConfig
 from metrics import equivariance as eq
+from metrics import evaluate
 
 WAVES = torch.tensor([[2.0, 1.0], [-1.0, 3.0], [0.5, -2.5], [4.0, 0.0]], dtype=torch.float64)  # per width
 
@@ -60,6 +64,76 @@ def test_seeded_and_sums_add_up():
     ]
     whole = eq.SquaredErrors(sum(p.total for p in parts), sum(p.count for p in parts))
     assert eq.equivariance(sticky, z, ["eq-t-frac"]) == {"eq-t-frac": whole.decibels}
+
+
+def stylegan3(c_dim: int = 0, **options) -> Generator:
+    """A tiny generator of 16 pixels; configuration T unless `options` say otherwise."""
+    torch.manual_seed(0)
+    config = GeneratorConfig(
+        resolution=16,
+        z_dim=8,
+        w_dim=8,
+        c_dim=c_dim,
+        channel_base=256,
+        channel_max=16,
+        layers=6,
+        mapping=MappingConfig(layers=2),
+        **options,
+    )
+    return config.build().eval()
+
+
+CONFIGURATIONS = {"t": {}, "r": {"conv_kernel": 1, "radial_filters": True}}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_an_untrained_stylegan3_is_equivariant(name):
+    """Both to shifts; only R, whose convolutions see no neighbours, to turns."""
+    generator = stylegan3(**CONFIGURATIONS[name])
+    before = {key: value.clone() for key, value in generator.state_dict().items()}
+    counts = []
+    found = {
+        measure: eq.equivariance_of_model(generator, measure, samples=5, batch=2, progress=counts.append)
+        for measure in ("eq-t", "eq-t-frac", "eq-r")
+    }
+    assert found["eq-t"] > 60 and found["eq-t-frac"] > 50 and (found["eq-r"] > 50) == (name == "r")
+    assert counts == [2, 2, 1] * 3
+    assert all(torch.equal(before[key], value) for key, value in generator.state_dict().items())
+
+
+def test_aliasing_inside_the_network_shows():
+    """Without the low-pass filters of its layers the same network scores less."""
+    generator = stylegan3()
+    good = eq.equivariance_of_model(generator, "eq-t-frac", samples=4)
+    for name, f in generator.synthesis.named_buffers():
+        if name.endswith("down_filter"):
+            f.copy_(torch.zeros_like(f).index_fill_(0, torch.tensor(len(f) // 2), 1))
+    assert eq.equivariance_of_model(generator, "eq-t-frac", samples=4) < good - 8
+
+
+def test_named_metrics_and_models_that_cannot_be_moved(tiny_generator):
+    generator = stylegan3(c_dim=3)
+    options = {"num_fakes": 4, "seed": 2}
+    found = evaluate([], [], ["eq-t", "eq-r"], generator=generator, **options)
+    assert [record["label"] for record in found] == ["eq-t[4]", "eq-r[4]"]
+    assert found[0]["value"] == eq.equivariance_of_model(generator, "eq-t", samples=4, seed=2)
+    assert found[0]["convention"] == "karras-2021" and found[0]["detector"] is None
+    with pytest.raises(UserError, match="eq-t-frac needs a model whose input can be moved"):
+        evaluate([], [], ["eq-t-frac"], generator=tiny_generator)
+    with pytest.raises(UserError, match="eq-t needs a model, not only its images"):
+        evaluate([], [], ["eq-t"])
+
+
+def test_a_constant_picture_has_no_score():
+    generator = stylegan3()
+    generator.synthesis.output_scale = 0.0
+    with pytest.raises(UserError, match="eq-t: images without a difference"):
+        evaluate([], [], ["eq-t"], generator=generator, num_fakes=4)
+
+
+def test_only_square_images():
+    with pytest.raises(ValueError, match="8x16 pixels: square"):
+        eq.equivariance(lambda z, matrix: torch.zeros(len(z), 3, 8, 16), batches(1))
 
 
 def test_decibels():
