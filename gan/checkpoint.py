@@ -8,6 +8,8 @@
     card.md                     what the model is, for people
     manifest.json               format, and size and sha256 of each file above
 
+Imported models lack the two files of training, and may lack the discriminator.
+
 The folder is named by its kimg (thousands of real images shown). Nothing in it can execute code. Beside the
 folders of a run, best.json may name the one with the best score.
 """
@@ -86,24 +88,29 @@ def write(
     *,
     config: Mapping[str, Any],
     generator: nn.Module,
-    discriminator: nn.Module,
-    training_tensors: Mapping[str, Tensor],
-    training_state: Mapping[str, Any],
+    discriminator: nn.Module | None,
+    training_tensors: Mapping[str, Tensor] | None = None,
+    training_state: Mapping[str, Any] | None = None,
     card: str,
 ) -> Path:
     """Write a checkpoint, all of it or nothing, and return its folder. One already there is replaced.
 
     config: JSON data with kimg, generator and discriminator (each with `type`), run, data. generator: the
-    EMA. training_state: JSON data, whose keys come back as str. Raises UserError if `folder` is not writable.
+    EMA. discriminator: None if there is none, as in some imported models, which lack what training continues
+    from, too. training_state: JSON data, whose keys come back as str. Raises UserError if `folder` is not
+    writable.
     """
     folder = Path(folder)
     with files.atomic_folder(folder) as temporary:
         _write_json(temporary / "config.json", {"format": FORMAT, **config})
-        _write_json(temporary / "training.json", training_state)
+        if training_state is not None:
+            _write_json(temporary / "training.json", training_state)
         (temporary / "card.md").write_text(card, encoding="utf-8")
         _write_tensors(temporary / "generator.safetensors", generator.state_dict())
-        _write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())
-        _write_tensors(temporary / "training.safetensors", training_tensors)
+        if discriminator is not None:
+            _write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())
+        if training_tensors is not None:
+            _write_tensors(temporary / "training.safetensors", training_tensors)
         listed = {
             path.name: {"sha256": files.sha256(path), "size": path.stat().st_size}
             for path in sorted(temporary.iterdir())

@@ -1,0 +1,201 @@
+"""A published snapshot -> a checkpoint folder: configs checked, weights matched by name and shape.
+
+Nothing of a size that a file merely claims is ever made: the numbers in configs are bounded, and networks are
+built without memory (on torch's meta device) and compared with the tensors that are really there.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import nn
+
+from gan import card, checkpoint, files, shapes
+from gan import config as configs
+from gan.architectures import discriminator_config, generator_config
+from gan.errors import UsageError, UserError
+from gan.importing import community, official
+from gan.importing.storages import Network
+from gan.importing.unpickler import Budget, Refused, printable
+
+MAX_FILE = 16 * 2**30  # bytes
+LIMITS = {  # the largest number in a config, by field; of all other fields, OTHERS
+    "resolution": 8192,
+    "layers": 64,
+    "blocks": 64,
+    "expansion": 64,
+    "margin": 256,
+    "filter_size": 16,
+    "lrelu_upsampling": 4,
+}
+OTHERS = 2**20
+MAX_LIST = 64
+MAX_DEPTH = 3  # of containers in a config
+MAX_RATIO = 8  # of the sampling rates of neighbouring layers
+CONFIGS: dict[str, Callable[[str], Any]] = {
+    "generator": generator_config,
+    "discriminator": discriminator_config,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What was written. networks: role -> type and entry of the file."""
+
+    folder: Path
+    sha256: str
+    image_shape: tuple[int, int, int]
+    networks: dict[str, tuple[str, str]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A network with its weights, and its config."""
+
+    config: Any
+    network: nn.Module
+    entry: str
+
+
+def convert(path: str | Path, out: str | Path, licence: str | None = None) -> Imported:
+    """Write the checkpoint folder `out` from a snapshot, and say what it holds.
+
+    licence: of the weights, for the card. Raises UserError, naming `path`, for a file that is damaged,
+    unsafe or of no known layout, and where `out` exists; then nothing is written.
+    """
+    path, out = Path(path), Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists already: give --out another name, or remove it first")
+    digest = files.sha256(path)
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size > MAX_FILE:
+                raise Refused(f"it has {size:,} bytes, more than {MAX_FILE:,}")
+            budget = Budget(size)
+            found, notes = _networks(file, size, budget)
+            if "generator" not in found:
+                raise Refused("it holds no generator")
+            built = {role: _built(role, network, budget) for role, network in found.items()}
+    except Refused as error:
+        raise UserError(f"cannot import {path}: {error}") from error
+    return _written(path, out, digest, built, notes, licence)
+
+
+def _networks(file: BinaryIO, size: int, budget: Budget) -> tuple[dict[str, Network], list[str]]:
+    """role -> network, and remarks for the card, by the layout that the first bytes tell."""
+    if file.read(4) == b"PK\x03\x04":
+        return community.read_archive(file, size, budget)
+    file.seek(0)
+    data = bytearray(size)
+    if file.readinto(data) != size:
+        raise Refused("it changes while it is read")
+    view = memoryview(data).toreadonly()
+    if community.is_legacy(view):
+        return community.read_legacy(view, budget)
+    return official.networks(view, budget), []
+
+
+def _built(role: str, found: Network, budget: Budget) -> _Built:
+    """The network that the config describes, with the file's weights; Refused unless they fit exactly."""
+    problem = f"its {role} ({found.entry}) has a config that"
+    try:
+        _check_limits(found.config)
+        config = configs.from_dict(CONFIGS[role](found.config["type"]), found.config, role)
+        _check_rates(config)
+        with torch.device("meta"):
+            network = config.build()
+    except (UsageError, ValueError, ArithmeticError, RuntimeError, TypeError) as error:
+        raise Refused(f"{problem} makes no network: {printable(str(error))}") from error
+    _check_fit(role, network, found)
+    state = {name: torch.from_numpy(weight.array(budget)) for name, weight in found.weights.items()}
+    network.load_state_dict(state, assign=True)
+    return _Built(config, network, found.entry)
+
+
+def _check_limits(value: Any, field: str = "config", depth: int = 0) -> None:
+    """Refused unless this is plain data, not deep, with no number larger than any network has."""
+    if isinstance(value, (dict, list, tuple)):
+        if depth == MAX_DEPTH or len(value) > MAX_LIST:
+            raise Refused(f"a network's option {field} is too large or nested too deep")
+        pairs = value.items() if isinstance(value, dict) else ((field, each) for each in value)
+        for key, each in pairs:
+            _check_limits(each, key, depth + 1)
+    elif isinstance(value, (int, float)):
+        limit = LIMITS.get(field, OTHERS)
+        if not -limit <= value <= limit:
+            raise Refused(f"a network's option {field} is no number within {limit:,}")
+    elif value is not None and not isinstance(value, str):
+        raise Refused(f"a network's option {field} is no number, text or list")
+
+
+def _check_rates(config: Any) -> None:
+    """Refused where layers of StyleGAN3 resample by a factor that needs huge filters."""
+    rates = [band.rate for band in config.bands()] if hasattr(config, "bands") else []
+    if any(max(pair) > MAX_RATIO * min(pair) for pair in itertools.pairwise(rates)):
+        raise Refused(f"layers of its generator resample by more than {MAX_RATIO}")
+
+
+def _check_fit(role: str, network: nn.Module, found: Network) -> None:
+    """Refused unless names and shapes are those of the network."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    given = {name: tuple(weight.shape) for name, weight in found.weights.items()}
+    problems = [f"{name} is missing" for name in wanted if name not in given]
+    problems += [f"{printable(name)} is unknown" for name in given if name not in wanted]
+    problems += [
+        f"{name} is {list(given[name])} in place of {list(shape)}"
+        for name, shape in wanted.items()
+        if name in given and given[name] != shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise Refused(
+            f"its {role} ({found.entry}) does not fit its own config: {'; '.join(problems[:3])}{more}"
+        )
+
+
+def _written(
+    path: Path, out: Path, digest: str, built: dict[str, _Built], notes: Iterable[str], licence: str | None
+) -> Imported:
+    settings = {role: configs.to_dict(each.config) for role, each in built.items()}
+    networks = {role: (settings[role]["type"], each.entry) for role, each in built.items()}
+    entries = " and ".join(f"{entry} as {role}" for role, (_, entry) in networks.items())
+    stated = f"stated at import: {printable(licence)}" if licence else "ask whoever published the file"
+    origin = [
+        f"Imported by `gan convert` from {printable(path.name)} (sha256 {digest}), {entries}",
+        f"The licence of the weights is that of their source; {stated}",
+        *notes,
+    ]
+    generator = built["generator"]
+    config = {
+        "kimg": _kimg(path),
+        **settings,
+        "run": {},
+        "data": {"name": "", "sha256": "", "classes": [], "licence": ""},
+        "origin": origin,
+    }
+    image_shape = shapes.image_shape(generator.config)
+    text = card.build(
+        config,
+        image_shape=image_shape,
+        parameters={role: sum(p.numel() for p in each.network.parameters()) for role, each in built.items()},
+    )
+    checkpoint.write(
+        out,
+        config=config,
+        generator=generator.network,
+        discriminator=built["discriminator"].network if "discriminator" in built else None,
+        card=text,
+    )
+    return Imported(folder=out, sha256=digest, image_shape=image_shape, networks=networks, notes=list(notes))
+
+
+def _kimg(path: Path) -> float:
+    """Training length by the usual name of a snapshot, network-snapshot-NNNNNN; 0 where it is unknown."""
+    match = re.search(r"network-snapshot-(\d{6,9})\b", path.name)
+    return float(match[1]) if match else 0.0

@@ -1,0 +1,130 @@
+"""`gan convert` on snapshots in the official layouts: golden images and logits come out of what it writes."""
+
+import json
+
+import pytest
+import torch
+
+import gan
+from gan import files
+from gan.cli.main import main
+from tests import official, snapshots
+from tests.golden.networks import labels
+
+GENERATORS = list(
+    official.cases("net_sg2_g_ada.npz", "net_sg2_g_sg3repo.npz", "net_sg3_g.npz"),
+)
+DISCRIMINATORS = list(official.cases("net_sg2_d_ada.npz", "net_sg2_d_sg3repo.npz"))
+NAMED = {case.name: case for case in (*GENERATORS, *DISCRIMINATORS)}
+TOLERANCE = 1e-5  # of float32 images, absolute and relative to their largest value
+
+
+def run(*arguments: object) -> int:
+    """Exit code of `gan` with these arguments."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return stopped.value.code
+
+
+def converted(tmp_path, data: bytes, name: str = "network-snapshot-000123.pkl"):
+    """Folder of the checkpoint that the command makes of a file with these bytes."""
+    (tmp_path / name).write_bytes(data)
+    assert run("convert", tmp_path / name, "--out", tmp_path / "model") == 0
+    return tmp_path / "model"
+
+
+def near(got: torch.Tensor, want: torch.Tensor) -> None:
+    scale = max(1.0, want.abs().max().item())
+    assert (got - want).abs().max().item() <= TOLERANCE * scale
+
+
+def images(case, G: torch.nn.Module) -> None:
+    """Compare what a generator draws with the case's images."""
+    z, c = case.tensor("z", torch.float32), labels(case, "c", torch.float32)
+    with torch.no_grad():
+        near(G(z, c), case.tensor("img_const_f32" if "img_const_f32" in case else "img_const").float())
+        near(G(z, c, psi=0.7, psi_cutoff=3), case.tensor("img_trunc").float())
+
+
+@pytest.mark.parametrize("case", GENERATORS, ids=lambda case: case.name)
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_generators(tmp_path, case, protocol):
+    network = official.network(case, last="F" if protocol == 3 else "C")
+    data = snapshots.snapshot({"G_ema": network}, protocol, ada=case.meta["repo"] == "ada")
+    images(case, gan.load(converted(tmp_path, data)))
+
+
+@pytest.mark.parametrize("case", DISCRIMINATORS, ids=lambda case: case.name)
+def test_discriminators(tmp_path, case):
+    networks = {"G_ema": official.network(GENERATORS[0]), "D": official.network(case, last="F")}
+    D = gan.load_discriminator(converted(tmp_path, snapshots.snapshot(networks, 4)))
+    with torch.no_grad():
+        got = D(case.tensor("img", torch.float32), labels(case, "c", torch.float32))
+    near(got, case.tensor("logits").float())
+
+
+@pytest.fixture(scope="module")
+def small() -> bytes:
+    """The bytes of a snapshot with both networks."""
+    networks = {"G": NAMED["skip_c5"], "D": NAMED["ada_resnet_c0"], "G_ema": NAMED["ada_skip_c0"]}
+    return snapshots.snapshot({name: official.network(case) for name, case in networks.items()}, 4, ada=True)
+
+
+def test_what_is_written(tmp_path, small, capsys):
+    folder = converted(tmp_path, small)
+    said = capsys.readouterr().out
+    assert "stylegan2 generator (G_ema) and stylegan2 discriminator (D), images of 32 x 32" in said
+    names = {"config.json", "generator.safetensors", "discriminator.safetensors", "card.md", "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert json.loads((folder / "config.json").read_text())["kimg"] == 123
+    card = (folder / "card.md").read_text()
+    assert files.sha256(tmp_path / "network-snapshot-000123.pkl") in card
+    assert "network-snapshot-000123.pkl" in card
+    assert "licence of the weights is that of their source" in card
+
+
+def test_the_licence_is_noted_and_results_are_json(tmp_path, small, capsys):
+    (tmp_path / "a.pkl").write_bytes(small)
+    assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b", "--licence", "CC0", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["networks"]["discriminator"] == {"type": "stylegan2", "entry": "D"}
+    assert said["image_shape"] == [3, 32, 32]
+    assert "stated at import: CC0" in (tmp_path / "b" / "card.md").read_text()
+
+
+def test_the_result_is_sampled_from(tmp_path, small):
+    folder = converted(tmp_path, small)
+    assert run("sample", folder, "--seeds", "0-3", "--out", tmp_path / "grid.png") == 0
+    assert (tmp_path / "grid.png").is_file()
+
+
+def test_without_an_average_the_generator_itself_is_taken(tmp_path, capsys):
+    case = NAMED["ada_orig_c0"]
+    folder = converted(tmp_path, snapshots.snapshot({"G": official.network(case)}, 3))
+    images(case, gan.load(folder))
+    assert "generator (G)" in capsys.readouterr().out
+    assert run("evaluate", "--model", folder, "--data", tmp_path / "none.zip") == 1
+
+
+def test_what_exists_is_not_overwritten(tmp_path, small, capsys):
+    folder = converted(tmp_path, small)
+    before = sorted(path.stat().st_mtime_ns for path in folder.iterdir())
+    assert run("convert", tmp_path / "network-snapshot-000123.pkl", "--out", folder) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert sorted(path.stat().st_mtime_ns for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("file", ["r3gan_cond.npz", "r3gan_uncond.npz"])
+@pytest.mark.parametrize("inside", ["", "Model."])
+def test_r3gan(tmp_path, file, inside):
+    if not official.path(file).is_file():
+        pytest.skip("no folder of all golden files; set GAN_GOLDEN")
+    golden, _ = official.r3gan(file)
+    networks = {"G_ema": official.r3gan(file, "G", inside)[1], "D": official.r3gan(file, "D", inside)[1]}
+    folder = converted(tmp_path, snapshots.snapshot(networks, 4))
+    G, D = gan.load(folder), gan.load_discriminator(folder)
+    z, x = (torch.from_numpy(golden[name]).float() for name in ("z", "x"))
+    c = torch.from_numpy(golden["c"]).float() if G.c_dim else None
+    with torch.no_grad():
+        near(G(z, c), torch.from_numpy(golden["img"]).float())
+        near(D(x, c)[:, 0], torch.from_numpy(golden["d_logits"]).float())
