@@ -68,7 +68,17 @@ def test_help_lists_every_command_without_importing_torch():
 
 
 def test_commands_of_this_release():
-    assert list(COMMANDS) == ["data", "train", "sample", "evaluate", "export", "demo", "ops", "doctor"]
+    assert list(COMMANDS) == [
+        "data",
+        "train",
+        "sample",
+        "evaluate",
+        "convert",
+        "export",
+        "demo",
+        "ops",
+        "doctor",
+    ]
 
 
 def test_module_entry_point_and_version():
@@ -87,7 +97,7 @@ def test_misspelt_command_suggests_the_nearest():
     assert result.exit_code == 2
     assert result.stdout == ""
     assert "Usage: gan [OPTIONS] COMMAND" in result.stderr
-    assert "Error: unknown command 'trian'; did you mean 'train'? known: data, demo" in result.stderr
+    assert "Error: unknown command 'trian'; did you mean 'train'? known: convert, data, demo" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--bogus"], ["toy", "--bogus"], ["toy", "more"]])
