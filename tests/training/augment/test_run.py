@@ -10,6 +10,7 @@ from gan.config import override
 from gan.errors import UsageError
 from training.config import RunConfig, fit, load_preset, preset_names
 from training.losses import LOSSES
+from training.schedules import Schedule
 from training.state import create
 from training.step import d_r1, g_main, train_step
 
@@ -108,9 +109,12 @@ def test_a_high_p_is_logged(tiny_zip, tmp_path):
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_only_one_preset_augments(name):
+def test_only_the_recipes_that_say_so_augment(name):
+    """Adaptively, or on a schedule as R3GAN does."""
     augment = load_preset(name).augment
-    assert augment.name == ("ada" if name == "stylegan2-ada-auto" else "none")
+    adaptive, scheduled = name == "stylegan2-ada-auto", name.startswith("r3gan-")
+    assert augment.name == ("ada" if adaptive or scheduled else "none")
+    assert isinstance(augment.p, Schedule) is scheduled
 
 
 def test_images_that_a_policy_cannot_take_are_refused():
