@@ -25,11 +25,11 @@ def cases(*files: str) -> Iterator[Case]:
         yield from (each for each in case.read(path(name)) if each.below("sd/"))
 
 
-def network(golden: Case, resolved: bool = True, last: str = "C") -> snapshots.Call:
+def network(golden: Case, last: str = "C", changed: dict | None = None) -> snapshots.Call:
     """The network of a case.
 
-    resolved: whether parts say what options they have, as all snapshots do.  last: "C", or "F" to store the
-    axes of 3x3 weights with the channels last in memory.
+    last: "C", or "F" to store the axes of 3x3 weights with the channels last in memory.  changed: attributes
+    of every layer that has them.
     """
     tensors = {name: value.numpy() for name, value in golden.below("sd/").items()}
     if last == "F":
@@ -42,12 +42,12 @@ def network(golden: Case, resolved: bool = True, last: str = "C") -> snapshots.C
         attributes = _stylegan2(tensors, stylegan2.generator_config(kwargs, ada))
     else:
         attributes = _discriminator(tensors, stylegan2.discriminator_config(kwargs, ada))
+    for values in attributes.values():
+        values.update({name: value for name, value in (changed or {}).items() if name in values})
     given = {
         key: snapshots.easy_dict(value) if isinstance(value, dict) else value for key, value in kwargs.items()
     }
-    return snapshots.tree(
-        tensors, golden.meta["kinds"], attributes if resolved else {}, given, kind.split()[1]
-    )
+    return snapshots.tree(tensors, golden.meta["kinds"], attributes, given, kind.split()[1])
 
 
 def _channels_last(value: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from gan.importing.storages import Network
 from gan.importing.unpickler import Budget, Refused, UnknownGlobal, Unpickler, printable
 
 TENSORFLOW = ("dnnlib.tflib", "tfutil", "dnnlib.submission")
+INPUT = "synthesis.input.freqs"  # of StyleGAN3's generator
 ROLES = {"generator": ("G_ema", "G"), "discriminator": ("D",)}  # the first entry that is there
 SPEED = {"num_fp16_res", "use_fp16", "fp16_channels_last", "fused_modconv_default"}  # the same images
 OWN = {"z_dim": "z_dim", "w_dim": "w_dim", "c_dim": "c_dim"}
@@ -67,9 +68,12 @@ def networks(data: memoryview, budget: Budget) -> dict[str, Network]:
 def _network(module: Module, entry: str) -> Network:
     """Config and weights of one stored network. Refused if it is of no known family."""
     tensors = module.tensors()
-    for name, config in FAMILIES.items():
-        if name in tensors:
-            return Network(config(module), tensors, entry)
+    for sign, config in FAMILIES.items():
+        if sign in tensors:
+            synthesis = module.part("synthesis") if sign == INPUT else None
+            parts = synthesis.group("_modules") if synthesis else {}
+            layers = {name: part.state for name, part in parts.items() if type(part) is Module}
+            return Network(config(module), tensors, entry, layers)
     if any("MainLayers." in name for name in tensors):
         return published.network(tensors, entry)
     raise Refused(
@@ -165,6 +169,6 @@ def renamed(kwargs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
 
 FAMILIES = {  # a weight that no other family has -> config
     "synthesis.b4.const": _stylegan2_generator,
-    "synthesis.input.freqs": _stylegan3_generator,
+    INPUT: _stylegan3_generator,
     "b4.out.weight": _stylegan2_discriminator,
 }

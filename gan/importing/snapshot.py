@@ -5,6 +5,7 @@ built without memory (on torch's meta device) and compared with the tensors that
 """
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ def _built(role: str, found: Network, budget: Budget) -> _Built:
         _check_limits(found.config)
         config = configs.from_dict(CONFIGS[role](found.config["type"]), found.config, role)
         _check_rates(config)
+        _check_plan(config, found)
         with torch.device("meta"):
             network = config.build()
     except (UsageError, ValueError, ArithmeticError, RuntimeError, TypeError) as error:
@@ -141,6 +143,20 @@ def _check_rates(config: Any) -> None:
         raise Refused(f"layers of its generator resample by more than {MAX_RATIO}")
 
 
+def _check_plan(config: Any, found: Network) -> None:
+    """Refused where a layer of StyleGAN3 says another cut-off or rate than its config leads to."""
+    for index, band in enumerate(config.bands() if found.plan else ()):
+        name = f"L{index}_{band.size}_{band.channels}"
+        for what, ours in (
+            ("cutoff", band.cutoff),
+            ("half_width", band.half_width),
+            ("sampling_rate", band.rate),
+        ):
+            theirs = found.plan.get(name, {}).get(f"out_{what}", ours)
+            if type(theirs) not in (int, float) or not math.isclose(theirs, ours, rel_tol=1e-6):
+                raise Refused(f"its layer {name} has another {what} than its options lead to")
+
+
 def _check_fit(role: str, network: nn.Module, found: Network) -> None:
     """Refused unless names and shapes are those of the network."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -171,9 +187,11 @@ def _written(
         f"The licence of the weights is that of their source; {stated}",
         *notes,
     ]
-    generator = built["generator"]
+    generator, kimg = built["generator"], _kimg(path)
+    if kimg is None:
+        origin.append("Training length: unknown; 0 kimg stands for it here")
     config = {
-        "kimg": _kimg(path),
+        "kimg": kimg or 0.0,
         **settings,
         "run": {},
         "data": {"name": "", "sha256": "", "classes": [], "licence": ""},
@@ -195,7 +213,7 @@ def _written(
     return Imported(folder=out, sha256=digest, image_shape=image_shape, networks=networks, notes=list(notes))
 
 
-def _kimg(path: Path) -> float:
-    """Training length by the usual name of a snapshot, network-snapshot-NNNNNN; 0 where it is unknown."""
+def _kimg(path: Path) -> float | None:
+    """Training length by the usual name of a snapshot, network-snapshot-NNNNNN; None where it is unknown."""
     match = re.search(r"network-snapshot-(\d{6,9})\b", path.name)
-    return float(match[1]) if match else 0.0
+    return float(match[1]) if match else None

@@ -10,7 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -95,11 +95,15 @@ class Weight(Protocol):
 
 @dataclass(frozen=True)
 class Network:
-    """A network in a file: config as plain data, weights by our names, and the entry that holds it."""
+    """A network in a file: config as plain data, weights by our names, and the entry that holds it.
+
+    plan: name of a layer -> its attributes, for families whose layers follow a plan of frequencies.
+    """
 
     config: dict[str, Any]
     weights: dict[str, Weight]
     entry: str
+    plan: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def rebuild_tensor(args: tuple) -> StoredTensor:

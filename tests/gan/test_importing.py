@@ -89,13 +89,31 @@ def test_the_licence_is_noted_and_results_are_json(tmp_path, small, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["networks"]["discriminator"] == {"type": "stylegan2", "entry": "D"}
     assert said["image_shape"] == [3, 32, 32]
-    assert "stated at import: CC0" in (tmp_path / "b" / "card.md").read_text()
+    card = (tmp_path / "b" / "card.md").read_text()
+    assert "stated at import: CC0" in card
+    assert "Training length: unknown" in card
 
 
 def test_the_result_is_sampled_from(tmp_path, small):
     folder = converted(tmp_path, small)
     assert run("sample", folder, "--seeds", "0-3", "--out", tmp_path / "grid.png") == 0
     assert (tmp_path / "grid.png").is_file()
+
+
+def test_the_result_is_scored(tmp_path, tiny_zip, capsys):
+    data = snapshots.snapshot({"G_ema": official.network(NAMED["ada_orig_c0"])}, 3)
+    folder = converted(tmp_path, data)
+    scored = ("evaluate", "--model", folder, "--data", tiny_zip, "--metrics", "fd-untrained", "--json")
+    capsys.readouterr()
+    assert run(*scored, "--num-fakes", 40) == 0
+    assert json.loads(capsys.readouterr().out)[0]["kimg"] == 123
+
+
+def test_it_cannot_be_resumed(tmp_path, small, tiny_zip, capsys):
+    folder = converted(tmp_path, small)
+    options = ("--data", tiny_zip, "--preset", "demo", "--out", tmp_path / "runs")
+    assert run("train", *options, "--resume", folder) == 1
+    assert "was trained on other data" in capsys.readouterr().err
 
 
 def test_without_an_average_the_generator_itself_is_taken(tmp_path, capsys):
@@ -128,3 +146,27 @@ def test_r3gan(tmp_path, file, inside):
     with torch.no_grad():
         near(G(z, c), torch.from_numpy(golden["img"]).float())
         near(D(x, c)[:, 0], torch.from_numpy(golden["d_logits"]).float())
+
+
+@pytest.mark.parametrize("case", [c for c in GENERATORS if c.name in ("t_res16", "orig_c0", "skip_c5")])
+def test_what_layers_resolved_goes_before_constructor_arguments(tmp_path, case):
+    network = official.network(case)
+    kwargs = network.args[0]["state"]["_init_kwargs"]
+    for wrong in ({"conv_clamp": 1e-3}, {"architecture": "resnet"}, {"output_scale": 9.0}):
+        kwargs.update({key: value for key, value in wrong.items() if key in kwargs or key == "conv_clamp"})
+    images(case, gan.load(converted(tmp_path, snapshots.snapshot({"G_ema": network}, 4))))
+
+
+def test_layers_of_another_plan_are_refused(tmp_path, capsys):
+    network = official.network(NAMED["t_res16"], changed={"out_cutoff": 1.25})
+    (tmp_path / "a.pkl").write_bytes(snapshots.snapshot({"G_ema": network}, 4))
+    assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b") == 1
+    assert "L0_" in capsys.readouterr().err
+
+
+def test_an_option_without_counterpart_is_refused_by_name(tmp_path, capsys):
+    network = official.network(NAMED["orig_c0"])
+    network.args[0]["state"]["_init_kwargs"]["use_attention"] = True
+    (tmp_path / "a.pkl").write_bytes(snapshots.snapshot({"G_ema": network}, 4))
+    assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b") == 1
+    assert "use_attention" in capsys.readouterr().err

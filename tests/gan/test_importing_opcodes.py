@@ -1,6 +1,7 @@
 """The interpreter of pickles, opcode by opcode, and files that are no snapshot at all."""
 
 import pickle
+import random
 import zipfile
 from collections import OrderedDict
 
@@ -174,3 +175,16 @@ def test_truncated_torch_files(tmp_path, zipped):
     for end in range(4, len(data), max(len(data) // 50, 1)):
         (tmp_path / "b.pt").write_bytes(data[:end])
         refused(tmp_path / "b.pt")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_flipped_bits_of_torch_files(tmp_path, zipped):
+    content = {"g_ema": {"style.1.weight": torch.zeros(4, 4), "style.1.bias": torch.zeros(4)}, "x": [1, None]}
+    torch.save(content, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+    data, rng = (tmp_path / "a.pt").read_bytes(), random.Random(0)
+    for _ in range(200):
+        changed = bytearray(data)
+        for _ in range(rng.choice([1, 2, 8])):
+            changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+        (tmp_path / "b.pt").write_bytes(changed)
+        refused(tmp_path / "b.pt")  # at the latest because this is no whole network
