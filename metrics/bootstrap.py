@@ -7,23 +7,13 @@ images (Frechet distance) are biased once more, so that their interval may lie a
 `Interval.bias`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from metrics.rows import Rows, as_rows
-
-
-class Mergeable(Protocol):
-    """Statistics of a part of the images, such as Moments."""
-
-    def merge(self, other: "Mergeable") -> "Mergeable":
-        """Statistics of both parts."""
-
-
-Store = TypeVar("Store", bound=Mergeable)
 
 
 class Interval(NamedTuple):
@@ -56,41 +46,6 @@ def bootstrap_rows(
         return score(*(x[i.to(x.device)] for x, i in zip(rows, places, strict=True)))
 
     return _interval(score(*rows), again, len(rows), draws, level)
-
-
-def bootstrap_shards(
-    score: Callable[..., float],
-    *sets: Sequence[Store],
-    draws: int = 1_000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Interval of score(merged, ...) where every set comes as statistics of shards, which are drawn again.
-
-    For scores of Moments, whose rows are not kept: cut the images into shards of equal size at random, and
-    rather 50 than 10. Other arguments and errors as in `bootstrap_rows`; also ValueError for fewer than 2
-    shards in a set.
-    """
-    if any(len(shards) < 2 for shards in sets):
-        raise ValueError("every set needs at least 2 shards to draw from")
-    rng = np.random.RandomState(seed)
-
-    def again() -> float:
-        return score(
-            *(merged([shards[i] for i in rng.randint(len(shards), size=len(shards))]) for shards in sets)
-        )
-
-    return _interval(score(*map(merged, sets)), again, len(sets), draws, level)
-
-
-def merged(shards: Sequence[Store]) -> Store:
-    """Statistics of all shards together, merged in their order. Raises ValueError for none."""
-    if not shards:
-        raise ValueError("no shards to merge")
-    whole = shards[0]
-    for shard in shards[1:]:
-        whole = whole.merge(shard)
-    return whole
 
 
 def _interval(value: float, again: Callable[[], float], sets: int, draws: int, level: float) -> Interval:

@@ -32,7 +32,6 @@ class Convention:
     scale: how 0..255 becomes the network's range, a name in `metrics.resize.SCALES`.
     ddof: covariances are divided by N - ddof: 0 is the population's, 1 the unbiased one.
     float32_mean: the sets of images whose mean feature is summed in float32 as the tool does (about 1e-6).
-    num_real: real images, None for all.
     num_fake: generated images, None for as many as there are real ones.
     logits: head of the detector that the Inception Score reads, None where the detector has no classes.
     splits: parts of the generated images over which the Inception Score is averaged.
@@ -47,7 +46,6 @@ class Convention:
     scale: str
     ddof: int = 1
     float32_mean: tuple[Literal["real", "fake"], ...] = ()
-    num_real: int | None = None
     num_fake: int | None = 50_000
     logits: str | None = "logits_unbiased"
     splits: int = 10

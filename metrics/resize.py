@@ -107,13 +107,14 @@ def _each(resized: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> Te
         return torch.from_numpy(np.stack(list(pool.map(resized, images))))
 
 
-def _pil(images: Tensor, width: int, height: int, size: int, filter: Image.Resampling) -> Tensor:
-    """8-bit Pillow resize of RGB images to width x height, then the size x size pixels at the centre."""
+def _pil_bicubic(images: Tensor, width: int, height: int, size: int) -> Tensor:
+    """8-bit Pillow bicubic of RGB images to width x height, then the size x size pixels at the centre."""
     left, top = round((width - size) / 2), round((height - size) / 2)
     rows, columns = slice(top, top + size), slice(left, left + size)
 
     def resized(image: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(image).resize((width, height), filter))[rows, columns]
+        whole = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+        return np.asarray(whole)[rows, columns]
 
     return (
         _each(resized, images.permute(0, 2, 3, 1).contiguous().numpy()).permute(0, 3, 1, 2).to(torch.float32)
@@ -122,24 +123,14 @@ def _pil(images: Tensor, width: int, height: int, size: int, filter: Image.Resam
 
 def pil_bicubic(images: Tensor, size: int) -> Tensor:
     """Pillow's bicubic, antialiased, on 8-bit images: values stay integers."""
-    return _pil(images, size, size, size, Image.Resampling.BICUBIC)
-
-
-def pil_bilinear(images: Tensor, size: int) -> Tensor:
-    """Pillow's bilinear, antialiased, on 8-bit images."""
-    return _pil(images, size, size, size, Image.Resampling.BILINEAR)
-
-
-def pil_lanczos(images: Tensor, size: int) -> Tensor:
-    """Pillow's Lanczos (a = 3), antialiased, on 8-bit images."""
-    return _pil(images, size, size, size, Image.Resampling.LANCZOS)
+    return _pil_bicubic(images, size, size, size)
 
 
 def pil_bicubic_crop(images: Tensor, size: int) -> Tensor:
     """`pil_bicubic` with the shorter side at `size`, the ratio of the sides kept; then the central square."""
     height, width = images.shape[2:]
     short = min(height, width)
-    return _pil(images, width * size // short, height * size // short, size, Image.Resampling.BICUBIC)
+    return _pil_bicubic(images, width * size // short, height * size // short, size)
 
 
 RESIZERS: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -147,7 +138,5 @@ RESIZERS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "bilinear": bilinear,
     "pil-bicubic-float": pil_bicubic_float,
     "pil-bicubic": pil_bicubic,
-    "pil-bilinear": pil_bilinear,
-    "pil-lanczos": pil_lanczos,
     "pil-bicubic-crop": pil_bicubic_crop,
 }

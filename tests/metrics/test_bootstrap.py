@@ -1,25 +1,15 @@
-"""Bootstrap: the mean's known interval, coverage, seeds, shards of moments."""
+"""Bootstrap: the mean's known interval, coverage, seeds."""
 
 import numpy as np
 import pytest
 import torch
 
-from metrics.bootstrap import bootstrap_rows, bootstrap_shards, merged
-from metrics.features import Moments
+from metrics.bootstrap import bootstrap_rows
 from metrics.frechet import frechet_distance
 
 
 def mean(rows):
     return rows.mean().item()
-
-
-def shards_of(rows, count):
-    parts = []
-    for part in torch.as_tensor(rows).chunk(count):
-        moments = Moments(part.shape[1])
-        moments.add(part)
-        parts.append(moments)
-    return parts
 
 
 def test_interval_of_a_mean():
@@ -58,29 +48,11 @@ def test_both_sets_are_drawn():
     assert found.standard_error == pytest.approx((2 / 100) ** 0.5, rel=0.3)
 
 
-def test_shards_of_moments():
-    """The Frechet distance moves about as much as by rows; of equal shards the whole is merged exactly."""
-    rng = np.random.default_rng(0)
-    real, fake = rng.standard_normal((1_000, 3)), rng.standard_normal((1_000, 3)) + 0.5
-    by_shards = bootstrap_shards(frechet_distance, shards_of(real, 50), shards_of(fake, 50), draws=200)
-    by_rows = bootstrap_rows(frechet_distance, real, fake, draws=200)
-    assert by_shards.value == pytest.approx(frechet_distance(real, fake), rel=1e-9)
-    assert by_shards.standard_error == pytest.approx(by_rows.standard_error, rel=0.35)
-    assert by_shards.low < by_shards.value < by_shards.high
-
-
 def test_bias_of_a_biased_score_shows():
     """Two samples of one distribution: resampling adds as much bias as there is."""
     real, fake = torch.randn(100, 8), torch.randn(100, 8)
     found = bootstrap_rows(frechet_distance, real, fake, draws=100)
     assert found.bias > 2 * found.standard_error
-
-
-def test_merging_in_order():
-    rows = torch.randn(40, 3)
-    whole = merged(shards_of(rows, 7))
-    assert whole.count == 40
-    torch.testing.assert_close(whole.cov(), rows.double().T.cov())
 
 
 @pytest.mark.parametrize(
@@ -89,10 +61,8 @@ def test_merging_in_order():
         lambda: bootstrap_rows(mean, torch.randn(5, 1), draws=1),
         lambda: bootstrap_rows(mean, torch.randn(5, 1), level=1.0),
         lambda: bootstrap_rows(lambda: 0.0),
-        lambda: bootstrap_shards(mean, [Moments(2)]),
-        lambda: merged([]),
     ],
 )
 def test_refusals(call):
-    with pytest.raises(ValueError, match="draws from|at least 2 shards|no shards"):
+    with pytest.raises(ValueError, match="draws from"):
         call()
