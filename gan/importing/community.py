@@ -111,7 +111,7 @@ def _networks(content: Any, budget: Budget) -> tuple[dict[str, Network], list[st
             continue
         average = content.get("latent_avg")
         if type(average) is StoredTensor:
-            found[role].weights["mapping.w_avg"] = average
+            found[role].weights["mapping.w_avg"] = _Reshaped(average, (math.prod(average.shape),))
         else:
             found[role].weights["mapping.w_avg"] = _Known(_average(found[role], budget))
             notes.append(

@@ -14,6 +14,8 @@ from gan.importing.unpickler import Budget, Buildable, Call, Globals, Refused, a
 
 MAX_PARTS = 2_000  # modules of a network; the largest published ones have about 200
 MAX_ENTRIES = 4_096  # parameters, buffers or parts of one module
+MAX_TENSORS = 10_000
+MAX_NAME = 200  # characters of the name of a part or tensor
 MAX_DEPTH = 16  # modules within modules
 MAX_ARRAY = 16  # numbers of an attribute that is an array
 _FORMATS = {"f8": "d", "i8": "q", "b1": "?"}
@@ -31,8 +33,10 @@ class Module:
         """`_parameters`, `_buffers`, `_modules` or `_init_kwargs`."""
         found = self.state.get(name)
         fits = type(found) is dict and len(found) <= MAX_ENTRIES
-        if not fits or not all(type(key) is str for key in found):
-            raise Refused(f"it is damaged: {printable(self.class_name)} lacks its {name}")
+        if not fits or not all(type(key) is str and len(key) <= MAX_NAME for key in found):
+            raise Refused(
+                f"it is damaged: {printable(self.class_name)} lacks its {name}, or has an absurd one"
+            )
         return found
 
     def part(self, path: str) -> "Module | None":
@@ -54,6 +58,8 @@ class Module:
             if count > MAX_PARTS:
                 raise Refused(f"a network has more than {MAX_PARTS:,} parts")
             for name, value in (*module.group("_parameters").items(), *module.group("_buffers").items()):
+                if len(found) > MAX_TENSORS:
+                    raise Refused(f"a network has more than {MAX_TENSORS:,} tensors")
                 if value is not None:
                     found[prefix + name] = arguments((value,), storages.StoredTensor)[0]
         return found

@@ -72,12 +72,13 @@ def convert(path: str | Path, out: str | Path, licence: str | None = None) -> Im
     path, out = Path(path), Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already: give --out another name, or remove it first")
+    if not path.is_file():
+        raise UserError(f"no file at {path}: give a snapshot, .pkl or .pt")
+    if (size := path.stat().st_size) > MAX_FILE:
+        raise UserError(f"cannot import {path}: it has {size:,} bytes, more than {MAX_FILE:,}")
     digest = files.sha256(path)
     try:
         with path.open("rb") as file:
-            size = path.stat().st_size
-            if size > MAX_FILE:
-                raise Refused(f"it has {size:,} bytes, more than {MAX_FILE:,}")
             budget = Budget(size)
             found, notes = _networks(file, size, budget)
             if "generator" not in found:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import gan
-from gan import files
+from gan import checkpoint, files
 from gan.cli.main import main
+from gan.errors import CheckpointError
 from tests import official, snapshots
 from tests.golden.networks import labels
 
@@ -121,7 +122,10 @@ def test_without_an_average_the_generator_itself_is_taken(tmp_path, capsys):
     folder = converted(tmp_path, snapshots.snapshot({"G": official.network(case)}, 3))
     images(case, gan.load(folder))
     assert "generator (G)" in capsys.readouterr().out
-    assert run("evaluate", "--model", folder, "--data", tmp_path / "none.zip") == 1
+    with pytest.raises(CheckpointError, match=r"no discriminator\.safetensors"):
+        gan.load_discriminator(folder)
+    with pytest.raises(CheckpointError, match=r"no training\.safetensors"):
+        checkpoint.read(folder).training()
 
 
 def test_what_exists_is_not_overwritten(tmp_path, small, capsys):

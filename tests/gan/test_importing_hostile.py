@@ -23,6 +23,7 @@ from tests.snapshots import (
     dumps,
     legacy_stream,
     module,
+    tensor,
     tree,
 )
 
@@ -63,16 +64,8 @@ def executed(work: Callable[[], object]) -> list[str]:
 CONFIG = GeneratorConfig(
     resolution=8, channel_base=16, channel_max=2, z_dim=2, w_dim=2, mapping=MappingConfig(layers=1)
 )
-KWARGS = {
-    "z_dim": 2,
-    "w_dim": 2,
-    "c_dim": 0,
-    "img_resolution": 8,
-    "img_channels": 3,
-    "channel_base": 16,
-    "channel_max": 2,
-    "mapping_kwargs": {"num_layers": 1},
-}
+KWARGS = {"z_dim": 2, "w_dim": 2, "c_dim": 0, "img_resolution": 8, "img_channels": 3}
+KWARGS |= {"channel_base": 16, "channel_max": 2, "mapping_kwargs": {"num_layers": 1}}
 
 
 def network(kwargs: dict | None = None, **changed: object) -> Call:
@@ -250,6 +243,25 @@ def crowd() -> Call:
     return one
 
 
+def flock() -> Call:
+    """1,600 parts that share 4,000 tensors, under long names."""
+    one = tensor(np.zeros(1, "f4"))
+    names = [f"{'x' * 190}{i}" for i in range(4000)]
+    leaf = module("Layer", {"_parameters": dict.fromkeys(names, one), "_buffers": {}, "_modules": {}})
+    for _ in range(2):
+        parts = {f"{'y' * 190}{i}": leaf for i in range(40)}
+        leaf = module("Layer", {"_parameters": {}, "_buffers": {}, "_modules": parts})
+    return leaf
+
+
+def long_names() -> Call:
+    """Parts within parts under one name of a megabyte."""
+    one = module("Layer", {"_parameters": {}, "_buffers": {}, "_modules": {}})
+    for _ in range(10):
+        one = module("Layer", {"_parameters": {}, "_buffers": {}, "_modules": {"z" * 1_000_000: one}})
+    return one
+
+
 def echo() -> bytes:
     """One text that is encoded a hundred thousand times, and all results kept."""
     encode = b"\x8c\x07_codecs\x8c\x06encode\x93\x94"  # memo 0
@@ -264,6 +276,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "open marks": (lambda: b"\x80\x04" + b"(" * 100_000 + b".", "levels deep"),
     "many dicts": (lambda: b"\x80\x04" + b"}" * 1_000_001 + b".", "more than 1,000,000 instructions"),
     "crowd": (lambda: file(crowd()), "2,000 parts"),
+    "flock": (lambda: file(flock()), "10,000 tensors"),
+    "long names": (lambda: file(long_names()), "absurd"),
     "echo": (echo, "far more data than its own size"),
     "text of 2^60": (lambda: b"\x80\x04\x8d" + struct.pack("<Q", 1 << 60) + b"a.", "truncated"),
     "bytes of 2^31": (lambda: b"\x80\x04B" + struct.pack("<I", 1 << 31) + b"a.", "truncated"),
