@@ -52,7 +52,8 @@ def evaluate(
     real, fake: uint8 images: an array or tensor [N, C, H, W], `Images`, or batches [n, C, H, W] of any size;
     from `fake` no more is drawn than needed.
     metrics: names in METRICS, also as name[convention]; `convention` is for those that do not name one.
-    variant: what else tells these fakes from the convention's, such as "psi0.7"; added to it.
+    variant: what else tells these fakes from the convention's, such as "psi0.7"; added to it, but not for
+    metrics of the generator itself, which draw their own.
     num_fakes: for all metrics instead of each one's own number.
     seed, kimg: where the fakes come from, recorded; None if unknown. `seed` also drives what a metric draws.
     data_sha256: fingerprint of the real images, by which their statistics are cached (then `real` may stay

@@ -24,11 +24,13 @@ def score(
 ) -> list[dict]:
     """Records of one metric, without what is common to all; `alone`: of the reals, if it rates sets alone.
 
-    A precision other than float32 of the network is added to `variant`.
+    A precision other than float32 of the network is added to `variant`, which says nothing of a metric that
+    takes the generator.
     Raises UserError where the images are too few or otherwise not what the metric can be given.
     """
-    if getattr(network, "precision", FLOAT32) != FLOAT32:
-        variant = "-".join(part for part in (variant, network.precision) if part)
+    precision = getattr(network, "precision", FLOAT32)
+    told = [variant if item.spec.scores != "generator" else "", precision if precision != FLOAT32 else ""]
+    variant = "-".join(part for part in told if part)
     try:
         rows = list(_numbers(item, inputs))
         if alone:  # the set that is rated is real
