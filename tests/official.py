@@ -94,6 +94,7 @@ def _discriminator(tensors: dict, config) -> dict[str, dict]:
         if leaf == "weight" and path.endswith(("conv0", "conv1")):
             found[path] = {"activation": config.activation, "conv_clamp": config.conv_clamp}
             found[path.rpartition(".")[0]] = {"architecture": config.architecture}
+    found["b4.fc"] = _linear(tensors, "b4.fc", config.activation, 1.0)
     if config.mbstd_channels:
         found["b4.mbstd"] = {"group_size": config.mbstd_group, "num_channels": config.mbstd_channels}
     return found

@@ -110,6 +110,9 @@ def _stylegan2_discriminator(module: Module) -> dict[str, Any]:
     first = f"b{side}" if type(side) is int else ""
     for name in ("activation", "conv_clamp"):
         _resolve(fields, name, module, f"{first}.conv0", name)
+    usual = fields.get("activation", "lrelu")
+    if module.attribute("b4.fc", "activation", epilogue.get("activation", usual)) != usual:
+        raise Refused("its discriminator's last block has another activation, which has no counterpart here")
     if "conv_clamp" not in fields:  # the code lines have different defaults, which only the parts tell apart
         raise Refused("its discriminator does not say its conv_clamp")
     _resolve(fields, "architecture", module, first, "architecture")

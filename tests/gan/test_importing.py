@@ -174,3 +174,13 @@ def test_an_option_without_counterpart_is_refused_by_name(tmp_path, capsys):
     (tmp_path / "a.pkl").write_bytes(snapshots.snapshot({"G_ema": network}, 4))
     assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b") == 1
     assert "use_attention" in capsys.readouterr().err
+
+
+def test_a_last_block_of_another_kind_is_refused(tmp_path, capsys):
+    network = official.network(NAMED["ada_resnet_c0"])
+    parts = network.args[0]["state"]["_modules"]["b4"].args[0]["state"]["_modules"]
+    parts["fc"].args[0]["state"]["activation"] = "relu"
+    networks = {"G_ema": official.network(NAMED["orig_c0"]), "D": network}
+    (tmp_path / "a.pkl").write_bytes(snapshots.snapshot(networks, 4))
+    assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b") == 1
+    assert "last block has another activation" in capsys.readouterr().err
