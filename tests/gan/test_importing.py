@@ -16,7 +16,7 @@ GENERATORS = list(
     official.cases("net_sg2_g_ada.npz", "net_sg2_g_sg3repo.npz", "net_sg3_g.npz"),
 )
 DISCRIMINATORS = list(official.cases("net_sg2_d_ada.npz", "net_sg2_d_sg3repo.npz"))
-NAMED = {case.name: case for case in (*GENERATORS, *DISCRIMINATORS)}
+G_CASES, D_CASES = ({case.name: case for case in each} for each in (GENERATORS, DISCRIMINATORS))
 TOLERANCE = 1e-5  # of float32 images, absolute and relative to their largest value
 
 
@@ -67,14 +67,14 @@ def test_discriminators(tmp_path, case):
 @pytest.fixture(scope="module")
 def small() -> bytes:
     """The bytes of a snapshot with both networks."""
-    networks = {"G": NAMED["skip_c5"], "D": NAMED["ada_resnet_c0"], "G_ema": NAMED["ada_skip_c0"]}
+    networks = {"G": G_CASES["skip_c5"], "D": D_CASES["ada_skip_c5"], "G_ema": G_CASES["ada_resnet_c5"]}
     return snapshots.snapshot({name: official.network(case) for name, case in networks.items()}, 4, ada=True)
 
 
 def test_what_is_written(tmp_path, small, capsys):
     folder = converted(tmp_path, small)
     said = capsys.readouterr().out
-    assert "stylegan2 generator (G_ema) and stylegan2 discriminator (D), images of 32 x 32" in said
+    assert "stylegan2 generator (G_ema) and stylegan2 discriminator (D), images of 16 x 16" in said
     names = {"config.json", "generator.safetensors", "discriminator.safetensors", "card.md", "manifest.json"}
     assert {path.name for path in folder.iterdir()} == names
     assert json.loads((folder / "config.json").read_text())["kimg"] == 123
@@ -89,7 +89,7 @@ def test_the_licence_is_noted_and_results_are_json(tmp_path, small, capsys):
     assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b", "--licence", "CC0", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert said["networks"]["discriminator"] == {"type": "stylegan2", "entry": "D"}
-    assert said["image_shape"] == [3, 32, 32]
+    assert said["image_shape"] == [3, 16, 16]
     card = (tmp_path / "b" / "card.md").read_text()
     assert "stated at import: CC0" in card
     assert "Training length: unknown" in card
@@ -102,7 +102,7 @@ def test_the_result_is_sampled_from(tmp_path, small):
 
 
 def test_the_result_is_scored(tmp_path, tiny_zip, capsys):
-    data = snapshots.snapshot({"G_ema": official.network(NAMED["ada_orig_c0"])}, 3)
+    data = snapshots.snapshot({"G_ema": official.network(G_CASES["t_res16"])}, 3)
     folder = converted(tmp_path, data)
     scored = ("evaluate", "--model", folder, "--data", tiny_zip, "--metrics", "fd-untrained", "--json")
     capsys.readouterr()
@@ -118,7 +118,7 @@ def test_it_cannot_be_resumed(tmp_path, small, tiny_zip, capsys):
 
 
 def test_without_an_average_the_generator_itself_is_taken(tmp_path, capsys):
-    case = NAMED["ada_orig_c0"]
+    case = G_CASES["t_res16"]
     folder = converted(tmp_path, snapshots.snapshot({"G": official.network(case)}, 3))
     images(case, gan.load(folder))
     assert "generator (G)" in capsys.readouterr().out
@@ -152,7 +152,7 @@ def test_r3gan(tmp_path, file, inside):
         near(D(x, c)[:, 0], torch.from_numpy(golden["d_logits"]).float())
 
 
-@pytest.mark.parametrize("case", [c for c in GENERATORS if c.name in ("t_res16", "orig_c0", "skip_c5")])
+@pytest.mark.parametrize("case", [c for c in GENERATORS if c.name in ("t_res16", "resnet_c5", "skip_c5")])
 def test_what_layers_resolved_goes_before_constructor_arguments(tmp_path, case):
     network = official.network(case)
     kwargs = network.args[0]["state"]["_init_kwargs"]
@@ -162,14 +162,14 @@ def test_what_layers_resolved_goes_before_constructor_arguments(tmp_path, case):
 
 
 def test_layers_of_another_plan_are_refused(tmp_path, capsys):
-    network = official.network(NAMED["t_res16"], changed={"out_cutoff": 1.25})
+    network = official.network(G_CASES["t_res16"], changed={"out_cutoff": 1.25})
     (tmp_path / "a.pkl").write_bytes(snapshots.snapshot({"G_ema": network}, 4))
     assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b") == 1
     assert "L0_" in capsys.readouterr().err
 
 
 def test_an_option_without_counterpart_is_refused_by_name(tmp_path, capsys):
-    network = official.network(NAMED["orig_c0"])
+    network = official.network(G_CASES["skip_c5"])
     network.args[0]["state"]["_init_kwargs"]["use_attention"] = True
     (tmp_path / "a.pkl").write_bytes(snapshots.snapshot({"G_ema": network}, 4))
     assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b") == 1
@@ -177,10 +177,10 @@ def test_an_option_without_counterpart_is_refused_by_name(tmp_path, capsys):
 
 
 def test_a_last_block_of_another_kind_is_refused(tmp_path, capsys):
-    network = official.network(NAMED["ada_resnet_c0"])
+    network = official.network(D_CASES["resnet_c5"])
     parts = network.args[0]["state"]["_modules"]["b4"].args[0]["state"]["_modules"]
     parts["fc"].args[0]["state"]["activation"] = "relu"
-    networks = {"G_ema": official.network(NAMED["orig_c0"]), "D": network}
+    networks = {"G_ema": official.network(G_CASES["skip_c5"]), "D": network}
     (tmp_path / "a.pkl").write_bytes(snapshots.snapshot(networks, 4))
     assert run("convert", tmp_path / "a.pkl", "--out", tmp_path / "b") == 1
     assert "last block has another activation" in capsys.readouterr().err
