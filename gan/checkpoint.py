@@ -146,6 +146,11 @@ def newest(run_dir: str | Path) -> Path | None:
     return next(_newest_first(Path(run_dir) / "checkpoints"), None)
 
 
+def folders(run_dir: str | Path) -> list[Path]:
+    """Checkpoint folders of a run by kimg, unverified, newest first."""
+    return list(_newest_first(Path(run_dir) / "checkpoints"))
+
+
 def newest_good(run_dir: str | Path) -> tuple[Path | None, list[tuple[Path, str]]]:
     """Newest checkpoint of a run that verifies (or None), and the damaged newer ones with reasons."""
     return _first_good(_newest_first(Path(run_dir) / "checkpoints"))

@@ -12,6 +12,7 @@ from gan.errors import UsageError, unknown
 from gan.shapes import fitted, image_shape
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from training.augment.config import AugmentConfig
+from training.health import HealthConfig
 from training.losses import LOSSES
 from training.schedules import Schedule, default_r1_gamma, extremes
 
@@ -158,6 +159,7 @@ class RunConfig:
     optimizer_d: AdamConfig = field(default_factory=AdamConfig)
     ema: EMAConfig = field(default_factory=EMAConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    health: HealthConfig = field(default_factory=HealthConfig)
 
     def __post_init__(self):
         at_least(self, 1, "batch", "snapshot_ticks")

@@ -10,6 +10,7 @@ from torch import Tensor
 from gan import checkpoint, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
 from training.data.archive import ImageDataset
+from training.monitor import Monitor
 from training.reporting import Reporter
 from training.schedules import value_at
 from training.state import TrainState
@@ -28,6 +29,7 @@ def train(
     should_stop: Callable[[], str | None],
     score: Callable[[], None] = lambda: None,
     score_ticks: int | None = None,
+    monitor: Monitor | None = None,
 ) -> str | None:
     """Train until config.kimg, or until `should_stop` gives a reason, which is returned.
 
@@ -36,6 +38,7 @@ def train(
         snapshot: called with the state at rest, every `snapshot_ticks` ticks and at the end.
         score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
             What it draws is drawn from random states of its own.
+        monitor: examines every tick; with its reason to halt, training ends at once, without a snapshot.
     """
     config, device = state.config, state.path_mean.device
     tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
@@ -55,7 +58,10 @@ def train(
             state.tick = state.nimg // tick_images
             seconds = time.perf_counter() - started
             state.seconds += seconds
-            record = reporter.tick(state, seconds, state.nimg - since)
+            examine = (monitor.examine,) if monitor else ()
+            record = reporter.tick(state, seconds, state.nimg - since, *examine)
+            if monitor and monitor.halt:
+                return monitor.halt
             if state.augmentation and (warning := state.augmentation.warning()):
                 reporter.say(warning)
             if done or state.tick % config.snapshot_ticks == 0:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from gan.config import to_dict
 from gan.files import atomic_write
 from gan.reparametrize import sigmas
+from training.health import LEVELS, Record
 from training.state import TrainState
 
 KEYS = (
@@ -79,8 +80,17 @@ class Reporter:
         self.means.add(terms)
         self._bar.update(batch)
 
-    def tick(self, state: TrainState, seconds: float, images: int) -> dict[str, float | None]:
-        """Write the record of a tick that took `seconds` for `images`; returns it."""
+    def tick(
+        self,
+        state: TrainState,
+        seconds: float,
+        images: int,
+        examine: Callable[[TrainState, Record], Record] = lambda state, record: {},
+    ) -> dict[str, float | str | None]:
+        """Write the record of a tick that took `seconds` for `images`; returns it.
+
+        examine: what it returns of the state and the record so far is added to the record.
+        """
         means = self.means.take()
         record = dict.fromkeys(KEYS) | means
         record |= {
@@ -94,11 +104,14 @@ class Reporter:
         for key, network in (("sigma/g", state.generator), ("sigma/d", state.discriminator)):
             if found := sigmas(network):
                 record[key] = float(torch.stack(list(found.values())).max())
+        record |= examine(state, record)
         with (self.run / "stats.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({key: _finite(value) for key, value in record.items()}) + "\n")
         for key, value in record.items():
-            if value is not None and key not in {"kimg", "tick"}:
+            if value is not None and key not in {"kimg", "tick", "health"}:
                 self._writer.add_scalar(key, value, state.nimg)
+        if "health" in record:
+            self._writer.add_scalar("health/level", LEVELS.index(record["health"]), state.nimg)
         self.say(self._line(state, record))
         return record
 
@@ -111,7 +124,7 @@ class Reporter:
         for name, value in values.items():
             self._writer.add_scalar(name, value, nimg)
 
-    def hyper_parameters(self, state: TrainState, record: Mapping[str, float | None]) -> None:
+    def hyper_parameters(self, state: TrainState, record: Record) -> None:
         """Enter the run in TensorBoard's table of hyper-parameters with its latest losses."""
         flat = _flatten(to_dict(dataclasses.replace(state.config)))
         measured = {f"final/{k}": v for k, v in record.items() if v is not None and "/" in k}
@@ -125,7 +138,7 @@ class Reporter:
         with (self.run / "log.txt").open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
-    def _line(self, state: TrainState, record: Mapping[str, float | None]) -> str:
+    def _line(self, state: TrainState, record: Record) -> str:
         left = (self._total - state.nimg) / 1000 * (record["sec_per_kimg"] or 0)
         parts = [
             f"kimg {record['kimg']:.1f}/{self._total / 1000:g}",
@@ -133,6 +146,7 @@ class Reporter:
             f"sec/kimg {record['sec_per_kimg'] or 0:.2f}",
             *(f"{key} {record[key]:.3f}" for key in ("loss/g", "loss/d") if record[key] is not None),
             f"diversity {record['diversity'] or 0:.2f}",
+            *([record["health"]] if "health" in record else []),
             f"mem {record['memory_gib']:.2f} GiB",
             f"ETA {duration(left)}",
         ]
@@ -178,5 +192,5 @@ def _flatten(data: object, prefix: str = "") -> dict[str, bool | float | str]:
     return {prefix: data if isinstance(data, bool | int | float | str) else str(data)}
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is None or abs(value) < float("inf") else None
+def _finite(value: float | str | None) -> float | str | None:
+    return value if value is None or isinstance(value, str) or abs(value) < float("inf") else None

@@ -1,6 +1,7 @@
 """Run directories: number, files that describe the run, checkpoints, and finding a run to resume."""
 
 import contextlib
+import dataclasses
 import json
 import platform
 import re
@@ -18,12 +19,16 @@ from gan.errors import UserError
 from gan.files import atomic_bytes
 from training.config import RunConfig
 from training.data.archive import ImageDataset
+from training.health import HealthConfig
 from training.initial import start_from
+from training.monitor import log
+from training.rollback import check, described, hardened, saved_rollbacks, set_aside
 from training.state import TrainState, create
 
 TRANSFER = "transfer.json"  # what was taken from the model that a run started from
 FREE_TO_CHANGE = frozenset(
     {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
+    | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
 )  # without effect on a step
 
 
@@ -104,7 +109,7 @@ def begin(
     run = folder.resolve().parent.parent
     state = restore(folder, config, about, device)
     checkpoint.sweep_temporaries(run)
-    describe(run, config)
+    describe(run, state.config)
     return run, state, notes
 
 
@@ -146,6 +151,8 @@ def restore(folder: Path, config: RunConfig, data: Mapping[str, Any], device: to
             f"{folder} was trained on other data ({saved.config['data']['name']}): resume with the same data"
         )
     old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
+    tensors, counters = saved.training()
+    config = hardened(config, saved_rollbacks(counters))
     new = _flat(to_dict(config))
     changed = [
         f"{k}: {old.get(k)} -> {new.get(k)}"
@@ -157,10 +164,32 @@ def restore(folder: Path, config: RunConfig, data: Mapping[str, Any], device: to
             f"cannot resume {folder} with other settings ({'; '.join(changed)}): restore them or start anew"
         )
     state = create(config, device)
-    state.restore(*saved.training())
+    state.restore(tensors, counters)
     state.ema.load_state_dict(saved.generator().state_dict())
     state.discriminator.load_state_dict(saved.discriminator().state_dict())
     return state
+
+
+def roll_back(
+    run: Path, lost: TrainState, halt: str, config: RunConfig, data: Mapping[str, Any]
+) -> tuple[TrainState, list[str]]:
+    """The state to go on with after `lost` halted for the reason `halt`, and what was done, for the log.
+
+    config: the one that the run began with. The checkpoint that the run goes back to is written again with
+    the number of rollbacks, then the newer ones are set aside; a kill in between repeats the rollback.
+    Raises UserError where the policy says stop, and where there is nothing to go back to.
+    """
+    folder = check(config, run, halt, lost.nimg, lost.rollbacks)
+    state = restore(folder, config, data, lost.path_mean.device)
+    state.rollbacks = lost.rollbacks + 1
+    before, state.config = state.config, hardened(config, state.rollbacks)
+    save(run, state, data)
+    moved = set_aside(run, folder)
+    describe(run, state.config)
+    count = f"rollback {state.rollbacks} of at most {config.health.max_rollbacks}"
+    note = f"{count}: back to {state.nimg / 1000:g} kimg with {described(before, state.config)}"
+    log(run, state, "rollback", note, "rollback")
+    return state, [note, *(f"set aside {path}" for path in moved)]
 
 
 def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class TrainState:
     nimg: int = 0
     tick: int = 0
     seconds: float = 0.0  # training time of all sessions of this run
+    health: str = "healthy"  # state of the latest tick, see training/health.py
+    rollbacks: int = 0  # how often this run went back, see training/rollback.py
 
     @property
     def step(self) -> int:
@@ -45,12 +47,13 @@ class TrainState:
         tensors["path_mean"], tensors["logit_means"] = self.path_mean, self.logit_means
         return tensors
 
-    def counters(self) -> dict[str, float]:
-        """Plain numbers, for JSON. Random draws need no entry: they follow from the seed and nimg."""
+    def counters(self) -> dict[str, float | str]:
+        """Plain values, for JSON. Random draws need no entry: they follow from the seed and nimg."""
         counters = {"nimg": self.nimg, "tick": self.tick, "seconds": self.seconds, "seed": self.config.seed}
+        counters |= {"health": self.health, "rollbacks": self.rollbacks}
         return counters | (self.augmentation.counters() if self.augmentation else {})
 
-    def restore(self, tensors: dict[str, Tensor], counters: dict[str, float]) -> None:
+    def restore(self, tensors: dict[str, Tensor], counters: dict[str, float | str]) -> None:
         """Inverse of `tensors` and `counters`; the weight average and D are loaded by the caller."""
         weights = {k.removeprefix("generator."): v for k, v in tensors.items() if k.startswith("generator.")}
         self.generator.load_state_dict(weights)
@@ -65,6 +68,7 @@ class TrainState:
         self.logit_means = tensors["logit_means"].to(device, copy=True)
         self.nimg, self.tick = int(counters["nimg"]), int(counters["tick"])
         self.seconds = float(counters["seconds"])
+        self.health, self.rollbacks = counters.get("health", "healthy"), int(counters.get("rollbacks", 0))
         if self.augmentation:
             self.augmentation.restore(counters)
 

@@ -4,9 +4,9 @@ import dataclasses
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,7 @@ from gan.cli.common import debug_option, device_option, pick_device, seed_option
 from gan.errors import UsageError
 
 if TYPE_CHECKING:
+    from gan.cli.scoring import RunScorer
     from training.config import RunConfig
     from training.data.archive import ImageDataset
     from training.reporting import Reporter
@@ -81,6 +82,12 @@ Examples:
     type=click.FloatRange(min=0, min_open=True),
     help="Save and stop after this time; resume later.",
 )
+@click.option(
+    "--on-collapse",
+    type=click.Choice(["ignore", "stop", "rollback"]),
+    help="When fakes become one or numbers explode: warn and go on, stop, or return to the last healthy"
+    " checkpoint with stronger R1 and a slower discriminator.  [default: from the preset: ignore]",
+)
 @device_option
 @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
 @seed_option
@@ -99,6 +106,7 @@ def command(
     metrics_ticks: int | None,
     metrics_fakes: int | None,
     max_minutes: float | None,
+    on_collapse: str | None,
     device: str,
     dry_run: bool,
     seed: int,
@@ -115,6 +123,7 @@ def command(
             "--freeze-d keeps layers of a trained discriminator: name its model with --init-from"
         )
     flags = {"kimg": kimg, "batch": batch, "seed": seed, "discriminator.freeze_layers": freeze_d}
+    flags["health.on_collapse"] = on_collapse
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
     config = override(load_preset(preset), [*given, *assignments])
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
@@ -151,22 +160,43 @@ def run_training(
 ) -> Path:
     """Train as configured and return the run directory. Raises UserError for what the user can mend."""
     from gan.cli.scoring import RunScorer
-    from training import loop
     from training import run as runs
-    from training.augment import leak
-    from training.data.sampler import batches
-    from training.reporting import Reporter
 
     place = pick_device(device)
     scorer = RunScorer(metrics, metrics_fakes, place)  # refuses what it lacks before hours of training
     config, dataset = shaped(config)
     about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
     run, state, notes = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
-    stop = Stop(max_minutes)
-    with Reporter(run, state) as reporter, stop:
+    with Stop(max_minutes) as stop:
+        while halt := session(run, state, dataset, about, notes, scorer, metrics_ticks, stop):
+            state, notes = runs.roll_back(run, state, halt, config, about)
+    return run
+
+
+def session(
+    run: Path,
+    state: "TrainState",
+    dataset: "ImageDataset",
+    about: Mapping[str, Any],
+    notes: Sequence[str],
+    scorer: "RunScorer",
+    metrics_ticks: int | None,
+    stop: "Stop",
+) -> str | None:
+    """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
+    from training import loop
+    from training import run as runs
+    from training.augment import leak
+    from training.data.sampler import batches
+    from training.monitor import Monitor
+    from training.reporting import Reporter
+
+    config = state.config
+    with Reporter(run, state) as reporter:
         for note in notes:
             reporter.say(note)
         reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
+        monitor = Monitor(run, dataset, state, reporter.say)
 
         def snapshot() -> Path:
             return runs.save(run, state, about)
@@ -177,7 +207,7 @@ def run_training(
             if note := leak.notice(state, dataset):
                 reporter.say(note)
 
-        if state.nimg == 0:
+        if state.nimg == 0 and not state.rollbacks:
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
@@ -190,11 +220,11 @@ def run_training(
             xflip=config.data.xflip,
             workers=config.data.workers,
         )
-        events = {"snapshot": snapshot, "score": score, "score_ticks": metrics_ticks}
+        events = {"snapshot": snapshot, "score": score, "score_ticks": metrics_ticks, "monitor": monitor}
         reason = loop.train(state, feed, run=run, reporter=reporter, should_stop=stop.reason, **events)
-        if reason:
+        if reason and not monitor.halt:
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
-    return run
+    return monitor.halt
 
 
 def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
