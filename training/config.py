@@ -139,6 +139,8 @@ class RunConfig:
     """A run.  kimg: length in thousands of real images shown to D.  batch: images per step.
 
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
+    keep_last, keep_every_kimg: checkpoints kept beside the best and the newest healthy one: that many of the
+    newest (None: all), and one every so many kimg (None: none).  max_disk_gib: room for all; None: no limit.
     init_from: model whose weights the networks start from (a run or checkpoint directory), "" for none.
     """
 
@@ -149,6 +151,9 @@ class RunConfig:
     batch: int = 32
     tick_kimg: float = 4.0
     snapshot_ticks: int = 50
+    keep_last: int | None = None
+    keep_every_kimg: float | None = None
+    max_disk_gib: float | None = None
     data: DataConfig = field(default_factory=DataConfig)
     generator: Any = field(default_factory=GeneratorConfig, metadata={"variants": generator_config})
     discriminator: Any = field(
@@ -162,7 +167,9 @@ class RunConfig:
     health: HealthConfig = field(default_factory=HealthConfig)
 
     def __post_init__(self):
-        at_least(self, 1, "batch", "snapshot_ticks")
+        at_least(self, 1, "batch", "snapshot_ticks", "keep_last")
+        if self.keep_every_kimg is not None and self.keep_every_kimg <= 0:
+            raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")
         if self.kimg <= 0 or self.tick_kimg <= 0:
             raise ValueError(f"kimg and tick_kimg must be > 0; got {self.kimg} and {self.tick_kimg}")
         check_networks(self)

@@ -7,6 +7,7 @@ changes the discriminator's parameters, so that neither weights nor optimiser wo
 
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ def hardened(config: RunConfig, rollbacks: int) -> RunConfig:
     return dataclasses.replace(config, loss=loss, optimizer_d=adam)
 
 
-def last_healthy(run: Path, before: int) -> Path | None:
+def last_healthy(run: Path, before: float = math.inf) -> Path | None:
     """The newest undamaged checkpoint of fewer than `before` images that was saved in health, or None."""
     for folder in checkpoint.folders(run):
         try:

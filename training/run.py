@@ -22,12 +22,14 @@ from training.data.archive import ImageDataset
 from training.health import HealthConfig
 from training.initial import start_from
 from training.monitor import log
+from training.retention import check_room, prune
 from training.rollback import check, described, hardened, saved_rollbacks, set_aside
 from training.state import TrainState, create
 
 TRANSFER = "transfer.json"  # what was taken from the model that a run started from
 FREE_TO_CHANGE = frozenset(
     {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
+    | {"keep_last", "keep_every_kimg", "max_disk_gib"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
 )  # without effect on a step
 
@@ -138,6 +140,23 @@ def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
             metrics=scores(run),
         ),
     )
+
+
+def snapshot(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
+    """`save`, then remove the checkpoints that the config does not keep.
+
+    Without room the older checkpoints stay as they are, and UserError says how to go on.
+    """
+    try:
+        check_room(run, state.config.max_disk_gib)
+        folder = save(run, state, data)
+    except UserError as error:
+        raise UserError(
+            f"paused at {state.nimg / 1000:g} kimg: {error}. The older checkpoints are intact:"
+            " make room, then go on with --resume auto"
+        ) from error
+    prune(run, state.config)
+    return folder
 
 
 def restore(folder: Path, config: RunConfig, data: Mapping[str, Any], device: torch.device) -> TrainState:

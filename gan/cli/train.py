@@ -199,7 +199,7 @@ def session(
         monitor = Monitor(run, dataset, state, reporter.say)
 
         def snapshot() -> Path:
-            return runs.save(run, state, about)
+            return runs.snapshot(run, state, about)
 
         def score() -> None:
             records = scorer.score(state.ema, dataset, run, state.nimg, snapshot)

@@ -1,0 +1,93 @@
+"""Which checkpoints stay, and that a full disk costs none of them."""
+
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan import checkpoint
+from gan.cli.train import run_training
+from gan.errors import UserError
+from tests.training.test_resume import configured
+from training import loop
+from training.config import RunConfig
+from training.retention import superseded
+
+
+@pytest.mark.parametrize(
+    ("last", "every", "gone"),
+    [
+        (None, None, []),
+        (None, 4, []),
+        (2, None, [0, 1.5, 3, 4.5]),
+        (2, 4, [1.5, 3]),
+        (1, 3, [1.5, 4.5]),
+        (9, None, []),
+    ],
+)
+def test_superseded(last, every, gone):
+    assert superseded([6, 0, 1.5, 7.5, 3, 4.5], last, every) == gone
+
+
+def names(run):
+    return sorted(folder.name for folder in checkpoint.folders(run))
+
+
+def test_last_every_and_best_are_kept(tiny_zip, tmp_path):
+    config = configured(tiny_zip, "kimg=0.04", "keep_last=1", "keep_every_kimg=0.024")
+    run = run_training(config, out=tmp_path)
+    assert names(run) == ["000000", "000000.024", "000000.040"]
+    scored = configured(tiny_zip, "kimg=0.024", "keep_last=1")
+    run = run_training(scored, out=tmp_path, metrics=["fd-untrained"])
+    assert set(names(run)) == {checkpoint.best(run)[0].name, "000000.024"}
+    assert checkpoint.read(checkpoint.best(run)[0])
+
+
+def test_the_last_healthy_checkpoint_outlives_ill_ones(monkeypatch, tiny_zip, tmp_path):
+    honest = loop.train_step
+
+    def step(state, real, c):
+        if state.nimg == 16:
+            with torch.no_grad():
+                for parameter in state.generator.parameters():
+                    parameter.zero_()
+        return honest(state, real, c)
+
+    monkeypatch.setattr(loop, "train_step", step)
+    run = run_training(configured(tiny_zip, "kimg=0.04", "keep_last=1"), out=tmp_path)
+    assert "000000.016" in names(run) and names(run)[-1] == "000000.040"
+
+
+def test_a_full_disk_pauses_with_the_old_checkpoints_intact(monkeypatch, tiny_zip, tmp_path):
+    honest = checkpoint._write_tensors
+
+    def write(path, tensors):
+        if ".024" in str(path) and path.stem == "training":
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        honest(path, tensors)
+
+    config = configured(tiny_zip, "kimg=0.032", "keep_last=1")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_write_tensors", write)
+        with pytest.raises(UserError, match=r"paused at 0.024 kimg: .*No space left.*intact.*--resume auto"):
+            run_training(config, out=tmp_path)
+    (run,) = tmp_path.iterdir()
+    assert names(run) == ["000000.016"] and checkpoint.read(run / "checkpoints" / "000000.016")
+    assert not list((run / "checkpoints").glob(".tmp-*"))
+    assert run_training(config, out=tmp_path, resume="auto") == run
+    assert names(run) == ["000000.032"]
+
+
+def test_a_limit_pauses_before_it_is_passed(tiny_zip, tmp_path):
+    with pytest.raises(UserError, match=r"paused at 0.008 kimg: .* more than max_disk_gib 1e-05"):
+        run_training(configured(tiny_zip, "kimg=0.032", "max_disk_gib=0.00001"), out=tmp_path)
+    assert names(Path(next(tmp_path.iterdir()))) == ["000000"]
+
+
+def test_impossible_settings():
+    with pytest.raises(ValueError, match="keep_every_kimg"):
+        RunConfig(keep_every_kimg=0)
+    with pytest.raises(ValueError, match="keep_last"):
+        RunConfig(keep_last=0)

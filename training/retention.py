@@ -1,0 +1,57 @@
+"""Which checkpoints of a run are kept, and how much room they may take."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from gan import checkpoint
+from gan.errors import UserError
+from training.config import RunConfig
+from training.rollback import last_healthy
+
+
+def superseded(kimg: Sequence[float], keep_last: int | None, keep_every_kimg: float | None) -> list[float]:
+    """Those of the checkpoints' `kimg` that need not be kept; keep_last None keeps all.
+
+    Kept are the newest `keep_last`, and the first at or after every multiple of `keep_every_kimg`.
+    """
+    if keep_last is None:
+        return []
+    kimg = sorted(kimg)
+    old = kimg[: max(len(kimg) - keep_last, 0)]
+    if keep_every_kimg is None:
+        return old
+    slots = [value // keep_every_kimg for value in kimg]
+    first = {value for value, slot, before in zip(kimg, slots, [-1, *slots], strict=False) if slot != before}
+    return [value for value in old if value not in first]
+
+
+def prune(run: Path, config: RunConfig) -> list[Path]:
+    """Remove what the config does not keep, and return it. Call it once the newest checkpoint is complete.
+
+    The best checkpoint and the newest healthy one always stay.
+    """
+    folders = {float(folder.name): folder for folder in checkpoint.folders(run)}
+    old = superseded(list(folders), config.keep_last, config.keep_every_kimg)
+    if not old:
+        return []
+    best = checkpoint.best(run)
+    spared = {best[0].name if best else None, getattr(last_healthy(run), "name", None)}
+    removed = [folders[kimg] for kimg in old if folders[kimg].name not in spared]
+    for folder in removed:
+        (folder / "manifest.json").unlink(missing_ok=True)  # first: half a folder must not look like a whole
+        shutil.rmtree(folder, ignore_errors=True)
+    return removed
+
+
+def check_room(run: Path, limit_gib: float | None) -> None:
+    """UserError if one more checkpoint like the newest would take those of `run` beyond `limit_gib`."""
+    folders = checkpoint.folders(run)
+    if limit_gib is None or not folders:
+        return
+    sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in folders]
+    needed = (sum(sizes) + sizes[0]) / 2**30
+    if needed > limit_gib:
+        raise UserError(
+            f"checkpoints of {run} would take {needed:.3g} GiB, more than max_disk_gib {limit_gib:g}"
+        )
