@@ -58,8 +58,8 @@ def prepare(images: Tensor, size: int) -> Tensor:
 class _NetExtractor:
     """A network that maps prepared images to a dictionary of heads, in float32 or, after `to_bf16`, bfloat16.
 
-    batch: images per call of the network on a CPU, where more are slower, for they leave the caches; a divisor
-    of `metrics.images.BATCH`, which is what other devices get.
+    batch: images per call of the network on a CPU, where more are slower because they leave the caches; a
+    divisor of `metrics.images.BATCH`, which is what other devices get.
     """
 
     def __init__(
