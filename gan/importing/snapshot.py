@@ -7,6 +7,7 @@ built without memory (on torch's meta device) and compared with the tensors that
 import itertools
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from gan.errors import UsageError, UserError
 from gan.importing import community, official
 from gan.importing.storages import Network
 from gan.importing.unpickler import Budget, Refused, printable
+from ops.bias_act import ACTIVATIONS
 
 MAX_FILE = 16 * 2**30  # bytes
 LIMITS = {  # the largest number in a config, by field; of all other fields, OTHERS
@@ -109,11 +111,13 @@ def _built(role: str, found: Network, budget: Budget) -> _Built:
     try:
         _check_limits(found.config)
         config = configs.from_dict(CONFIGS[role](found.config["type"]), found.config, role)
-        _check_rates(config)
-        _check_plan(config, found)
-        with torch.device("meta"):
+        _check_activations(config)
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("error", RuntimeWarning)  # of filters that are no numbers
+            _check_rates(config)
+            _check_plan(config, found)
             network = config.build()
-    except (UsageError, ValueError, ArithmeticError, RuntimeError, TypeError) as error:
+    except (UsageError, ValueError, ArithmeticError, RuntimeError, RuntimeWarning, TypeError) as error:
         raise Refused(f"{problem} makes no network: {printable(str(error))}") from error
     _check_fit(role, network, found)
     state = {name: torch.from_numpy(weight.array(budget)) for name, weight in found.weights.items()}
@@ -131,10 +135,19 @@ def _check_limits(value: Any, field: str = "config", depth: int = 0) -> None:
             _check_limits(each, key, depth + 1)
     elif isinstance(value, (int, float)):
         limit = LIMITS.get(field, OTHERS)
-        if not -limit <= value <= limit:
-            raise Refused(f"a network's option {field} is no number within {limit:,}")
+        lowest = -limit if field == "resample_filter" else 0
+        if not lowest <= value <= limit:
+            raise Refused(f"a network's option {field} is no number from {lowest:,} to {limit:,}")
     elif value is not None and not isinstance(value, str):
         raise Refused(f"a network's option {field} is no number, text or list")
+
+
+def _check_activations(config: Any) -> None:
+    """ValueError for an activation that no layer has; networks look it up when they are first called."""
+    for part in (config, getattr(config, "mapping", None)):
+        name = getattr(part, "activation", None)
+        if name is not None and name not in ACTIVATIONS:
+            raise ValueError(f"{name!r} is no activation; known: {', '.join(ACTIVATIONS)}")
 
 
 def _check_rates(config: Any) -> None:

@@ -5,6 +5,7 @@ legacy stream per tensor), after the pickle (a legacy stream of a whole file), o
 Nothing is copied before `StoredTensor.array`, and no tensor has more numbers than its storage.
 """
 
+import functools
 import math
 import re
 import zipfile
@@ -198,7 +199,8 @@ def archive(file: BinaryIO, size: int, known: Globals, budget: Budget) -> Any:
 
     def persistent(given: Any) -> Storage:
         storage, key = _storage(given, 5, storages), given[2]
-        storage.read = lambda: _member(opened, f"{root}data/{key}")
+        if storage.read is None:  # once for all tensors in it: together no more than the file
+            storage.read = functools.cache(lambda: _member(opened, f"{root}data/{key}"))
         return storage
 
     stream = Unpickler(memoryview(_member(opened, f"{root}data.pkl")), known, budget, persistent)

@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+import zipfile
 from collections import OrderedDict
 
 import pytest
@@ -182,6 +183,20 @@ def test_images_and_logits(tmp_path, close, zipped):
         close(G(z), generated(saved["g_ema"], z))
         close(G(z, psi=0.5), generated(saved["g_ema"], z, saved["latent_avg"], 0.5))
         close(D(x), judged(saved["d"], x))
+
+
+def test_tensors_in_one_storage_are_read_once(tmp_path, monkeypatch):
+    whole, state = torch.randn(100_000), generator_state()
+    place = 0
+    for name, value in state.items():
+        state[name] = whole[place : place + value.numel()].copy_(value.flatten()).view(value.shape)
+        place += value.numel()
+    torch.save({"g_ema": state, "latent_avg": torch.randn(STYLE)}, tmp_path / "a.pt")
+    read = []
+    opened = zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda zip, name: read.append(name) or opened(zip, name))
+    assert convert(tmp_path / "a.pt", tmp_path / "b") == 0
+    assert len(read) == len(set(read))
 
 
 def test_the_average_is_made_where_it_is_missing(tmp_path, capsys):
