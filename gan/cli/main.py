@@ -30,6 +30,7 @@ COMMANDS = table(
     train=Entry("gan.cli.train", "Train a model on a data set."),
     sample=Entry("gan.cli.sample", "Draw images from a model."),
     evaluate=Entry("gan.cli.evaluate", "Score a model or a folder of images against a data set."),
+    report=Entry("gan.cli.report", "Write one HTML page about a training run."),
     convert=Entry("gan.cli.convert", "Import a published snapshot, without executing it."),
     export=Entry("gan.cli.export", "Write a model as ONNX or as a torch.export program."),
     demo=Entry("gan.cli.demo", "Train, score and sample a small model from nothing, in minutes."),

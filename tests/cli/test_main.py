@@ -73,6 +73,7 @@ def test_commands_of_this_release():
         "train",
         "sample",
         "evaluate",
+        "report",
         "convert",
         "export",
         "demo",

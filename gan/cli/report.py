@@ -1,0 +1,217 @@
+"""`gan report`: one self-contained HTML page about a run, from the files in its directory."""
+
+import base64
+import contextlib
+import html
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gan.cli.common import debug_option
+from gan.errors import UserError
+
+CHARTS = (  # title -> keys of stats.jsonl
+    ("Losses", ("loss/g", "loss/d")),
+    ("Logits", ("logits/real", "logits/fake")),
+    ("Health: fakes over reals", ("health/diversity", "health/coverage")),
+    ("Gradient norms", ("grad_norm/g", "grad_norm/d")),
+    ("Weight norms", ("weight_norm/g", "weight_norm/d")),
+    ("Largest singular value", ("sigma/g", "sigma/d")),
+    ("Penalties", ("r1", "r2", "gradient_penalty", "lecam", "path_length")),
+    ("Augmentation probability", ("augment/p",)),
+    ("Seconds per kimg", ("sec_per_kimg",)),
+)
+COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#b9770e")
+WIDTH, HEIGHT, LEFT, BOTTOM = 440, 220, 56, 24  # of a chart, and room for its scales
+POINTS = 400  # of a curve at most
+GRIDS, SIDE = 12, 320  # grids shown at most, and their longer side in pixels
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#222}
+h2{border-bottom:1px solid #ddd;margin-top:2em} table{border-collapse:collapse;font-size:14px}
+td,th{padding:3px 10px;border-bottom:1px solid #eee;text-align:left;vertical-align:top}
+pre{background:#f6f6f6;padding:1em;overflow:auto;font-size:12px} figure{display:inline-block;margin:6px}
+figcaption{font-size:13px;color:#555} .collapsed,.diverged{color:#c0392b} .drifting{color:#b9770e}
+@media(prefers-color-scheme:dark){body{background:#1c1c1c;color:#ddd} pre{background:#2a2a2a}}
+"""
+
+EXAMPLES = "Example: gan report runs/00003-stylegan2-faces --out report.html"
+
+
+@click.command("report", epilog=EXAMPLES)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", default="report.html", show_default=True, help="File to write.")
+@debug_option
+def command(run: Path, out: str) -> None:
+    """Write a page with the curves, grids, health events, scores and settings of RUN. It opens offline."""
+    from gan.files import atomic_bytes
+
+    atomic_bytes(out, page(run).encode())
+    click.echo(out)
+
+
+def page(run: Path) -> str:
+    """The HTML of a run directory. Raises UserError if it is none."""
+    if not (run / "config.yaml").is_file():
+        raise UserError(f"{run} is not a run directory: it has no config.yaml")
+    stats, events = records(run / "stats.jsonl"), records(run / "health.jsonl")
+    sections = {
+        "State": _table([_state(stats)]) if stats else "<p>No tick has been recorded yet.</p>",
+        "Curves": "".join(chart(title, stats, keys) for title, keys in CHARTS),
+        "Images over time": _grids(run),
+        "Health": _table(events) if events else "<p>No event: every tick so far was healthy.</p>",
+        "Scores": _scores(records(run / "metrics.jsonl")),
+        "Settings": f"<pre>{html.escape((run / 'config.yaml').read_text(encoding='utf-8'))}</pre>",
+        "Machine": _machine(run / "environment.json"),
+    }
+    body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections.items())
+    name = html.escape(run.resolve().name)
+    head = f'<meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
+    return f"<!doctype html><html lang=en><head>{head}</head><body><h1>{name}</h1>{body}</body></html>\n"
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """Objects of a JSON-lines file, without a line that a killed writer left half; [] if there is none."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return found
+
+
+def chart(title: str, stats: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
+    """A figure with one curve over kimg for each key that was measured; "" if none was."""
+    curves = {key: _thinned([(r["kimg"], r[key]) for r in stats if _number(r.get(key))]) for key in keys}
+    curves = {key: points for key, points in curves.items() if points}
+    if not curves:
+        return ""
+    x = _span([point[0] for points in curves.values() for point in points])
+    y = _span([point[1] for points in curves.values() for point in points])
+    parts, legend = [_axes(x, y)], []
+    for (key, points), colour in zip(curves.items(), COLOURS, strict=False):
+        path = " ".join(f"{_across(a, x):.1f},{_up(b, y):.1f}" for a, b in points)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        if len(points) == 1:
+            parts.append(
+                f'<circle cx="{path.split(",")[0]}" cy="{path.split(",")[1]}" r="3" fill="{colour}"/>'
+            )
+        legend.append(f'<span style="color:{colour}">{html.escape(key)}</span> {points[-1][1]:.4g}')
+    drawing = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">{"".join(parts)}</svg>'
+    caption = f"<b>{title}</b>: {', '.join(legend)}"
+    return f"<figure>{drawing}<figcaption>{caption}</figcaption></figure>"
+
+
+def picture(path: Path, caption: str) -> str:
+    """A figure with the image at `path`, made smaller and embedded as PNG."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.thumbnail((SIDE, SIDE))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    caption = html.escape(caption)
+    image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+
+
+def _state(stats: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    keys = ("kimg", "tick", "seconds", "sec_per_kimg", "memory_gib", "health")
+    return {key: stats[-1].get(key) for key in keys}
+
+
+def _grids(run: Path) -> str:
+    fakes = sorted(run.glob("fakes-*.png"), key=lambda path: float(path.stem.removeprefix("fakes-")))
+    if len(fakes) > GRIDS:  # evenly spaced, first and last included
+        fakes = [fakes[round(i * (len(fakes) - 1) / (GRIDS - 1))] for i in range(GRIDS)]
+    shown = [(path, f"{float(path.stem.removeprefix('fakes-')):g} kimg") for path in fakes]
+    shown += [(run / "reals.png", "real images")] if (run / "reals.png").is_file() else []
+    lost = sorted((run / "evidence").glob("*/fakes.png"))
+    shown += [(path, f"evidence at {float(path.parent.name):g} kimg") for path in lost[:GRIDS]]
+    return "".join(picture(path, caption) for path, caption in shown) or "<p>None yet.</p>"
+
+
+def _scores(found: Sequence[dict[str, Any]]) -> str:
+    """One row per record; what tells one convention from another is shown beside the value."""
+    if not found:
+        return "<p>None: train with --metrics, or use gan evaluate.</p>"
+    keys = ("kimg", "label", "value", "convention", "num_fake", "num_real")
+    curves = {}
+    for record in found:
+        curves.setdefault(str(record.get("metric")), []).append({**record, "kimg": record.get("kimg") or 0})
+    charts = [
+        chart(html.escape(name), [{"kimg": r["kimg"], name: r.get("value")} for r in rows], (name,))
+        for name, rows in curves.items()
+    ]
+    return "".join(charts) + _table([{key: record.get(key) for key in keys} for record in found])
+
+
+def _machine(path: Path) -> str:
+    if not path.is_file():
+        return "<p>Not recorded.</p>"
+    return _table([json.loads(path.read_text(encoding="utf-8"))])
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of one set of keys; a single row is shown upright."""
+    if len(rows) == 1:
+        cells = "".join(f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in rows[0].items())
+        return f"<table>{cells}</table>"
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    head = "".join(f"<th>{_text(key)}</th>" for key in keys)
+    lines = []
+    for row in rows:
+        cells = "".join(f"<td>{_text(row.get(key))}</td>" for key in keys)
+        lines.append(f'<tr class="{_text(row.get("state"))}">{cells}</tr>')
+    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
+
+
+def _axes(x: tuple[float, float], y: tuple[float, float]) -> str:
+    right, floor = WIDTH - 8, HEIGHT - BOTTOM
+    lines = f'<path d="M{LEFT},8V{floor}H{right}" fill="none" stroke="#999"/>'
+    style = 'font-size="11" fill="#888"'
+    for value in (y[0], (y[0] + y[1]) / 2, y[1]):
+        lines += (
+            f'<text x="{LEFT - 5}" y="{_up(value, y) + 4:.0f}" text-anchor="end" {style}>{value:.3g}</text>'
+        )
+    lines += f'<text x="{LEFT}" y="{HEIGHT - 6}" {style}>{x[0]:.4g}</text>'
+    return lines + f'<text x="{right}" y="{HEIGHT - 6}" text-anchor="end" {style}>{x[1]:.4g} kimg</text>'
+
+
+def _across(value: float, span: tuple[float, float]) -> float:
+    return LEFT + (value - span[0]) / (span[1] - span[0]) * (WIDTH - 8 - LEFT)
+
+
+def _up(value: float, span: tuple[float, float]) -> float:
+    floor = HEIGHT - BOTTOM
+    return floor - (value - span[0]) / (span[1] - span[0]) * (floor - 8)
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """Smallest and largest value, kept apart where they are one."""
+    low, high = min(values), max(values)
+    margin = 0.0 if high > low else max(abs(low), 1.0) / 2
+    return low - margin, high + margin
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """At most POINTS of them, each the mean of its neighbours."""
+    size = math.ceil(len(points) / POINTS)
+    groups = (
+        [points[i : i + size] for i in range(0, len(points), size)] if size > 1 else [[p] for p in points]
+    )
+    return [tuple(sum(column) / len(group) for column in zip(*group, strict=True)) for group in groups]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

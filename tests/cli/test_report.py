@@ -1,0 +1,88 @@
+"""`gan report` of a tiny run: every section, nothing loaded from elsewhere, curves where they should be."""
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from click.testing import CliRunner
+from PIL import Image
+
+from gan.cli.main import main
+from gan.cli.report import POINTS, chart
+from gan.cli.train import run_training
+from tests.training.test_resume import configured
+
+
+def test_a_tiny_run(tiny_zip, tmp_path):
+    run = run_training(configured(tiny_zip, "kimg=0.024"), out=tmp_path, metrics=["fd-untrained"])
+    event = {"kimg": 0.016, "state": "drifting", "reason": "logits <apart>", "action": "none"}
+    with (run / "health.jsonl").open("a") as file:
+        file.write(json.dumps(event) + "\n" + json.dumps(event) + '\n{"kimg"')
+    out = tmp_path / "report.html"
+    result = CliRunner().invoke(main, ["report", str(run), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert Path(result.stdout.strip()) == out
+    text = out.read_text()
+    closed = Closed()
+    closed.feed(text)
+    assert closed.open == []
+    sources = re.findall(r'(?:src|href)="(.{5})', text)
+    assert set(sources) == {"data:"} and "<script" not in text and "<link" not in text
+    for words in (
+        "loss/g",
+        "health/diversity",
+        "num_real",
+        "logits &lt;apart&gt;",
+        "fd-untrained",
+        "batch: 4",
+        "torch",
+    ):
+        assert words in text, words
+    images = re.findall(r"data:image/png;base64,([^\"]+)", text)
+    assert len(images) == 5  # four checkpoints and the reals
+    sizes = [Image.open(io.BytesIO(base64.b64decode(data))).size for data in images]
+    assert max(max(size) for size in sizes) <= 320
+
+
+class Closed(HTMLParser):
+    """Tags that are still open."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_not_a_run_is_one_line(tmp_path):
+    result = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "x.html")])
+    assert result.exit_code == 1 and "not a run directory" in result.stderr
+    assert result.stderr.count("\n") == 1 and not (tmp_path / "x.html").exists()
+
+
+def points(svg):
+    found = re.search(r'points="([^"]*)"', svg).group(1)
+    return [tuple(map(float, pair.split(","))) for pair in found.split()]
+
+
+def test_a_straight_line_goes_from_corner_to_corner():
+    line = points(chart("A", [{"kimg": k, "a": 2 * k, "b": None} for k in range(5)], ("a", "b")))
+    assert line[0] == (56, 196) and line[-1] == (432, 8) and line[2] == (244, 102)
+
+
+def test_curves_of_one_point_of_many_and_of_none():
+    assert "<circle" in chart("A", [{"kimg": 1, "a": 3.0}], ("a",))
+    many = [{"kimg": k, "a": k % 2} for k in range(3 * POINTS)]
+    assert len(points(chart("A", many, ("a",)))) == POINTS
+    assert chart("A", [{"kimg": 1, "a": None}, {"kimg": 2, "a": float("nan")}], ("a",)) == ""
