@@ -1,0 +1,44 @@
+"""Milliseconds that the health monitor adds to a tick: python -m benchmarks.monitor DATA PRESET..."""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from training.config import fit, load_preset
+from training.data.archive import open_dataset
+from training.monitor import Monitor
+from training.state import create
+
+REPEATS = 5
+
+
+def main(data: str, presets: list[str]) -> None:
+    """Print one line per preset: the median of some ticks, after one that warms up."""
+    dataset = open_dataset(data)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for preset in presets:
+        config = fit(load_preset(preset), shape=dataset.shape, classes=0)
+        state = create(config, device)
+        with tempfile.TemporaryDirectory() as folder:
+            monitor = Monitor(Path(folder), dataset, state, print)
+            record = {"kimg": 1.0, "logits/real": 0.0, "logits/fake": 0.0}
+            monitor.examine(state, record)
+            times = []
+            for _ in range(REPEATS):
+                started = time.perf_counter()
+                monitor.examine(state, record)
+                times.append(time.perf_counter() - started)
+        size = sum(p.numel() for p in state.generator.parameters()) / 1e6
+        milliseconds = statistics.median(times) * 1000
+        threads = torch.get_num_threads()
+        print(
+            f"{preset}: generator {size:.2f} M on {device}, {threads} threads: {milliseconds:.1f} ms a tick"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
