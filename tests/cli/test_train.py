@@ -65,6 +65,12 @@ def test_a_tiny_run_leaves_what_the_contract_lists(tiny_zip, tmp_path):
     assert names == weights | {"config.json", "training.json", "card.md", "manifest.json"}
 
 
+def test_on_collapse_is_a_setting(tiny_zip):
+    result = invoke("--data", tiny_zip, "--preset=demo", "--on-collapse=rollback", "--dry-run", *SMALL)
+    assert yaml.safe_load(result.stdout)["health"]["on_collapse"] == "rollback"
+    assert invoke("--data", tiny_zip, "--on-collapse=panic").exit_code == 2
+
+
 def test_time_limit_saves_and_stops(tiny_zip, tmp_path):
     result = invoke("--data", tiny_zip, "--preset=demo", "--max-minutes=1e-6", "--out", tmp_path, *SMALL)
     assert result.exit_code == 0 and "time is up" in result.stderr and "--resume auto" in result.stderr
