@@ -1,6 +1,6 @@
 """Processes that share one piece of work, started by `torchrun`; with a single one every function is a no-op.
 
-Only tensors travel, over gloo, on the CPU: what is sent is small beside what each process computes.
+Only tensors travel: those on the CPU over gloo, those on GPUs over NCCL.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ def group() -> Iterator[None]:
     if _joined() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    dist.init_process_group("gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
     finally:
@@ -56,6 +56,42 @@ def shared(tensor: Tensor) -> Tensor:
     tensor = tensor.contiguous()
     dist.broadcast(tensor, src=0)
     return tensor
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """The sum over all processes, in the same bits on each. All give one shape, dtype and kind of device."""
+    if world() == 1:
+        return tensor
+    tensor = tensor.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(tensor)
+    return tensor
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """[n, ...] of each process -> [n * world, ...] on all; sample i of process r is at i * world + r."""
+    if world() == 1:
+        return tensor
+    parts = [torch.empty_like(tensor) for _ in range(world())]
+    dist.all_gather(parts, tensor.contiguous())
+    return torch.stack(parts, dim=1).flatten(0, 1)
+
+
+def shared_text(text: str) -> str:
+    """Rank 0's text, on every rank."""
+    data = torch.tensor(list(text.encode()), dtype=torch.uint8)
+    size = int(shared(torch.tensor(len(data))))
+    return bytes(shared(data if rank() == 0 else torch.empty(size, dtype=torch.uint8)).tolist()).decode()
+
+
+def agreed(reason: str | None) -> str | None:
+    """The reason of the lowest rank that has one, on every rank; None where nobody has one."""
+    if world() == 1:
+        return reason
+    text = (reason or "").encode()[:200]
+    rows = torch.zeros(1, 200, dtype=torch.uint8)
+    rows[0, : len(text)] = torch.tensor(list(text), dtype=torch.uint8)
+    found = [bytes(row.tolist()).rstrip(b"\0").decode(errors="ignore") for row in gathered(rows)]
+    return next((text for text in found if text), None)
 
 
 def _joined() -> bool:

@@ -137,7 +137,7 @@ class EMAConfig:
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """A run.  kimg: length in thousands of real images shown to D.  batch: images per step.
-
+    micro_batch: images that a process passes through the networks at once; None: all of its share.
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
     keep_last, keep_every_kimg: checkpoints kept beside the best and the newest healthy one: that many of the
     newest (None: all), and one every so many kimg (None: none).  max_disk_gib: room for all; None: no limit.
@@ -149,6 +149,7 @@ class RunConfig:
     seed: int = 0
     kimg: float = 25000.0
     batch: int = 32
+    micro_batch: int | None = None
     tick_kimg: float = 4.0
     snapshot_ticks: int = 50
     keep_last: int | None = None
@@ -167,7 +168,7 @@ class RunConfig:
     health: HealthConfig = field(default_factory=HealthConfig)
 
     def __post_init__(self):
-        at_least(self, 1, "batch", "snapshot_ticks", "keep_last")
+        at_least(self, 1, "batch", "micro_batch", "snapshot_ticks", "keep_last")
         if self.keep_every_kimg is not None and self.keep_every_kimg <= 0:
             raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")
         if self.kimg <= 0 or self.tick_kimg <= 0:

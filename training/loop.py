@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan import checkpoint, ema, randomness, sampling
+from gan import checkpoint, distributed, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
 from training.data.archive import ImageDataset
 from training.monitor import Monitor
@@ -31,10 +31,10 @@ def train(
     score_ticks: int | None = None,
     monitor: Monitor | None = None,
 ) -> str | None:
-    """Train until config.kimg, or until `should_stop` gives a reason, which is returned.
+    """Train until config.kimg, or until `should_stop` gives a reason in some process, which is returned.
 
     Args:
-        data: batches of uint8 [N, C, H, W] and labels [N], from state.nimg on.
+        data: this process's share of the batches, uint8 [N, C, H, W] and labels [N], from state.nimg on.
         snapshot: called with the state at rest, every `snapshot_ticks` ticks and at the end.
         score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
             What it draws is drawn from random states of its own.
@@ -46,13 +46,14 @@ def train(
     started = time.perf_counter()
     while state.nimg < config.kimg * 1000 and reason is None:
         images, labels = next(data)
+        labels = distributed.gathered(labels)
         c = sampling.one_hot(labels, config.generator.c_dim).to(device) if config.generator.c_dim else None
         reporter.step(train_step(state, to_float(images.to(device)), c), config.batch)
         half_life = value_at(config.ema.kimg, state.nimg)
         beta = ema.ema_beta(config.batch, state.nimg, half_life, config.ema.rampup)
         ema.update(state.ema, state.generator, beta)
         state.nimg += config.batch
-        reason = should_stop()
+        reason = distributed.agreed(should_stop())
         done = reason is not None or state.nimg >= config.kimg * 1000
         if done or state.nimg // tick_images > state.tick:
             state.tick = state.nimg // tick_images
@@ -60,6 +61,8 @@ def train(
             state.seconds += seconds
             examine = (monitor.examine,) if monitor else ()
             record = reporter.tick(state, seconds, state.nimg - since, *examine)
+            if monitor:
+                monitor.halt = distributed.agreed(monitor.halt)
             if monitor and monitor.halt:
                 return monitor.halt
             if state.augmentation and (warning := state.augmentation.warning()):
@@ -77,7 +80,12 @@ def train(
 
 
 def show(state: TrainState, run: Path, reporter: Reporter) -> None:
-    """Write fakes-<kimg>.png: the weight average's images of seeds 0, 1, ... at psi 1, 8 in a row."""
+    """Write fakes-<kimg>.png: the weight average's images of seeds 0, 1, ... at psi 1, 8 in a row.
+
+    Here and below, only the first process writes.
+    """
+    if distributed.rank():
+        return
     pictures = torch.cat(list(sampling.images(state.ema, range(GRID))))
     picture = grid(pictures, 8)
     save_png(run / f"fakes-{checkpoint.folder_name(state.nimg)}.png", picture)
@@ -86,6 +94,8 @@ def show(state: TrainState, run: Path, reporter: Reporter) -> None:
 
 def show_reals(dataset: ImageDataset, run: Path) -> None:
     """Write reals.png: the first images of the set, evenly spaced."""
+    if distributed.rank():
+        return
     count = min(GRID, len(dataset))
     pictures = [torch.from_numpy(dataset.image(i * len(dataset) // count).copy()) for i in range(count)]
     save_png(run / "reals.png", grid(torch.stack(pictures), 8))

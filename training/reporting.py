@@ -153,6 +153,41 @@ class Reporter:
         return "  ".join(parts)
 
 
+class Silent(Reporter):
+    """The reporter of every process but the first: says and writes nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def step(self, terms: Mapping[str, Tensor], batch: int) -> None:
+        """Nothing."""
+
+    def tick(
+        self,
+        state: TrainState,
+        seconds: float,
+        images: int,
+        examine: Callable[[TrainState, Record], Record] = lambda state, record: {},
+    ) -> dict[str, float | str | None]:
+        """No record, and nothing is examined: the first process does it for all."""
+        return {}
+
+    def images(self, name: str, picture: Tensor, nimg: int) -> None:
+        """Nothing."""
+
+    def scalars(self, values: Mapping[str, float], nimg: int) -> None:
+        """Nothing."""
+
+    def hyper_parameters(self, state: TrainState, record: Mapping[str, float | None]) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+
 def duration(seconds: float) -> str:
     """65 -> '1m05s', 3700 -> '1h01m'."""
     minutes, secs = divmod(int(seconds), 60)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import gan
-from gan import card, checkpoint, shapes
+from gan import card, checkpoint, distributed, shapes
 from gan.config import dumps_yaml, from_dict, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
@@ -29,9 +29,9 @@ from training.state import TrainState, create
 TRANSFER = "transfer.json"  # what was taken from the model that a run started from
 FREE_TO_CHANGE = frozenset(
     {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
-    | {"keep_last", "keep_every_kimg", "max_disk_gib"}
+    | {"keep_last", "keep_every_kimg", "max_disk_gib", "micro_batch"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
-)  # without effect on a step
+)  # without effect on a step, or on its rounding only
 
 
 def new_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path:
@@ -65,6 +65,7 @@ def environment() -> dict[str, Any]:
         "torch": torch.__version__,
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
+        "processes": distributed.world(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.version.cuda if cuda else None,
         "gpu": torch.cuda.get_device_name() if cuda else None,
@@ -90,29 +91,40 @@ def begin(
 ) -> tuple[Path, TrainState, list[str]]:
     """A new run, or one to go on with: its directory, its state, and what was passed over to find it.
 
+    Under torchrun, the first process chooses and writes; all read the same folder.
     A new run starts from the weights of config.init_from; one that goes on does not read it again.
     resume: None; "auto", the newest run of this preset and data below `out`, if there is one; or a run or
     checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
     """
-    if resume == "auto":
-        run = find_run(out, config, dataset)
-        folder, damaged = checkpoint.newest_good(run) if run else (None, [])
-        notes = [f"passed over a damaged checkpoint: {reason}" for _, reason in damaged]
-    else:
-        folder, notes = checkpoint.resolve(resume) if resume else None, []
-    if folder is None:
+    first = distributed.rank() == 0
+    folder, notes = _wanted(config, dataset, out, resume) if first else (None, [])
+    found = distributed.shared_text(str(folder or ""))
+    if not found:
         state, record = create(config, device), None
         if config.init_from:
             record, notes = start_from(state, config.init_from, about["classes"])
-        run = new_run(out, config, dataset)
-        if record:
+        run = Path(distributed.shared_text(str(new_run(out, config, dataset)) if first else ""))
+        if record and first:
             atomic_bytes(run / TRANSFER, json.dumps(record, indent=2, ensure_ascii=False).encode())
         return run, state, notes
+    folder = Path(found)
     run = folder.resolve().parent.parent
     state = restore(folder, config, about, device)
-    checkpoint.sweep_temporaries(run)
-    describe(run, state.config)
+    if first:
+        checkpoint.sweep_temporaries(run)
+        describe(run, state.config)
     return run, state, notes
+
+
+def _wanted(
+    config: RunConfig, dataset: ImageDataset, out: Path, resume: str | None
+) -> tuple[Path | None, list[str]]:
+    """The checkpoint that `resume` asks for, None for a new run, and what was passed over."""
+    if resume != "auto":
+        return checkpoint.resolve(resume) if resume else None, []
+    run = find_run(out, config, dataset)
+    folder, damaged = checkpoint.newest_good(run) if run else (None, [])
+    return folder, [f"passed over a damaged checkpoint: {reason}" for _, reason in damaged]
 
 
 def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
@@ -209,6 +221,15 @@ def roll_back(
     note = f"{count}: back to {state.nimg / 1000:g} kimg with {described(before, state.config)}"
     log(run, state, "rollback", note, "rollback")
     return state, [note, *(f"set aside {path}" for path in moved)]
+
+
+def roll_back_together(
+    run: Path, lost: TrainState, halt: str, config: RunConfig, data: Mapping[str, Any]
+) -> tuple[TrainState, list[str]]:
+    """`roll_back` by the first process; the others then read what it wrote."""
+    state, notes = roll_back(run, lost, halt, config, data) if distributed.rank() == 0 else (None, [])
+    folder = Path(distributed.shared_text(str(checkpoint.newest_good(run)[0]) if state else ""))
+    return state or restore(folder, config, data, lost.path_mean.device), notes
 
 
 def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:

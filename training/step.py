@@ -2,20 +2,31 @@
 
 Every phase returns the terms it measured, as detached tensors. Random numbers come from torch's global
 state, which `seed_step` sets from the run's seed and the image count: a resumed run draws what it would
-have drawn. What the phases show the networks is made in training/passes.py.
+have drawn. Each loss is that of one part of the batch (training/parts.py). What the phases show the networks
+is made in training/passes.py.
 """
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan import distributed
 from training.losses import LOSSES
-from training.losses.penalties import between, gradient_penalty, lecam, moved_means, path_length, r1_penalty
+from training.losses.penalties import (
+    between,
+    gradient_penalty,
+    lecam,
+    moved_means,
+    path_length,
+    path_lengths,
+    r1_penalty,
+)
+from training.parts import Part, Terms, measured, merge_gradients, over_parts, own, split
 from training.passes import draw_fakes, draw_ws, fake_labels, interleaved, judged, shuffled
 from training.schedules import value_at
 from training.state import TrainState, set_rates
-
-Terms = dict[str, Tensor]
 
 
 def seed_step(seed: int, nimg: int, rank: int = 0) -> None:
@@ -27,8 +38,8 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     """Generator, then discriminator, each with its penalty when due.
 
     Args:
-        real: [N, C, H, W] in [-1, 1].
-        c: one-hot labels of `real` [N, c_dim], or None. Fakes take the same labels, see `fake_labels`.
+        real: this process's images [N / processes, C, H, W] in [-1, 1], every n-th of the batch.
+        c: one-hot labels of the whole batch [N, c_dim], or None. Fakes take the same, see `fake_labels`.
     """
     loss, terms = state.config.loss, {}
     seed_step(state.config.seed, state.nimg)
@@ -36,7 +47,7 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     if state.step % loss.d_steps == 0:
         terms |= g_main(state, real, c)
         if loss.lazy_g and state.step // loss.d_steps % loss.lazy_g == 0:
-            terms |= g_path_length(state, len(real), c)
+            terms |= g_path_length(state, len(real) * distributed.world(), c)
     terms |= d_main(state, real, c)
     if loss.lazy_d and state.step % loss.lazy_d == 0:
         terms |= d_r1(state, real, c)
@@ -48,55 +59,81 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
 def g_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     """Adversarial loss of the generator; also moves the running mean of w. `real` counts in pairs only."""
     adversarial = LOSSES[state.config.loss.name]
-    real_logits, c_fake = None, fake_labels(state, c)
-    if adversarial.paired:
-        with torch.no_grad():
-            real_logits = judged(state, real, c)
-    with training(state.generator):
-        fake = draw_fakes(state, len(real), c_fake, update_w_avg=True)
-        loss = adversarial.generator(real_logits, judged(state, fake, c_fake)).mean()
-        loss.backward()
-    return {"loss/g": loss.detach(), "grad_norm/g": update(state.optimizer_g)}
+    parts, c_fake = batch_parts(state, real), fake_labels(state, c)
+
+    def loss(part: Part) -> tuple[Tensor, Terms]:
+        real_logits, labels = None, part.rows(c_fake)
+        if adversarial.paired:
+            with torch.no_grad():
+                real_logits = judged(state, own(real, parts, part), part.rows(c))
+        fake = draw_fakes(state, len(part), labels, update_w_avg=True)
+        value = adversarial.generator(real_logits, judged(state, fake, labels)).mean()
+        return value, {"loss/g": value}
+
+    terms = learn(state, state.generator, parts, loss)
+    return terms | {"grad_norm/g": update(state.optimizer_g)}
 
 
 def g_path_length(state: TrainState, batch: int, c: Tensor | None) -> Terms:
     """Path length regularisation on a fraction of the batch, weighted by its interval."""
     config = state.config.loss
     batch = max(batch // config.path_length_shrink, 1)
-    c = None if c is None else shuffled(c)[:batch]
-    with training(state.generator):
-        ws = draw_ws(state, batch, c)
+    parts, c = split(state.config, batch), None if c is None else shuffled(c)[:batch]
+    before, whole = state.path_mean, None
+
+    def passed(part: Part) -> tuple[Tensor, Tensor, Tensor]:
+        ws = draw_ws(state, len(part), part.rows(c)).requires_grad_()
         images = state.generator.synthesis(ws, noise="random")
-        noise = torch.randn_like(images)
+        return ws, images, torch.randn_like(images)
+
+    def loss(part: Part) -> tuple[Tensor, Terms]:
         penalty, state.path_mean, lengths = path_length(
-            ws, images, noise, state.path_mean, config.path_length_decay
+            *passed(part), before, config.path_length_decay, whole
         )
-        (penalty.mean() * config.path_length_weight * config.path_length_interval).backward()
+        weight = config.path_length_weight * config.path_length_interval
+        return penalty.mean() * weight, {"path_length": lengths.mean()}
+
+    if parts[0].count > 1:  # the penalty looks at the mean of the batch's lengths, which no part knows
+        whole = measured(state, parts, lambda part: path_lengths(*passed(part)).detach().mean())
+    terms = learn(state, state.generator, parts, loss)
     update(state.optimizer_g)
-    return {"path_length": lengths.mean()}
+    return terms
 
 
 def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     """Adversarial loss of the discriminator on reals and fresh fakes, and the penalties of every step."""
-    config, c_fake = state.config.loss, fake_labels(state, c)
-    with torch.no_grad():
-        fake = draw_fakes(state, len(real), c_fake, update_emas=True)
-    with training(state.discriminator):
-        images = interleaved(fake, real).requires_grad_(config.r1_in_every_step)
-        logits = judged(state, images, None if c is None else interleaved(c_fake, c))
+    config, parts, c_fake = state.config.loss, batch_parts(state, real), fake_labels(state, c)
+
+    def passed(part: Part) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        images = own(real, parts, part)
+        with torch.no_grad():
+            fake = draw_fakes(state, len(part), part.rows(c_fake), update_emas=True)
+        both = interleaved(fake, images).requires_grad_(config.r1_in_every_step)
+        labels = None if c is None else interleaved(part.rows(c_fake), part.rows(c))
+        return fake, images, both, judged(state, both, labels)
+
+    def loss(part: Part) -> tuple[Tensor, Terms]:
+        fake, images, both, logits = passed(part)
         fake_logits, real_logits = logits.view(-1, 2).unbind(1)
         if state.augmentation:
             state.augmentation.observe(real_logits)
-        loss = LOSSES[config.name].discriminator(real_logits, fake_logits).mean()
-        penalty, terms = d_penalties(state, images, logits, c)
-        (loss + penalty).backward()
-    return terms | {
-        "loss/d": loss.detach(),
-        "logits/real": real_logits.detach().mean(),
-        "logits/fake": fake_logits.detach().mean(),
-        "grad_norm/d": update(state.optimizer_d),
-        "diversity": fake.std(dim=0).mean() / real.std(dim=0).mean().clamp_min(1e-8),
-    }
+        if config.lecam_weight and part.count == 1:
+            move_logit_means(state, logits.detach().view(-1, 2).mean(0))
+        value = LOSSES[config.name].discriminator(real_logits, fake_logits).mean()
+        penalty, terms = d_penalties(state, both, logits, part.rows(c))
+        return value + penalty, terms | {
+            "loss/d": value,
+            "logits/real": real_logits.mean(),
+            "logits/fake": fake_logits.mean(),
+            "diversity": fake.std(dim=0).mean() / images.std(dim=0).mean().clamp_min(1e-8),
+        }
+
+    if config.lecam_weight and parts[0].count > 1:  # the penalty looks at means over the batch
+        with torch.no_grad():
+            means = measured(state, parts, lambda part: passed(part)[3].view(-1, 2).mean(0))
+        move_logit_means(state, means)
+    terms = learn(state, state.discriminator, parts, loss)
+    return terms | {"grad_norm/d": update(state.optimizer_d)}
 
 
 def d_penalties(state: TrainState, images: Tensor, logits: Tensor, c: Tensor | None) -> tuple[Tensor, Terms]:
@@ -113,7 +150,6 @@ def d_penalties(state: TrainState, images: Tensor, logits: Tensor, c: Tensor | N
         penalty = gradient_penalty(points, judged(state, points, c)).mean()
         total, terms["gradient_penalty"] = total + penalty * config.gradient_penalty_weight, penalty.detach()
     if config.lecam_weight:
-        state.logit_means = moved_means(state.logit_means, real_logits, fake_logits, config.lecam_decay)
         penalty = lecam(real_logits, fake_logits, state.logit_means).mean()
         total, terms["lecam"] = total + penalty * config.lecam_weight, penalty.detach()
     return total, terms
@@ -121,16 +157,21 @@ def d_penalties(state: TrainState, images: Tensor, logits: Tensor, c: Tensor | N
 
 def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     """R1 in a step of its own, weighted by its interval."""
-    images, labels = real, c
-    if state.config.loss.r2:
-        labels = fake_labels(state, c)
-        with torch.no_grad():
-            images = interleaved(draw_fakes(state, len(real), labels), real)
-        labels = None if c is None else interleaved(labels, c)
-    images = images.detach().requires_grad_()
-    with training(state.discriminator):
+    config, parts, c_fake = state.config.loss, batch_parts(state, real), None
+    if config.r2:
+        c_fake = fake_labels(state, c)
+
+    def loss(part: Part) -> tuple[Tensor, Terms]:
+        images, labels = own(real, parts, part), part.rows(c)
+        if config.r2:
+            with torch.no_grad():
+                images = interleaved(draw_fakes(state, len(part), part.rows(c_fake)), images)
+            labels = None if c is None else interleaved(part.rows(c_fake), labels)
+        images = images.detach().requires_grad_()
         penalty, terms = r1_terms(state, images, judged(state, images, labels))
-        (penalty * state.config.loss.r1_interval).backward()
+        return penalty * config.r1_interval, terms
+
+    terms = learn(state, state.discriminator, parts, loss)
     update(state.optimizer_d)
     return terms
 
@@ -148,6 +189,38 @@ def r1_terms(state: TrainState, images: Tensor, logits: Tensor) -> tuple[Tensor,
         means = {"r1": slopes.mean()}
     gamma = value_at(config.r1_gamma, state.nimg)
     return sum(means.values()) * (gamma / 2), {name: mean.detach() for name, mean in means.items()}
+
+
+def learn(
+    state: TrainState,
+    network: nn.Module,
+    parts: Sequence[Part],
+    loss: Callable[[Part], tuple[Tensor, Terms]],
+) -> Terms:
+    """Gradients of `network` from `loss`, part by part on every process; the terms' means over the batch."""
+
+    def work(part: Part) -> Terms:
+        value, terms = loss(part)
+        (value * part.weight).backward()
+        return {name: term.detach() * part.weight for name, term in terms.items()}
+
+    with training(network):
+        found = list(over_parts(state, parts, work))
+        merge_gradients([p for p in network.parameters() if p.requires_grad])
+    names = list(found[0])
+    means = distributed.summed(torch.stack([sum(terms[name] for terms in found) for name in names]))
+    return dict(zip(names, means.unbind(), strict=True))
+
+
+def batch_parts(state: TrainState, real: Tensor) -> list[Part]:
+    """This process's parts of the batch of which it holds `real`."""
+    return split(state.config, len(real) * distributed.world())
+
+
+def move_logit_means(state: TrainState, means: Tensor) -> None:
+    """LeCam's running means, towards the batch's mean logits [2] of fakes and reals in turn."""
+    fake, real = means.unbind()
+    state.logit_means = moved_means(state.logit_means, real, fake, state.config.loss.lecam_decay)
 
 
 def update(optimizer: torch.optim.Optimizer) -> Tensor:

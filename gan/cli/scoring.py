@@ -136,19 +136,22 @@ class RunScorer:
             ready(items, self._networks)
 
     def score(
-        self, generator: "nn.Module", dataset: "ImageDataset", run: Path, nimg: int, save: Callable[[], Path]
+        self, generator: "nn.Module", dataset: "ImageDataset", run: Path, nimg: int, save: Callable[[], None]
     ) -> list[dict]:
         """Records of the generator after `nimg` images, added to metrics.jsonl of `run`.
 
         If the first is the best so far, best.json names its checkpoint, which `save` writes where a snapshot
         is not due. Such an extra checkpoint is removed when a better one is found; others stay.
+        All processes of a run must call this; the first gets the records and writes.
         """
-        from gan import checkpoint
+        from gan import checkpoint, distributed
 
         if not self.metrics:
             return []
         options = {"num_fakes": self.num_fakes, "seed": 0, "kimg": nimg / 1000}
         records = score(generator, dataset, self.metrics, **options, networks=self._networks)
+        if distributed.rank():
+            return []
         folder = run / "checkpoints" / checkpoint.folder_name(nimg)
         append_records(folder, records)
         before = checkpoint.best(run)

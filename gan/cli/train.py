@@ -4,7 +4,7 @@ import dataclasses
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gan.cli.scoring import RunScorer
     from training.config import RunConfig
     from training.data.archive import ImageDataset
+    from training.data.sampler import Batch
     from training.reporting import Reporter
     from training.state import TrainState
 
@@ -40,6 +41,12 @@ Examples:
 @click.option("--out", default="runs", show_default=True, help="Folder of run directories.")
 @click.option("--kimg", type=float, help="Length in thousands of images.  [default: from the preset]")
 @click.option("--batch", type=int, help="Images per step.  [default: from the preset]")
+@click.option(
+    "--micro-batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Images at once in each process: less memory, the same step.  [default: its share of the batch]",
+)
 @click.option(
     "--set",
     "assignments",
@@ -98,6 +105,7 @@ def command(
     out: str,
     kimg: float | None,
     batch: int | None,
+    micro_batch: int | None,
     assignments: tuple[str, ...],
     resume: str | None,
     init_from: str | None,
@@ -113,8 +121,11 @@ def command(
 ) -> None:
     """Train a GAN. Ctrl-C saves a checkpoint and stops; --resume auto goes on.
 
+    Under torchrun the processes share each batch; the step stays the same.
+
     With --metrics, RUN/checkpoints/best stands for the best checkpoint, for example in gan sample.
     """
+    from gan import distributed
     from gan.config import dumps_yaml, override
     from training.config import load_preset
 
@@ -124,6 +135,7 @@ def command(
         )
     flags = {"kimg": kimg, "batch": batch, "seed": seed, "discriminator.freeze_layers": freeze_d}
     flags["health.on_collapse"] = on_collapse
+    flags["micro_batch"] = micro_batch
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
     config = override(load_preset(preset), [*given, *assignments])
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
@@ -134,17 +146,19 @@ def command(
         click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch")
         click.echo(dumps_yaml(resolved), nl=False)
         return
-    run = run_training(
-        config,
-        out=Path(out),
-        resume=resume,
-        max_minutes=max_minutes,
-        metrics=[name.strip() for name in metrics.split(",") if name],
-        metrics_ticks=metrics_ticks,
-        metrics_fakes=metrics_fakes,
-        device=device,
-    )
-    click.echo(run)
+    with distributed.group():
+        run = run_training(
+            config,
+            out=Path(out),
+            resume=resume,
+            max_minutes=max_minutes,
+            metrics=[name.strip() for name in metrics.split(",") if name],
+            metrics_ticks=metrics_ticks,
+            metrics_fakes=metrics_fakes,
+            device=device,
+        )
+        if distributed.rank() == 0:
+            click.echo(run)
 
 
 def run_training(
@@ -158,18 +172,24 @@ def run_training(
     metrics_fakes: int | None = None,
     device: str = "auto",
 ) -> Path:
-    """Train as configured and return the run directory. Raises UserError for what the user can mend."""
+    """Train as configured and return the run directory. Raises UserError for what the user can mend.
+
+    All processes of `gan.distributed.group` must call this; the first one writes.
+    """
+    from gan import distributed
     from gan.cli.scoring import RunScorer
+    from training import parts
     from training import run as runs
 
-    place = pick_device(device)
+    place = pick_device(device, distributed.local_rank())
     scorer = RunScorer(metrics, metrics_fakes, place)  # refuses what it lacks before hours of training
     config, dataset = shaped(config)
+    parts.check(config)
     about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
     run, state, notes = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
     with Stop(max_minutes) as stop:
         while halt := session(run, state, dataset, about, notes, scorer, metrics_ticks, stop):
-            state, notes = runs.roll_back(run, state, halt, config, about)
+            state, notes = runs.roll_back_together(run, state, halt, config, about)
     return run
 
 
@@ -184,27 +204,28 @@ def session(
     stop: "Stop",
 ) -> str | None:
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
+    from gan import distributed
     from training import loop
     from training import run as runs
     from training.augment import leak
-    from training.data.sampler import batches
     from training.monitor import Monitor
-    from training.reporting import Reporter
+    from training.reporting import Reporter, Silent
 
-    config = state.config
-    with Reporter(run, state) as reporter:
+    config, rank = state.config, distributed.rank()
+    with Reporter(run, state) if rank == 0 else Silent() as reporter:
         for note in notes:
             reporter.say(note)
         reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
         monitor = Monitor(run, dataset, state, reporter.say)
 
-        def snapshot() -> Path:
-            return runs.snapshot(run, state, about)
+        def snapshot() -> None:
+            if rank == 0:
+                runs.snapshot(run, state, about)
 
         def score() -> None:
             records = scorer.score(state.ema, dataset, run, state.nimg, snapshot)
             report_scores(records, state, reporter)
-            if note := leak.notice(state, dataset):
+            if rank == 0 and (note := leak.notice(state, dataset)):
                 reporter.say(note)
 
         if state.nimg == 0 and not state.rollbacks:
@@ -212,19 +233,29 @@ def session(
             loop.show(state, run, reporter)
             snapshot()
             score()
-        feed = batches(
-            dataset,
-            batch_size=config.batch,
-            seed=config.seed,
-            start=state.nimg,
-            xflip=config.data.xflip,
-            workers=config.data.workers,
-        )
+        feed = shuffled(config, dataset, state.nimg)
         events = {"snapshot": snapshot, "score": score, "score_ticks": metrics_ticks, "monitor": monitor}
         reason = loop.train(state, feed, run=run, reporter=reporter, should_stop=stop.reason, **events)
         if reason and not monitor.halt:
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
     return monitor.halt
+
+
+def shuffled(config: "RunConfig", dataset: "ImageDataset", start: int) -> "Iterator[Batch]":
+    """This process's share of the run's batches, from image `start` on."""
+    from gan import distributed
+    from training.data.sampler import batches
+
+    return batches(
+        dataset,
+        batch_size=config.batch,
+        seed=config.seed,
+        start=start,
+        xflip=config.data.xflip,
+        workers=config.data.workers,
+        rank=distributed.rank(),
+        world=distributed.world(),
+    )
 
 
 def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
@@ -268,7 +299,10 @@ def report_scores(records: Sequence[dict], state: "TrainState", reporter: "Repor
 
 
 class Stop:
-    """Why to stop after the current step: Ctrl-C, SIGTERM or time. A second signal stops at once."""
+    """Why to stop after the current step: Ctrl-C, SIGTERM or time. A second signal stops at once.
+
+    Not under torchrun, which passes on a Ctrl-C that its processes had already; it kills them after 30 s.
+    """
 
     def __init__(self, max_minutes: float | None) -> None:
         self._deadline = None if max_minutes is None else time.monotonic() + max_minutes * 60
@@ -291,6 +325,8 @@ class Stop:
         return self._reason
 
     def _note(self, number: int, _: object) -> None:
-        if self._reason is not None:
+        from gan import distributed
+
+        if self._reason is not None and distributed.world() == 1:
             raise KeyboardInterrupt
         self._reason = f"stopped by {signal.Signals(number).name}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from gan import distributed
 from training.augment import AUGMENTATIONS
 from training.augment.config import AugmentConfig
 from training.schedules import value_at
@@ -36,6 +37,7 @@ class Augmentation:
         self.config, self.batch = config, batch
         self.p = 0.0 if config.adaptive else 1.0
         self.signs = torch.zeros(2, dtype=torch.float64, device=device)
+        self._seen = torch.zeros_like(self.signs)  # by this process, since `step`
         self._apply = AUGMENTATIONS[config.name](config)
         self._warned = False
         self.step(0)
@@ -47,15 +49,18 @@ class Augmentation:
     def observe(self, real_logits: Tensor) -> None:
         """Remember the signs of one batch of reals as D saw them, augmented."""
         if self.config.adaptive:
-            self.signs[0] += real_logits.detach().sign().sum()
-            self.signs[1] += real_logits.numel()
+            self._seen[0] += real_logits.detach().sign().sum()
+            self._seen[1] += real_logits.numel()
 
     def step(self, done: int) -> None:
         """After `done` batches of the run: move p if it is due."""
         config = self.config
         if not config.adaptive:
             self.p = 1.0 if config.p == "adaptive" else value_at(config.p, done * self.batch)
-        elif done and done % config.interval == 0:
+            return
+        self.signs += distributed.summed(self._seen)
+        self._seen.zero_()
+        if done and done % config.interval == 0:
             total, count = self.signs.tolist()
             self.signs.zero_()
             settings = {"batch": self.batch, "interval": config.interval, "kimg": config.kimg}

@@ -56,8 +56,9 @@ def parameters(draws: transforms.Draws, strengths: StrengthConfig, images: Tenso
     noise = cutout = None
     if "noise" in draws:
         sigma = draws["noise"] * strengths.noise_std
+        pixels = torch.randn_like(images)  # drawn in any case: what comes after must not depend on sigma
         if sigma.any():
-            noise = torch.randn_like(images) * _like(sigma, images)[:, None, None, None]
+            noise = pixels * _like(sigma, images)[:, None, None, None]
     if "cutout" in draws:
         drawn, centre = draws["cutout"].double().split([1, 2], dim=1)
         cutout = torch.cat([centre, (drawn * strengths.cutout_size).expand(-1, 2)], dim=1)

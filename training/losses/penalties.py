@@ -46,7 +46,7 @@ def moved_means(means: Tensor, real_logits: Tensor, fake_logits: Tensor, decay: 
 
 
 def path_length(
-    ws: Tensor, images: Tensor, noise: Tensor, mean: Tensor, decay: float
+    ws: Tensor, images: Tensor, noise: Tensor, mean: Tensor, decay: float, batch: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """How far |J_w^T y| strays from its running mean (Karras et al. 2020, eq. 4).
 
@@ -58,16 +58,27 @@ def path_length(
         noise: unit normal like `images`.
         mean: scalar running mean of the lengths.
         decay: weight of this batch in the running mean.
+        batch: mean length over a batch of which these are a part; None: these are the batch. With it the
+            mean over parts has the gradient of the batch's penalty, not its value.
 
     Returns:
         (length - new mean)^2 per sample [N], the new mean (detached), the lengths [N] (detached). The
         penalty's gradient includes this batch's part of the mean.
     """
-    scaled = (images * (noise / (images.shape[2] * images.shape[3]) ** 0.5)).sum()
-    (gradient,) = torch.autograd.grad(scaled, ws, create_graph=True)
-    lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    lengths = path_lengths(ws, images, noise)
+    if batch is not None:
+        mean = mean.lerp(batch, decay)
+        penalty = (lengths - mean).square() - 2 * decay * (batch - mean) * lengths
+        return penalty, mean, lengths.detach()
     mean = mean.lerp(lengths.mean(), decay)
     return (lengths - mean).square(), mean.detach(), lengths.detach()
+
+
+def path_lengths(ws: Tensor, images: Tensor, noise: Tensor) -> Tensor:
+    """|J_w^T y| per sample [N], differentiable; arguments as for `path_length`."""
+    scaled = (images * (noise / (images.shape[2] * images.shape[3]) ** 0.5)).sum()
+    (gradient,) = torch.autograd.grad(scaled, ws, create_graph=True)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
 
 def _slopes(images: Tensor, logits: Tensor) -> Tensor:

@@ -1,0 +1,77 @@
+"""gan train under torchrun: a run of two processes goes on in one; a killed process ends the job."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+OPTIONS = ["batch=8", "tick_kimg=0.016", "snapshot_ticks=1", "data.conditional=true", "loss.r1_interval=2"]
+OPTIONS += [f"{n}.channel_base=64" for n in ("generator", "discriminator")]
+
+
+def command(processes, data, out, kimg, *more):
+    gan = ["-m", "gan", "train", "--data", str(data), "--out", str(out), "--kimg", kimg, "--device", "cpu"]
+    gan += [part for option in OPTIONS for part in ("--set", option)] + list(more)
+    if processes == 1:
+        return [sys.executable, *gan]
+    start = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    return [sys.executable, *start, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", *gan]
+
+
+def finished(line):
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_in_one(tiny_zip, tmp_path):
+    finished(command(2, tiny_zip, tmp_path, "0.032"))
+    done = finished(command(1, tiny_zip, tmp_path, "0.064", "--resume", "auto"))
+    (run,) = tmp_path.iterdir()
+    assert done.stdout.strip() == str(run)
+    records = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert [r["kimg"] for r in records] == [0.016, 0.032, 0.048, 0.064]
+    finished(command(1, tiny_zip, tmp_path / "alone", "0.064"))
+    (other,) = (tmp_path / "alone").iterdir()
+    alone = [json.loads(line) for line in (other / "stats.jsonl").read_text().splitlines()]
+    for key in ("loss/g", "loss/d", "r1"):
+        assert [r[key] for r in records] == pytest.approx([r[key] for r in alone], rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_all_and_saves(tiny_zip, tmp_path):
+    with subprocess.Popen(
+        command(2, tiny_zip, tmp_path, "100"), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as job:
+        os.kill(workers(job)[1], signal.SIGINT)
+        told = job.communicate(timeout=60)[1]
+    assert job.returncode == 0 and "stopped by SIGINT" in told and "saved" in told
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_job_and_is_named(tiny_zip, tmp_path):
+    with subprocess.Popen(
+        command(2, tiny_zip, tmp_path, "100"), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as job:
+        os.kill(workers(job)[1], signal.SIGKILL)
+        started = time.monotonic()
+        told = job.communicate(timeout=60)[1]
+    assert job.returncode != 0 and time.monotonic() - started < 60
+    assert "rank      : 1" in told and "SIGKILL" in told
+
+
+def workers(job):
+    """Process ids by rank, once training goes on."""
+    for line in job.stderr:
+        if line.startswith("kimg 0.0/"):
+            break
+    found = subprocess.run(["ps", "--ppid", str(job.pid), "-o", "pid="], capture_output=True, check=True)
+    return sorted(int(pid) for pid in found.stdout.split())
