@@ -101,6 +101,14 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return data
 
 
+def positive(config: object, *names: str) -> None:
+    """ValueError naming the first field of `config` that holds a number below 1; None is fine."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be >= 1; got {value}")
+
+
 def _build(cls: type[C], data: Any, where: str, base: Any) -> C:
     """Config of class `cls`: keys of `data`, then of `base` (a config of this class), then defaults."""
     if not isinstance(data, Mapping):

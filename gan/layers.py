@@ -6,8 +6,15 @@ Weights are stored with unit variance and scaled in `forward`, so that every lay
 import torch
 from torch import Tensor, nn
 
+from gan.errors import unknown
 from ops import bias_act, conv2d_resample, setup_filter
 from ops.bias_act import ACTIVATIONS
+
+
+def check_activation(name: str) -> None:
+    """ValueError naming the nearest for an activation that `bias_act` does not have."""
+    if name not in ACTIVATIONS:
+        raise ValueError(unknown("activation", name, ACTIVATIONS))
 
 
 class Linear(nn.Module):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan.layers import Linear, normalize_2nd_moment
+from gan.config import positive
+from gan.layers import Linear, check_activation, normalize_2nd_moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,10 @@ class MappingConfig:
     activation: str = "lrelu"
     lr_multiplier: float = 0.01
     w_avg_beta: float = 0.998
+
+    def __post_init__(self):
+        check_activation(self.activation)
+        positive(self, "layers", "embed_features", "layer_features")
 
 
 class MappingNetwork(nn.Module):

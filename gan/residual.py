@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
+from gan.config import positive
 from gan.layers import fast_layout
 from gan.networks import Network, PlainGenerator
 from ops import bias_act, downsample2d, setup_filter, upsample2d
@@ -48,6 +49,7 @@ class NetworkConfig:
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=4)
+        positive(self, "channels", "c_embed", "expansion")
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"widths must be one number or more, each >= 1; got {list(self.widths)}")
         for name, given in (("cardinality", self.groups), ("blocks", self.depths)):
@@ -97,6 +99,7 @@ class GeneratorConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        positive(self, "z_dim")
         reparametrize.check_rank(self.lora_rank)
 
     def build(self) -> "Generator":

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
+from gan.config import positive
 from gan.layers import fast_layout
 from gan.networks import Network, PlainGenerator
 
@@ -34,6 +35,7 @@ class NetworkConfig:
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=8)
+        positive(self, "channels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class GeneratorConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        positive(self, "z_dim", "width")
         reparametrize.check_rank(self.lora_rank)
 
     def build(self) -> "Generator":

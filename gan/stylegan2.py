@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
-from gan.layers import Conv2d, Linear, fast_layout, minibatch_std
+from gan.config import positive
+from gan.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
 from gan.mapping import MappingConfig, MappingNetwork
 from gan.networks import Network, Noise, StyledGenerator
 from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
@@ -42,6 +43,10 @@ class NetworkConfig:
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=8)
+        check_activation(self.activation)
+        positive(self, "channels", "channel_base", "channel_max")
+        if not self.resample_filter or not sum(self.resample_filter):
+            raise ValueError("resample_filter needs taps whose sum is not 0, as [1, 3, 3, 1]")
 
     def width(self, level: int) -> int:
         """Channels of the layers of `level`."""
@@ -63,6 +68,7 @@ class GeneratorConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        positive(self, "z_dim", "w_dim")
         reparametrize.check_rank(self.lora_rank)
 
     def build(self) -> "Generator":
@@ -83,6 +89,10 @@ class DiscriminatorConfig(NetworkConfig):
     mbstd_group: int | None = 4
     mbstd_channels: int = 1
     freeze_layers: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        positive(self, "cmap_dim", "mbstd_group")
 
     def build(self) -> "Discriminator":
         """A freshly initialised discriminator; draws from torch's global random state."""

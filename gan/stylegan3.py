@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
+from gan.config import positive
 from gan.layers import Linear
 from gan.lowpass import Band, bands, lowpass
 from gan.mapping import MappingConfig
@@ -65,6 +66,8 @@ class GeneratorConfig:
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=16)
+        positive(self, "channels", "z_dim", "w_dim", "channel_base", "channel_max", "filter_size")
+        positive(self, "lrelu_upsampling")
         if not 0 < self.critical < self.layers:
             raise ValueError(f"critical must be between 1 and layers - 1; got {self.critical}")
         if self.conv_kernel not in (1, 3):

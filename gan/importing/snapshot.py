@@ -23,7 +23,6 @@ from gan.errors import UsageError, UserError
 from gan.importing import community, official
 from gan.importing.storages import Network
 from gan.importing.unpickler import Budget, Refused, printable
-from ops.bias_act import ACTIVATIONS
 
 MAX_FILE = 16 * 2**30  # bytes
 LIMITS = {  # the largest number in a config, by field; of all other fields, OTHERS
@@ -111,7 +110,6 @@ def _built(role: str, found: Network, budget: Budget) -> _Built:
     try:
         _check_limits(found.config)
         config = configs.from_dict(CONFIGS[role](found.config["type"]), found.config, role)
-        _check_activations(config)
         with warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("error", RuntimeWarning)  # of filters that are no numbers
             _check_rates(config)
@@ -140,14 +138,6 @@ def _check_limits(value: Any, field: str = "config", depth: int = 0) -> None:
             raise Refused(f"a network's option {field} is no number from {lowest:,} to {limit:,}")
     elif value is not None and not isinstance(value, str):
         raise Refused(f"a network's option {field} is no number, text or list")
-
-
-def _check_activations(config: Any) -> None:
-    """ValueError for an activation that no layer has; networks look it up when they are first called."""
-    for part in (config, getattr(config, "mapping", None)):
-        name = getattr(part, "activation", None)
-        if name is not None and name not in ACTIVATIONS:
-            raise ValueError(f"{name!r} is no activation; known: {', '.join(ACTIVATIONS)}")
 
 
 def _check_rates(config: Any) -> None:

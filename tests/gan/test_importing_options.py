@@ -35,12 +35,12 @@ def refused(tmp_path, capsys, recwarn, family: str, kwargs: dict) -> str:
 
 
 OPTIONS = [
-    ("stylegan2", {"activation": "eval"}, "'eval' is no activation"),
-    ("stylegan2", {"mapping_kwargs": {"num_layers": 1, "activation": "eval"}}, "'eval' is no activation"),
+    ("stylegan2", {"activation": "eval"}, "unknown activation 'eval'"),
+    ("stylegan2", {"mapping_kwargs": {"num_layers": 1, "activation": "eval"}}, "unknown activation 'eval'"),
     ("stylegan2", {"conv_clamp": -1}, "conv_clamp is no number from 0"),
     ("stylegan2", {"z_dim": -1}, "z_dim is no number from 0"),
     ("stylegan2", {"resample_filter": [0, 0]}, "generator (G_ema)"),
-    ("stylegan2", {"resample_filter": []}, "a filter has one or two non-empty dimensions"),
+    ("stylegan2", {"resample_filter": []}, "resample_filter needs taps"),
     ("stylegan2", {"use_noise": None}, "use_noise"),
     ("stylegan3", {"filter_size": -3}, "filter_size is no number from 0"),
     ("stylegan3", {"first_cutoff": 0}, "makes no network"),

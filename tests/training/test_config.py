@@ -51,6 +51,13 @@ def test_fit_shapes_both_networks_and_fills_gamma():
         ("ema.kimg=-1", "ema: kimg must be >= 0"),
         ("generator.c_dim=10", "differ: leave them out"),
         ("generator.type=stylegan9", "stylegan2"),
+        ("generator.activation=lrelux", "generator: unknown activation 'lrelux'; did you mean 'lrelu'"),
+        ("generator.mapping.activation=eval", "generator.mapping: unknown activation 'eval'"),
+        ("generator.mapping.layers=0", "generator.mapping: layers must be >= 1"),
+        ("generator.z_dim=0", "generator: z_dim must be >= 1"),
+        ("generator.channel_max=0", "generator: channel_max must be >= 1"),
+        ("generator.resample_filter=[]", "generator: resample_filter needs taps"),
+        ("discriminator.mbstd_group=0", "discriminator: mbstd_group must be >= 1"),
     ],
 )
 def test_mistakes_name_key_and_remedy(assignment, message):
