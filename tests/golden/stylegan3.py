@@ -5,40 +5,17 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from gan.importing.official import OWN, STYLEGAN3, WIDTHS
 from gan.stylegan3 import GeneratorConfig, MappingConfig
 from tests.golden.case import Case, Comparison, Family
 from tests.golden.networks import check, gradients, labels, parameter_gradients, path_length_values, stored
 from tests.golden.stylegan2 import IMAGE, MAPPING, renamed
 
-# Their constructor arguments -> our fields.
-SAME = (
-    "z_dim",
-    "w_dim",
-    "c_dim",
-    "channel_base",
-    "channel_max",
-    "first_cutoff",
-    "first_stopband",
-    "last_stopband_rel",
-    "output_scale",
-    "conv_kernel",
-    "filter_size",
-    "lrelu_upsampling",
-    "conv_clamp",
-)
-OTHER = {
-    "num_layers": "layers",
-    "num_critical": "critical",
-    "margin_size": "margin",
-    "use_radial_filters": "radial_filters",
-    "magnitude_ema_beta": "magnitude_beta",
-}
-
 
 def generator_config(kwargs: dict) -> GeneratorConfig:
     """Our config for their constructor arguments; ValueError for one that has no counterpart."""
     top = {key: value for key, value in kwargs.items() if key != "mapping_kwargs"}
-    fields = renamed(top, {name: name for name in SAME} | OTHER | IMAGE)
+    fields = renamed(top, OWN | WIDTHS | STYLEGAN3 | IMAGE)
     mapping = {"layers": 2} | renamed(kwargs.get("mapping_kwargs", {}), MAPPING)
     return GeneratorConfig(**fields, mapping=MappingConfig(**mapping))
 
