@@ -8,10 +8,10 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow bench clean FORCE
+.PHONY: help setup demo test test-slow bench bench-collapse clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Make .venv with the project (editable) and the extras that demo, tests and notebooks need
 	@echo "Ready. Next: '. $(VENV)/bin/activate', then 'gan --help', or 'make demo'."
@@ -34,6 +34,9 @@ bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, sco
 	@$(RUN) -m benchmarks.step --threads 2
 	@$(RUN) -m benchmarks.models --threads 2
 	@$(RUN) -m benchmarks.metrics --threads 2
+
+bench-collapse: $(STAMP) ## The mode-collapse benchmark: trains what is missing in runs/collapse, prints the tables
+	@$(RUN) -m benchmarks.collapse $(COLLAPSE)
 
 clean: ## Remove caches and build output; .venv, data and runs stay
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
