@@ -28,6 +28,7 @@ COMMANDS = table(
     "command",
     data=Entry("gan.cli.data", "Make and inspect data sets."),
     train=Entry("gan.cli.train", "Train a model on a data set."),
+    tune=Entry("gan.cli.tune", "Find gamma and learning rates by short trainings."),
     sample=Entry("gan.cli.sample", "Draw images from a model."),
     evaluate=Entry("gan.cli.evaluate", "Score a model or a folder of images against a data set."),
     report=Entry("gan.cli.report", "Write one HTML page about a training run."),

@@ -71,6 +71,7 @@ def test_commands_of_this_release():
     assert list(COMMANDS) == [
         "data",
         "train",
+        "tune",
         "sample",
         "evaluate",
         "report",
