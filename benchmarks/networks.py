@@ -22,8 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
-from ops.bench import medians
+from ops.bench import medians, using
 
+SIZE = {"resolution": 64, "channel_base": 16384, "channel_max": 512}
+CONFIGS = (GeneratorConfig(**SIZE), DiscriminatorConfig(**SIZE))
 CONVOLUTIONS = ("conv2d", "conv_transpose2d")
 
 
@@ -54,11 +56,16 @@ def recorded(calls: list[Call]) -> Iterator[None]:
         yield
 
 
-def floor(calls: list[Call], layout: torch.memory_format, dtype: torch.dtype, gradient: bool) -> Callable:
+def floor(
+    calls: list[Call], layout: torch.memory_format, dtype: torch.dtype, gradient: bool, device: torch.device
+) -> Callable:
     """A function that makes the same calls, with both gradients where `gradient`."""
     work = []
     for call in calls:
-        tensors = [torch.randn(shape).to(dtype, memory_format=layout) for shape in (call.x, call.weight)]
+        tensors = [
+            torch.randn(shape, device=device).to(dtype, memory_format=layout)
+            for shape in (call.x, call.weight)
+        ]
         work.append((getattr(F, call.name), [t.requires_grad_(gradient) for t in tensors], call))
 
     def run() -> None:
@@ -70,15 +77,16 @@ def floor(calls: list[Call], layout: torch.memory_format, dtype: torch.dtype, gr
     return run
 
 
-def tasks(batch: int, dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], bool]]:
+def tasks(
+    batch: int, dtype: torch.dtype, device: torch.device
+) -> dict[str, tuple[Callable[[], object], bool]]:
     """Name -> (work, whether with gradient) on networks of 24 M parameters each, 512 channels at most."""
     torch.manual_seed(0)
-    size = {"resolution": 64, "channel_base": 16384, "channel_max": 512}
-    generator, discriminator = GeneratorConfig(**size).build(), DiscriminatorConfig(**size).build()
+    generator, discriminator = (config.build().to(device) for config in CONFIGS)
     with torch.no_grad():
-        ws = generator.mapping(torch.randn(batch, generator.z_dim))
-    images = torch.randn(batch, 3, 64, 64, requires_grad=True)
-    half = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
+        ws = generator.mapping(torch.randn(batch, generator.z_dim, device=device))
+    images = torch.randn(batch, 3, 64, 64, device=device, requires_grad=True)
+    half = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
     def draw() -> Tensor:
         with half:
@@ -106,44 +114,54 @@ def tasks(batch: int, dtype: torch.dtype) -> dict[str, tuple[Callable[[], object
     }
 
 
-def difference(batch: int) -> float:
+def difference(batch: int, device: torch.device) -> float:
     """Mean absolute difference, in levels of 255, of images drawn in bfloat16 and in float32."""
     torch.manual_seed(0)
-    generator = GeneratorConfig(resolution=64, channel_base=16384, channel_max=512).build()
+    generator = CONFIGS[0].build().to(device)
     with torch.inference_mode():
-        ws = generator.mapping(torch.randn(batch, generator.z_dim))
+        ws = generator.mapping(torch.randn(batch, generator.z_dim, device=device))
         exact = generator.synthesis(ws)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             return float((generator.synthesis(ws).float() - exact).abs().mean() * 127.5)
 
 
-def measure(batch: int, dtype: torch.dtype, repeats: int) -> Iterator[tuple[str, float, float]]:
-    """(name, seconds of the network, seconds of the floor) for every task."""
-    for name, (work, gradient) in tasks(batch, dtype).items():
+def measure(
+    batch: int, dtype: torch.dtype, repeats: int, device: torch.device
+) -> Iterator[tuple[str, float, float, float]]:
+    """(name, seconds of the network, without kernels, of the floor) for every task."""
+    for name, (work, gradient) in tasks(batch, dtype, device).items():
         calls: list[Call] = []
         with recorded(calls):
             work()
-        floors = [
-            floor(calls, layout, dtype, gradient) for layout in (torch.contiguous_format, torch.channels_last)
-        ]
+        layouts = (torch.contiguous_format, torch.channels_last)
+        floors = [floor(calls, layout, dtype, gradient, device) for layout in layouts]
+
+        def plain(work: Callable[[], object] = work) -> None:
+            with using("reference"):
+                work()
+
         with torch.set_grad_enabled(gradient):
-            seconds, *lowest = medians((work, *floors), repeats)
-        yield name, seconds, min(lowest)
+            seconds, reference, *lowest = medians((work, plain, *floors), repeats, device)
+        yield name, seconds, reference, min(lowest)
 
 
 @click.command(epilog="Example: python -m benchmarks.networks --threads 2 --repeats 7")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
 @click.option("--batch", default=8, show_default=True, help="Images per call.")
 @click.option("--repeats", default=7, show_default=True, help="Timings a median.")
-def main(threads: int, batch: int, repeats: int) -> None:
+def main(device: str, threads: int, batch: int, repeats: int) -> None:
     """Print the table for float32 and, by autocast, bfloat16."""
     torch.set_num_threads(threads)
-    click.echo("| StyleGAN2, 64x64 | dtype | network | convolutions alone | ratio |\n|---|---|---|---|---|")
+    where = torch.device(device)
+    heads = ("StyleGAN2, 64x64", "dtype", "plain PyTorch", "network", "convolutions alone", "ratio")
+    click.echo(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for dtype in (torch.float32, torch.bfloat16):
-        for name, seconds, least in measure(batch, dtype, repeats):
+        for name, seconds, plain, least in measure(batch, dtype, repeats, where):
             kind = str(dtype).removeprefix("torch.")
-            click.echo(f"| {name} | {kind} | {seconds:.3f} s | {least:.3f} s | {seconds / least:.2f} |")
-    click.echo(f"\nbfloat16 moves the image by {difference(batch):.2f} of 255 levels on average.")
+            times = " | ".join(f"{value * 1e3:.4g} ms" for value in (plain, seconds, least))
+            click.echo(f"| {name} | {kind} | {times} | {seconds / least:.2f} |")
+    click.echo(f"\nbfloat16 moves the image by {difference(batch, where):.2f} of 255 levels on average.")
 
 
 if __name__ == "__main__":

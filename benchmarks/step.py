@@ -19,11 +19,11 @@ from training.state import create
 from training.step import train_step
 
 
-def trainer(preset: str, resolution: int, steps: int) -> Callable[[], None]:
+def trainer(preset: str, resolution: int, steps: int, device: torch.device) -> Callable[[], None]:
     """A function that trains for so many steps on noise, from a fresh state."""
     config = fit(load_preset(preset), shape=(3, resolution, resolution), classes=0)
-    state = create(config, torch.device("cpu"))
-    images = torch.randn(config.batch, 3, resolution, resolution)
+    state = create(config, device)
+    images = torch.randn(config.batch, 3, resolution, resolution, device=device)
 
     def run() -> None:
         for _ in range(steps):
@@ -36,19 +36,23 @@ def trainer(preset: str, resolution: int, steps: int) -> Callable[[], None]:
 @click.command(epilog="Example: python -m benchmarks.step --preset demo --threads 2")
 @click.option("--preset", default="demo", show_default=True, help="Name of a preset.")
 @click.option("--resolution", default=32, show_default=True, help="Pixels a side.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
 @click.option("--steps", default=16, show_default=True, help="Steps a timing; a multiple of R1's interval.")
 @click.option("--repeats", default=9, show_default=True, help="Timings a median.")
-def main(preset: str, resolution: int, threads: int, steps: int, repeats: int) -> None:
+def main(preset: str, resolution: int, device: str, threads: int, steps: int, repeats: int) -> None:
     """Print one row: milliseconds a step of both, and their ratio."""
     torch.set_num_threads(threads)
-    kernels, plain = (trainer(preset, resolution, steps) for _ in range(2))
+    where = torch.device(device)
+    kernels, plain = (trainer(preset, resolution, steps, where) for _ in range(2))
 
     def reference() -> None:
         with using("reference"), mock.patch("gan.stylegan2.fast_layout", lambda x: x):
             plain()
 
-    fused, slow = (seconds / steps * 1e3 for seconds in medians((kernels, reference), repeats))
+    fused, slow = (
+        seconds / steps * 1e3 for seconds in medians((kernels, reference), repeats, torch.device(device))
+    )
     click.echo("| Training step of | plain PyTorch, contiguous | kernels | |\n|---|---|---|---|")
     click.echo(
         f"| `{preset}` at {resolution}x{resolution} | {slow:.1f} ms | {fused:.1f} ms | {slow / fused:.2f}x |"

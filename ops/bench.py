@@ -1,9 +1,11 @@
 """Kernels against their plain-torch definitions: the same inputs, one process, alternating, medians.
 
-The shapes are those of StyleGAN2 and StyleGAN3-T at 256x256.
+A function too short for the clock is repeated within a timing; a GPU is waited for at its ends. The shapes
+are those of StyleGAN2 and StyleGAN3-T at 256x256.
 """
 
 import contextlib
+import math
 import os
 import statistics
 import time
@@ -20,6 +22,8 @@ from ops.scale_bias_act import scale_bias_act
 from ops.upfirdn2d import downsample2d, setup_filter, upsample2d
 
 Function = Callable[..., Tensor]
+CPU = torch.device("cpu")
+SHORTEST = 0.005  # seconds of a timing
 
 
 class Case(NamedTuple):
@@ -31,10 +35,12 @@ class Case(NamedTuple):
     others: tuple[tuple[int, ...], ...] = ()  # shapes of the other inputs
     layout: torch.memory_format = torch.contiguous_format
 
-    def inputs(self) -> list[Tensor]:
+    def inputs(self, device: torch.device, dtype: torch.dtype = torch.float32) -> list[Tensor]:
         """Unit normal inputs that require gradients; the same numbers in every call."""
-        rng = torch.Generator().manual_seed(0)
-        x, *others = (torch.randn(shape, generator=rng) for shape in (self.shape, *self.others))
+        rng = torch.Generator(device).manual_seed(0)
+        x, *others = (
+            torch.randn(shape, generator=rng, device=device).to(dtype) for shape in (self.shape, *self.others)
+        )
         return [t.requires_grad_() for t in (x.contiguous(memory_format=self.layout), *others)]
 
 
@@ -51,9 +57,11 @@ class Timing(NamedTuple):
         return self.plain / self.fused
 
 
-def cases(batch: int = 4) -> list[Case]:
+def cases(batch: int = 4, device: torch.device = CPU) -> list[Case]:
     """What the networks ask of each operator; the first axis of every input is `batch`."""
-    f, up12, up24 = setup_filter((1, 3, 3, 1)), _lowpass(12), _lowpass(24)
+    f, up12, up24 = (f.to(device) for f in (setup_filter((1, 3, 3, 1)), _lowpass(12), _lowpass(24)))
+    motion = torch.tensor([[[0.9, 0.2, 0.1], [-0.2, 0.9, 0.0]]], device=device).expand(batch, -1, -1)
+    grid = torch.nn.functional.affine_grid(motion, [batch, 3, 524, 524], align_corners=False)
     nhwc = torch.channels_last
 
     def lrelu(x: Tensor, b: Tensor) -> Tensor:
@@ -72,8 +80,7 @@ def cases(batch: int = 4) -> list[Case]:
         return lambda x, b: filtered_lrelu(x, fu, up12, b, up, 2, padding, clamp=256)
 
     def sample(x: Tensor) -> Tensor:
-        theta = torch.tensor([[[0.9, 0.2, 0.1], [-0.2, 0.9, 0.0]]]).expand(len(x), -1, -1)
-        return grid_sample(x, torch.nn.functional.affine_grid(theta, list(x.shape), align_corners=False))
+        return grid_sample(x, grid.to(x.dtype))
 
     found = []
     for side, channels in ((256, 64), (64, 256)):
@@ -96,9 +103,8 @@ def cases(batch: int = 4) -> list[Case]:
     return found
 
 
-def compare(case: Case, *, gradient: bool, repeats: int = 7) -> Timing:
+def compare(case: Case, inputs: list[Tensor], *, gradient: bool, repeats: int = 7) -> Timing:
     """Time the operator with and without kernels, alternating; `gradient` adds the first derivative."""
-    inputs = case.inputs()
     with torch.no_grad():
         result = case.function(*inputs)
     traffic = sum(t.numel() * t.element_size() for t in (*inputs, result))
@@ -122,24 +128,24 @@ def compare(case: Case, *, gradient: bool, repeats: int = 7) -> Timing:
     return Timing(*medians((plain, kernels), repeats), traffic * (2 if gradient else 1))
 
 
-def medians(functions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Median seconds of each function, called in turn, after one call each to warm up."""
-    for function in functions:
-        function()
+def medians(
+    functions: Sequence[Callable[[], object]], repeats: int, device: torch.device = CPU
+) -> list[float]:
+    """Median seconds of each function, called in turn, after a call or two each to warm up."""
+    counts = [_repetitions(function, device) for function in functions]
     seconds: list[list[float]] = [[] for _ in functions]
     for _ in range(repeats):
-        for function, taken in zip(functions, seconds, strict=True):
-            begun = time.perf_counter()
-            function()
-            taken.append(time.perf_counter() - begun)
+        for function, count, taken in zip(functions, counts, seconds, strict=True):
+            taken.append(_seconds(function, count, device))
     return [statistics.median(taken) for taken in seconds]
 
 
-def copy_bandwidth(size: int = 1 << 26, repeats: int = 9) -> float:
-    """Bytes per second that a copy of `size` bytes reads and writes together."""
-    source = torch.zeros(size, dtype=torch.uint8)
+def copy_bandwidth(device: torch.device = CPU, repeats: int = 9) -> float:
+    """Bytes per second that a copy, too large for the caches, reads and writes together."""
+    size = 1 << (30 if device.type == "cuda" else 26)
+    source = torch.zeros(size, dtype=torch.uint8, device=device)
     target = torch.zeros_like(source)
-    [seconds] = medians([lambda: target.copy_(source)], repeats)
+    [seconds] = medians([lambda: target.copy_(source)], repeats, device)
     return 2 * size / seconds
 
 
@@ -155,6 +161,23 @@ def using(mode: str) -> Iterator[None]:
             del os.environ["GAN_OPS"]
         else:
             os.environ["GAN_OPS"] = before
+
+
+def _repetitions(function: Callable[[], object], device: torch.device) -> int:
+    """Calls that fill a timing; the first call, which may compile and allocate, does not count."""
+    first = _seconds(function, 1, device)
+    return 1 if first > 10 * SHORTEST else math.ceil(SHORTEST / _seconds(function, 1, device))
+
+
+def _seconds(function: Callable[[], object], count: int, device: torch.device) -> float:
+    """Seconds a call, of so many in a row."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    begun = time.perf_counter()
+    for _ in range(count):
+        function()
+    wait()
+    return (time.perf_counter() - begun) / count
 
 
 def _lowpass(taps: int) -> Tensor:

@@ -12,8 +12,8 @@ from ops import toolchain
 from ops.toolchain import KernelError, Nvcc, Tool
 
 SOURCES = Path(__file__).resolve().parent / "csrc"
-# The oldest torch whose stable ABI has all that a target calls; a library built for it loads in newer ones.
-OLDEST_TORCH = {"cpu": (2, 10), "cuda": (2, 13)}
+# The oldest torch whose stable ABI has all that the kernels call; what is built for it loads in newer ones.
+OLDEST_TORCH = (2, 10)
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fopenmp-simd", "-Wall")
 NVCC_FLAGS = ("-std=c++17", "-O3", "-Xcompiler=-fPIC,-fvisibility=hidden", "-DGAN_CUDA")
 
@@ -55,7 +55,7 @@ def recipe(target: str, *, portable: bool = False) -> Recipe:
 
     Raises KernelError where this torch cannot have such kernels.
     """
-    needed, x86 = OLDEST_TORCH[target], platform.machine().lower() in ("x86_64", "amd64")
+    needed, x86 = OLDEST_TORCH, platform.machine().lower() in ("x86_64", "amd64")
     if torch_version() < needed:
         raise KernelError(
             f"torch {torch.__version__} is older than {needed[0]}.{needed[1]}, which the {target} kernels "

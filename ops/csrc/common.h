@@ -11,6 +11,10 @@
 #include <torch/headeronly/util/BFloat16.h>
 #include <torch/headeronly/util/Half.h>
 
+#if defined(GAN_CUDA) && !defined(GAN_EMULATED)
+#include <dlfcn.h>
+#endif
+
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -113,15 +117,31 @@ void parallel(int64_t count, int64_t elements_each, const F& f) {
 }
 
 #if defined(GAN_CUDA)
-// The current stream of x's device, and its errors as exceptions.
+#if !defined(GAN_EMULATED)
+// The current stream of a GPU, as cudaStream_t. The shim's function lies in libtorch_cuda, which a tensor on
+// a GPU implies; found at run time, it keeps this library loadable where PyTorch has no CUDA. The stable ABI's
+// own way, Stream::nativeHandle, asks for PyTorch 2.13.
+inline void* current_stream(int32_t device) {
+  using Function = AOTITorchError (*)(int32_t, void**);
+  static const auto function = [] {
+    void* library = dlopen("libtorch_cuda.so", RTLD_LAZY | RTLD_NOLOAD);
+    return library ? reinterpret_cast<Function>(dlsym(library, "aoti_torch_get_current_cuda_stream")) : nullptr;
+  }();
+  STD_TORCH_CHECK(function, "this PyTorch does not give its current CUDA stream; set GAN_OPS=reference");
+  void* stream = nullptr;
+  STD_TORCH_CHECK(function(device, &stream) == 0, "the current CUDA stream cannot be had");
+  return stream;
+}
+#endif
+
+// Calls launch(stream) on the current stream of x's device; its error, if any, as an exception.
 template <typename Launch>
 void on_stream(const Tensor& x, const char* name, Launch&& launch) {
 #if defined(GAN_EMULATED)
   const int error = launch(static_cast<void*>(nullptr));
 #else
   torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  const auto stream = torch::stable::accelerator::getCurrentStream(x.get_device_index());
-  const int error = launch(stream.nativeHandle());
+  const int error = launch(current_stream(x.get_device_index()));
 #endif
   STD_TORCH_CHECK(error == 0, name, ": the CUDA launch failed with error ", error);
 }

@@ -35,7 +35,7 @@ def test_discriminator_compiles_with_its_gradient(tiny_discriminator, close):
 def test_r1_through_a_compiled_network_is_refused_not_wrong(tiny_discriminator):
     images = torch.randn(4, 3, 16, 16, requires_grad=True)
     compiled = torch.compile(lambda x: tiny_discriminator(x), **COMPILER)
-    with pytest.raises(RuntimeError, match="double backward"):
+    with pytest.raises(RuntimeError, match="double backward|does not require grad"):
         r1_penalty(images, compiled(images)).sum().backward()
 
 
