@@ -13,7 +13,7 @@ from PIL import Image
 from gan.cli.main import main
 from gan.cli.report import POINTS, chart
 from gan.cli.train import run_training
-from tests.training.test_resume import configured
+from tests.training.tiny import configured
 
 
 def test_a_tiny_run(tiny_zip, tmp_path):

@@ -13,31 +13,13 @@ from gan.cli.main import main
 from gan.cli.train import run_training
 from gan.config import override, to_dict
 from gan.errors import UserError
-from training.config import RunConfig
-
-OPTIONS = [
-    *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
-    *(f"{n}.channel_max=8" for n in ("generator", "discriminator")),
-    "generator.z_dim=8",
-    "generator.w_dim=8",
-    "generator.mapping.layers=2",
-    "discriminator.mapping.layers=2",
-    "batch=4",
-    "tick_kimg=0.008",
-    "snapshot_ticks=1",
-    "kimg=0.008",
-    "loss.r1_interval=2",
-]
-
-
-def configured(path, *assignments):
-    return override(RunConfig(preset="tiny"), [f"data.path={path}", *OPTIONS, *assignments])
+from tests.training.tiny import EVERY_TWO_STEPS, TINY, plain
 
 
 @pytest.fixture(scope="module")
 def model(tiny_zip, tmp_path_factory):
     """A run of two steps at 16x16, without classes."""
-    return run_training(configured(tiny_zip), out=tmp_path_factory.mktemp("model"), device="cpu")
+    return run_training(plain(tiny_zip), out=tmp_path_factory.mktemp("model"), device="cpu")
 
 
 def written(folder, config, architecture="stylegan2"):
@@ -65,7 +47,7 @@ def weights(run, name, role="generator"):
 
 
 def test_a_run_starts_as_the_weight_average_of_the_model(model, tiny_zip, tmp_path):
-    run = run_training(configured(tiny_zip, f"init_from={model}"), out=tmp_path, device="cpu")
+    run = run_training(plain(tiny_zip, f"init_from={model}"), out=tmp_path, device="cpu")
     for role in ("generator", "discriminator"):
         start, want = weights(run, "000000", role), weights(model, "000000.008", role)
         assert all(torch.equal(start[name], want[name]) for name in want)
@@ -84,10 +66,10 @@ def test_resuming_it_is_exact_and_does_not_read_the_model_again(model, tiny_zip,
     copy = tmp_path / "model"
     shutil.copytree(model, copy)
     options = (tiny_zip, f"init_from={copy}")
-    straight = run_training(configured(*options, "kimg=0.016"), out=tmp_path / "a", device="cpu")
-    half = run_training(configured(*options), out=tmp_path / "b", device="cpu")
+    straight = run_training(plain(*options, "kimg=0.016"), out=tmp_path / "a", device="cpu")
+    half = run_training(plain(*options), out=tmp_path / "b", device="cpu")
     shutil.rmtree(copy)
-    rest = run_training(configured(*options, "kimg=0.016"), out=tmp_path / "b", resume="auto", device="cpu")
+    rest = run_training(plain(*options, "kimg=0.016"), out=tmp_path / "b", resume="auto", device="cpu")
     assert rest == half
     for path in (straight / "checkpoints" / "000000.016").glob("*.safetensors"):
         assert path.read_bytes() == (rest / "checkpoints" / "000000.016" / path.name).read_bytes()
@@ -95,9 +77,9 @@ def test_resuming_it_is_exact_and_does_not_read_the_model_again(model, tiny_zip,
 
 
 def test_other_resolution_and_classes(tiny_zip, tmp_path):
-    small = override(configured(tiny_zip), [f"{n}.resolution=8" for n in ("generator", "discriminator")])
+    small = override(plain(tiny_zip), [f"{n}.resolution=8" for n in ("generator", "discriminator")])
     old = written(tmp_path / "old", small)
-    config = configured(tiny_zip, f"init_from={old}", "data.conditional=true")
+    config = plain(tiny_zip, f"init_from={old}", "data.conditional=true")
     run = run_training(config, out=tmp_path, device="cpu")
     record = json.loads((run / "transfer.json").read_text())
     assert list(record["generator"]["adapted"]) == ["mapping.fc0.weight"]
@@ -113,7 +95,13 @@ def test_other_resolution_and_classes(tiny_zip, tmp_path):
 
 def test_frozen_layers_keep_the_weights_of_the_model(model, tiny_zip, tmp_path):
     options = ["--data", tiny_zip, "--preset", "demo", "--out", tmp_path, "--device=cpu"]
-    options += ["--init-from", model, "--freeze-d", "2", *(f"--set={option}" for option in OPTIONS)]
+    options += [
+        "--init-from",
+        model,
+        "--freeze-d",
+        "2",
+        *(f"--set={option}" for option in [*TINY, *EVERY_TWO_STEPS]),
+    ]
     result = CliRunner().invoke(main, ["train", *map(str, options)])
     assert result.exit_code == 0, result.output
     before = weights(model, "000000.008", "discriminator")
@@ -128,12 +116,12 @@ def test_frozen_layers_keep_the_weights_of_the_model(model, tiny_zip, tmp_path):
 
 def test_adapters_start_on_the_weights_of_the_model(model, tiny_zip, tmp_path):
     run = run_training(
-        configured(tiny_zip, f"init_from={model}", "generator.lora_rank=2"), out=tmp_path, device="cpu"
+        plain(tiny_zip, f"init_from={model}", "generator.lora_rank=2"), out=tmp_path, device="cpu"
     )
     z = torch.randn(2, 8)
     same = gan.load(run / "checkpoints" / "000000")(z)
     torch.testing.assert_close(same, gan.load(model)(z), rtol=1e-5, atol=1e-5)
-    again = run_training(configured(tiny_zip, f"init_from={run}"), out=tmp_path, device="cpu")
+    again = run_training(plain(tiny_zip, f"init_from={run}"), out=tmp_path, device="cpu")
     torch.testing.assert_close(
         gan.load(again / "checkpoints" / "000000")(z), gan.load(run)(z), rtol=1e-4, atol=1e-4
     )
@@ -142,11 +130,11 @@ def test_adapters_start_on_the_weights_of_the_model(model, tiny_zip, tmp_path):
 
 def test_what_makes_no_sense_is_one_clear_error(tiny_zip, tmp_path):
     at_16 = [f"{n}.resolution=16" for n in ("generator", "discriminator")]
-    wide = override(configured(tiny_zip), [*at_16, "generator.w_dim=12", "generator.channel_max=4"])
+    wide = override(plain(tiny_zip), [*at_16, "generator.w_dim=12", "generator.channel_max=4"])
     wide = written(tmp_path / "wide", wide)
-    small = override(configured(tiny_zip), [f"{n}.resolution=8" for n in ("generator", "discriminator")])
+    small = override(plain(tiny_zip), [f"{n}.resolution=8" for n in ("generator", "discriminator")])
     small = written(tmp_path / "small", small)
-    foreign = written(tmp_path / "foreign", override(configured(tiny_zip), at_16), "stylegan3")
+    foreign = written(tmp_path / "foreign", override(plain(tiny_zip), at_16), "stylegan3")
     cases = [
         ((f"init_from={tmp_path / 'none'}",), "no model at"),
         ((f"init_from={foreign}",), "its generator is a stylegan3 and this run trains a stylegan2; choose"),
@@ -156,7 +144,7 @@ def test_what_makes_no_sense_is_one_clear_error(tiny_zip, tmp_path):
     ]
     for assignments, message in cases:
         with pytest.raises(UserError, match=message):
-            run_training(configured(tiny_zip, *assignments), out=tmp_path / "runs", device="cpu")
+            run_training(plain(tiny_zip, *assignments), out=tmp_path / "runs", device="cpu")
     assert not (tmp_path / "runs").exists()
     result = CliRunner().invoke(main, ["train", "--data", str(tiny_zip), "--freeze-d", "2"])
     assert result.exit_code == 2 and "--init-from" in result.stderr
@@ -169,6 +157,6 @@ def test_a_model_without_discriminator_starts_a_new_one(model, tiny_zip, tmp_pat
     manifest = json.loads((copy / "manifest.json").read_text())
     del manifest["files"]["discriminator.safetensors"]
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    run = run_training(configured(tiny_zip, f"init_from={copy}"), out=tmp_path / "runs", device="cpu")
+    run = run_training(plain(tiny_zip, f"init_from={copy}"), out=tmp_path / "runs", device="cpu")
     assert "discriminator: new, for the model has no discriminator" in (run / "log.txt").read_text()
     assert "discriminator" not in json.loads((run / "transfer.json").read_text())

@@ -9,7 +9,7 @@ import torch
 from gan import checkpoint
 from gan.cli.train import run_training
 from gan.errors import UserError
-from tests.training.test_resume import configured
+from tests.training.tiny import configured
 from training import loop
 from training.config import RunConfig
 from training.retention import superseded

@@ -12,7 +12,7 @@ from gan.cli import scoring
 from gan.cli.train import run_training
 from gan.errors import UserError
 from metrics import extractors
-from tests.training.test_resume import configured, files
+from tests.training.tiny import configured, files
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
 SCORED = {"metrics": ["fd-untrained"], "metrics_fakes": 16}

@@ -1,4 +1,9 @@
-"""States of tiny networks, for the tests of the step and its parts."""
+"""States and runs of tiny networks, for the tests of the step, its parts and the loop."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import torch
 
@@ -15,12 +20,36 @@ TINY = [
     "discriminator.mapping.layers=2",
     "batch=4",
 ]
+# Runs of two steps, with a tick and a checkpoint after them.
+EVERY_TWO_STEPS = ["kimg=0.008", "tick_kimg=0.008", "snapshot_ticks=1", "loss.r1_interval=2"]
+RICH = [
+    "data.xflip=true",
+    "data.conditional=true",
+    "loss.path_length_weight=2",
+    "loss.path_length_interval=3",
+    "loss.style_mixing=0.9",
+]
 
 
 def tiny_state(*assignments: str, classes: int = 0) -> TrainState:
     """StyleGAN2 of 8x8 pixels and batches of 4, on the CPU."""
     config = override(RunConfig(), [*TINY, *assignments])
     return create(fit(config, shape=(3, 8, 8), classes=classes), torch.device("cpu"))
+
+
+def plain(path: Path, *assignments: str) -> RunConfig:
+    """A run of preset "tiny" on the data at `path`: batches of 4 and EVERY_TWO_STEPS, unless assigned."""
+    return override(RunConfig(preset="tiny"), [f"data.path={path}", *TINY, *EVERY_TWO_STEPS, *assignments])
+
+
+def configured(path: Path, *assignments: str) -> RunConfig:
+    """The same with classes, flips, path length and style mixing."""
+    return plain(path, *RICH, *assignments)
+
+
+def files(run: Path, name: str) -> dict[str, bytes]:
+    """The tensors of checkpoint `name` of a run, file by file."""
+    return {p.name: p.read_bytes() for p in (run / "checkpoints" / name).glob("*.safetensors")}
 
 
 def weights(network: torch.nn.Module) -> list[torch.Tensor]:
@@ -53,3 +82,14 @@ def plain_state(*assignments: str, classes: int = 0) -> TrainState:
     state.generator = Plain(classes).requires_grad_(False)
     state.optimizer_g = torch.optim.Adam(state.generator.parameters(), lr=0.01)
     return state
+
+
+def torchrun(script: str, *arguments: str, processes: int = 2) -> str:
+    """Run a script of this folder in processes of one thread over gloo; what they said on stderr."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    command += [str(Path(__file__).parent / script), *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
