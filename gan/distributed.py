@@ -5,11 +5,13 @@ Only tensors travel: those on the CPU over gloo, those on GPUs over NCCL.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+from gan.errors import UserError
 
 
 def rank() -> int:
@@ -81,6 +83,22 @@ def shared_text(text: str) -> str:
     data = torch.tensor(list(text.encode()), dtype=torch.uint8)
     size = int(shared(torch.tensor(len(data))))
     return bytes(shared(data if rank() == 0 else torch.empty(size, dtype=torch.uint8)).tolist()).decode()
+
+
+def from_first(work: Callable[[], str]) -> str:
+    """What `work` returns on rank 0, where alone it is called, on every rank. All raise its UserError."""
+    found, error = "", None
+    if rank() == 0:
+        try:
+            found = work()
+        except UserError as caught:
+            error = caught
+    told = shared_text(str(error) if error else "")
+    if error:
+        raise error
+    if told:
+        raise UserError(told)
+    return shared_text(found)
 
 
 def agreed(reason: str | None) -> str | None:

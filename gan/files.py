@@ -7,6 +7,7 @@ killed writer leaves only such a sibling behind; `sweep` removes those.
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from gan.errors import UserError
 
 PREFIX = ".tmp-"
+_REPLACED = re.compile(rf"{re.escape(PREFIX)}(.+)-replaced-\d+")
 _CHUNK = 1 << 20  # bytes
 
 
@@ -73,14 +75,17 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def sweep(folder: str | Path) -> list[Path]:
-    """Remove what killed writers left in `folder` and return it.
+    """Remove what killed writers left in `folder` and return it; a folder about to be replaced comes back.
 
     Call this from the one process that writes there, before its first write: a temporary of a writer at work
     is not told apart from a leftover.
     """
     leftovers = sorted(Path(folder).glob(f"{PREFIX}*"))
     for entry in leftovers:
-        if entry.is_dir() and not entry.is_symlink():
+        replaced = _REPLACED.fullmatch(entry.name)
+        if replaced and not (entry.parent / replaced[1]).exists():
+            entry.rename(entry.parent / replaced[1])
+        elif entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):

@@ -79,6 +79,14 @@ def train(
     return reason
 
 
+def score_due(state: TrainState, score_ticks: int | None) -> bool:
+    """Whether `train` has a score after this image count, which a run killed after its snapshot lacks."""
+    config, tick_images = state.config, round(state.config.tick_kimg * 1000)
+    tick, before = state.nimg // tick_images, (state.nimg - config.batch) // tick_images
+    due = tick > before and tick % (score_ticks or config.snapshot_ticks) == 0
+    return due or state.nimg >= config.kimg * 1000
+
+
 def show(state: TrainState, run: Path, reporter: Reporter) -> None:
     """Write fakes-<kimg>.png: the weight average's images of seeds 0, 1, ... at psi 1, 8 in a row.
 

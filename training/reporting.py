@@ -16,12 +16,13 @@ from tqdm import tqdm
 from gan.config import to_dict
 from gan.files import atomic_write
 from gan.reparametrize import sigmas
+from training import phases
 from training.health import LEVELS, Record
 from training.state import TrainState
 
 KEYS = (
-    "kimg", "tick", "seconds", "sec_per_kimg", "loss/g", "loss/d", "logits/real", "logits/fake", "r1",
-    "path_length", "augment/p", "grad_norm/g", "grad_norm/d", "diversity", "memory_gib",
+    "kimg", "tick", "phase", "seconds", "sec_per_kimg", "loss/g", "loss/d", "logits/real", "logits/fake",
+    "r1", "path_length", "augment/p", "grad_norm/g", "grad_norm/d", "diversity", "memory_gib",
 )  # fmt: skip
 
 
@@ -54,8 +55,10 @@ class Reporter:
     def __init__(self, run: Path, state: TrainState) -> None:
         self.run = run
         self.means = Means()
+        self._phase = len(phases.recorded(run)) + 1
         self._total = round(state.config.kimg * 1000)
-        _truncate(run / "stats.jsonl", state.nimg / 1000)
+        for name in ("stats.jsonl", "metrics.jsonl"):
+            _truncate(run / name, state.nimg / 1000)
         self._writer = SummaryWriter(str(run), purge_step=state.nimg + 1 if state.nimg else None)
         self._writer.add_text("config", f"```yaml\n{(run / 'config.yaml').read_text()}```", state.nimg)
         self._bar = tqdm(
@@ -96,6 +99,7 @@ class Reporter:
         record |= {
             "kimg": state.nimg / 1000,
             "tick": state.tick,
+            "phase": self._phase,
             "seconds": round(state.seconds, 3),
             "sec_per_kimg": round(seconds / images * 1000, 4) if images else None,
             "augment/p": state.augmentation.p if state.augmentation else 0.0,
@@ -210,10 +214,10 @@ def _truncate(path: Path, kimg: float) -> None:
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["kimg"] <= kimg:
+            if (json.loads(line)["kimg"] or 0) <= kimg:
                 kept.append(line + "\n")
-        except ValueError:  # the half-written last line of a killed process
-            break
+        except ValueError:  # the half-written line of a killed process
+            continue
     with atomic_write(path) as temporary:
         temporary.write_text("".join(kept), encoding="utf-8")
 

@@ -1,11 +1,11 @@
 """Run directories: number, files that describe the run, checkpoints, and finding a run to resume."""
 
 import contextlib
-import dataclasses
+import errno
 import json
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,20 @@ from torch import nn
 
 import gan
 from gan import card, checkpoint, distributed, shapes
-from gan.config import dumps_yaml, from_dict, to_dict
+from gan.config import dumps_yaml, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
+from training import phases
 from training.config import RunConfig
 from training.data.archive import ImageDataset
-from training.health import HealthConfig
 from training.initial import start_from
 from training.monitor import log
 from training.retention import check_room, prune
 from training.rollback import check, described, hardened, saved_rollbacks, set_aside
 from training.state import TrainState, create
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # what the system says of a full disk, and of a used quota
 TRANSFER = "transfer.json"  # what was taken from the model that a run started from
-FREE_TO_CHANGE = frozenset(
-    {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
-    | {"keep_last", "keep_every_kimg", "max_disk_gib", "micro_batch"}
-    | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
-)  # without effect on a step, or on its rounding only
 
 
 def new_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path:
@@ -88,43 +84,46 @@ def begin(
     out: Path,
     resume: str | None,
     device: torch.device,
+    accept_change: bool = False,
 ) -> tuple[Path, TrainState, list[str]]:
-    """A new run, or one to go on with: its directory, its state, and what was passed over to find it.
+    """A new run, or one to go on with: its directory, its state, and lines for its log.
 
     Under torchrun, the first process chooses and writes; all read the same folder.
     A new run starts from the weights of config.init_from; one that goes on does not read it again.
     resume: None; "auto", the newest run of this preset and data below `out`, if there is one; or a run or
     checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
+    accept_change: go on with other settings or data, as a new phase of the run; UserError without it.
     """
-    first = distributed.rank() == 0
-    folder, notes = _wanted(config, dataset, out, resume) if first else (None, [])
-    found = distributed.shared_text(str(folder or ""))
+    first, notes = distributed.rank() == 0, []
+    found = distributed.from_first(lambda: _wanted(config, dataset, out, resume, notes))
     if not found:
         state, record = create(config, device), None
         if config.init_from:
             record, notes = start_from(state, config.init_from, about["classes"])
-        run = Path(distributed.shared_text(str(new_run(out, config, dataset)) if first else ""))
+        run = Path(distributed.from_first(lambda: str(new_run(out, config, dataset))))
         if record and first:
             atomic_bytes(run / TRANSFER, json.dumps(record, indent=2, ensure_ascii=False).encode())
         return run, state, notes
     folder = Path(found)
-    run = folder.resolve().parent.parent
-    state = restore(folder, config, about, device)
+    run, saved = folder.resolve().parent.parent, checkpoint.read(folder)
+    changes = phases.changes(saved, config, about)
+    distributed.from_first(lambda: phases.permit(run, saved, changes, accept_change) or "")
+    state = restore(saved, config, changes, device)
     if first:
         checkpoint.sweep_temporaries(run)
+        notes += phases.enter(run, saved, changes)
         describe(run, state.config)
     return run, state, notes
 
 
-def _wanted(
-    config: RunConfig, dataset: ImageDataset, out: Path, resume: str | None
-) -> tuple[Path | None, list[str]]:
-    """The checkpoint that `resume` asks for, None for a new run, and what was passed over."""
+def _wanted(config: RunConfig, dataset: ImageDataset, out: Path, resume: str | None, notes: list[str]) -> str:
+    """The checkpoint that `resume` asks for, "" for a new run; what was passed over is added to `notes`."""
     if resume != "auto":
-        return checkpoint.resolve(resume) if resume else None, []
+        return str(checkpoint.resolve(resume)) if resume else ""
     run = find_run(out, config, dataset)
     folder, damaged = checkpoint.newest_good(run) if run else (None, [])
-    return folder, [f"passed over a damaged checkpoint: {reason}" for _, reason in damaged]
+    notes += [f"passed over a damaged checkpoint: {reason}" for _, reason in damaged]
+    return str(folder or "")
 
 
 def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
@@ -137,6 +136,7 @@ def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
         "run": settings,
         "data": dict(data),
         "origin": origin(run),
+        "phases": phases.recorded(run),
     }
     return checkpoint.write(
         run / "checkpoints" / checkpoint.folder_name(state.nimg),
@@ -163,38 +163,42 @@ def snapshot(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
         check_room(run, state.config.max_disk_gib)
         folder = save(run, state, data)
     except UserError as error:
-        raise UserError(
-            f"paused at {state.nimg / 1000:g} kimg: {error}. The older checkpoints are intact:"
-            " make room, then go on with --resume auto"
-        ) from error
+        raise paused(state, error) from error
     prune(run, state.config)
     return folder
 
 
-def restore(folder: Path, config: RunConfig, data: Mapping[str, Any], device: torch.device) -> TrainState:
-    """The state saved in checkpoint `folder`, to go on under `config`.
+@contextlib.contextmanager
+def pausing(state: TrainState) -> Iterator[None]:
+    """The same UserError for every other file that a full disk refuses within the block."""
+    try:
+        yield
+    except (OSError, UserError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or cause.errno not in FULL:
+            raise
+        raise paused(state, error) from error
 
-    Raises UserError when the data set, or a setting that changes a step, differs from the saved run's.
+
+def paused(state: TrainState, error: Exception) -> UserError:
+    """What to say where `error` keeps a run from writing."""
+    return UserError(
+        f"paused at {state.nimg / 1000:g} kimg: {error}. The older checkpoints are intact:"
+        " make room, then go on with --resume auto"
+    )
+
+
+def restore(
+    saved: checkpoint.Checkpoint, config: RunConfig, changes: Sequence[phases.Change], device: torch.device
+) -> TrainState:
+    """The state of a checkpoint, to go on under `config`, as typed, which differs from its own by `changes`.
+
+    Raises UserError where the networks would have other weights.
     """
-    saved = checkpoint.read(folder)
-    if saved.config["data"]["sha256"] != data["sha256"]:
-        raise UserError(
-            f"{folder} was trained on other data ({saved.config['data']['name']}): resume with the same data"
-        )
-    old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
     tensors, counters = saved.training()
-    config = hardened(config, saved_rollbacks(counters))
-    new = _flat(to_dict(config))
-    changed = [
-        f"{k}: {old.get(k)} -> {new.get(k)}"
-        for k in old | new
-        if old.get(k) != new.get(k) and k not in FREE_TO_CHANGE
-    ]
-    if changed:
-        raise UserError(
-            f"cannot resume {folder} with other settings ({'; '.join(changed)}): restore them or start anew"
-        )
-    state = create(config, device)
+    state = create(hardened(config, saved_rollbacks(counters)), device)
+    if changes:
+        phases.check_fit(saved, state, changes)
     state.restore(tensors, counters)
     state.ema.load_state_dict(saved.generator().state_dict())
     state.discriminator.load_state_dict(saved.discriminator().state_dict())
@@ -211,7 +215,10 @@ def roll_back(
     Raises UserError where the policy says stop, and where there is nothing to go back to.
     """
     folder = check(config, run, halt, lost.nimg, lost.rollbacks)
-    state = restore(folder, config, data, lost.path_mean.device)
+    saved = checkpoint.read(folder)
+    changes = phases.changes(saved, config, data)  # of phases that have begun since
+    state = restore(saved, config, changes, lost.path_mean.device)
+    phases.enter(run, saved, changes)
     state.rollbacks = lost.rollbacks + 1
     before, state.config = state.config, hardened(config, state.rollbacks)
     save(run, state, data)
@@ -226,10 +233,15 @@ def roll_back(
 def roll_back_together(
     run: Path, lost: TrainState, halt: str, config: RunConfig, data: Mapping[str, Any]
 ) -> tuple[TrainState, list[str]]:
-    """`roll_back` by the first process; the others then read what it wrote."""
-    state, notes = roll_back(run, lost, halt, config, data) if distributed.rank() == 0 else (None, [])
-    folder = Path(distributed.shared_text(str(checkpoint.newest_good(run)[0]) if state else ""))
-    return state or restore(folder, config, data, lost.path_mean.device), notes
+    """`roll_back` by the first process, whose UserError all raise; the others then read what it wrote."""
+    done: list[tuple[TrainState, list[str]]] = []
+
+    def back() -> str:
+        done.append(roll_back(run, lost, halt, config, data))
+        return str(checkpoint.newest_good(run)[0])
+
+    folder = distributed.from_first(back)
+    return done[0] if done else (restore(checkpoint.read(folder), config, [], lost.path_mean.device), [])
 
 
 def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:
@@ -265,11 +277,3 @@ def parameters(network: nn.Module) -> int:
 
 def _suffix(config: RunConfig, dataset: ImageDataset) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{config.preset}-{dataset.path.stem}")
-
-
-def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat

@@ -117,6 +117,8 @@ def describe(error: Exception) -> tuple[str, int]:
         return f"error: {error}", error.exit_code
     if _out_of_memory(error):
         return "error: out of memory; use a smaller batch, a smaller model or a lower resolution", 1
+    if _peer_lost(error):
+        return "error: another process of this job has ended; what it said before is the reason", 1
     if isinstance(error, OSError) and error.strerror:
         return f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", 1
     text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -130,3 +132,9 @@ def _out_of_memory(error: Exception) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
     )
+
+
+def _peer_lost(error: Exception) -> bool:
+    """What gloo raises in the processes that wait for one that is gone."""
+    text = str(error)
+    return isinstance(error, RuntimeError) and "gloo" in text and "by peer" in text

@@ -64,6 +64,7 @@ def page(run: Path) -> str:
         "Curves": "".join(chart(title, stats, keys) for title, keys in CHARTS),
         "Images over time": _grids(run),
         "Health": _table(events) if events else "<p>No event: every tick so far was healthy.</p>",
+        "Phases": _phases(run / "phases.json"),
         "Scores": _scores(records(run / "metrics.jsonl")),
         "Settings": f"<pre>{html.escape((run / 'config.yaml').read_text(encoding='utf-8'))}</pre>",
         "Machine": _machine(run / "environment.json"),
@@ -148,6 +149,17 @@ def _scores(found: Sequence[dict[str, Any]]) -> str:
         for name, rows in curves.items()
     ]
     return "".join(charts) + _table([{key: record.get(key) for key in keys} for record in found])
+
+
+def _phases(path: Path) -> str:
+    """What was changed while the run went on, one row a setting."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    rows = [
+        {"phase": number, "from kimg": phase["kimg"], **change}
+        for number, phase in enumerate(found, 2)
+        for change in phase["changes"]
+    ]
+    return _table(rows) if rows else "<p>One: nothing was changed on the way.</p>"
 
 
 def _machine(path: Path) -> str:

@@ -135,6 +135,14 @@ class RunScorer:
             self._better, self._networks = items[0].spec.better, Networks(device)
             ready(items, self._networks)
 
+    def missing(self, run: Path, nimg: int) -> bool:
+        """Whether metrics.jsonl of `run` has no record after `nimg` images; the same in all processes."""
+        from gan import distributed
+        from training.run import scores
+
+        lacks = all(record.get("kimg") != nimg / 1000 for record in scores(run))
+        return distributed.shared_text("missing" if lacks else "") != ""
+
     def score(
         self, generator: "nn.Module", dataset: "ImageDataset", run: Path, nimg: int, save: Callable[[], None]
     ) -> list[dict]:

@@ -1,9 +1,6 @@
 """`gan train`: preset + overrides -> resolved config -> run directory -> loop."""
 
 import dataclasses
-import signal
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gan.cli.common import debug_option, device_option, pick_device, seed_option
+from gan.cli.stopping import Stop
 from gan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +56,11 @@ Examples:
     "--resume",
     metavar="auto|PATH",
     help="Go on with the newest run of this preset and data, or with a run or checkpoint.",
+)
+@click.option(
+    "--accept-change",
+    is_flag=True,
+    help="With --resume: go on although settings or data differ, as a new phase that is recorded.",
 )
 @click.option(
     "--init-from",
@@ -108,6 +111,7 @@ def command(
     micro_batch: int | None,
     assignments: tuple[str, ...],
     resume: str | None,
+    accept_change: bool,
     init_from: str | None,
     freeze_d: int | None,
     metrics: str,
@@ -126,31 +130,26 @@ def command(
     With --metrics, RUN/checkpoints/best stands for the best checkpoint, for example in gan sample.
     """
     from gan import distributed
-    from gan.config import dumps_yaml, override
-    from training.config import load_preset
 
     if freeze_d and not init_from:
         raise UsageError(
             "--freeze-d keeps layers of a trained discriminator: name its model with --init-from"
         )
+    if accept_change and not resume:
+        raise UsageError("--accept-change is for a run that goes on: name it with --resume")
     flags = {"kimg": kimg, "batch": batch, "seed": seed, "discriminator.freeze_layers": freeze_d}
     flags["health.on_collapse"] = on_collapse
     flags["micro_batch"] = micro_batch
-    given = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    config = override(load_preset(preset), [*given, *assignments])
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
-    if init_from:
-        config = dataclasses.replace(config, init_from=init_from)
+    config = typed(preset, data, init_from, flags, assignments)
     if dry_run:
-        resolved, dataset = shaped(config)
-        click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch")
-        click.echo(dumps_yaml(resolved), nl=False)
+        show(config)
         return
     with distributed.group():
         run = run_training(
             config,
             out=Path(out),
             resume=resume,
+            accept_change=accept_change,
             max_minutes=max_minutes,
             metrics=[name.strip() for name in metrics.split(",") if name],
             metrics_ticks=metrics_ticks,
@@ -161,11 +160,34 @@ def command(
             click.echo(run)
 
 
+def typed(
+    preset: str, data: str, init_from: str | None, flags: Mapping[str, Any], assignments: Sequence[str]
+) -> "RunConfig":
+    """The preset with what was typed: `flags` by setting, None where one was left out, then assignments."""
+    from gan.config import override
+    from training.config import load_preset
+
+    given = [f"{key}={value}" for key, value in flags.items() if value is not None]
+    config = override(load_preset(preset), [*given, *assignments])
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
+    return dataclasses.replace(config, init_from=init_from) if init_from else config
+
+
+def show(config: "RunConfig") -> None:
+    """Print the config as it fits the data set."""
+    from gan.config import dumps_yaml
+
+    resolved, dataset = shaped(config)
+    click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch")
+    click.echo(dumps_yaml(resolved), nl=False)
+
+
 def run_training(
     config: "RunConfig",
     *,
     out: Path,
     resume: str | None = None,
+    accept_change: bool = False,
     max_minutes: float | None = None,
     metrics: Sequence[str] = (),
     metrics_ticks: int | None = None,
@@ -186,7 +208,9 @@ def run_training(
     config, dataset = shaped(config)
     parts.check(config)
     about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
-    run, state, notes = runs.begin(config, dataset, about, out=out, resume=resume, device=place)
+    run, state, notes = runs.begin(
+        config, dataset, about, out=out, resume=resume, device=place, accept_change=accept_change
+    )
     with Stop(max_minutes) as stop:
         while halt := session(run, state, dataset, about, notes, scorer, metrics_ticks, stop):
             state, notes = runs.roll_back_together(run, state, halt, config, about)
@@ -201,29 +225,32 @@ def session(
     notes: Sequence[str],
     scorer: "RunScorer",
     metrics_ticks: int | None,
-    stop: "Stop",
+    stop: Stop,
 ) -> str | None:
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
     from gan import distributed
     from training import loop
     from training import run as runs
     from training.augment import leak
+    from training.data.sampler import workers_watched
     from training.monitor import Monitor
     from training.reporting import Reporter, Silent
 
     config, rank = state.config, distributed.rank()
-    with Reporter(run, state) if rank == 0 else Silent() as reporter:
+    with workers_watched(), runs.pausing(state), Reporter(run, state) if rank == 0 else Silent() as reporter:
         for note in notes:
             reporter.say(note)
         reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
         monitor = Monitor(run, dataset, state, reporter.say)
 
+        def save() -> str:
+            return str(runs.snapshot(run, state, about))
+
         def snapshot() -> None:
-            if rank == 0:
-                runs.snapshot(run, state, about)
+            distributed.from_first(save)
 
         def score() -> None:
-            records = scorer.score(state.ema, dataset, run, state.nimg, snapshot)
+            records = scorer.score(state.ema, dataset, run, state.nimg, save)
             report_scores(records, state, reporter)
             if rank == 0 and (note := leak.notice(state, dataset)):
                 reporter.say(note)
@@ -232,6 +259,7 @@ def session(
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
+        if loop.score_due(state, metrics_ticks) and scorer.missing(run, state.nimg):
             score()
         feed = shuffled(config, dataset, state.nimg)
         events = {"snapshot": snapshot, "score": score, "score_ticks": metrics_ticks, "monitor": monitor}
@@ -296,37 +324,3 @@ def report_scores(records: Sequence[dict], state: "TrainState", reporter: "Repor
     reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
     for record in records:
         reporter.say(f"{record['label']} {record['value']:.4g}")
-
-
-class Stop:
-    """Why to stop after the current step: Ctrl-C, SIGTERM or time. A second signal stops at once.
-
-    Not under torchrun, which passes on a Ctrl-C that its processes had already; it kills them after 30 s.
-    """
-
-    def __init__(self, max_minutes: float | None) -> None:
-        self._deadline = None if max_minutes is None else time.monotonic() + max_minutes * 60
-        self._reason: str | None = None
-        self._previous: dict[int, object] = {}
-
-    def __enter__(self) -> "Stop":
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def reason(self) -> str | None:
-        """None while training should go on."""
-        if self._reason is None and self._deadline is not None and time.monotonic() > self._deadline:
-            self._reason = "time is up"
-        return self._reason
-
-    def _note(self, number: int, _: object) -> None:
-        from gan import distributed
-
-        if self._reason is not None and distributed.world() == 1:
-            raise KeyboardInterrupt
-        self._reason = f"stopped by {signal.Signals(number).name}"

@@ -107,6 +107,14 @@ def test_sweep_removes_temporaries_only(tmp_path):
     assert sweep(tmp_path / "absent") == []
 
 
+def test_sweep_brings_back_what_a_killed_writer_was_about_to_replace(tmp_path):
+    (tmp_path / ".tmp-000100-replaced-12").mkdir()
+    (tmp_path / ".tmp-000200-replaced-12").mkdir()
+    (tmp_path / "000200").mkdir()
+    sweep(tmp_path)
+    assert names(tmp_path) == ["000100", "000200"]
+
+
 def test_sha256(tmp_path):
     data = bytes(range(256)) * 8192  # 2 MiB: more than one chunk
     (tmp_path / "a").write_bytes(data)

@@ -72,9 +72,14 @@ class Augmentation:
         return {"augment/p": self.p, "augment/sign_sum": total, "augment/sign_count": count}
 
     def restore(self, counters: Mapping[str, float]) -> None:
-        """Inverse of `counters`."""
-        self.p = float(counters["augment/p"])
-        self.signs[0], self.signs[1] = counters["augment/sign_sum"], counters["augment/sign_count"]
+        """Inverse of `counters`. An adaptive p goes on from whatever p was, or from 0 if there was none."""
+        if not self.config.adaptive:
+            self.step(int(counters["nimg"]) // self.batch)
+            return
+        self.p = min(float(counters.get("augment/p", 0.0)), self.config.max)
+        self.signs[0], self.signs[1] = (
+            counters.get(f"augment/sign_{name}", 0.0) for name in ("sum", "count")
+        )
 
     def warning(self) -> str | None:
         """The first time that p is found at 0.6 or above: what this means. None otherwise."""

@@ -5,8 +5,10 @@ order drawn from (seed, epoch); the same draw holds a coin per position for hori
 on the batch size, the number of processes, the workers, or on earlier positions.
 """
 
+import contextlib
 import functools
 import itertools
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gan.errors import UsageError
+from gan.errors import UsageError, UserError
 from training.data.archive import DataError, ImageDataset
 
 Batch = tuple[Tensor, Tensor]
@@ -62,10 +64,33 @@ def batches(
         rng = torch.Generator().manual_seed(seed)
         results = iter(
             DataLoader(
-                reader, batch_sampler=positions, num_workers=workers, collate_fn=_identity, generator=rng
+                reader,
+                batch_sampler=positions,
+                num_workers=workers,
+                collate_fn=_identity,
+                generator=rng,
+                worker_init_fn=_deaf,
             )
         )
     return map(_raise_error, results)
+
+
+@contextlib.contextmanager
+def workers_watched() -> Iterator[None]:
+    """UserError with the remedy when a process that decodes images dies within the block.
+
+    torch tells of it at any moment, so what the block was doing is lost; it cannot be taken up again here.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        told = " ".join(str(error).split())
+        raise UserError(
+            f"a process that decodes images died ({told}). If memory was short, lower data.workers;"
+            " then go on with --resume auto"
+        ) from error
 
 
 class _Positions:
@@ -98,6 +123,12 @@ class _Reader(Dataset):
             images[flips] = images[flips, ..., ::-1]
         labels = np.full(len(numbers), -1) if self.dataset.labels is None else self.dataset.labels[numbers]
         return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def _deaf(_: int) -> None:
+    """In a worker: leave it to the training process to stop when a terminal or a cluster signals to all."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _raise_error(result: Batch | DataError) -> Batch:

@@ -1,0 +1,145 @@
+"""Phases of a run: with which settings and data it may go on, and the record of what was changed on the way.
+
+A checkpoint keeps the phases that led to it. phases.json in the run directory is the same list, with the
+phase that has begun since the newest checkpoint.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gan.checkpoint import Checkpoint
+from gan.config import from_dict, to_dict
+from gan.errors import UserError
+from gan.files import atomic_bytes
+from training.config import RunConfig
+from training.health import HealthConfig
+from training.rollback import hardened, saved_rollbacks, set_aside
+from training.state import TrainState
+
+FILE = "phases.json"
+FREE_TO_CHANGE = frozenset(
+    {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
+    | {"keep_last", "keep_every_kimg", "max_disk_gib", "micro_batch"}
+    | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
+)  # without effect on a step, or on its rounding only
+DATA = ("sha256", "images", "name", "classes")  # what is told of another data set
+WIDEST = 48  # characters of a value in a message
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One setting, by its dotted name, or one property of the data, as data.NAME; values as in JSON."""
+
+    field: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.field} {_short(self.old)} -> {_short(self.new)}"
+
+
+def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> list[Change]:
+    """In what `config` and `data` differ from those of the checkpoint, the free settings apart.
+
+    config: as typed, before what rollbacks make of it. UserError for a model that was not trained here.
+    """
+    if not (saved.path / "training.json").is_file():
+        raise UserError(
+            f"{saved.path} is for sampling only, such as an imported model: it has nothing to go on from;"
+            f" start a new run with --init-from {saved.path}"
+        )
+    rollbacks = saved_rollbacks(json.loads((saved.path / "training.json").read_text(encoding="utf-8")))
+    old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
+    new = _flat(to_dict(hardened(config, rollbacks)))
+    found = [
+        Change(key, old.get(key), new.get(key))
+        for key in old | new
+        if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
+    ]
+    theirs = saved.config["data"]
+    if theirs["sha256"] == data["sha256"]:
+        return found
+    names = [key for key in DATA if theirs.get(key) != data[key]]
+    return [Change(f"data.{key}", theirs.get(key), data[key]) for key in names] + found
+
+
+def permit(run: Path, saved: Checkpoint, found: Sequence[Change], accept: bool) -> None:
+    """UserError with the differences, one a line, unless they are none, accepted now, or accepted before."""
+    last = recorded(run)[-1:]
+    if not found or accept or last == [_entry(saved, found)]:
+        return
+    width = max(len(change.field) for change in found)
+    rows = [f"  {c.field:<{width}}  {_short(c.old)} -> {_short(c.new)}" for c in found]
+    networks = any(c.field.startswith(("generator.", "discriminator.")) for c in found)
+    shapes = "; weights of other shapes need a new run, with --init-from" if networks else ""
+    raise UserError(
+        "\n".join(
+            [
+                f"cannot go on from {saved.path} with other settings or data: restore what differs,"
+                f" or begin a new phase of the run with --accept-change{shapes}",
+                *rows,
+            ]
+        )
+    )
+
+
+def check_fit(saved: Checkpoint, state: TrainState, found: Sequence[Change]) -> None:
+    """UserError if the networks of `state` have other weights than those in the checkpoint."""
+    for role, network in (("generator", state.ema), ("discriminator", state.discriminator)):
+        old, new = getattr(saved, role)().state_dict(), network.state_dict()
+        if _shapes(old) != _shapes(new):
+            listed = "; ".join(str(change) for change in found)
+            raise UserError(
+                f"cannot go on from {saved.path}: the {role} would have other weights ({listed}); restore"
+                f" what differs, or start a new run with --init-from {saved.path}"
+            )
+
+
+def enter(run: Path, saved: Checkpoint, found: Sequence[Change]) -> list[str]:
+    """Make phases.json that of a run that goes on from the checkpoint with the changes; lines for the log.
+
+    With changes, newer checkpoints, which came of other settings, are set aside.
+    """
+    phases = list(saved.config.get("phases", []))
+    notes = []
+    if found:
+        notes = [f"set aside {path}" for path in set_aside(run, saved.path)]
+        phases.append(_entry(saved, found))
+        listed = "; ".join(str(change) for change in found)
+        notes.append(f"phase {len(phases) + 1} from {saved.kimg:g} kimg on: {listed}")
+    if phases != recorded(run):
+        atomic_bytes(run / FILE, (json.dumps(phases, indent=2, ensure_ascii=False) + "\n").encode())
+    return notes
+
+
+def recorded(run: Path) -> list[dict[str, Any]]:
+    """Phases after the first one: [{kimg, changes: [{field, old, new}]}], [] where nothing was changed."""
+    path = run / FILE
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}): remove it") from error
+
+
+def _entry(saved: Checkpoint, found: Sequence[Change]) -> dict[str, Any]:
+    return {"kimg": saved.kimg, "changes": [dataclasses.asdict(change) for change in found]}
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
+
+
+def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
