@@ -4,12 +4,13 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from gan import checkpoint
 from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UserError
-from tests.training.test_resume import configured, files
+from tests.training.tiny import configured, files, torchrun
 from training import loop, state
 from training.config import LossConfig, RunConfig
 from training.rollback import hardened
@@ -108,6 +109,33 @@ def test_ignore_warns_and_goes_on(sabotage, tiny_zip, tmp_path):
     assert any(event["state"] == "collapsed" and event["action"] == "ignore" for event in events(run))
     assert "health: collapsed" in (run / "log.txt").read_text()
     assert (run / "checkpoints" / "000000.064").is_dir()
+
+
+TOGETHER = [*GUARDED, "batch=8", "tick_kimg=0.016", "discriminator.mbstd_group=2"]
+
+
+@pytest.mark.slow
+def test_two_processes_roll_back_together(tiny_zip, tmp_path):
+    """All go back to the same checkpoint with the same settings, go on, and hold the same bits."""
+    settings = [*TOGETHER, "health.on_collapse=rollback"]
+    told = torchrun("two_runs.py", "rollback", str(tiny_zip), str(tmp_path), *settings)
+    (run,) = (tmp_path / "runs").iterdir()
+    caught, back, *_ = (event for event in events(run) if event["state"] != "healthy")
+    assert caught["state"] in ("collapsed", "diverged") and back["state"] == "rollback"
+    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert first["settings"].tolist() == pytest.approx([2, 0.001, 1, 64])
+    saved = checkpoint.read(run / "checkpoints" / "000000.064").training()[0]
+    assert torch.equal(saved["generator.mapping.fc0.weight"], first["g.mapping.fc0.weight"])
+    assert told.count("rollback 1 of at most 3") == 1
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together(tiny_zip, tmp_path):
+    """Both raise the reason, and neither waits for the other."""
+    settings = [*TOGETHER, "health.on_collapse=stop"]
+    told = torchrun("two_runs.py", "stop", str(tiny_zip), str(tmp_path), *settings)
+    assert all(f"{rank}: stopped at 0.048 kimg, collapsed: " in told for rank in (0, 1))
 
 
 def test_ladder():
