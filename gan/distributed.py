@@ -31,11 +31,20 @@ def local_rank() -> int:
 
 @contextlib.contextmanager
 def group() -> Iterator[None]:
-    """Join the processes that torchrun started, and leave them at the end; nothing without torchrun."""
+    """Join the processes that torchrun started, and leave them at the end; nothing without torchrun.
+
+    After a restart, torchrun hands out the store of the attempt before, with the addresses of processes that
+    are gone (torch 2.14), so every attempt uses keys of its own. On several machines, whose agents may count
+    restarts differently, TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 gives every attempt a store of its own.
+    """
     if _joined() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    store, number, count = next(dist.rendezvous("env://"))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        store = dist.PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    dist.init_process_group(backend, store=store, rank=number, world_size=count)
     try:
         yield
     finally:

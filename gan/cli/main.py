@@ -135,6 +135,6 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _peer_lost(error: Exception) -> bool:
-    """What gloo raises in the processes that wait for one that is gone."""
+    """Whether gloo raised it because a process of the job is gone."""
     text = str(error)
-    return isinstance(error, RuntimeError) and "gloo" in text and "by peer" in text
+    return isinstance(error, RuntimeError) and "gloo" in text and ("by peer" in text or "connecting" in text)

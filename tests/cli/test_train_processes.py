@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,16 +10,19 @@ import time
 
 import pytest
 
+from tests.training.tiny import files
+
 OPTIONS = ["batch=8", "tick_kimg=0.016", "snapshot_ticks=1", "data.conditional=true", "loss.r1_interval=2"]
 OPTIONS += [f"{n}.channel_base=64" for n in ("generator", "discriminator")]
 
 
-def command(processes, data, out, kimg, *more):
+def command(processes, data, out, kimg, *more, restarts=0):
     gan = ["-m", "gan", "train", "--data", str(data), "--out", str(out), "--kimg", kimg, "--device", "cpu"]
     gan += [part for option in OPTIONS for part in ("--set", option)] + list(more)
     if processes == 1:
         return [sys.executable, *gan]
     start = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    start += ["--max-restarts", str(restarts)]
     return [sys.executable, *start, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", *gan]
 
 
@@ -66,6 +70,23 @@ def test_a_killed_process_ends_the_job_and_is_named(tiny_zip, tmp_path):
         told = job.communicate(timeout=60)[1]
     assert job.returncode != 0 and time.monotonic() - started < 60
     assert "rank      : 1" in told and "SIGKILL" in told
+
+
+@pytest.mark.slow
+def test_restarts_of_torchrun_go_on(tiny_zip, tmp_path):
+    """A process is killed once: torchrun starts all again, and the run ends as one that nobody disturbed."""
+    auto = ("--resume", "auto", "--set", "keep_last=2")
+    line = command(2, tiny_zip, tmp_path / "killed", "0.32", *auto, restarts=1)
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as job:
+        os.kill(workers(job)[1], signal.SIGKILL)
+        told = job.communicate(timeout=120)[1]
+    assert job.returncode == 0, told
+    (killed,) = (tmp_path / "killed").iterdir()
+    assert re.search(r"parameters on cpu, from 0\.\d+ kimg", told)
+    finished(command(2, tiny_zip, tmp_path / "straight", "0.32", *auto))
+    (straight,) = (tmp_path / "straight").iterdir()
+    assert len(files(killed, "000000.320")) == 3
+    assert files(killed, "000000.320") == files(straight, "000000.320")
 
 
 def workers(job):
