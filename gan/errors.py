@@ -9,7 +9,10 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Work failed. One line that names the thing, the value it had and what to do about it."""
+    """Work failed. One line that names the thing, the value it had and what to do about it.
+
+    Where many things differ, they follow below it, one an indented line.
+    """
 
     exit_code = 1
 

@@ -26,7 +26,7 @@ FREE_TO_CHANGE = frozenset(
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
 )  # without effect on a step, or on its rounding only
 DATA = ("sha256", "images", "name", "classes")  # what is told of another data set
-WIDEST = 48  # characters of a value in a message
+WIDEST = 24  # characters of a value in a message
 
 
 @dataclasses.dataclass(frozen=True)
