@@ -29,7 +29,8 @@ def build(
     """The card as Markdown.
 
     config: a checkpoint's config.json: kimg, generator, discriminator, run and data, as far as known; and
-    origin, lines of Markdown on where the weights come from, if they were imported or started from a model.
+    origin, lines of Markdown on where the weights come from, if they were imported or started from a model;
+    and phases, what was changed in the run and when, of which Data and Recipe show the last.
     image_shape: (channels, rows, columns).  parameters: network -> number of trained values.
     metrics: records of metrics.jsonl; of each metric and convention the last is shown.
     """
@@ -41,6 +42,7 @@ def build(
         "Origin": _bullets(config.get("origin") or ()),
         "Data": _bullets(_data(data)),
         "Recipe": _bullets(_recipe(run)),
+        "Changes on the way": _bullets(_phases(config.get("phases") or ())),
         "Scores": _scores(metrics, config["kimg"]),
         "Use and limits": USE,
         "How to load": _loading(config),
@@ -86,6 +88,14 @@ def _recipe(run: Mapping[str, Any]) -> list[str]:
         name: {"name": "none"} if values.get("name") == "none" else values for name, values in parts.items()
     }
     return [f"{name}: {', '.join(_settings(values))}" for name, values in used.items() if values]
+
+
+def _phases(phases: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"From {phase['kimg']:g} kimg on: "
+        + "; ".join(f"{c['field']} {c['old']} -> {c['new']}" for c in phase["changes"])
+        for phase in phases
+    ]
 
 
 def _settings(values: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 
+from tests.conftest import draw
 from tests.training.tiny import files
 
 OPTIONS = ["batch=8", "tick_kimg=0.016", "snapshot_ticks=1", "data.conditional=true", "loss.r1_interval=2"]
@@ -87,6 +89,25 @@ def test_restarts_of_torchrun_go_on(tiny_zip, tmp_path):
     (straight,) = (tmp_path / "straight").iterdir()
     assert len(files(killed, "000000.320")) == 3
     assert files(killed, "000000.320") == files(straight, "000000.320")
+
+
+@pytest.mark.slow
+def test_a_damaged_image_is_named_by_the_process_that_reads_it(tmp_path):
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for index in range(200):
+            archive.writestr(f"{index:03d}.png", draw(index % 40))
+        member = archive.getinfo("002.png")  # not among those shown in reals.png
+    data = bytearray(path.read_bytes())
+    place = member.header_offset + 30 + len(member.filename) + member.file_size // 2
+    data[place : place + 8] = bytes(8)
+    path.write_bytes(data)
+    plain = ("--set", "health.images=0", "--set", "data.conditional=false")
+    line = command(2, path, tmp_path / "runs", "100", *plain)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120, env=ENVIRONMENT)
+    assert done.returncode != 0
+    assert "002.png is damaged in the zip" in done.stderr and "internal error" not in done.stderr
+    assert "another process of this job has ended" in done.stderr
 
 
 def workers(job):

@@ -9,7 +9,7 @@ import torch
 from gan import checkpoint
 from gan.cli.train import run_training
 from gan.errors import UserError
-from tests.training.tiny import configured
+from tests.training.tiny import configured, torchrun
 from training import loop
 from training.config import RunConfig
 from training.retention import superseded
@@ -78,6 +78,15 @@ def test_a_full_disk_pauses_with_the_old_checkpoints_intact(monkeypatch, tiny_zi
     assert not list((run / "checkpoints").glob(".tmp-*"))
     assert run_training(config, out=tmp_path, resume="auto") == run
     assert names(run) == ["000000.032"]
+
+
+@pytest.mark.slow
+def test_a_full_disk_pauses_all_processes(tiny_zip, tmp_path):
+    settings = ["batch=8", "tick_kimg=0.016", "discriminator.mbstd_group=2"]
+    told = torchrun("two_runs.py", "full", str(tiny_zip), str(tmp_path), *settings)
+    assert all(f"{rank}: paused at 0.032 kimg: " in told for rank in (0, 1))
+    (run,) = (tmp_path / "runs").iterdir()
+    assert names(run) == ["000000", "000000.016"] and checkpoint.newest_good(run)[1] == []
 
 
 def test_a_limit_pauses_before_it_is_passed(tiny_zip, tmp_path):

@@ -3,8 +3,11 @@
 exact DATA OUT SETTINGS...: a straight run in OUT/straight, the same in pieces in OUT/pieces.
 rollback DATA OUT SETTINGS...: a run whose generator is zeroed once; its last state in OUT/<rank>.safetensors.
 stop DATA OUT SETTINGS...: the same where the policy is to stop; says on stderr what was raised.
+full DATA OUT SETTINGS...: a run whose disk is full after 32 images; says on stderr what was raised.
 """
 
+import contextlib
+import errno
 import sys
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from gan import distributed
+from gan import checkpoint, distributed
 from gan.cli.train import run_training
 from gan.errors import UserError
 from tests.training.test_parts import held
@@ -38,8 +41,28 @@ def rollback(data, out, settings):
 
 
 def stop(data, out, settings):
-    try:
+    with said():
         sabotaged(data, out, settings)
+
+
+def full(data, out, settings):
+    honest = checkpoint._write_tensors
+
+    def write(path, tensors):
+        if "000000.032" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        honest(path, tensors)
+
+    checkpoint._write_tensors = write
+    with said():
+        run_training(configured(data, *settings, "kimg=0.064"), out=out / "runs", device="cpu")
+
+
+@contextlib.contextmanager
+def said():
+    """Every process says the UserError that it gets."""
+    try:
+        yield
     except UserError as error:
         print(f"{distributed.rank()}: {error}", file=sys.stderr)
 
@@ -62,7 +85,7 @@ def sabotaged(data, out, settings):
     return latest[0]
 
 
-SCENES = {"exact": exact, "rollback": rollback, "stop": stop}
+SCENES = {"exact": exact, "rollback": rollback, "stop": stop, "full": full}
 torch.set_num_threads(1)
 with distributed.group():
     SCENES[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
