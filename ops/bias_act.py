@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ops.autograd import sum_to_axis
-from ops.library import derivative, fused
+from ops.library import call, derivative, fused
 
 
 class Activation(NamedTuple):
@@ -72,7 +72,7 @@ def bias_act(
     if fused(x) and alpha >= 0 and x.ndim > 0:
         dim = dim % x.ndim if b is not None else min(1, x.ndim - 1)
         limit = -1.0 if clamp is None else clamp
-        return torch.ops.gan.bias_act(x, b, dim, index, alpha, gain, limit)
+        return call("bias_act", x, b, dim, index, alpha, gain, limit)
     return bias_act_ref(x, b, dim, act, alpha, gain, clamp)
 
 
@@ -115,7 +115,7 @@ def _keep(ctx, inputs, output):
 
 def _backward(ctx, dy):
     ref, b = ctx.saved_tensors
-    dx = torch.ops.gan.bias_act_dx(dy, ref, b, *ctx.options)
+    dx = call("bias_act_dx", dy, ref, b, *ctx.options)
     db = sum_to_axis(dx, ctx.options[0]) if ctx.needs_input_grad[1] else None
     return dx, db, *[None] * 5
 
@@ -128,10 +128,10 @@ def _keep_dx(ctx, inputs, output):
 
 def _backward_dx(ctx, tangent):
     dy, ref, b = ctx.saved_tensors
-    ddy = torch.ops.gan.bias_act_dx(tangent, ref, b, *ctx.options)
+    ddy = call("bias_act_dx", tangent, ref, b, *ctx.options)
     if dy is None or not any(ctx.needs_input_grad[1:3]):  # piecewise linear: no bend
         return ddy, *[None] * 7
-    dref = torch.ops.gan.bias_act_dref(tangent, dy, ref, b, *ctx.options)
+    dref = call("bias_act_dref", tangent, dy, ref, b, *ctx.options)
     db = sum_to_axis(dref, ctx.options[0]) if ctx.needs_input_grad[2] else None
     return ddy, dref, db, *[None] * 5
 

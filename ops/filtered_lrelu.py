@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ops.autograd import sum_to_axis
 from ops.bias_act import bias_act
-from ops.library import derivative, fused
+from ops.library import call, derivative, fused
 from ops.upfirdn2d import Factor, filter_size, parse_padding, upfirdn2d_ref
 
 
@@ -64,7 +64,7 @@ def filtered_lrelu(
     keep = torch.is_grad_enabled() and (x.requires_grad or (b is not None and b.requires_grad))
     sides = list(parse_padding(padding))
     numbers = (gain, slope, limit, flip_filter, keep)
-    return torch.ops.gan.filtered_lrelu(x, b, fu, fd, up, down, sides, *numbers)[0]
+    return call("filtered_lrelu", x, b, fu, fd, up, down, sides, *numbers)[0]
 
 
 def filtered_lrelu_ref(
@@ -163,9 +163,7 @@ def _transposed(ctx, dy):
         [n - taps + 1 for n, taps in zip(before, filter_size(fu), strict=True)],
     )
     scalars = (gain_down, gain_up, gain, slope, not flip)
-    return torch.ops.gan.filtered_lrelu_masked(
-        dy, mask, fd, fu, down, up, before, skip, middle, ctx.size, *scalars
-    )
+    return call("filtered_lrelu_masked", dy, mask, fd, fu, down, up, before, skip, middle, ctx.size, *scalars)
 
 
 def _backward(ctx, dy, _):

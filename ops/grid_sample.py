@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ops.autograd import through_twin
-from ops.library import derivative, fused
+from ops.library import call, derivative, fused
 
 
 def grid_sample(x: Tensor, grid: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def grid_sample(x: Tensor, grid: Tensor) -> Tensor:
     grid = grid.to(_precise(x))
     repeatable = x.is_cuda and torch.are_deterministic_algorithms_enabled()
     if not repeatable and fused(x) and fused(grid):
-        return torch.ops.gan.grid_sample(x, grid)
+        return call("grid_sample", x, grid)
     return grid_sample_ref(x, grid)
 
 
@@ -85,7 +85,7 @@ def _keep(ctx, inputs, output):
 def _backward(ctx, dy):
     x, grid = ctx.saved_tensors
     needs_x, needs_grid = ctx.needs_input_grad
-    dx = torch.ops.gan.grid_sample_dx(dy, grid, *ctx.size) if needs_x else None
+    dx = call("grid_sample_dx", dy, grid, *ctx.size) if needs_x else None
     return dx, _grid_gradient(x, grid, dy) if needs_grid else None
 
 
@@ -97,7 +97,7 @@ def _keep_dx(ctx, inputs, output):
 def _backward_dx(ctx, tangent):
     dy, grid = ctx.saved_tensors
     needs_dy, needs_grid, *_ = ctx.needs_input_grad
-    ddy = torch.ops.gan.grid_sample(tangent, grid) if needs_dy else None
+    ddy = call("grid_sample", tangent, grid) if needs_dy else None
     return ddy, _grid_gradient(tangent, grid, dy) if needs_grid else None, None, None
 
 

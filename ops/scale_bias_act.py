@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ops.autograd import through_twin
 from ops.bias_act import NAMES, activation, bias_act_ref
-from ops.library import derivative, fused
+from ops.library import call, derivative, fused
 
 
 def scale_bias_act(
@@ -47,7 +47,7 @@ def scale_bias_act(
     noise = None if noise is None else noise.reshape(-1, h * w)
     b = x.new_zeros(c) if b is None else b.contiguous()
     limit = -1.0 if clamp is None else clamp
-    return torch.ops.gan.scale_bias_act(x, scale.contiguous(), noise, b, index, alpha, gain, limit)
+    return call("scale_bias_act", x, scale.contiguous(), noise, b, index, alpha, gain, limit)
 
 
 def _fits(noise: Tensor, x: Tensor) -> bool:
@@ -82,7 +82,7 @@ def _backward(ctx, dy):
     x, _, noise, _ = inputs = ctx.saved_tensors
     if torch.is_grad_enabled():  # this gradient will be differentiated
         return *through_twin(_twin(ctx.options), inputs, dy, ctx.needs_input_grad[:4]), *[None] * 4
-    dx, dscale, db, dnoise = torch.ops.gan.scale_bias_act_dx(dy, *inputs, *ctx.options)
+    dx, dscale, db, dnoise = call("scale_bias_act_dx", dy, *inputs, *ctx.options)
     if noise is not None:
         dnoise = (dnoise if len(noise) == len(x) else dnoise.sum(0, keepdim=True)).to(x.dtype)
     return dx, dscale.to(x.dtype), None if noise is None else dnoise, db.sum(0).to(x.dtype), *[None] * 4

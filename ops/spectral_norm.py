@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ops.library import derivative, fused
+from ops.library import call, derivative, fused
 
 _FIRST_STEPS = 15  # before training, from random vectors
 
@@ -48,10 +48,10 @@ def power_iteration(
     if not fused(weight):
         return power_iteration_ref(weight, u, v, dim, steps, eps)
     if dim or weight.is_contiguous() or not weight.is_contiguous(memory_format=torch.channels_last):
-        return torch.ops.gan.power_iteration(weight, u, v, dim, steps, eps)
+        return call("power_iteration", weight, u, v, dim, steps, eps)
     # The columns in the order of memory: [in, kh, kw] becomes [kh, kw, in].
     v = v.view(weight.shape[1:]).movedim(0, -1).reshape(-1)
-    u, v, sigma = torch.ops.gan.power_iteration(weight.movedim(1, -1), u, v, 0, steps, eps)
+    u, v, sigma = call("power_iteration", weight.movedim(1, -1), u, v, 0, steps, eps)
     return u, v.view(*weight.shape[2:], -1).movedim(-1, 0).reshape(-1), sigma
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ops.library import derivative, fused
+from ops.library import call, derivative, fused
 
 Factor = int | Sequence[int]
 
@@ -89,7 +89,7 @@ def upfirdn2d(
         raise ValueError(f"padded size {width}x{height} is smaller than the filter {fw}x{fh}")
     options = (up_x, up_y, down_x, down_y, left, right, top, bottom, flip_filter, gain)
     if fused(x):
-        return torch.ops.gan.upfirdn2d(x, f, *options)
+        return call("upfirdn2d", x, f, *options)
     return upfirdn2d_ref(x, f, *options)
 
 
@@ -278,9 +278,7 @@ def _backward(ctx, dy):
     left, top = fw - 1 - left, fh - 1 - top
     right = up_x * (ctx.size[1] - 1) + fw - dy.shape[3] * down_x - left
     bottom = up_y * (ctx.size[0] - 1) + fh - dy.shape[2] * down_y - top
-    dx = torch.ops.gan.upfirdn2d(
-        dy, f, down_x, down_y, up_x, up_y, left, right, top, bottom, not flip_filter, gain
-    )
+    dx = call("upfirdn2d", dy, f, down_x, down_y, up_x, up_y, left, right, top, bottom, not flip_filter, gain)
     return dx, *[None] * 11
 
 

@@ -23,12 +23,22 @@
 
 #include "dtype.h"
 
+// What follows each macro registers twice: in `gan` the operators that get derivatives in Python and can be
+// traced, in `gan_kernels` the bare kernels, which eager calls reach without a detour (ops/library.py).
 #define GAN_IMPL_WITH_KEY(ns, key, m) STABLE_TORCH_LIBRARY_IMPL(ns, key, m)
-#define GAN_KERNELS(m) GAN_IMPL_WITH_KEY(gan, GAN_KEY, m)
+#define GAN_KERNELS(m)                                                        \
+  static void register_kernels(torch::stable::detail::StableLibrary& m);      \
+  GAN_IMPL_WITH_KEY(gan, GAN_KEY, operators) { register_kernels(operators); } \
+  GAN_IMPL_WITH_KEY(gan_kernels, GAN_KEY, bare) { register_kernels(bare); }   \
+  static void register_kernels(torch::stable::detail::StableLibrary& m)
 #if defined(GAN_DEFINES_SCHEMA)
-#define GAN_SCHEMAS(m) STABLE_TORCH_LIBRARY_FRAGMENT(gan, m)
+#define GAN_SCHEMAS(m)                                                              \
+  static void define_schemas(torch::stable::detail::StableLibrary& m);              \
+  STABLE_TORCH_LIBRARY_FRAGMENT(gan, operators) { define_schemas(operators); }      \
+  STABLE_TORCH_LIBRARY_FRAGMENT(gan_kernels, bare) { define_schemas(bare); }        \
+  static void define_schemas(torch::stable::detail::StableLibrary& m)
 #else  // an unused function that compiles the same definitions
-#define GAN_SCHEMAS(m) [[maybe_unused]] static void gan_unused_schemas(torch::stable::detail::StableLibrary& m)
+#define GAN_SCHEMAS(m) [[maybe_unused]] static void define_schemas(torch::stable::detail::StableLibrary& m)
 #endif
 
 namespace gan {
