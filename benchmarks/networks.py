@@ -1,4 +1,4 @@
-"""StyleGAN2 at 64x64 against the convolutions alone: what the rest of the network costs.
+"""StyleGAN2 against the convolutions alone: what the rest of the network costs.
 
 The floor is the same convolutions and transposed convolutions, recorded from the network, called by
 themselves on tensors of the same shapes, in the better of both memory formats. ToRGB is a matrix product and
@@ -19,13 +19,11 @@ from unittest import mock
 import click
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from ops.bench import medians, using
 
-SIZE = {"resolution": 64, "channel_base": 16384, "channel_max": 512}
-CONFIGS = (GeneratorConfig(**SIZE), DiscriminatorConfig(**SIZE))
 CONVOLUTIONS = ("conv2d", "conv_transpose2d")
 
 
@@ -77,15 +75,27 @@ def floor(
     return run
 
 
-def tasks(
-    batch: int, dtype: torch.dtype, device: torch.device
-) -> dict[str, tuple[Callable[[], object], bool]]:
-    """Name -> (work, whether with gradient) on networks of 24 M parameters each, 512 channels at most."""
+def networks(resolution: int, device: torch.device) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator with 512 channels at most; of 24 M parameters each at 64x64."""
+    size = {"resolution": resolution, "channel_base": 16384, "channel_max": 512}
     torch.manual_seed(0)
-    generator, discriminator = (config.build().to(device) for config in CONFIGS)
+    return GeneratorConfig(**size).build().to(device), DiscriminatorConfig(**size).build().to(device)
+
+
+def inputs(generator: nn.Module, batch: int) -> tuple[Tensor, Tensor]:
+    """Styles and images of normal noise; the images require gradients."""
+    device = generator.mapping.w_avg.device
     with torch.no_grad():
         ws = generator.mapping(torch.randn(batch, generator.z_dim, device=device))
-    images = torch.randn(batch, 3, 64, 64, device=device, requires_grad=True)
+    return ws, torch.randn(batch, *generator.image_shape, device=device, requires_grad=True)
+
+
+def tasks(
+    generator: nn.Module, discriminator: nn.Module, batch: int, dtype: torch.dtype
+) -> dict[str, tuple[Callable[[], object], bool]]:
+    """Name -> (work, whether with gradient)."""
+    ws, images = inputs(generator, batch)
+    device = ws.device
     half = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
     def draw() -> Tensor:
@@ -114,22 +124,20 @@ def tasks(
     }
 
 
-def difference(batch: int, device: torch.device) -> float:
+def difference(generator: nn.Module, batch: int) -> float:
     """Mean absolute difference, in levels of 255, of images drawn in bfloat16 and in float32."""
-    torch.manual_seed(0)
-    generator = CONFIGS[0].build().to(device)
+    ws, _ = inputs(generator, batch)
     with torch.inference_mode():
-        ws = generator.mapping(torch.randn(batch, generator.z_dim, device=device))
         exact = generator.synthesis(ws)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(ws.device.type, torch.bfloat16):
             return float((generator.synthesis(ws).float() - exact).abs().mean() * 127.5)
 
 
 def measure(
-    batch: int, dtype: torch.dtype, repeats: int, device: torch.device
+    models: tuple[nn.Module, nn.Module], batch: int, dtype: torch.dtype, repeats: int, device: torch.device
 ) -> Iterator[tuple[str, float, float, float]]:
     """(name, seconds of the network, without kernels, of the floor) for every task."""
-    for name, (work, gradient) in tasks(batch, dtype, device).items():
+    for name, (work, gradient) in tasks(*models, batch, dtype).items():
         calls: list[Call] = []
         with recorded(calls):
             work()
@@ -148,20 +156,24 @@ def measure(
 @click.command(epilog="Example: python -m benchmarks.networks --threads 2 --repeats 7")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
+@click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
 @click.option("--batch", default=8, show_default=True, help="Images per call.")
 @click.option("--repeats", default=7, show_default=True, help="Timings a median.")
-def main(device: str, threads: int, batch: int, repeats: int) -> None:
+def main(device: str, threads: int, resolution: int, batch: int, repeats: int) -> None:
     """Print the table for float32 and, by autocast, bfloat16."""
     torch.set_num_threads(threads)
     where = torch.device(device)
-    heads = ("StyleGAN2, 64x64", "dtype", "plain PyTorch", "network", "convolutions alone", "ratio")
+    models = networks(resolution, where)
+    name = f"StyleGAN2, {resolution}x{resolution}, batch {batch}"
+    heads = (name, "dtype", "plain PyTorch", "network", "convolutions alone", "ratio")
     click.echo(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for dtype in (torch.float32, torch.bfloat16):
-        for name, seconds, plain, least in measure(batch, dtype, repeats, where):
+        for task, seconds, plain, least in measure(models, batch, dtype, repeats, where):
             kind = str(dtype).removeprefix("torch.")
             times = " | ".join(f"{value * 1e3:.4g} ms" for value in (plain, seconds, least))
-            click.echo(f"| {name} | {kind} | {times} | {seconds / least:.2f} |")
-    click.echo(f"\nbfloat16 moves the image by {difference(batch, where):.2f} of 255 levels on average.")
+            click.echo(f"| {task} | {kind} | {times} | {seconds / least:.2f} |")
+    shift = difference(models[0], batch)
+    click.echo(f"\nbfloat16 moves the image by {shift:.2f} of 255 levels on average.")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def compare(case: Case, inputs: list[Tensor], *, gradient: bool, repeats: int = 
         with using("fused"):
             run()
 
-    return Timing(*medians((plain, kernels), repeats), traffic * (2 if gradient else 1))
+    return Timing(*medians((plain, kernels), repeats, result.device), traffic * (2 if gradient else 1))
 
 
 def medians(

@@ -8,8 +8,9 @@ from ops.bias_act import bias_act
 from ops.upfirdn2d import setup_filter, upsample2d
 
 pytestmark = pytest.mark.needs_gpu
-# Largest relative error of a whole tensor, in its norm: value and gradients of sums over a batch of images.
+# Largest relative error of a whole tensor, in its norm.
 ERROR = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
+ERROR_OF_SAMPLES = 1e-4  # a coordinate among 524 pixels in float32 is known to 3e-5 of a pixel
 CASES = bench.cases(2)
 
 
@@ -35,14 +36,15 @@ def test_value_and_gradients_at_the_networks_sizes(gpu, index, dtype):
     inputs = case.inputs(gpu, dtype)
     doubles = [t.detach().double().requires_grad_() for t in inputs]
     y = case.function(*inputs)
-    upstream = torch.randn_like(y)
+    upstream = torch.randn_like(y) / 64  # or sums over an image overflow float16
     gradients = torch.autograd.grad(y, inputs, upstream)
     with bench.using("reference"):
         expected = case.function(*doubles)
         wanted = torch.autograd.grad(expected, doubles, upstream.double())
     assert y.dtype == dtype and y.is_contiguous(memory_format=case.layout)
+    bound = ERROR_OF_SAMPLES if case.name == "grid_sample" else ERROR[dtype]
     for actual, truth in zip((y, *gradients), (expected, *wanted), strict=True):
-        assert relative(actual, truth) < ERROR[dtype]
+        assert relative(actual.detach(), truth.detach()) < bound
 
 
 def test_kernels_run_on_the_current_stream(gpu):
