@@ -1,61 +1,70 @@
 """Random draws of the augmentation pipe: one set of unit numbers per image, each gated by a probability.
 
 All come from torch's global generator of the CPU, whatever the device of the images: they are a few numbers
-per image, and so it is known without waiting for a GPU which images of a batch a transform leaves alone.
+per image, and so it is known without waiting for a GPU which images of a batch a transform leaves alone. One
+call draws all uniform and one all normal numbers; what follows is numpy's, whose calls cost far less.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
 class Sampler(NamedTuple):
-    """How one transform draws: `columns` numbers per image, each with a coin of its own or one for all."""
+    """How one transform draws: `columns` numbers per image, each with a coin of its own or one for all.
+
+    law: the values [images, columns or more], from as many numbers uniform in [0, 1), or normal ones.
+    """
 
     columns: int
     coins: int
-    draw: Callable[[int, int], Tensor]  # (images, columns) -> [images, columns]
+    normal: bool
+    law: Callable[[np.ndarray], np.ndarray]
 
 
-def _choice(options: int, count: int, columns: int) -> Tensor:
-    """0, 1, ..., options - 1, equally likely."""
-    return torch.randint(options, (count, columns)).float()
+def _same(x: np.ndarray) -> np.ndarray:
+    return x
 
 
-def _symmetric(count: int, columns: int) -> Tensor:
+def _symmetric(x: np.ndarray) -> np.ndarray:
     """Uniform in [-1, 1)."""
-    return torch.rand(count, columns) * 2 - 1
+    return x * 2 - 1
 
 
-def _magnitude(count: int, columns: int) -> Tensor:
-    """|normal|."""
-    return torch.randn(count, columns).abs()
+def _halves(x: np.ndarray) -> np.ndarray:
+    """0 or 1, equally likely."""
+    return np.floor(x * 2)
 
 
-def _place(count: int, columns: int) -> Tensor:
+def _quarters(x: np.ndarray) -> np.ndarray:
+    """0, 1, 2 or 3, equally likely."""
+    return np.floor(x * 4)
+
+
+def _place(x: np.ndarray) -> np.ndarray:
     """1, for "drawn", then uniform in [0, 1)."""
-    return torch.cat([torch.ones(count, 1), torch.rand(count, columns - 1)], dim=1)
+    return np.concatenate([np.ones_like(x[:, :1]), x], axis=1)
 
 
 SAMPLERS = {
-    "xflip": Sampler(1, 1, partial(_choice, 2)),
-    "rotate90": Sampler(1, 1, partial(_choice, 4)),
-    "xint": Sampler(2, 1, _symmetric),
-    "scale": Sampler(1, 1, torch.randn),
-    "rotate": Sampler(2, 2, _symmetric),
-    "aniso": Sampler(1, 1, torch.randn),
-    "xfrac": Sampler(2, 1, torch.randn),
-    "brightness": Sampler(1, 1, torch.randn),
-    "contrast": Sampler(1, 1, torch.randn),
-    "lumaflip": Sampler(1, 1, partial(_choice, 2)),
-    "hue": Sampler(1, 1, _symmetric),
-    "saturation": Sampler(1, 1, torch.randn),
-    "imgfilter": Sampler(4, 4, torch.randn),
-    "noise": Sampler(1, 1, _magnitude),
-    "cutout": Sampler(3, 1, _place),
+    "xflip": Sampler(1, 1, False, _halves),
+    "rotate90": Sampler(1, 1, False, _quarters),
+    "xint": Sampler(2, 1, False, _symmetric),
+    "scale": Sampler(1, 1, True, _same),
+    "rotate": Sampler(2, 2, False, _symmetric),
+    "aniso": Sampler(1, 1, True, _same),
+    "xfrac": Sampler(2, 1, True, _same),
+    "brightness": Sampler(1, 1, True, _same),
+    "contrast": Sampler(1, 1, True, _same),
+    "lumaflip": Sampler(1, 1, False, _halves),
+    "hue": Sampler(1, 1, False, _symmetric),
+    "saturation": Sampler(1, 1, True, _same),
+    "imgfilter": Sampler(4, 4, True, _same),
+    "noise": Sampler(1, 1, True, np.abs),
+    "cutout": Sampler(2, 1, False, _place),
 }
 
 
@@ -69,14 +78,23 @@ def draw(
         p: probability of a transform.
         bands: further factors of it, one for each band of `imgfilter`.
     """
-    drawn = {}
-    for name, factor in transforms.items():
-        columns, coins, sample = SAMPLERS[name]
-        value, coin = sample(count, columns), torch.rand(count, coins)
+    samplers = [SAMPLERS[name] for name in transforms]
+    normals = sum(s.columns for s in samplers if s.normal)
+    uniforms = sum(s.coins + (0 if s.normal else s.columns) for s in samplers)
+    normal, uniform = torch.randn(count, normals).numpy(), torch.rand(count, uniforms).numpy()
+    drawn, taken = {}, {True: 0, False: 0}
+
+    def take(kind: bool, columns: int) -> np.ndarray:
+        begin = taken[kind]
+        taken[kind] += columns
+        return (normal if kind else uniform)[:, begin : begin + columns]
+
+    for (name, factor), sampler in zip(transforms.items(), samplers, strict=True):
         probability = min(p * factor, 1.0)
         if name == "rotate":  # so that either of its two rotations happens with this probability
             probability = 1 - (1 - probability) ** 0.5
-        limit = torch.tensor(bands if name == "imgfilter" else (1.0,)) * probability
-        gated = value * (coin < limit)
-        drawn[name] = gated[:, 0] if columns == 1 else gated
+        limit = np.array(bands if name == "imgfilter" else (1.0,), np.float32) * np.float32(probability)
+        value = sampler.law(take(sampler.normal, sampler.columns))
+        gated = torch.from_numpy(value * (take(False, sampler.coins) < limit))
+        drawn[name] = gated[:, 0] if gated.shape[1] == 1 else gated
     return drawn

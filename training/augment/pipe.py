@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -81,11 +82,11 @@ def apply(images: Tensor, parameters: Parameters) -> Tensor:
     """
     if parameters.geometry is not None:
         margin = margins(parameters.geometry, *images.shape[2:])
-        images = _where_changed(images, parameters.geometry, torch.eye(3), partial(resample, margin=margin))
+        images = _where_changed(images, parameters.geometry, np.eye(3), partial(resample, margin=margin))
     if parameters.colour is not None:
-        images = _where_changed(images, parameters.colour, torch.eye(4), recolour)
+        images = _where_changed(images, parameters.colour, np.eye(4), recolour)
     if parameters.bands is not None:
-        images = _where_changed(images, parameters.bands, torch.ones(4), filter_bands)
+        images = _where_changed(images, parameters.bands, np.ones(4), filter_bands)
     if parameters.noise is not None:
         images = images + parameters.noise
     if parameters.cutout is not None and parameters.cutout[:, 2:].any():
@@ -99,11 +100,11 @@ def margins(geometry: Tensor, height: int, width: int) -> tuple[int, int, int, i
     At most one less than the image, because the border is a reflection.
     """
     x, y = (width - 1) / 2, (height - 1) / 2
-    corners = geometry.new_tensor([[-x, x, x, -x], [-y, -y, y, y], [1, 1, 1, 1]])
-    places = (geometry @ corners)[:, :2].transpose(0, 1).flatten(1)  # [2, 4 N]
-    sides = torch.stack([-places.amin(1), places.amax(1)], dim=1) + 2 * FILTER_MARGIN
-    size = geometry.new_tensor([[x], [y]])
-    left, right, top, bottom = (sides - size).clamp(min=0).minimum(2 * size).ceil().flatten().int().tolist()
+    corners = np.array([[-x, x, x, -x], [-y, -y, y, y], [1, 1, 1, 1]])
+    places = geometry.numpy()[:, :2] @ corners  # [N, 2, 4]
+    sides = np.stack([-places.min((0, 2)), places.max((0, 2))], axis=1) + 2 * FILTER_MARGIN
+    size = np.array([[x], [y]])
+    left, right, top, bottom = np.ceil((sides - size).clip(0, 2 * size)).flatten().astype(int).tolist()
     return left, right, top, bottom
 
 
@@ -112,18 +113,29 @@ def resample(images: Tensor, geometry: Tensor, margin: tuple[int, int, int, int]
 
     The image continues beyond its edge by `margin` pixels of its mirror image, and by zeros after that.
     """
-    n, c, height, width = images.shape
+    height, width = images.shape[2:]
     left, right, top, bottom = margin
     low = symlet(6).to(images.device, torch.float32)
     fine = ops.upsample2d(F.pad(images, margin, mode="reflect"), low)
     size = (2 * (height + 2 * FILTER_MARGIN), 2 * (width + 2 * FILTER_MARGIN))
-    offset = geometry.new_tensor([left - right, top - bottom]) / 2
-    half = geometry.new_tensor([0.5, 0.5])
-    matrix = _shift(-half) @ _scale(2.0, 2.0) @ _shift(offset) @ geometry @ _scale(0.5, 0.5) @ _shift(half)
-    to_unit, from_unit = _scale(2 / fine.shape[3], 2 / fine.shape[2]), _scale(size[1] / 2, size[0] / 2)
-    theta = _like((to_unit @ matrix @ from_unit)[:, :2], images)  # grids reach from -1 to 1
-    fine = ops.grid_sample(fine, F.affine_grid(theta, [n, c, *size], align_corners=False))
+    offset = (left - right) / 2, (top - bottom) / 2
+    matrix = _shift(-0.5, -0.5) @ _scale(2, 2) @ _shift(*offset) @ geometry.numpy() @ _scale(0.5, 0.5)
+    fine = ops.grid_sample(fine, places(matrix @ _shift(0.5, 0.5), size, fine))
     return ops.downsample2d(fine, low, padding=-2 * FILTER_MARGIN, flip_filter=True)
+
+
+def places(matrix: np.ndarray, size: tuple[int, int], images: Tensor) -> Tensor:
+    """Where the pixels of a result of `size` lie in `images` by `matrix` [N, 3, 3]: grid_sample's grid.
+
+    matrix: pixels to pixels, each from the centre.
+    """
+    height, width = size
+    x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
+    scaled = matrix[:, :2] * (2 / np.array(images.shape[:1:-1]))[:, None]  # grids reach from -1 to 1
+    across = x[:, None] * scaled[:, None, :, 0] + scaled[:, None, :, 2]  # [N, W, 2]
+    down = y[:, None] * scaled[:, None, :, 1]  # [N, H, 2]
+    across, down = (_like(torch.from_numpy(part), images) for part in (across, down))
+    return across[:, None] + down[:, :, None]  # [N, H, W, 2]
 
 
 def recolour(images: Tensor, matrix: Tensor) -> Tensor:
@@ -173,10 +185,11 @@ def cut_out(images: Tensor, box: Tensor) -> Tensor:
 
 
 def _where_changed(
-    images: Tensor, change: Tensor, neutral: Tensor, step: Callable[[Tensor, Tensor], Tensor]
+    images: Tensor, change: Tensor, neutral: np.ndarray, step: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
     """step(images, change), but only of the images whose change differs from `neutral`."""
-    index = (change != neutral).flatten(1).any(1).nonzero()[:, 0]
+    differs = change.numpy() != neutral
+    index = torch.from_numpy(differs.reshape(len(change), -1).any(1).nonzero()[0])
     if len(index) == 0:
         return images
     if len(index) == len(images):
@@ -189,9 +202,9 @@ def _like(constant: Tensor, images: Tensor) -> Tensor:
     return constant.to(images.device, images.dtype)
 
 
-def _shift(by: Tensor) -> Tensor:
-    return transforms.translation(by[None])[0]
+def _shift(x: float, y: float) -> np.ndarray:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
 
 
-def _scale(x: float, y: float) -> Tensor:
-    return torch.tensor([x, y, 1], dtype=torch.float64).diag()
+def _scale(x: float, y: float) -> np.ndarray:
+    return np.diag([x, y, 1])

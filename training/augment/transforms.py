@@ -8,13 +8,14 @@ transform's name; 0 leaves an image as it is, and a name that is absent is a tra
     after aniso; hue [N] in [-1, 1]; imgfilter [N, 4] normal; noise [N] >= 0; cutout [N, 3]: drawn or not,
     then the centre (x, y) in [0, 1].
 
-Matrices are float64. Geometry maps pixels of the result to pixels of the input, in pixels from the image's
-centre, x to the right, y down.
+Matrices are float64 and small, so they are composed in numpy, whose calls cost far less. Geometry maps pixels
+of the result to pixels of the input, in pixels from the image's centre, x to the right, y down.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,36 +23,45 @@ from training.augment.config import StrengthConfig
 from training.augment.filters import BAND_ENERGY
 
 Draws = Mapping[str, Tensor]
+Array = np.ndarray  # float64
+
+EYE = np.eye(4)
+LUMA = np.outer([1, 1, 1, 0], [1, 1, 1, 0]) / 3  # v v^T
+CROSS = np.array([[0, -1, 1, 0], [1, 0, -1, 0], [-1, 1, 0, 0], [0, 0, 0, 0]]) / math.sqrt(3)
 
 
 def geometry(draws: Draws, strengths: StrengthConfig, width: int, height: int) -> Tensor | None:
     """[N, 3, 3], the product of the geometric draws' factors; None if there are none."""
-    size = torch.tensor([width, height], dtype=torch.float64)
+    size = np.array([width, height], np.float64)
 
-    def xint(shift: Tensor) -> Tensor:
-        return translation((-shift * strengths.xint_max * size).round())
+    def xint(shift: Array) -> Array:
+        return translation(np.round(-shift * strengths.xint_max * size))
 
-    def xfrac(shift: Tensor) -> Tensor:
+    def xfrac(shift: Array) -> Array:
         return translation(-shift * strengths.xfrac_std * size)
 
-    def aniso(exponent: Tensor) -> Tensor:
+    def aniso(exponent: Array) -> Array:
         s = 2 ** (exponent * strengths.aniso_std)
-        return diagonal(1 / s, s)
+        return diagonal(1 / s, s, 1)
 
-    rotations = draws["rotate"].double().unbind(1) if "rotate" in draws else (None, None)
-    before, after = (None if r is None else r * strengths.rotate_max * math.pi for r in rotations)
-    factors = (
-        (draws.get("xflip"), lambda i: diagonal(1 - 2 * i, torch.ones_like(i))),
+    def scale(exponent: Array) -> Array:
+        s = 2 ** (-exponent * strengths.scale_std)
+        return diagonal(s, s, 1)
+
+    def turn(u: Array) -> Array:
+        return rotation(u * strengths.rotate_max * math.pi)
+
+    before, after = draws["rotate"].unbind(1) if "rotate" in draws else (None, None)
+    return _product(
+        (draws.get("xflip"), lambda i: diagonal(1 - 2 * i, 1, 1)),
         (draws.get("rotate90"), quarter_turn),
         (draws.get("xint"), xint),
-        (draws.get("scale"), lambda n: diagonal(*[2 ** (-n * strengths.scale_std)] * 2)),
-        (before, rotation),
+        (draws.get("scale"), scale),
+        (before, turn),
         (draws.get("aniso"), aniso),
-        (after, rotation),
+        (after, turn),
         (draws.get("xfrac"), xfrac),
     )
-    matrices = [factor(value.double()) for value, factor in factors if value is not None]
-    return _product(matrices)
 
 
 def colour(draws: Draws, strengths: StrengthConfig, channels: int) -> Tensor | None:
@@ -59,19 +69,14 @@ def colour(draws: Draws, strengths: StrengthConfig, channels: int) -> Tensor | N
 
     Grey images have neither hue nor saturation: for one channel these two are left out.
     """
-    grey = channels == 1
-    factors = (
-        (draws.get("brightness"), lambda n: colour_offset(n * strengths.brightness_std)),
-        (draws.get("contrast"), lambda n: colour_gain(2 ** (n * strengths.contrast_std))),
+    hue, chroma = (None if channels == 1 else draws.get(name) for name in ("hue", "saturation"))
+    return _product(
+        (chroma, lambda n: saturation(2 ** (n * strengths.saturation_std))),
+        (hue, lambda u: hue_rotation(u * strengths.hue_max * math.pi)),
         (draws.get("lumaflip"), luma_flip),
-        (None if grey else draws.get("hue"), lambda u: hue_rotation(u * strengths.hue_max * math.pi)),
-        (
-            None if grey else draws.get("saturation"),
-            lambda n: saturation(2 ** (n * strengths.saturation_std)),
-        ),
+        (draws.get("contrast"), lambda n: colour_gain(2 ** (n * strengths.contrast_std))),
+        (draws.get("brightness"), lambda n: colour_offset(n * strengths.brightness_std)),
     )
-    matrices = [factor(value.double()) for value, factor in factors if value is not None]
-    return _product(matrices[::-1])
 
 
 def band_gains(draws: Draws, strengths: StrengthConfig) -> Tensor | None:
@@ -81,88 +86,89 @@ def band_gains(draws: Draws, strengths: StrengthConfig) -> Tensor | None:
     """
     if "imgfilter" not in draws:
         return None
-    scales = 2 ** (draws["imgfilter"].double() * strengths.imgfilter_std)  # [N, 4]
-    energy = scales.new_tensor(BAND_ENERGY)
-    gains = torch.ones_like(scales)
+    scales = 2 ** (_array(draws["imgfilter"]) * strengths.imgfilter_std)  # [N, 4]
+    gains = np.ones_like(scales)
     for band in range(scales.shape[1]):
-        t = torch.ones_like(scales)
+        t = np.ones_like(scales)
         t[:, band] = scales[:, band]
-        gains = gains * t / (energy * t.square()).sum(1, keepdim=True).sqrt()
-    return gains
+        gains = gains * t / np.sqrt((np.array(BAND_ENERGY) * t**2).sum(1, keepdims=True))
+    return torch.from_numpy(gains)
 
 
-def translation(shift: Tensor) -> Tensor:
+def translation(shift: Array) -> Array:
     """[N, 2] -> [N, 3, 3]."""
-    matrix = torch.eye(3, dtype=shift.dtype).repeat(len(shift), 1, 1)
+    matrix = diagonal(np.ones(len(shift)), 1, 1)
     matrix[:, :2, 2] = shift
     return matrix
 
 
-def diagonal(x: Tensor, y: Tensor) -> Tensor:
-    """Scaling of each axis: [N] twice -> [N, 3, 3]."""
-    return torch.stack([x, y, torch.ones_like(x)], dim=1).diag_embed()
+def diagonal(first: Array, *others: Array | float) -> Array:
+    """Scaling of each axis: K entries, [N] or one for all -> [N, K, K]."""
+    size = 1 + len(others)
+    matrix = np.zeros((len(first), size, size))
+    for axis, entry in enumerate((first, *others)):
+        matrix[:, axis, axis] = entry
+    return matrix
 
 
-def rotation(angle: Tensor) -> Tensor:
+def rotation(angle: Array) -> Array:
     """[[cos, -sin], [sin, cos]]: [N] in radians -> [N, 3, 3]."""
-    return _turn(angle.cos(), angle.sin())
+    return _turn(np.cos(angle), np.sin(angle))
 
 
-def quarter_turn(count: Tensor) -> Tensor:
+def quarter_turn(count: Array) -> Array:
     """Rotation by count * 90 degrees, without rounding: [N] -> [N, 3, 3]."""
-    index = count.long() % 4
-    return _turn(count.new_tensor([1, 0, -1, 0])[index], count.new_tensor([0, 1, 0, -1])[index])
+    index = count.astype(np.int64) % 4
+    return _turn(np.array([1.0, 0, -1, 0])[index], np.array([0.0, 1, 0, -1])[index])
 
 
-def colour_offset(b: Tensor) -> Tensor:
+def colour_offset(b: Array) -> Array:
     """The same offset for all channels: [N] -> [N, 4, 4]."""
-    matrix = torch.eye(4, dtype=b.dtype).repeat(len(b), 1, 1)
+    matrix = diagonal(np.ones(len(b)), 1, 1, 1)
     matrix[:, :3, 3] = b[:, None]
     return matrix
 
 
-def colour_gain(c: Tensor) -> Tensor:
+def colour_gain(c: Array) -> Array:
     """The same factor for all channels: [N] -> [N, 4, 4]."""
-    return torch.stack([c, c, c, torch.ones_like(c)], dim=1).diag_embed()
+    return diagonal(c, c, c, 1)
 
 
-def luma_flip(drawn: Tensor) -> Tensor:
+def luma_flip(drawn: Array) -> Array:
     """Mirror the luma axis v = (1, 1, 1) / sqrt(3) where drawn: I - 2 v v^T; [N] in {0, 1} -> [N, 4, 4]."""
-    return torch.eye(4, dtype=drawn.dtype) - 2 * _luma(drawn) * drawn[:, None, None]
+    return EYE - 2 * LUMA * drawn[:, None, None]
 
 
-def hue_rotation(angle: Tensor) -> Tensor:
+def hue_rotation(angle: Array) -> Array:
     """Right-handed rotation about the luma axis (Rodrigues): [N] in radians -> [N, 4, 4]."""
-    cross = angle.new_tensor([[0, -1, 1, 0], [1, 0, -1, 0], [-1, 1, 0, 0], [0, 0, 0, 0]]) / math.sqrt(3)
-    luma, eye = _luma(angle), torch.eye(4, dtype=angle.dtype)
-    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    rotated = luma + (eye - luma) * cos + cross * sin
+    cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    rotated = LUMA + (EYE - LUMA) * cos + CROSS * sin
     rotated[:, 3, 3] = 1
     return rotated
 
 
-def saturation(s: Tensor) -> Tensor:
+def saturation(s: Array) -> Array:
     """v v^T + s (I - v v^T): distance from grey times s; [N] -> [N, 4, 4]."""
-    luma = _luma(s)
-    matrix = luma + (torch.eye(4, dtype=s.dtype) - luma) * s[:, None, None]
+    matrix = LUMA + (EYE - LUMA) * s[:, None, None]
     matrix[:, 3, 3] = 1
     return matrix
 
 
-def _turn(cos: Tensor, sin: Tensor) -> Tensor:
-    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
-    rows = [[cos, -sin, zero], [sin, cos, zero], [zero, zero, one]]
-    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+def _turn(cos: Array, sin: Array) -> Array:
+    matrix = diagonal(cos, cos, 1)
+    matrix[:, 0, 1], matrix[:, 1, 0] = -sin, sin
+    return matrix
 
 
-def _luma(like: Tensor) -> Tensor:
-    v = like.new_tensor([1, 1, 1, 0]) / math.sqrt(3)
-    return v.outer(v)
-
-
-def _product(matrices: Sequence[Tensor]) -> Tensor | None:
-    """First times second times ...; None for none."""
+def _product(*factors: tuple[Tensor | None, Callable[[Array], Array]]) -> Tensor | None:
+    """The matrices of the draws that there are, first times second times ...; None for none."""
     total = None
-    for matrix in matrices:
-        total = matrix if total is None else total @ matrix
-    return total
+    for drawn, matrix in factors:
+        if drawn is not None:
+            factor = matrix(_array(drawn))
+            total = factor if total is None else total @ factor
+    return None if total is None else torch.from_numpy(total)
+
+
+def _array(drawn: Tensor) -> Array:
+    return drawn.numpy().astype(np.float64)

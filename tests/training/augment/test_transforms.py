@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,10 @@ S = StrengthConfig()
 
 def values(*numbers):
     return torch.tensor(numbers, dtype=torch.float64)
+
+
+def array(*numbers):
+    return np.array(numbers, np.float64)
 
 
 def one(name, value, width=8, height=4):
@@ -59,38 +64,38 @@ def test_absent_transforms():
 def test_geometry_composes_in_the_order_of_the_paper(close):
     draws = {"xfrac": [[0.3, -1.0]], "aniso": [0.7], "rotate": [[0.2, -0.4]], "xflip": [1.0]}
     draws = {name: values(*value) for name, value in draws.items()}
-    flip = transforms.diagonal(values(-1), values(1))
-    before, after = (transforms.rotation(values(u * math.pi)) for u in (0.2, -0.4))
+    flip = transforms.diagonal(array(-1), 1, 1)
+    before, after = (transforms.rotation(array(u * math.pi)) for u in (0.2, -0.4))
     s = 2 ** (0.7 * S.aniso_std)
-    stretch = transforms.diagonal(values(1 / s), values(s))
-    shift = transforms.translation(values([-0.3 * 8 / 8, 1.0 * 4 / 8]))
-    close(transforms.geometry(draws, S, 8, 4), flip @ before @ stretch @ after @ shift)
+    stretch = transforms.diagonal(array(1 / s), s, 1)
+    shift = transforms.translation(array([-0.3 * 8 / 8, 1.0 * 4 / 8]))
+    close(transforms.geometry(draws, S, 8, 4), torch.from_numpy(flip @ before @ stretch @ after @ shift))
 
 
 def paint(matrix, rgb):
-    return (matrix[0] @ values(*rgb, 1))[:3]
+    return torch.from_numpy((matrix[0] @ array(*rgb, 1))[:3])
 
 
 def test_colours(close):
     rgb = (0.3, -0.2, 0.5)
     grey = sum(rgb) / 3
-    close(paint(transforms.colour_offset(values(0.1)), rgb), values(*rgb) + 0.1)
-    close(paint(transforms.colour_gain(values(2.0)), rgb), values(*rgb) * 2)
-    close(paint(transforms.luma_flip(values(1.0)), rgb), values(*rgb) - 2 * grey)  # grey changes its sign
-    close(paint(transforms.hue_rotation(values(2 * math.pi / 3)), rgb), values(0.5, 0.3, -0.2))
-    close(paint(transforms.saturation(values(0.0)), rgb), values(grey, grey, grey))
-    close(paint(transforms.saturation(values(3.0)), rgb), (values(*rgb) - grey) * 3 + grey)
+    close(paint(transforms.colour_offset(array(0.1)), rgb), values(*rgb) + 0.1)
+    close(paint(transforms.colour_gain(array(2.0)), rgb), values(*rgb) * 2)
+    close(paint(transforms.luma_flip(array(1.0)), rgb), values(*rgb) - 2 * grey)  # grey changes its sign
+    close(paint(transforms.hue_rotation(array(2 * math.pi / 3)), rgb), values(0.5, 0.3, -0.2))
+    close(paint(transforms.saturation(array(0.0)), rgb), values(grey, grey, grey))
+    close(paint(transforms.saturation(array(3.0)), rgb), (values(*rgb) - grey) * 3 + grey)
 
 
 def test_colour_composes_in_the_order_of_the_paper(close):
     draws = {"saturation": values(0.4), "brightness": values(1.0), "contrast": values(-1.0)}
     b, c, s = 1 * S.brightness_std, 2 ** (-1 * S.contrast_std), 2 ** (0.4 * S.saturation_std)
     want = (
-        transforms.saturation(values(s))
-        @ transforms.colour_gain(values(c))
-        @ transforms.colour_offset(values(b))
+        transforms.saturation(array(s))
+        @ transforms.colour_gain(array(c))
+        @ transforms.colour_offset(array(b))
     )
-    close(transforms.colour(draws, S, 3), want)
+    close(transforms.colour(draws, S, 3), torch.from_numpy(want))
 
 
 def test_band_gains_keep_the_energy(close):

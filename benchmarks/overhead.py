@@ -1,0 +1,185 @@
+"""What augmentation, monitor, statistics, checkpoints and scores add to training, as shares of the bare step.
+
+python -m benchmarks.overhead --threads 2
+"""
+
+import os
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does, before torch starts
+
+import contextlib
+import dataclasses
+import io
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import torch
+
+from gan import ema
+from gan.cli.demo import Clock, prepare_data
+from gan.cli.scoring import RunScorer
+from gan.config import override
+from gan.images import to_float
+from ops.bench import medians
+from training import loop
+from training import run as runs
+from training.config import RunConfig, fit, load_preset
+from training.data.archive import ImageDataset, open_dataset
+from training.monitor import Monitor
+from training.reporting import Reporter
+from training.state import create
+from training.step import d_main, d_r1, g_main, g_path_length, set_rates
+
+METRIC = "fd-efficientnet-lite0"
+FAKES = 2000  # images of a score
+LONG = 0.2  # seconds that a timing takes at least, by repetition
+
+
+class Part(NamedTuple):
+    """Something that happens once in `steps` steps and takes so many seconds."""
+
+    name: str
+    seconds: float
+    steps: float
+
+
+class Trainer:
+    """A fresh state on a data set, and the phases of its step as functions with the steps between two."""
+
+    def __init__(self, config: RunConfig, dataset: ImageDataset) -> None:
+        self.config = fit(config, shape=dataset.shape, classes=0)
+        self.state = create(self.config, torch.device("cpu"))
+        set_rates(self.state)
+        picked = [torch.from_numpy(dataset.image(i).copy()) for i in range(self.config.batch)]
+        self.real = to_float(torch.stack(picked))
+
+    def phases(self) -> list[tuple[Callable[[], object], float]]:
+        """(function, steps between two of it); only what the preset has."""
+        state, loss = self.state, self.config.loss
+
+        def generator() -> None:
+            g_main(state, self.real, None)
+            ema.update(state.ema, state.generator, 0.999)
+
+        found = [(generator, float(loss.d_steps)), (lambda: d_main(state, self.real, None), 1.0)]
+        if loss.lazy_d:
+            found.append((lambda: d_r1(state, self.real, None), float(loss.lazy_d)))
+        if loss.lazy_g:
+            every = float(loss.d_steps * loss.lazy_g)
+            found.append((lambda: g_path_length(state, self.config.batch, None), every))
+        return found
+
+
+def repeated(function: Callable[[], object]) -> tuple[Callable[[], object], int]:
+    """The function called so often that it takes LONG, and how often that is."""
+    function()
+    begun = time.perf_counter()
+    function()
+    count = max(1, round(LONG / (time.perf_counter() - begun)))
+
+    def run() -> None:
+        for _ in range(count):
+            function()
+
+    return run, count
+
+
+def timed(functions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Median seconds of one call of each, in turn."""
+    pairs = [repeated(function) for function in functions]
+    found = medians([run for run, _ in pairs], repeats)
+    return [seconds / count for seconds, (_, count) in zip(found, pairs, strict=True)]
+
+
+def augmentation(config: RunConfig, dataset: ImageDataset, p: float, repeats: int) -> tuple[float, float]:
+    """Seconds of a step of the preset, and what ADA at probability p adds to it."""
+    plain = Trainer(config, dataset).phases()
+    with_ada = Trainer(override(config, ["augment.name=ada", f"augment.p={p}"]), dataset).phases()
+    functions = [function for pair in zip(plain, with_ada, strict=True) for function, _ in pair]
+    found = timed(functions, repeats)
+    step, more = (
+        sum(seconds / every for seconds, (_, every) in zip(found[i::2], plain, strict=True)) for i in (0, 1)
+    )
+    return step, more - step
+
+
+def events(config: RunConfig, dataset: ImageDataset, folder: Path, fakes: int, repeats: int) -> list[Part]:
+    """What happens at ticks and snapshots, and the terms of every step added up.
+
+    Scores are timed with `fakes` / 2 and `fakes` images, and the line through both is read at FAKES.
+    """
+    trainer = Trainer(config, dataset)
+    state, config = trainer.state, trainer.config
+    tick = config.tick_kimg * 1000 / config.batch
+    about = runs.describe_data(dataset, [])
+    runs.describe(folder, config)
+    terms = g_main(state, trainer.real, None) | d_main(state, trainer.real, None)
+    with contextlib.redirect_stderr(io.StringIO()), Reporter(folder, state) as reporter:
+        monitor = Monitor(folder, dataset, state, reporter.say)
+        record = reporter.tick(state, 1.0, config.batch)
+
+        def checkpoint() -> None:
+            loop.show(state, folder, reporter)
+            runs.snapshot(folder, state, about)
+
+        def score(count: int) -> Callable[[], object]:
+            scorer = RunScorer([METRIC], count, torch.device("cpu"))
+            return lambda: scorer.score(state.ema, dataset, folder, 0, checkpoint)
+
+        functions = [
+            lambda: reporter.step(terms, 0),
+            lambda: reporter.tick(state, 1.0, config.batch),
+            lambda: monitor.examine(state, record),
+            checkpoint,
+            score(fakes // 2),
+            score(fakes),
+        ]
+        step, ticked, examined, saved, few, more = timed(functions, repeats)
+    scored = more + (more - few) / (fakes - fakes // 2) * (FAKES - fakes)
+    snapshot = tick * config.snapshot_ticks
+    return [
+        Part("statistics, their means", step, 1),
+        Part("statistics, their line", ticked, tick),
+        Part("monitor", examined, tick),
+        Part("checkpoint and grid", saved, snapshot),
+        Part(f"{METRIC} of {FAKES:,} images", scored, snapshot),
+    ]
+
+
+@click.command(epilog="Example: python -m benchmarks.overhead --data data/openmoji-32.zip --preset demo")
+@click.option(
+    "--data", default="data/openmoji-32.zip", show_default=True, help="Data set, drawn if it is missing."
+)
+@click.option("--preset", "presets", multiple=True, default=("demo", "stylegan2-small"), help="Repeatable.")
+@click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
+@click.option("--p", default=0.8, show_default=True, help="Probability of ADA; 0.8 is its limit.")
+@click.option("--fakes", default=400, show_default=True, help=f"Images of the timed scores, for {FAKES}.")
+@click.option("--repeats", default=7, show_default=True, help="Timings a median.")
+def main(data: str, presets: tuple[str, ...], threads: int, p: float, fakes: int, repeats: int) -> None:
+    """Print one table per preset."""
+    torch.set_num_threads(threads)
+    prepare_data(Path(data), Clock())
+    dataset = open_dataset(data)
+    for preset in presets:
+        config = load_preset(preset)
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
+        step, added = augmentation(config, dataset, p, repeats)
+        parts = [Part(f"ADA, bgc, p = {p:g}", added, 1)]
+        with tempfile.TemporaryDirectory() as folder:
+            parts += events(config, dataset, Path(folder), fakes, repeats)
+        head = f"| `{preset}`, a step of {step * 1e3:.1f} ms | ms | once in steps | of a step |"
+        click.echo(f"\n{head}\n|---|---|---|---|")
+        total = 0.0
+        for part in parts:
+            share = part.seconds / part.steps / step
+            total += share
+            click.echo(f"| {part.name} | {part.seconds * 1e3:.2f} | {part.steps:,.0f} | {share:.1%} |")
+        click.echo(f"| together | | | {total:.1%} |")
+
+
+if __name__ == "__main__":
+    main()
