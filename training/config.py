@@ -139,6 +139,7 @@ class RunConfig:
     """A run.  kimg: length in thousands of real images shown to D.  batch: images per step.
     micro_batch: images that a process passes through the networks at once; None: all of its share.
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
+    metrics_ticks: ticks between two scores of --metrics; None: with every checkpoint.
     keep_last, keep_every_kimg: checkpoints kept beside the best and the newest healthy one: that many of the
     newest (None: all), and one every so many kimg (None: none).  max_disk_gib: room for all; None: no limit.
     init_from: model whose weights the networks start from (a run or checkpoint directory), "" for none.
@@ -152,6 +153,7 @@ class RunConfig:
     micro_batch: int | None = None
     tick_kimg: float = 4.0
     snapshot_ticks: int = 50
+    metrics_ticks: int | None = None
     keep_last: int | None = None
     keep_every_kimg: float | None = None
     max_disk_gib: float | None = None
@@ -168,7 +170,7 @@ class RunConfig:
     health: HealthConfig = field(default_factory=HealthConfig)
 
     def __post_init__(self):
-        at_least(self, 1, "batch", "micro_batch", "snapshot_ticks", "keep_last")
+        at_least(self, 1, "batch", "micro_batch", "snapshot_ticks", "metrics_ticks", "keep_last")
         if self.keep_every_kimg is not None and self.keep_every_kimg <= 0:
             raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")
         if self.kimg <= 0 or self.tick_kimg <= 0:

@@ -88,7 +88,7 @@ def score_due(state: TrainState, score_ticks: int | None) -> bool:
 
 
 def show(state: TrainState, run: Path, reporter: Reporter) -> None:
-    """Write fakes-<kimg>.png: the weight average's images of seeds 0, 1, ... at psi 1, 8 in a row.
+    """Write fakes-<kimg>.png: the weight average's images of seeds 0, 1, ... at psi 1, 8 in a row; report.
 
     Here and below, only the first process writes.
     """
@@ -98,6 +98,7 @@ def show(state: TrainState, run: Path, reporter: Reporter) -> None:
     picture = grid(pictures, 8)
     save_png(run / f"fakes-{checkpoint.folder_name(state.nimg)}.png", picture)
     reporter.images("fakes", picture, state.nimg)
+    reporter.weights(state)
 
 
 def show_reals(dataset: ImageDataset, run: Path) -> None:

@@ -21,7 +21,7 @@ from training.state import TrainState
 
 FILE = "phases.json"
 FREE_TO_CHANGE = frozenset(
-    {"preset", "kimg", "snapshot_ticks", "tick_kimg", "data.path", "data.workers"}
+    {"preset", "kimg", "snapshot_ticks", "metrics_ticks", "tick_kimg", "data.path", "data.workers"}
     | {"keep_last", "keep_every_kimg", "max_disk_gib", "micro_batch"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
 )  # without effect on a step, or on its rounding only

@@ -1,4 +1,4 @@
-"""What a run says: console line, log.txt, stats.jsonl and TensorBoard, one record per tick."""
+"""What a run says: console line, log.txt, stats.jsonl and the sinks, one record per tick."""
 
 import dataclasses
 import json
@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from gan.config import to_dict
@@ -18,6 +17,7 @@ from gan.files import atomic_write
 from gan.reparametrize import sigmas
 from training import phases
 from training.health import LEVELS, Record
+from training.sinks import WandB, sampled, sinks
 from training.state import TrainState
 
 KEYS = (
@@ -52,15 +52,14 @@ class Reporter:
     What a previous session wrote beyond the image count it is resumed from is dropped.
     """
 
-    def __init__(self, run: Path, state: TrainState) -> None:
+    def __init__(self, run: Path, state: TrainState, wandb: WandB = "off") -> None:
         self.run = run
         self.means = Means()
         self._phase = len(phases.recorded(run)) + 1
         self._total = round(state.config.kimg * 1000)
         for name in ("stats.jsonl", "metrics.jsonl"):
             _truncate(run / name, state.nimg / 1000)
-        self._writer = SummaryWriter(str(run), purge_step=state.nimg + 1 if state.nimg else None)
-        self._writer.add_text("config", f"```yaml\n{(run / 'config.yaml').read_text()}```", state.nimg)
+        self._sinks = sinks(run, state.config, state.nimg, wandb)
         self._bar = tqdm(
             total=self._total,
             initial=state.nimg,
@@ -76,7 +75,8 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-        self._writer.close()
+        for sink in self._sinks:
+            sink.close()
 
     def step(self, terms: Mapping[str, Tensor], batch: int) -> None:
         """Record one step."""
@@ -111,29 +111,35 @@ class Reporter:
         record |= examine(state, record)
         with (self.run / "stats.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({key: _finite(value) for key, value in record.items()}) + "\n")
-        for key, value in record.items():
-            if value is not None and key not in {"kimg", "tick", "health"}:
-                self._writer.add_scalar(key, value, state.nimg)
+        shown = {k: v for k, v in record.items() if v is not None and k not in {"kimg", "tick", "health"}}
         if "health" in record:
-            self._writer.add_scalar("health/level", LEVELS.index(record["health"]), state.nimg)
+            shown["health/level"] = LEVELS.index(record["health"])
+        self.scalars(shown, state.nimg)
         self.say(self._line(state, record))
         return record
 
     def images(self, name: str, picture: Tensor, nimg: int) -> None:
-        """Show uint8 [C, H, W] in TensorBoard."""
-        self._writer.add_image(name, picture, nimg)
+        """Show uint8 [C, H, W]."""
+        for sink in self._sinks:
+            sink.image(name, picture, nimg)
+
+    def weights(self, state: TrainState) -> None:
+        """Show histograms of the weights in training."""
+        values = sampled(state.generator, "weights/g") | sampled(state.discriminator, "weights/d")
+        for sink in self._sinks:
+            sink.histograms(values, state.nimg)
 
     def scalars(self, values: Mapping[str, float], nimg: int) -> None:
-        """Further numbers, such as metrics, in TensorBoard."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, nimg)
+        """Show further numbers, such as metrics."""
+        for sink in self._sinks:
+            sink.scalars(values, nimg)
 
     def hyper_parameters(self, state: TrainState, record: Record) -> None:
-        """Enter the run in TensorBoard's table of hyper-parameters with its latest losses."""
+        """Enter the run in the table of hyper-parameters with its latest losses."""
         flat = _flatten(to_dict(dataclasses.replace(state.config)))
-        measured = {f"final/{k}": v for k, v in record.items() if v is not None and "/" in k}
-        self._writer.add_hparams(flat, measured, run_name=".")
-        self._writer.flush()
+        measured = {k: v for k, v in record.items() if v is not None and "/" in k}
+        for sink in self._sinks:
+            sink.finish(flat, measured)
 
     def say(self, text: str) -> None:
         """One line on the console (stderr) and in log.txt."""
@@ -180,6 +186,9 @@ class Silent(Reporter):
         return {}
 
     def images(self, name: str, picture: Tensor, nimg: int) -> None:
+        """Nothing."""
+
+    def weights(self, state: TrainState) -> None:
         """Nothing."""
 
     def scalars(self, values: Mapping[str, float], nimg: int) -> None:

@@ -82,7 +82,7 @@ Examples:
 @click.option(
     "--metrics-ticks",
     type=click.IntRange(min=1),
-    help="Ticks between two scores.  [default: with every snapshot]",
+    help="Ticks between two scores.  [default: from the preset: with every snapshot]",
 )
 @click.option(
     "--metrics-fakes", type=click.IntRange(min=2), help="Images to score.  [default: the metric's own number]"
@@ -97,6 +97,13 @@ Examples:
     type=click.Choice(["ignore", "stop", "rollback"]),
     help="When fakes become one or numbers explode: warn and go on, stop, or return to the last healthy"
     " checkpoint with stronger R1 and a slower discriminator.  [default: from the preset: ignore]",
+)
+@click.option(
+    "--wandb",
+    type=click.Choice(["off", "offline", "online"]),
+    default="off",
+    show_default=True,
+    help="Weights & Biases as well: offline needs no account (later: wandb sync RUN/wandb/*).",
 )
 @device_option
 @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
@@ -119,6 +126,7 @@ def command(
     metrics_fakes: int | None,
     max_minutes: float | None,
     on_collapse: str | None,
+    wandb: str,
     device: str,
     dry_run: bool,
     seed: int,
@@ -139,7 +147,7 @@ def command(
         raise UsageError("--accept-change is for a run that goes on: name it with --resume")
     flags = {"kimg": kimg, "batch": batch, "seed": seed, "discriminator.freeze_layers": freeze_d}
     flags["health.on_collapse"] = on_collapse
-    flags["micro_batch"] = micro_batch
+    flags |= {"micro_batch": micro_batch, "metrics_ticks": metrics_ticks}
     config = typed(preset, data, init_from, flags, assignments)
     if dry_run:
         show(config)
@@ -152,8 +160,8 @@ def command(
             accept_change=accept_change,
             max_minutes=max_minutes,
             metrics=[name.strip() for name in metrics.split(",") if name],
-            metrics_ticks=metrics_ticks,
             metrics_fakes=metrics_fakes,
+            wandb=wandb,
             device=device,
         )
         if distributed.rank() == 0:
@@ -190,8 +198,8 @@ def run_training(
     accept_change: bool = False,
     max_minutes: float | None = None,
     metrics: Sequence[str] = (),
-    metrics_ticks: int | None = None,
     metrics_fakes: int | None = None,
+    wandb: str = "off",
     device: str = "auto",
 ) -> Path:
     """Train as configured and return the run directory. Raises UserError for what the user can mend.
@@ -200,11 +208,13 @@ def run_training(
     """
     from gan import distributed
     from gan.cli.scoring import RunScorer
-    from training import parts
+    from training import parts, sinks
     from training import run as runs
 
     place = pick_device(device, distributed.local_rank())
     scorer = RunScorer(metrics, metrics_fakes, place)  # refuses what it lacks before hours of training
+    if wandb != "off":
+        sinks.library()  # likewise
     config, dataset = shaped(config)
     parts.check(config)
     about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
@@ -212,7 +222,7 @@ def run_training(
         config, dataset, about, out=out, resume=resume, device=place, accept_change=accept_change
     )
     with Stop(max_minutes) as stop:
-        while halt := session(run, state, dataset, about, notes, scorer, metrics_ticks, stop):
+        while halt := session(run, state, dataset, about, notes, scorer, wandb, stop):
             state, notes = runs.roll_back_together(run, state, halt, config, about)
     return run
 
@@ -224,7 +234,7 @@ def session(
     about: Mapping[str, Any],
     notes: Sequence[str],
     scorer: "RunScorer",
-    metrics_ticks: int | None,
+    wandb: str,
     stop: Stop,
 ) -> str | None:
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
@@ -237,7 +247,11 @@ def session(
     from training.reporting import Reporter, Silent
 
     config, rank = state.config, distributed.rank()
-    with workers_watched(), runs.pausing(state), Reporter(run, state) if rank == 0 else Silent() as reporter:
+    with (
+        workers_watched(),
+        runs.pausing(state),
+        Reporter(run, state, wandb) if rank == 0 else Silent() as reporter,
+    ):
         for note in notes:
             reporter.say(note)
         reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
@@ -259,10 +273,15 @@ def session(
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
-        if loop.score_due(state, metrics_ticks) and scorer.missing(run, state.nimg):
+        if loop.score_due(state, config.metrics_ticks) and scorer.missing(run, state.nimg):
             score()
         feed = shuffled(config, dataset, state.nimg)
-        events = {"snapshot": snapshot, "score": score, "score_ticks": metrics_ticks, "monitor": monitor}
+        events = {
+            "snapshot": snapshot,
+            "score": score,
+            "score_ticks": config.metrics_ticks,
+            "monitor": monitor,
+        }
         reason = loop.train(state, feed, run=run, reporter=reporter, should_stop=stop.reason, **events)
         if reason and not monitor.halt:
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")

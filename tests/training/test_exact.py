@@ -16,6 +16,7 @@ EVERYTHING = [
     "batch=8",
     "micro_batch=4",
     "tick_kimg=0.016",
+    "metrics_ticks=1",
     "discriminator.mbstd_group=2",
     "augment.name=ada",
     "augment.policy=bgc,noise,cutout",
@@ -35,7 +36,7 @@ EVERYTHING = [
     "discriminator.spectral_norm=true",
     "data.workers=1",
 ]
-SCORED = {"metrics": ["fd-untrained"], "metrics_fakes": 16, "metrics_ticks": 1, "device": "cpu"}
+SCORED = {"metrics": ["fd-untrained"], "metrics_fakes": 16, "device": "cpu"}
 
 
 def counters(run, name):

@@ -37,9 +37,9 @@ def scripted(monkeypatch):
 
 
 def test_scores_change_no_byte_of_the_weights(tiny_zip, tmp_path):
-    config = configured(tiny_zip, "kimg=0.032", "snapshot_ticks=4")
+    config = configured(tiny_zip, "kimg=0.032", "snapshot_ticks=4", "metrics_ticks=1")
     plain = run_training(config, out=tmp_path)
-    scored = run_training(config, out=tmp_path, metrics_ticks=1, **SCORED)
+    scored = run_training(config, out=tmp_path, **SCORED)
     assert files(plain, "000000.032") == files(scored, "000000.032")
     assert [r["kimg"] for r in jsonl(scored, "metrics.jsonl")] == [0.0, 0.008, 0.016, 0.024, 0.032]
     assert jsonl(scored, "metrics.jsonl")[0]["label"] == "fd-untrained[16-full]"
@@ -50,8 +50,8 @@ def test_scores_change_no_byte_of_the_weights(tiny_zip, tmp_path):
 
 def test_best_checkpoint_is_kept_and_named(tiny_zip, tmp_path, scripted):
     scripted += [9, 5, 4, 6, 7]
-    config = configured(tiny_zip, "kimg=0.032", "snapshot_ticks=4")
-    run = run_training(config, out=tmp_path, metrics_ticks=1, **SCORED)
+    config = configured(tiny_zip, "kimg=0.032", "snapshot_ticks=4", "metrics_ticks=1")
+    run = run_training(config, out=tmp_path, **SCORED)
     names = sorted(p.name for p in (run / "checkpoints").iterdir())
     assert names == ["000000", "000000.016", "000000.032", "best.json"]  # the extra one of 0.008 is gone
     folder, record = checkpoint.best(run)

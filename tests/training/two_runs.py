@@ -25,7 +25,7 @@ from training import loop
 
 
 def exact(data, out, settings):
-    scored = {"metrics": ["fd-untrained"], "metrics_fakes": 16, "metrics_ticks": 1, "device": "cpu"}
+    scored = {"metrics": ["fd-untrained"], "metrics_fakes": 16, "device": "cpu"}
     run_training(configured(data, *settings, "kimg=0.096"), out=out / "straight", **scored)
     for kimg in ("0.024", "0.04", "0.096"):
         config = configured(data, *settings, f"kimg={kimg}")
