@@ -1,10 +1,13 @@
 """Entry point of the command `gan`: the table of subcommands and the one place that reports errors."""
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -46,10 +49,11 @@ class CommandLine(click.Group):
     def main(self, args: Sequence[str] | None = None, prog_name: str = "gan") -> NoReturn:
         """Run one command line (default: this process's) and exit.
 
-        0 success, 1 failed work, 2 wrong usage, 130 interrupted. An error is one line on stderr, with --debug
-        a traceback before it.
+        0 success, 1 failed work, 2 wrong usage, 130 interrupted, 143 terminated (SIGTERM). An error is one
+        line on stderr, with --debug a traceback before it.
         """
-        sys.exit(self._run(sys.argv[1:] if args is None else list(args), prog_name))
+        with _tidy_end():
+            sys.exit(self._run(sys.argv[1:] if args is None else list(args), prog_name))
 
     def _run(self, args: list[str], prog_name: str) -> int:
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch: large tensors in huge pages, on Linux
@@ -66,7 +70,7 @@ class CommandLine(click.Group):
         except Exception as error:
             if "--debug" in args:
                 traceback.print_exc()
-            if isinstance(error, click.ClickException):
+            if isinstance(error, click.exceptions.NoArgsIsHelpError):
                 error.show()
                 return error.exit_code
             message, code = describe(error)
@@ -109,8 +113,33 @@ def main() -> None:
     """StyleGAN in PyTorch: from a folder of images to a trained model, on a CPU as on GPUs."""
 
 
+@contextlib.contextmanager
+def _tidy_end() -> Iterator[None]:
+    """SIGTERM ends the command as an error does, so that no temporary file stays.
+
+    Not under torchrun: a process that waits for the others must not wait for them once more while it ends.
+    """
+    shared = int(os.environ.get("WORLD_SIZE") or 1) > 1
+    if shared or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def describe(error: Exception) -> tuple[str, int]:
     """Line and exit code for an error that reached the top."""
+    if isinstance(error, click.ClickException):
+        text = error.format_message().rstrip(".")
+        context = getattr(error, "ctx", None)
+        return f"error: {text}" + (f"; see {context.command_path} --help" if context else ""), error.exit_code
     if isinstance(error, UserError):
         return f"error: {error}", error.exit_code
     if any(kind.__name__ == "KernelError" for kind in type(error).__mro__):  # of ops, by name: it loads torch
