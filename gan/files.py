@@ -5,6 +5,7 @@ killed writer leaves only such a sibling behind; `sweep` removes those.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -17,6 +18,8 @@ from gan.errors import UserError
 PREFIX = ".tmp-"
 _REPLACED = re.compile(rf"{re.escape(PREFIX)}(.+)-replaced-\d+")
 _CHUNK = 1 << 20  # bytes
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextlib.contextmanager
@@ -126,4 +129,22 @@ def _named(path: Path, touched: Path, verb: str) -> Iterator[None]:
         about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else touched
         if {path, touched}.isdisjoint((about, *about.parents)) and about not in path.parents:
             raise
-        raise UserError(f"cannot {verb} {path}: {error.strerror or error}") from error
+        raise UserError(refusal(verb, path, error)) from error
+
+
+def refusal(verb: str, path: str | Path, error: OSError) -> str:
+    """'cannot write x.png: No space left on device; make room there': one line with reason and remedy.
+
+    verb: write or read.
+    """
+    if error.errno in _FULL:
+        remedy = "make room there, or choose another place"
+    elif error.errno in _FORBIDDEN:
+        remedy = f"choose another path, or allow to {verb} this one"
+    elif isinstance(error, (FileExistsError, NotADirectoryError)):
+        remedy = "a part of this path is a file, not a folder; choose another"
+    elif isinstance(error, IsADirectoryError):
+        remedy = "it is a folder; name a file"
+    else:
+        remedy = "mend the path" if verb == "read" else "choose another path"
+    return f"cannot {verb} {path}: {error.strerror or error}; {remedy}"

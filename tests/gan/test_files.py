@@ -7,7 +7,7 @@ import os
 import pytest
 
 from gan.errors import UserError
-from gan.files import atomic_bytes, atomic_folder, atomic_write, sha256, sweep
+from gan.files import atomic_bytes, atomic_folder, atomic_write, refusal, sha256, sweep
 
 
 def names(folder):
@@ -36,20 +36,36 @@ def test_error_keeps_the_old_file_and_removes_the_temporary(tmp_path):
 
 def test_full_disk_is_a_user_error_that_names_the_path(tmp_path):
     target = tmp_path / "weights.bin"
-    with pytest.raises(UserError, match=r"cannot write .*weights\.bin: No space left"), atomic_write(target):
+    message = r"cannot write .*weights\.bin: No space left.*; make room there"
+    with pytest.raises(UserError, match=message), atomic_write(target):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert names(tmp_path) == []
 
 
 def test_a_file_in_the_way_of_a_folder_is_a_user_error(tmp_path):
     (tmp_path / "runs").write_text("not a folder")
-    with pytest.raises(UserError, match=r"cannot write .*a\.txt"):
+    with pytest.raises(UserError, match=r"cannot write .*a\.txt: .*; a part of this path is a file"):
         atomic_bytes(tmp_path / "runs" / "a.txt", b"")
     with (
         pytest.raises(UserError, match=r"cannot write .*000200"),
         atomic_folder(tmp_path / "runs" / "000200"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("number", "verb", "remedy"),
+    [
+        (errno.EACCES, "write", "choose another path, or allow to write this one"),
+        (errno.EROFS, "write", "choose another path, or allow to write this one"),
+        (errno.EISDIR, "write", "it is a folder; name a file"),
+        (errno.ENOENT, "write", "choose another path"),
+        (errno.ENOENT, "read", "mend the path"),
+    ],
+)
+def test_every_refusal_ends_with_a_remedy(number, verb, remedy):
+    error = OSError(number, os.strerror(number))
+    assert refusal(verb, "x", error) == f"cannot {verb} x: {os.strerror(number)}; {remedy}"
 
 
 def test_error_about_another_file_passes_unchanged(tmp_path):
