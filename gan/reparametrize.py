@@ -5,7 +5,8 @@ parametrizations of torch: `x.weight` becomes `x.parametrizations.weight.origina
 multiplies its input by is computed from it, once per forward. Networks without either are left as they are.
 
 A module whose forward multiplies its weight by a constant names it `weight_gain`. None keeps the spectral
-norm off, where demodulation makes the weight's scale void, or where that scale is the point.
+norm off, where demodulation makes the weight's scale void, or where that scale is the point. One whose weight
+starts as zeros says so by `starts_at_zero = True`.
 """
 
 import copy
@@ -74,15 +75,15 @@ def add_spectral_norm(network: nn.Module) -> None:
     """Give every weight a largest singular value of 1 (Miyato et al. 2018, section 2.1).
 
     It is that of the weight in effect, `weight_gain` included, by one power iteration per forward in training
-    mode. A weight of zeros, such as that of a residual branch which starts as nothing, has no direction to be
-    normalised: its singular values are kept from exceeding 1. Demodulated weights are left out: the
-    network and all its gradients would be the same.
+    mode. A weight that starts as zeros, such as that of a residual branch which starts as nothing, has no
+    direction to be normalised: its singular values are kept from exceeding 1. Demodulated weights are left
+    out: the network and all its gradients would be the same.
     """
     for module in _weights(network):
         gain = getattr(module, "weight_gain", 1.0)
         if gain is not None:
-            weight = module.weight
-            norm = SpectralNorm(weight, norm=1 / gain, bound=not weight.any())
+            bound = getattr(module, "starts_at_zero", False)
+            norm = SpectralNorm(module.weight, norm=1 / gain, bound=bound)
             parametrize.register_parametrization(module, "weight", norm)
 
 

@@ -142,6 +142,7 @@ class Block(nn.Module):
         self.conv1 = convolution(width, inner, gain=gain)
         self.conv2 = convolution(inner, inner, 3, groups, gain=gain)
         self.conv3 = convolution(inner, width, gain=0)
+        self.conv3.starts_at_zero = True
         self.bias1 = nn.Parameter(torch.zeros(inner))
         self.bias2 = nn.Parameter(torch.zeros(inner))
 

@@ -112,6 +112,7 @@ class SynthesisInput(nn.Module):
         self.affine = Linear(w_dim, 4)
         with torch.no_grad():  # at first w neither turns nor moves
             self.affine.weight.zero_()
+            self.affine.starts_at_zero = True
             self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
         self.register_buffer("transform", torch.eye(3))
         self.register_buffer("freqs", torch.stack([angle.cos(), angle.sin()], dim=1) * radius[:, None])

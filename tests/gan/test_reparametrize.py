@@ -118,8 +118,24 @@ def test_gradient_passes_through_sigma(close):
     assert (got - c / sigmas(layer)[""] * layer.weight_gain).norm() > 0.1 * got.norm()  # not constant sigma
 
 
+def bounds(network):
+    """Module -> whether its spectral norm lets smaller weights be."""
+    found = ((name.partition(".parametrizations")[0], m) for name, m in network.named_modules())
+    return {name: norm.bound for name, norm in found if isinstance(norm, SpectralNorm)}
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_weights_that_start_at_zero_are_known_without_memory(name):
+    with torch.device("meta"):
+        meta = bounds(built(GENERATORS[name], "spectral_norm=true"))
+    weights = built(GENERATORS[name]).state_dict()
+    assert meta == {module: not weights[f"{module}.weight"].any() for module in meta} and meta
+
+
 def test_a_weight_of_zeros_grows_until_it_is_bound(close):
-    layer = normalised(Linear(4, 3), torch.zeros(3, 4))
+    layer = Linear(4, 3)
+    layer.starts_at_zero = True
+    normalised(layer, torch.zeros(3, 4))
     original = layer.parametrizations.weight.original
     layer(torch.randn(2, 4)).square().sum().add(layer.weight.sum()).backward()
     close(original.grad, torch.ones(3, 4))
