@@ -143,6 +143,26 @@ def test_every_layer_has_a_channel(name):
         assert all(p.numel() for p in network.parameters())
 
 
+PLAIN = {
+    "r3gan": (residual, {"resolution": 16, "widths": [16, 16, 8], "blocks": 1}),
+    "sngan": (sngan, {"resolution": 16, "width": 8}),
+}
+
+
+@pytest.mark.parametrize("base", [(4, 4), (3, 5)])
+@pytest.mark.parametrize("c_dim", [0, 3])
+@pytest.mark.parametrize("name", PLAIN)
+def test_networks_without_styles_follow_base_channels_and_classes(name, c_dim, base):
+    module, small = PLAIN[name]
+    fields = {**small, "base": list(base), "c_dim": c_dim, "channels": 2}
+    G = from_dict(module.GeneratorConfig, {**fields, "z_dim": 5}).build()
+    D = from_dict(module.DiscriminatorConfig, fields).build()
+    c = torch.eye(3)[:2] if c_dim else None
+    img = G(torch.randn(2, 5), c)
+    assert img.shape == (2, 2, 4 * base[0], 4 * base[1]) == (2, *G.image_shape)
+    assert D(img, c).shape == (2, 1)
+
+
 def test_gamma_follows_the_number_of_pixels():
     config = fit(RunConfig(batch=16), shape=(3, 96, 128), classes=0)
     assert config.loss.r1_gamma == pytest.approx(0.0002 * 96 * 128 / 16)

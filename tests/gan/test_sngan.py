@@ -14,16 +14,8 @@ def build(config, **changes):
     return from_dict(config, SMALL | changes).build()
 
 
-@pytest.mark.parametrize("base", [(4, 4), (3, 5)])
-@pytest.mark.parametrize("c_dim", [0, 3])
-def test_shapes(base, c_dim):
-    G = build(GeneratorConfig, base=list(base), c_dim=c_dim, z_dim=5, channels=2)
-    D = build(DiscriminatorConfig, base=list(base), c_dim=c_dim, channels=2)
-    c = torch.eye(3)[:2] if c_dim else None
-    img = G(torch.randn(2, 5), c)
-    assert img.shape == (2, 2, 4 * base[0], 4 * base[1]) == (2, *G.image_shape)
-    assert img.abs().max() <= 1
-    assert D(img, c).shape == (2, 1)
+def test_images_are_within_the_range_of_tanh():
+    assert build(GeneratorConfig, z_dim=5)(100 * torch.randn(4, 5)).abs().max() <= 1
 
 
 def test_parameter_counts_of_the_published_sizes():
