@@ -122,6 +122,8 @@ def sixteen_bit_rgb():
     return bytes(data)
 
 
+# EXIF: big-endian, one tag: orientation (0x0112), a short, 6
+TURNED = bytes.fromhex("4d4d002a00000008 0001 01120003000000010006 0000 00000000")
 GIF_LIKE = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
 DEFECTS = {
     "odd size": (png(np.zeros((9, 9, 3), np.uint8)), "is 9x9 RGB, but 00000/img00000000.png is 8x8 RGB"),
@@ -146,6 +148,7 @@ DEFECTS = {
     "text named .png": (b"hello, I am text\n", "is not a PNG, JPEG or WebP image: replace or remove it"),
     "empty member": (b"", "is not a PNG, JPEG or WebP image: replace or remove it"),
     "another format": (encode(Image.new("RGB", (8, 8)), "BMP"), "is not a PNG, JPEG or WebP image"),
+    "turned": (encode(Image.new("RGB", (8, 8)), "JPEG", exif=b"Exif\0\0" + TURNED), "is stored turned or"),
     "truncated": (png(PIXELS[1])[:120], "is damaged ("),
 }
 
@@ -162,6 +165,11 @@ def test_defect_of_one_member(make, defect):
     assert np.array_equal(open_dataset(path).image(3), PIXELS[3].transpose(2, 0, 1))
 
 
+def test_image_of_too_many_pixels(make, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert "has more than 20 pixels: make it smaller" in refused(make(members()))
+
+
 @pytest.mark.parametrize("defect", sorted(set(DEFECTS) - AMONG_OTHERS))
 def test_defect_of_the_first_member_is_found_on_opening(make, defect):
     data, expected = DEFECTS[defect]
@@ -174,7 +182,7 @@ def test_no_such_file(tmp_path):
 
 def test_nothing_in_it(make, tmp_path):
     (tmp_path / "set").mkdir()
-    assert "holds no PNG, JPEG, WebP or .npy image, nothing" in refused(make({}))
+    assert "holds no PNG, JPEG, WebP or .npy image, it is empty" in refused(make({}))
 
 
 def test_no_image_in_it(make):
@@ -247,6 +255,7 @@ BAD_INDEXES = {
     "a vector": ({"labels": [[n, [0.5]] for n in NAMES]}, f"{NAMES[0]} has the label [0.5]"),
     "a truth value": ({"labels": [[n, True] for n in NAMES]}, "has the label True"),
     "negative": ({"labels": [[n, -1] for n in NAMES]}, "has the label -1"),
+    "huge": ({"labels": [[n, 10**12] for n in NAMES]}, "write a class number, 0, 1, 2, ... below 100000"),
     "no such class": (
         {"labels": [[n, i] for i, n in enumerate(NAMES)], "classes": ["a", "b"]},
         f"{NAMES[2]} has the label 2 in dataset.json: write a class number, 0 to 1",

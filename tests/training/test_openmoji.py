@@ -151,7 +151,8 @@ ABOUT = About(
     licence="CC0",
     attribution="nobody",
     source="test",
-    resolution=4,
+    height=4,
+    width=4,
     channels=3,
     classes=("dark", "light"),
 )
@@ -185,7 +186,7 @@ def test_written_names_index_and_manifest(tmp_path, monkeypatch, name):
     }
     assert index["manifest"].pop("files")[names[2]] == of_file
     about = {"name": "dots", "licence": "CC0", "attribution": "nobody", "source": "test"}
-    assert index["manifest"] == about | {"resolution": 4, "channels": 3, "count": 3}
+    assert index["manifest"] == about | {"height": 4, "width": 4, "channels": 3, "count": 3}
 
 
 def content(path):

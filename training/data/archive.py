@@ -20,11 +20,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gan.errors import UserError
 
 CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
+MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 INDEX = "dataset.json"
 # Pillow mode -> the mode that holds it without loss
@@ -59,8 +60,10 @@ class ImageDataset:
         self.names = sorted(filter(_is_image, self._files.names()))
         if not self.names:
             others = sorted(self._files.names())
-            holds = f"only {len(others)} other files such as {others[0]}" if others else "nothing"
-            raise DataError(f"{path} holds no PNG, JPEG, WebP or .npy image, {holds}: is it the right path?")
+            holds = f"only {len(others)} other files such as {others[0]}" if others else "it is empty"
+            raise DataError(
+                f"{path} holds no PNG, JPEG, WebP or .npy image, {holds}: mend the path, or convert the files"
+            )
         self.shape: tuple[int, int, int] = self._decode(0).shape
         self.classes, self.labels = _labels(path, index, self.names) if use_labels else ([], None)
         self._cached = self._empty_cache()
@@ -259,8 +262,8 @@ def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[s
     for name, label in zip(names, labels, strict=True):
         if label is None:
             raise DataError(f"{path}: {INDEX} has no label for {name}: add it, or set labels to null for all")
-        if type(label) is not int or label < 0 or (classes and label >= len(classes)):
-            known = f"0 to {len(classes) - 1}" if classes else "0, 1, 2, ..."
+        if type(label) is not int or not 0 <= label < (len(classes) or MAX_CLASSES):
+            known = f"0 to {len(classes) - 1}" if classes else f"0, 1, 2, ... below {MAX_CLASSES}"
             raise DataError(
                 f"{path}: {name} has the label {label!r} in {INDEX}: write a class number, {known}"
             )
@@ -279,7 +282,10 @@ def _decode(data: bytes) -> np.ndarray:
             array = np.asarray(image.convert(_MODES[image.mode]))  # [H, W] or [H, W, C]
     except UnidentifiedImageError as error:
         raise _Refused("is not a PNG, JPEG or WebP image: replace or remove it") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        limit = 2 * Image.MAX_IMAGE_PIXELS
+        raise _Refused(f"has more than {limit:,} pixels: make it smaller, or remove it") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise _Refused(f"is damaged ({_line(error)}): replace or remove it") from error
     return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
 
@@ -309,6 +315,8 @@ def _check(image: Image.Image) -> None:
         raise _Refused(f"has colour mode {image.mode}: {_REMEDY}")
     if "transparency" in image.info:
         raise _Refused(f"has transparency: {_REMEDY}")
+    if "exif" in image.info and (turn := image.getexif().get(ExifTags.Base.Orientation, 1)) != 1:
+        raise _Refused(f"is stored turned or mirrored (EXIF orientation {turn}): save it upright")
 
 
 def _is_image(name: str) -> bool:

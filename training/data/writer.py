@@ -2,9 +2,8 @@
 
     00000/img00000000.png ... 00001/img00001000.png ...
     dataset.json = {"labels": [[name, int], ...] | null, "classes": [...], "captions": {name: text},
-                    "manifest": {"name", "licence", "attribution", "source", "resolution", "channels",
-                    "count",
-                                 "files": {name: {"sha256", "source", "licence", "size" in bytes}}}}
+                    "manifest": {"name", "licence", "attribution", "source", "height", "width", "channels",
+                                 "count", "files": {name: {"sha256", "source", "licence", "size" in bytes}}}}
 
 The same entries give the same bytes: times in the zip are fixed, keys keep their order. A data set appears
 whole or not at all.
@@ -28,13 +27,14 @@ PER_FOLDER = 1000  # images
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What `dataset.json` says of the whole set. `resolution` in pixels, `channels` 3 (RGB) or 1 (grey)."""
+    """What `dataset.json` says of the whole set. Sizes in pixels; `channels`: 3 is RGB, 1 grey."""
 
     name: str
     licence: str
     attribution: str
     source: str
-    resolution: int
+    height: int
+    width: int
     channels: int
     classes: tuple[str, ...] = ()  # names of the labels 0, 1, ...
 
@@ -101,7 +101,8 @@ def _write(put: Callable[[str, bytes], None], entries: Iterable[Entry], about: A
         "licence": about.licence,
         "attribution": about.attribution,
         "source": about.source,
-        "resolution": about.resolution,
+        "height": about.height,
+        "width": about.width,
         "channels": about.channels,
         "count": len(files),
         "files": files,
