@@ -82,7 +82,7 @@ def plan(
     Raises UsageError, with the nearest name, for an unknown metric or convention, and for a convention given
     to a metric that has its own, or that is made for another network.
     """
-    items = {}
+    items, _ = {}, CONVENTIONS[convention]
     for request in map(parse, metrics):
         function = METRICS[request.metric]
         rules = rules_of(request, function.spec, convention)

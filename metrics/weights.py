@@ -111,7 +111,7 @@ def download(file: WeightFile, path: Path) -> None:
         reason = getattr(error, "reason", None) or error
         raise UserError(
             f"cannot download the weights of {file.what} ({reason}). Fetch {file.url} ({file.pin}) "
-            f"and put it at {path}, or name the file with --weights"
+            f"and put it at {path}, or name the file with `gan evaluate --weights`"
         ) from error
 
 

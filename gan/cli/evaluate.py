@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import debug_option, device_option, echo_json, pick_device, progress, seed_option
+from gan.cli.common import (
+    Finite,
+    debug_option,
+    device_option,
+    echo_json,
+    pick_device,
+    progress,
+    seed_option,
+)
 from gan.cli.scoring import (
     BATCH,
     DatasetImages,
@@ -18,6 +26,7 @@ from gan.cli.scoring import (
     fake_count,
     format_table,
     score,
+    warn_of_sizes,
 )
 from gan.errors import UsageError
 
@@ -86,7 +95,7 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Of the feature networks; bf16 is faster where the machine has it, moves scores a little and is "
     "said in every record. LPIPS stays in float32.",
 )
-@click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation; 1 is none.")
+@click.option("--psi", type=Finite(), default=1.0, show_default=True, help="Truncation; 1 is none.")
 @click.option(
     "--bootstrap",
     type=click.IntRange(min=2),
@@ -112,7 +121,9 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 @device_option
 @seed_option
 @debug_option
+@click.pass_context
 def command(
+    context: click.Context,
     model: str | None,
     images: str | None,
     data: str,
@@ -142,8 +153,8 @@ def command(
 
     if (model is None) == (images is None):
         raise UsageError("give one of --model and --images")
-    if images is not None and psi != 1:
-        raise UsageError(f"--psi {psi:g} needs --model; images are scored as they are")
+    if images is not None:
+        _refuse_options_of_models(context)
     names = [name.strip() for name in metrics.split(",")]
     items = plan(names, convention)  # refuse a misspelt name before anything is loaded
     files = weight_files(weights, [item.extractor for item in items if item.extractor])
@@ -155,14 +166,21 @@ def command(
             records = _score_images(images, dataset, names, options, networks)
         else:
             records = _score_model(model, dataset, names, {**options, "seed": seed, **drawn}, networks)
+        if distributed.rank() == 0:
+            if as_json:
+                echo_json(records)
+            else:
+                click.echo(format_table(records))
         if report:
             _report(report, model, images, dataset, num_fakes, networks, drawn, seed)
-        if distributed.rank():
-            return
-    if as_json:
-        echo_json(records)
-    else:
-        click.echo(format_table(records))
+
+
+def _refuse_options_of_models(context: click.Context) -> None:
+    """UsageError for an option that was typed but says how a model draws, where images are given."""
+    for name in ("psi", "seed", "batch"):
+        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            value = context.params[name]
+            raise UsageError(f"--{name} {value:g} needs --model; images are scored as they are")
 
 
 def _score_model(
@@ -198,6 +216,7 @@ def _score_images(
     from training.data.archive import open_dataset
 
     with contextlib.closing(open_dataset(path)) as shown:
+        warn_of_sizes(shown.shape, dataset)
         count = len(shown) if options["num_fakes"] is None else options["num_fakes"]
         with _bars(len(dataset), count) as report:
             return evaluate(

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan.errors import UserError
+from gan.files import refusal
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +99,8 @@ def score(
     from metrics import evaluate
     from metrics.networks import Networks
 
+    if hasattr(generator, "image_shape"):
+        warn_of_sizes(generator.image_shape, dataset)
     seeds = range(seed, seed + fake_count(metrics, convention, num_fakes, len(dataset)))
     labels = drawn_labels(dataset, seeds, generator.c_dim) if generator.c_dim else None
     return evaluate(
@@ -204,6 +208,14 @@ def drawn_labels(dataset: "ImageDataset", seeds: Sequence[int], c_dim: int) -> l
     return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
 
 
+def warn_of_sizes(shape: Sequence[int], dataset: "ImageDataset") -> None:
+    """UserWarning if fakes of that (channels, rows, columns) are not of the size of the real images."""
+    fake, real = tuple(shape[1:]), tuple(dataset.shape[1:])
+    if fake != real:
+        sizes = f"the fakes are {fake[0]}x{fake[1]}, {dataset.path} is {real[0]}x{real[1]}"
+        warnings.warn(f"{sizes}: resizing alone sets them apart; take data of one size", stacklevel=2)
+
+
 def append_records(folder: Path, records: Sequence[dict]) -> None:
     """Add records to metrics.jsonl of the run that checkpoint `folder` is part of; a lone one has none."""
     folder = folder.resolve()
@@ -215,7 +227,7 @@ def append_records(folder: Path, records: Sequence[dict]) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(record, allow_nan=False) + "\n" for record in records))
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+        raise UserError(refusal("write", path, error)) from error
 
 
 def format_table(records: Sequence[dict]) -> str:

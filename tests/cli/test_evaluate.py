@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from gan import checkpoint, config
 from gan.cli.main import main
@@ -108,6 +109,14 @@ def test_images_against_data(tiny_zip, tmp_path):
     assert whole["value"] == pytest.approx(0, abs=1e-5) and half["value"] > 1e-3
 
 
+def test_another_size_is_said(tiny_zip, tmp_path):
+    Image.new("RGB", (8, 12)).save(tmp_path / "0.png")
+    Image.new("RGB", (8, 12), "red").save(tmp_path / "1.png")
+    result = run("--images", tmp_path, "--data", tiny_zip, "--metrics", "fd-untrained")
+    assert result.exit_code == 0
+    assert f"the fakes are 12x8, {tiny_zip} is 16x16: resizing alone" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -115,6 +124,11 @@ def test_images_against_data(tiny_zip, tmp_path):
         ([], 2, "one of --model and --images"),
         (["--images", "x", "--model", "y"], 2, "one of --model and --images"),
         (["--images", "x", "--psi", "0.5"], 2, "--psi 0.5 needs --model"),
+        (["--images", "x", "--seed", "5"], 2, "--seed 5 needs --model"),
+        (["--images", "x", "--batch", "5"], 2, "--batch 5 needs --model"),
+        (["--model", "x", "--psi", "nan"], 2, "nan is not a finite number"),
+        (["--model", "x", "--convention", "NV"], 2, "unknown convention 'NV'"),
+        (["--model", "x", "--seed", "4294967296"], 2, "4294967296 is not in the range 0<=x<=4294967295"),
         (["--images", "x", "--device", "abacus"], 2, "--device abacus"),
         (["--model", "nowhere"], 1, "nowhere"),
     ],
