@@ -16,6 +16,7 @@ folders of a run, best.json may name the one with the best score.
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,12 +112,25 @@ def write(
             _write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())
         if training_tensors is not None:
             _write_tensors(temporary / "training.safetensors", training_tensors)
-        listed = {
-            path.name: {"sha256": files.sha256(path), "size": path.stat().st_size}
-            for path in sorted(temporary.iterdir())
-        }
+        listed = {path.name: _entry(path) for path in sorted(temporary.iterdir())}
         _write_json(temporary / "manifest.json", {"format": FORMAT, "files": listed})
     return folder
+
+
+def replace_card(folder: str | Path, card: str) -> None:
+    """Give a checkpoint another card, and its manifest that card's digest, at once. UserError as `write`.
+
+    The files of weights are not copied where the file system can name a file twice.
+    """
+    folder = Path(folder)
+    with files.atomic_folder(folder) as temporary:
+        for path in folder.iterdir():
+            if path.name not in ("card.md", "manifest.json"):
+                _name_again(path, temporary / path.name)
+        (temporary / "card.md").write_text(card, encoding="utf-8")
+        manifest = _read_json(folder / "manifest.json")
+        manifest["files"]["card.md"] = _entry(temporary / "card.md")
+        _write_json(temporary / "manifest.json", manifest)
 
 
 def read(folder: str | Path) -> Checkpoint:
@@ -240,6 +254,18 @@ def _verified(folder: Path) -> Checkpoint:
     if not isinstance(config.get("kimg"), (int, float)):
         raise _damaged(folder / "config.json", "has no kimg")
     return Checkpoint(folder, config, float(config["kimg"]))
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    """What the manifest says of a file."""
+    return {"sha256": files.sha256(path), "size": path.stat().st_size}
+
+
+def _name_again(path: Path, other: Path) -> None:
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        shutil.copy2(path, other)
 
 
 def _damaged(path: Path, how: str) -> CheckpointError:

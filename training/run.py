@@ -100,6 +100,8 @@ def begin(
         state, record = create(config, device), None
         if config.init_from:
             record, notes = start_from(state, config.init_from, about["classes"])
+        elif getattr(config.generator, "lora_rank", 0):
+            notes = ["warning: generator.lora_rank trains adapters on random weights: name --init-from MODEL"]
         run = Path(distributed.from_first(lambda: str(new_run(out, config, dataset))))
         if record and first:
             atomic_bytes(run / TRANSFER, json.dumps(record, indent=2, ensure_ascii=False).encode())
@@ -128,8 +130,29 @@ def _wanted(config: RunConfig, dataset: ImageDataset, out: Path, resume: str | N
 
 def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
     """Write the checkpoint of this moment; `data` describes the data set."""
+    config = _described(run, state, data)
+    return checkpoint.write(
+        run / "checkpoints" / checkpoint.folder_name(state.nimg),
+        config=config,
+        generator=state.ema,
+        discriminator=state.discriminator,
+        training_tensors=state.tensors(),
+        training_state=state.counters(),
+        card=_card(run, state, config),
+    )
+
+
+def update_card(run: Path, state: TrainState, data: Mapping[str, Any]) -> None:
+    """Write the card of this moment's checkpoint, if there is one, anew: with the scores made since."""
+    folder = run / "checkpoints" / checkpoint.folder_name(state.nimg)
+    if folder.is_dir():
+        checkpoint.replace_card(folder, _card(run, state, _described(run, state, data)))
+
+
+def _described(run: Path, state: TrainState, data: Mapping[str, Any]) -> dict[str, Any]:
+    """config.json of a checkpoint of this moment."""
     settings = to_dict(state.config)
-    config = {
+    return {
         "kimg": state.nimg / 1000,
         "generator": settings["generator"],
         "discriminator": settings["discriminator"],
@@ -138,19 +161,14 @@ def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
         "origin": origin(run),
         "phases": phases.recorded(run),
     }
-    return checkpoint.write(
-        run / "checkpoints" / checkpoint.folder_name(state.nimg),
-        config=config,
-        generator=state.ema,
-        discriminator=state.discriminator,
-        training_tensors=state.tensors(),
-        training_state=state.counters(),
-        card=card.build(
-            config,
-            image_shape=shapes.image_shape(state.config.generator),
-            parameters={"generator": parameters(state.ema), "discriminator": parameters(state.discriminator)},
-            metrics=scores(run),
-        ),
+
+
+def _card(run: Path, state: TrainState, config: Mapping[str, Any]) -> str:
+    return card.build(
+        config,
+        image_shape=shapes.image_shape(state.config.generator),
+        parameters={"generator": parameters(state.ema), "discriminator": parameters(state.discriminator)},
+        metrics=scores(run),
     )
 
 

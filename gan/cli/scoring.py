@@ -3,11 +3,11 @@
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan.errors import UserError
+from gan.errors import UsageError, UserError
 from gan.files import refusal
 
 if TYPE_CHECKING:
@@ -119,6 +119,18 @@ def score(
         networks=networks or Networks(next(generator.parameters()).device),
         progress=progress,
     )
+
+
+def metric_names(text: str, options: Mapping[str, int | None]) -> list[str]:
+    """The names in --metrics. UsageError for an unknown one, and for options of metrics without any."""
+    from metrics.plan import plan
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    plan(names)
+    given = [f"{name} {value}" for name, value in options.items() if value is not None]
+    if given and not names:
+        raise UsageError(f"{given[0]} needs --metrics: name what to score")
+    return names
 
 
 class RunScorer:

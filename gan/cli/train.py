@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import debug_option, device_option, pick_device, seed_option
+from gan.cli.common import Finite, debug_option, device_option, pick_device, seed_option
+from gan.cli.scoring import metric_names
 from gan.cli.stopping import Stop
 from gan.errors import UsageError
 
@@ -89,7 +90,7 @@ Examples:
 )
 @click.option(
     "--max-minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help="Save and stop after this time; resume later.",
 )
 @click.option(
@@ -145,6 +146,7 @@ def command(
         )
     if accept_change and not resume:
         raise UsageError("--accept-change is for a run that goes on: name it with --resume")
+    names = metric_names(metrics, {"--metrics-ticks": metrics_ticks, "--metrics-fakes": metrics_fakes})
     flags = {"kimg": kimg, "batch": batch, "seed": seed, "discriminator.freeze_layers": freeze_d}
     flags["health.on_collapse"] = on_collapse
     flags |= {"micro_batch": micro_batch, "metrics_ticks": metrics_ticks}
@@ -159,7 +161,7 @@ def command(
             resume=resume,
             accept_change=accept_change,
             max_minutes=max_minutes,
-            metrics=[name.strip() for name in metrics.split(",") if name],
+            metrics=names,
             metrics_fakes=metrics_fakes,
             wandb=wandb,
             device=device,
@@ -266,6 +268,8 @@ def session(
         def score() -> None:
             records = scorer.score(state.ema, dataset, run, state.nimg, save)
             report_scores(records, state, reporter)
+            if records:
+                runs.update_card(run, state, about)
             if rank == 0 and (note := leak.notice(state, dataset)):
                 reporter.say(note)
 

@@ -48,6 +48,17 @@ def test_scores_change_no_byte_of_the_weights(tiny_zip, tmp_path):
     assert not (plain / "metrics.jsonl").exists() and checkpoint.best(plain) is None
 
 
+def test_the_card_has_the_score_made_after_its_checkpoint(tiny_zip, tmp_path, scripted):
+    scripted += [9, 4.25]
+    run = run_training(configured(tiny_zip, "kimg=0.008"), out=tmp_path, **SCORED)
+    folder = run / "checkpoints" / "000000.008"
+    card = (folder / "card.md").read_text()
+    assert "| 4.25 | 0.008 |" in card and "| 9 | 0 |" not in card
+    assert "| 9 | 0.0 |" in (run / "checkpoints" / "000000" / "card.md").read_text()
+    assert checkpoint.read(folder).kimg == 0.008  # the manifest knows the new card
+    assert not list((run / "checkpoints").glob(".tmp-*"))
+
+
 def test_best_checkpoint_is_kept_and_named(tiny_zip, tmp_path, scripted):
     scripted += [9, 5, 4, 6, 7]
     config = configured(tiny_zip, "kimg=0.032", "snapshot_ticks=4", "metrics_ticks=1")
