@@ -4,6 +4,7 @@ Letters: N images, C channels, H rows, W columns, K classes, L style layers, D l
 A generator is a module with z_dim, c_dim, and either mapping, synthesis and num_ws, or only `G(z, c)`.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -40,8 +41,8 @@ def images(
     An image does not depend on the seeds beside it: the network always sees `batch` samples, the last ones
     repeated where seeds run out. Another `batch` may round a sum differently and so move a rare pixel by one
     level of 255.
-    Raises UsageError, at the first batch, for labels that do not fit, batch < 1, and for psi or noise on a
-    model without a style space.
+    Raises UsageError, at the first batch, for labels that do not fit, batch < 1, psi nan or inf, and for psi
+    or noise on a model without a style space.
     """
     _check_style_options(generator, psi, psi_cutoff, noise)
     labels = _resolved_labels(generator, seeds, labels)
@@ -159,8 +160,13 @@ def _resolved_labels(
 
 
 def _check_style_options(generator: nn.Module, psi: float, psi_cutoff: int | None, noise: str) -> None:
-    if not has_styles(generator) and (psi != 1 or psi_cutoff is not None or noise != "const"):
-        raise UsageError("this model has no style space; leave psi, psi_cutoff and noise out")
+    if not math.isfinite(psi):
+        raise UsageError(f"psi {psi} is no number to scale styles by; write for example 0.7")
+    options = (("psi", psi, 1), ("psi_cutoff", psi_cutoff, None), ("noise", noise, "const"))
+    given = [f"{name} {value}" for name, value, neutral in options if value != neutral]
+    if given and not has_styles(generator):
+        kind = getattr(getattr(generator, "config", None), "type", type(generator).__name__)
+        raise UsageError(f"a {kind} generator has no style space; leave out {', '.join(given)}")
 
 
 def _parts(count: int, batch: int) -> list[slice]:

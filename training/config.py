@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from gan.architectures import discriminator_config, generator_config
 from gan.config import from_dict, load_yaml, override
 from gan.errors import UsageError, unknown
+from gan.latents import MAX_SEED
 from gan.shapes import fitted, image_shape
 from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from training.augment.config import AugmentConfig
@@ -43,6 +44,9 @@ class DataConfig:
     xflip: bool = False
     conditional: bool = False
     workers: int = 0
+
+    def __post_init__(self):
+        at_least(self, 0, "workers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +175,7 @@ class RunConfig:
 
     def __post_init__(self):
         at_least(self, 1, "batch", "micro_batch", "snapshot_ticks", "metrics_ticks", "keep_last")
+        within(self, 0, MAX_SEED, "seed")
         if self.keep_every_kimg is not None and self.keep_every_kimg <= 0:
             raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")
         if self.kimg <= 0 or self.tick_kimg <= 0:

@@ -26,6 +26,7 @@ prints them. Results go to stdout through click.echo, all else to stderr through
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,6 +40,19 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+MAX_SEED = 2**32 - 1  # as gan.latents, which loads torch, has it
+
+
+class Finite(click.FloatRange):
+    """A range of numbers without nan and inf, which click lets through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error for anything else."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 # Read by gan.cli.main from the arguments themselves, because an error may come before they are parsed.
 debug_option = click.option(
@@ -47,7 +61,7 @@ debug_option = click.option(
 
 seed_option = click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_SEED),
     default=0,
     show_default=True,
     help="Seed of everything random; the same seed repeats the result.",

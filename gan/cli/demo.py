@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import debug_option, progress, seed_option
+from gan.cli.common import Finite, debug_option, progress, seed_option
 from gan.errors import UserError
 from gan.files import atomic_bytes
 
@@ -64,11 +64,11 @@ class Clock:
     "--data",
     default=f"data/openmoji-{RESOLUTION}.zip",
     show_default=True,
-    help="Data set; if it is named openmoji-... and missing, it is drawn first.",
+    help=f"Data set; if it is named openmoji-{RESOLUTION}... and missing, it is drawn first.",
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=10.0,
     show_default=True,
     help="Training time at most, interrupted sessions included.",
@@ -124,8 +124,9 @@ def prepare_data(path: Path, clock: Clock) -> None:
 
     if path.exists():
         return
-    if not path.name.startswith(openmoji.NAME):
-        raise UserError(f"no data set at {path}; leave --data out to draw one from {openmoji.NAME}")
+    if not path.name.startswith(f"{openmoji.NAME}-{RESOLUTION}"):
+        drawn = f"{openmoji.NAME} at {RESOLUTION}x{RESOLUTION}"
+        raise UserError(f"no data set at {path}; leave --data out to draw {drawn}")
     with clock.stage("data", f"drawing {path} from {openmoji.NAME} ..."):
         entries = progress(openmoji.render(RESOLUTION), "glyphs", unit="img")
         entries.total = len(openmoji.glyph_codes())
@@ -174,12 +175,13 @@ def evaluate_run(
     """Score the first and the newest checkpoint, write grid.png and progress.png -> what demo.json holds."""
     from gan import checkpoint
     from gan.images import save_png
+    from gan.shapes import image_shape
 
     folders = run / "checkpoints" / checkpoint.folder_name(0), checkpoint.resolve(run)
     before, after = (score_checkpoint(f, dataset, metric, num_fakes, config.seed, clock) for f in folders)
     with clock.stage("images", "drawing samples ..."):
         save_png(run / "grid.png", sample_grid(run))
-        save_png(run / "progress.png", contact_sheet(run, config.generator.resolution))
+        save_png(run / "progress.png", contact_sheet(run, image_shape(config.generator)))
     return {
         "kimg": after["kimg"],
         "trained_seconds": round(trained_seconds(run), 1),
@@ -217,7 +219,7 @@ def score_checkpoint(
 
 
 def sample_grid(run: Path, columns: int = 10, side: int = 64) -> "Tensor":
-    """columns^2 images of the newest checkpoint, seeds 0, 1, ..., each enlarged to about `side` pixels.
+    """columns^2 images of the newest checkpoint, seeds 0, 1, ..., each enlarged to at most `side` pixels.
 
     Returns uint8 [C, H, W].
     """
@@ -228,14 +230,14 @@ def sample_grid(run: Path, columns: int = 10, side: int = 64) -> "Tensor":
 
     generator = checkpoint.read(checkpoint.resolve(run)).generator()
     images = torch.cat(list(sampling.images(generator, range(columns**2))))  # [N, C, H, W]
-    factor = max(1, side // images.shape[3])
+    factor = max(1, side // max(images.shape[2:]))
     return grid(images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3), columns)
 
 
-def contact_sheet(run: Path, resolution: int) -> "Tensor":
+def contact_sheet(run: Path, shape: tuple[int, int, int]) -> "Tensor":
     """The same corner of the sample grids of several snapshots, first to last, then of the real images.
 
-    Returns uint8 [3, H, W].
+    shape: (channels, rows, columns) of an image. Returns uint8 [3, H, W].
     """
     import torch
 
@@ -246,9 +248,10 @@ def contact_sheet(run: Path, resolution: int) -> "Tensor":
     chosen = [fakes[round(i * (len(fakes) - 1) / max(count - 1, 1))] for i in range(count)]
     labels = [f"{kimg:g} kimg" for kimg, _ in chosen] + ["real"]
     crops = [_read_image(path) for path in [*(path for _, path in chosen), run / "reals.png"]]
-    side = 2 + _CROP * (resolution + 2)  # gan.images.grid pads by 2
-    height = min(side, *(crop.shape[1] for crop in crops))
-    width = min(side, *(crop.shape[2] for crop in crops))
+    height, width = (
+        min(2 + _CROP * (side + 2), *(crop.shape[axis] for crop in crops))  # gan.images.grid pads by 2
+        for axis, side in ((1, shape[1]), (2, shape[2]))
+    )
     return labelled_grid(torch.stack([crop[:, :height, :width] for crop in crops]), labels, columns=4)
 
 

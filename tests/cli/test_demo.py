@@ -90,6 +90,15 @@ def test_pictures(finished: Path) -> None:
         assert last.tobytes() == reals.convert("RGB").crop((0, 0, side, side)).tobytes()
 
 
+def test_contact_sheet_of_wide_images(tmp_path: Path) -> None:
+    """Images of 8 rows and 16 columns: corners of 4x4 of them, as in the grids that pad by 2."""
+    for name in ("fakes-000000.png", "reals.png"):
+        Image.new("RGB", (2 + 8 * 18, 2 + 8 * 10)).save(tmp_path / name)
+    sheet = demo.contact_sheet(tmp_path, (3, 8, 16))
+    assert sheet.shape[2] == 4 * (2 + 4 * 18 + 2) + 2 or sheet.shape[2] == 2 * (2 + 4 * 18 + 2) + 2
+    assert 2 + 4 * 10 <= sheet.shape[1] < 2 + 4 * 18
+
+
 def test_summary_says_where_and_what_next(finished: Path, config: RunConfig) -> None:
     [run] = finished.iterdir()
     record = json.loads((run / "demo.json").read_text())
@@ -193,6 +202,8 @@ def test_missing_data_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_missing_data_of_the_user_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no data set at .*mine.zip"):
         demo.prepare_data(tmp_path / "mine.zip", demo.Clock())
+    with pytest.raises(UserError, match=r"openmoji-64.zip; leave --data out to draw openmoji at 32x32"):
+        demo.prepare_data(tmp_path / "openmoji-64.zip", demo.Clock())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -162,6 +162,12 @@ def test_the_spaces_differ_between_seeds():
     assert levels_apart(z[1], w[1]) > 1
 
 
+@pytest.mark.parametrize("psi", [float("nan"), float("inf")])
+def test_psi_is_a_number(psi):
+    with pytest.raises(UsageError, match=f"psi {psi} is no number"):
+        draw(build(), [0], psi=psi)
+
+
 def test_frames_refuse_random_noise_and_unknown_spaces():
     with pytest.raises(UsageError, match="flicker"):
         next(sampling.frames(build(), [0], steps=2, noise="random"))
@@ -176,7 +182,9 @@ def test_a_model_without_styles_is_sampled_and_says_what_it_lacks():
     assert stills.shape == (2, 3, 4, 4)
     frames = torch.cat(list(sampling.frames(model, [1, 2], steps=2, space="z", labels=[0, 2])))
     assert levels_apart(frames[[0, 2]], stills) <= 1
-    with pytest.raises(UsageError, match="no style space"):
-        draw(model, [1], psi=0.7)
+    with pytest.raises(
+        UsageError, match=r"a Plain generator has no style space; leave out psi 0\.7, noise none"
+    ):
+        draw(model, [1], psi=0.7, noise="none")
     with pytest.raises(UsageError, match="space 'w'; use z"):
         next(sampling.frames(model, [1], steps=2))
