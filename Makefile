@@ -16,7 +16,7 @@ help: ## List the targets
 setup: $(STAMP) ## Make .venv with the project (editable) and the extras that demo, tests and notebooks need
 	@echo "Ready. Next: '. $(VENV)/bin/activate', then 'gan --help', or 'make demo'."
 
-demo: $(STAMP) ## Make a data set, train on it from scratch, score the result: about 15 minutes on two CPU cores
+demo: $(STAMP) ## Make a data set, train on it from scratch, score the result: about 12 minutes on two CPU cores
 	@$(RUN) -m gan demo
 
 test: $(STAMP) ## Linters and all fast tests

@@ -1,11 +1,11 @@
 """Milliseconds that the health monitor adds to a tick: python -m benchmarks.monitor DATA PRESET..."""
 
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+import click
 import torch
 
 from training.config import fit, load_preset
@@ -16,7 +16,10 @@ from training.state import create
 REPEATS = 5
 
 
-def main(data: str, presets: list[str]) -> None:
+@click.command(epilog="Example: python -m benchmarks.monitor data/openmoji-32.zip demo stylegan2-small")
+@click.argument("data")
+@click.argument("presets", nargs=-1, required=True)
+def main(data: str, presets: tuple[str, ...]) -> None:
     """Print one line per preset: the median of some ticks, after one that warms up."""
     dataset = open_dataset(data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -41,4 +44,4 @@ def main(data: str, presets: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main()
