@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gan.errors import UsageError
+from gan.errors import UsageError, unknown
 from metrics import lpips
 from metrics.extractors import BF16, EXTRACTORS, FLOAT32
 from metrics.features import Extractor
@@ -54,12 +54,14 @@ def weight_files(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """['FILE'] or ['vgg16=FILE', ...] -> file by network.
 
     names: the networks that will be used. A FILE alone is for Inception, or for the only other one.
-    Raises UsageError if that leaves a doubt.
+    Raises UsageError if that leaves a doubt, and for an unknown network.
     """
     files = {}
     wanted = [name for name in dict.fromkeys(map(family, names)) if name in FROM_FILES]
     for text in texts:
         network, separator, file = text.partition("=")
+        if separator and network not in FROM_FILES and not Path(text).exists():
+            raise UsageError(f"--weights {text}: {unknown('network', network, FROM_FILES)}")
         if not separator or network not in FROM_FILES:
             network, file = "inception" if "inception" in wanted else "".join(wanted), text
         if network not in FROM_FILES:

@@ -212,5 +212,7 @@ def test_weights_go_to_the_network_they_are_for():
     assert weight_files(["a.pth"], both) == {"inception": "a.pth"}
     assert weight_files(["vgg16=b=c.pth", "a.pth"], both) == {"vgg16": "b=c.pth", "inception": "a.pth"}
     assert weight_files(["v.pth"], ["vgg16"]) == {"vgg16": "v.pth"}
+    with pytest.raises(UsageError, match="--weights vgg=a.pth: unknown network 'vgg'; did you mean 'vgg16'"):
+        weight_files(["vgg=a.pth"], both)
     with pytest.raises(UsageError, match="for which network"):
         weight_files(["v.pth"], ["untrained"])
