@@ -142,11 +142,12 @@ def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
     )
 
 
-def update_card(run: Path, state: TrainState, data: Mapping[str, Any]) -> None:
+def update_card(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
     """Write the card of this moment's checkpoint, if there is one, anew: with the scores made since."""
     folder = run / "checkpoints" / checkpoint.folder_name(state.nimg)
     if folder.is_dir():
         checkpoint.replace_card(folder, _card(run, state, _described(run, state, data)))
+    return folder
 
 
 def _described(run: Path, state: TrainState, data: Mapping[str, Any]) -> dict[str, Any]:
