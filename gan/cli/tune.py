@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gan.cli.common import debug_option, device_option, echo_json, pick_device, seed_option
+from gan.cli.common import Finite, debug_option, device_option, echo_json, pick_device, seed_option
 from gan.errors import UsageError
 
 METRIC = "fd-efficientnet-lite0"
@@ -61,12 +61,12 @@ class Numbers(click.ParamType):
 )
 @click.option(
     "--pilot-kimg",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help="Length of the first round; each later one is twice as long.  [default: as the budget allows]",
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="MINUTES",
