@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from training.data.writer import Entry
 
 
-@click.group("data")
+@click.group("data", epilog="Example: gan data openmoji --resolution 32 --out data/openmoji-32.zip")
 def command() -> None:
     """Make data sets."""
 

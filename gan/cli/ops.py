@@ -6,7 +6,7 @@ from gan.cli import ops_bench
 from gan.cli.common import debug_option, echo_json
 
 
-@click.group("ops")
+@click.group("ops", epilog="Example: gan ops build")
 def command() -> None:
     """Build and inspect the fused kernels. Without them plain PyTorch serves, with the same results."""
 
