@@ -143,9 +143,9 @@ def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
 
 
 def update_card(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
-    """Write the card of this moment's checkpoint, if there is one, anew: with the scores made since."""
+    """Write the card of this moment's checkpoint, if there is one, anew if there are scores."""
     folder = run / "checkpoints" / checkpoint.folder_name(state.nimg)
-    if folder.is_dir():
+    if folder.is_dir() and scores(run):
         checkpoint.replace_card(folder, _card(run, state, _described(run, state, data)))
     return folder
 

@@ -268,8 +268,7 @@ def session(
         def score() -> None:
             records = scorer.score(state.ema, dataset, run, state.nimg, save)
             report_scores(records, state, reporter)
-            if scorer.metrics:
-                distributed.from_first(lambda: str(runs.update_card(run, state, about)))
+            distributed.from_first(lambda: str(runs.update_card(run, state, about)))
             if rank == 0 and (note := leak.notice(state, dataset)):
                 reporter.say(note)
 
