@@ -1,4 +1,4 @@
-"""25 Gaussians on a 5x5 grid, and two small perceptrons, as a family of networks for "images" of one pixel.
+"""25 Gaussians on a 5x5 grid, as "images" of one pixel.
 
 The set of Srivastava et al. 2017 ("VEEGAN") and Lin et al. 2018 ("PacGAN"): means -4, -2, 0, 2, 4 in both
 directions, deviation 0.05. A point is an image of one pixel with two channels; networks see it divided by 4.
@@ -7,20 +7,13 @@ Letters: N points.
 """
 
 import hashlib
-import itertools
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan import reparametrize, shapes
-from gan.architectures import ARCHITECTURES, Architecture
-from gan.config import positive
 from gan.latents import z_from_seeds
-from gan.networks import Network, PlainGenerator
 
 SIDE, SPACING, DEVIATION, SCALE = 5, 2.0, 0.05, 4.0
 POINTS = 100_000
@@ -52,79 +45,6 @@ class GaussianGrid:
     def image(self, i: int) -> np.ndarray:
         """Point `i` as float32 [2, 1, 1]."""
         return ((self.points[i] / SCALE + 1) * 127.5)[:, None, None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """What both perceptrons have in common.  width, layers: of the hidden layers."""
-
-    type: Literal["points"] = "points"
-    resolution: int = 4
-    base: shapes.Base = (1, 1)
-    channels: int = 2
-    c_dim: int = 0
-    width: int = 128
-    layers: int = 3
-
-    def __post_init__(self):
-        positive(self, "width", "layers")
-
-    def hidden(self, inputs: int, outputs: int) -> nn.Sequential:
-        """inputs -> width -> ... -> outputs, with leaky ReLU between."""
-        sizes = [inputs, *[self.width] * self.layers]
-        pairs = itertools.pairwise(sizes)
-        layers = [layer for pair in pairs for layer in (nn.Linear(*pair), nn.LeakyReLU(0.2))]
-        return nn.Sequential(*layers, nn.Linear(self.width, outputs))
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneratorConfig(NetworkConfig):
-    """Of the generator."""
-
-    z_dim: int = 2
-
-    def build(self) -> "Generator":
-        """A freshly initialised generator."""
-        return Generator(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig(NetworkConfig):
-    """Of the discriminator."""
-
-    spectral_norm: bool = False
-
-    def build(self) -> "Discriminator":
-        """A freshly initialised discriminator."""
-        return reparametrize.applied(Discriminator(self), self.spectral_norm)
-
-
-class Generator(PlainGenerator):
-    """z [N, z_dim] -> points [N, 2, 1, 1]."""
-
-    def __init__(self, config: GeneratorConfig):
-        super().__init__(config)
-        self.layers = config.hidden(config.z_dim, config.channels)
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """z [N, z_dim] -> [N, 2, 1, 1]; c is None."""
-        return self.layers(z)[:, :, None, None]
-
-
-class Discriminator(Network):
-    """Points [N, 2, 1, 1] -> logits [N, 1]."""
-
-    def __init__(self, config: DiscriminatorConfig):
-        super().__init__(config)
-        self.layers = config.hidden(config.channels, 1)
-
-    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        return self.layers(img.flatten(1))
-
-
-def register() -> None:
-    """Make the family known by its name, so that configs and checkpoints can name it."""
-    ARCHITECTURES["points"] = Architecture(GeneratorConfig, DiscriminatorConfig)
 
 
 @torch.inference_mode()

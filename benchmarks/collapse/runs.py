@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.collapse import classifier, digits, points
+from benchmarks.collapse import classifier, digits, perceptron, points
 from benchmarks.collapse.sabotage import SABOTAGES, Saboteur
 from gan import sampling
 from gan.cli.train import Stop, shuffled
@@ -31,7 +31,7 @@ PICTURES = 64  # of a run of stacked digits
 CURVE_SAMPLES = 5000  # of the scores while training
 
 # Weight of the gradient penalties, by task. They are taken in every step.
-GAMMAS = {"digits": 1.0, "grid": 0.1}
+GAMMAS = {"digits": 0.1, "grid": 0.1}
 GUARDS = {
     "none": [],
     "spectral": ["discriminator.spectral_norm=true"],
@@ -77,7 +77,7 @@ def jobs() -> list[Job]:
 
 def configured(job: Job, assignments: Sequence[str] = ()) -> RunConfig:
     """The config of a run. `assignments` such as loss.r1_gamma=2 come last."""
-    points.register()
+    perceptron.register()
     task, guard = ("digits", SABOTAGED) if job.task == "sabotage" else (job.task, job.guard)
     config = load_preset(str(HERE / f"{task}.yaml"))
     items = [item.format(gamma=GAMMAS[task]) for item in GUARDS[guard]]

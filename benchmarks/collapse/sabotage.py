@@ -10,8 +10,9 @@ from training.state import TrainState
 
 RATE = 100.0  # by which the discriminator's learning rate is multiplied
 
-# Shorter runs with a checkpoint every second tick.
-_SETTINGS = ["kimg=64", "snapshot_ticks=2", "health.on_collapse=rollback"]
+# Shorter runs with a checkpoint every second tick, and a constant learning rate.
+_SETTINGS = ["kimg=64", "tick_kimg=3.2", "snapshot_ticks=2", "health.on_collapse=rollback"]
+_SETTINGS += ["optimizer_g.lr=0.001", "optimizer_d.lr=0.001"]
 
 
 class Sabotage(NamedTuple):
