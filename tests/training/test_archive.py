@@ -182,7 +182,7 @@ def test_no_such_file(tmp_path):
 
 def test_nothing_in_it(make, tmp_path):
     (tmp_path / "set").mkdir()
-    assert "holds no PNG, JPEG, WebP or .npy image, it is empty" in refused(make({}))
+    assert " is empty: mend the path" in refused(make({}))
 
 
 def test_no_image_in_it(make):

@@ -60,10 +60,9 @@ class ImageDataset:
         self.names = sorted(filter(_is_image, self._files.names()))
         if not self.names:
             others = sorted(self._files.names())
-            holds = f"only {len(others)} other files such as {others[0]}" if others else "it is empty"
-            raise DataError(
-                f"{path} holds no PNG, JPEG, WebP or .npy image, {holds}: mend the path, or convert the files"
-            )
+            kinds = "holds no PNG, JPEG, WebP or .npy image"
+            holds = f"{kinds}, only {len(others)} other files such as {others[0]}" if others else "is empty"
+            raise DataError(f"{path} {holds}: mend the path" + (", or convert the files" if others else ""))
         self.shape: tuple[int, int, int] = self._decode(0).shape
         self.classes, self.labels = _labels(path, index, self.names) if use_labels else ([], None)
         self._cached = self._empty_cache()
