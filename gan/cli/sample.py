@@ -52,9 +52,8 @@ Examples:
 @click.option(
     "--space",
     type=click.Choice(["w", "z"]),
-    default="w",
-    show_default=True,
-    help="Video: walk straight between styles (w), or on the sphere of latents (z).",
+    help="Video: walk straight between styles (w), or on the sphere of latents (z)."
+    "  [default: w; z for a model without styles]",
 )
 @click.option(
     "--frames-per-seed",
@@ -84,7 +83,7 @@ def command(
     class_: str | None,
     noise: str,
     columns: int | None,
-    space: str,
+    space: str | None,
     frames_per_seed: int,
     fps: int,
     device: str,
@@ -121,6 +120,7 @@ def command(
     )
     if kind == "video":
         total = len(numbers) * frames_per_seed
+        space = space or ("w" if sampling.has_styles(generator) else "z")
         write_video(out, _each(draw(steps=frames_per_seed, space=space), total), fps)
         click.echo(f"wrote a looped video of {total} frames to {out}")
         return

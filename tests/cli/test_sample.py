@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import gan
-from gan import checkpoint, config
+from gan import checkpoint, config, sngan
 from gan.cli.main import main
 from gan.cli.sample import captions, class_index
 from gan.errors import UsageError
@@ -104,6 +104,18 @@ def test_a_gif_loops_through_the_seeds(model, tmp_path, capsys, space):
             0,
         )
     assert capsys.readouterr().out == f"wrote a looped video of 6 frames to {out}\n"
+
+
+def test_a_model_without_styles_walks_among_its_latents(tmp_path, capsys):
+    g, d = (kind(resolution=16, width=4) for kind in (sngan.GeneratorConfig, sngan.DiscriminatorConfig))
+    described = {"kimg": 0.0, "generator": config.to_dict(g), "discriminator": config.to_dict(d)}
+    networks = {"generator": g.build(), "discriminator": d.build()}
+    folder = checkpoint.write(tmp_path / "000000", config=described, card="", **networks)
+    command = ["sample", str(folder), "--seeds", "0-1", "--frames-per-seed", "2", "--out"]
+    assert run([*command, str(tmp_path / "walk.gif")]) == 0
+    assert "a looped video of 4 frames" in capsys.readouterr().out
+    assert run([*command, str(tmp_path / "walk.gif"), "--space", "w"]) == 2
+    assert "cannot walk in space 'w'; use z" in capsys.readouterr().err
 
 
 def test_mp4_without_its_library_says_what_to_do(tmp_path, capsys, monkeypatch):

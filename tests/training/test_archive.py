@@ -165,6 +165,14 @@ def test_defect_of_one_member(make, defect):
     assert np.array_equal(open_dataset(path).image(3), PIXELS[3].transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize("exif", [b"", b"junk", TURNED[:10], TURNED[:14], TURNED.replace(b"\x06", b"\x01")])
+def test_damaged_or_upright_exif_is_no_defect(make, exif):
+    data = encode(Image.new("RGB", (8, 8)), "JPEG", exif=b"Exif\0\0" + exif)
+    dataset = open_dataset(make(members(img0=data)))
+    assert dataset.shape == (3, 8, 8)
+    dataset.close()
+
+
 def test_image_of_too_many_pixels(make, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     assert "has more than 20 pixels: make it smaller" in refused(make(members()))

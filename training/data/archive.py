@@ -13,6 +13,8 @@ import io
 import json
 import math
 import os
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -314,8 +316,18 @@ def _check(image: Image.Image) -> None:
         raise _Refused(f"has colour mode {image.mode}: {_REMEDY}")
     if "transparency" in image.info:
         raise _Refused(f"has transparency: {_REMEDY}")
-    if "exif" in image.info and (turn := image.getexif().get(ExifTags.Base.Orientation, 1)) != 1:
+    if "exif" in image.info and (turn := _orientation(image)) in range(2, 9):
         raise _Refused(f"is stored turned or mirrored (EXIF orientation {turn}): save it upright")
+
+
+def _orientation(image: Image.Image) -> object:
+    """The EXIF tag: 1 is upright, 2 to 8 are turned or mirrored; 1 where a damaged block cannot say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return image.getexif().get(ExifTags.Base.Orientation, 1)
+        except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+            return 1
 
 
 def _is_image(name: str) -> bool:
