@@ -139,7 +139,7 @@ def command(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize("conditional", ["false", "true"])
-def test_model_loss_and_metric_through_every_command(conditional, toy, command, tiny_zip, tmp_path):
+def test_model_loss_and_metric_are_trained_sampled_and_scored(conditional, toy, command, tiny_zip, tmp_path):
     data = ["--data", tiny_zip]
     options = ["--preset", toy, "--metrics", "brightness", f"--set=data.conditional={conditional}"]
     run = Path(command("train", *data, *options, "--out", tmp_path).strip())
