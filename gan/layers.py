@@ -6,6 +6,7 @@ Weights are stored with unit variance and scaled in `forward`, so that every lay
 import torch
 from torch import Tensor, nn
 
+from gan.blocks import exact
 from gan.errors import unknown
 from ops import bias_act, conv2d_resample, setup_filter
 from ops.bias_act import ACTIVATIONS
@@ -101,6 +102,14 @@ class Conv2d(nn.Module):
         return bias_act(x, self.bias, act=self.activation, gain=total, clamp=clamp)
 
 
+class CastConv2d(nn.Conv2d):
+    """nn.Conv2d whose weight and bias take the type of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return self._conv_forward(x, self.weight.to(x.dtype), bias)
+
+
 def fast_layout(x: Tensor) -> Tensor:
     """The same [N, C, H, W] in the memory format in which this device convolves faster: the CPU in NHWC."""
     return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
@@ -136,7 +145,7 @@ def minibatch_std(x: Tensor, group: int | None, channels: int) -> Tensor:
         raise ValueError(
             f"batch {n} must divide into groups of {group}, and {c} channels into {channels} blocks"
         )
-    y = x.reshape(group, n // group, channels, c // channels, h, w)
+    y = exact(x).reshape(group, n // group, channels, c // channels, h, w)
     y = (y.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [n/group, channels]
     y = y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)  # [N, channels, H, W]
-    return torch.cat([x, y], dim=1)
+    return torch.cat([x, y.to(x.dtype)], dim=1)

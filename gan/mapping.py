@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gan.blocks import exact
 from gan.config import positive
 from gan.layers import Linear, check_activation, normalize_2nd_moment
 
@@ -80,4 +81,4 @@ class MappingNetwork(nn.Module):
     @torch.no_grad()
     def update_w_avg(self, w: Tensor) -> None:
         """Move the running mean towards this batch: w [N, w_dim]."""
-        self.w_avg.copy_(w.detach().mean(dim=0).lerp(self.w_avg, self.w_avg_beta))
+        self.w_avg.copy_(exact(w.detach()).mean(dim=0).lerp(self.w_avg, self.w_avg_beta))

@@ -8,6 +8,7 @@ from typing import Literal, NoReturn, Protocol
 from torch import Tensor, nn
 
 from gan import shapes
+from gan.blocks import Block
 from gan.errors import UserError
 from gan.mapping import MappingConfig, MappingNetwork
 
@@ -33,7 +34,7 @@ class StyledConfig(GeneratorConfig, Protocol):
     mapping: MappingConfig
 
 
-class Network(nn.Module):
+class Network(Block):
     """c_dim: classes, 0 for none.  image_shape: (channels, rows, columns).  resolution: see `gan.shapes`."""
 
     def __init__(self, config: NetworkConfig):

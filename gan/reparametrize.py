@@ -9,6 +9,7 @@ norm off, where demodulation makes the weight's scale void, or where that scale 
 starts as zeros says so by `starts_at_zero = True`.
 """
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Iterator
@@ -102,6 +103,24 @@ def settle(network: nn.Module) -> None:
     """
     for _, norm, weight in _normalised(network):
         norm.settle(weight)
+
+
+def computed(module: nn.Module) -> dict[nn.Module, Tensor]:
+    """The weights in effect of what is reparametrized within `module`, for `using`; norms move on by this."""
+    found = (m for m in module.modules() if parametrize.is_parametrized(m, "weight"))
+    return {m.parametrizations["weight"]: m.weight for m in found}
+
+
+@contextlib.contextmanager
+def using(weights: dict[nn.Module, Tensor]) -> Iterator[None]:
+    """Within, weights are these tensors of `computed`, and are not computed again."""
+    for parametrization, weight in weights.items():
+        parametrization.forward = lambda weight=weight: weight
+    try:
+        yield
+    finally:
+        for parametrization in weights:
+            del parametrization.forward
 
 
 @torch.no_grad()

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
+from gan.blocks import Block, exact
 from gan.config import positive
-from gan.layers import fast_layout
+from gan.layers import CastConv2d, fast_layout
 from gan.networks import Network, PlainGenerator
 from ops import bias_act, downsample2d, setup_filter, upsample2d
 
@@ -116,9 +117,9 @@ class DiscriminatorConfig(NetworkConfig):
         return reparametrize.applied(Discriminator(self), self.spectral_norm)
 
 
-def convolution(inputs: int, outputs: int, size: int = 1, groups: int = 1, gain: float = 1.0) -> nn.Conv2d:
+def convolution(inputs: int, outputs: int, size: int = 1, groups: int = 1, gain: float = 1.0) -> CastConv2d:
     """Without bias, same size, weights normal with deviation gain / sqrt(fan-in)."""
-    layer = nn.Conv2d(inputs, outputs, size, padding=size // 2, groups=groups, bias=False)
+    layer = CastConv2d(inputs, outputs, size, padding=size // 2, groups=groups, bias=False)
     nn.init.normal_(layer.weight, std=gain / (inputs // groups * size**2) ** 0.5)
     return layer
 
@@ -130,7 +131,7 @@ def linear(inputs: int, outputs: int, gain: float = 1.0) -> nn.Linear:
     return layer
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """x + 1x1(act(3x3 in groups(act(1x1(x))))): [N, width, H, W] to the same (figure 3, right).
 
     total: blocks of the network, by which the initial weights shrink (Zhang et al. 2019, Fixup).
@@ -152,7 +153,7 @@ class Block(nn.Module):
         return x + self.conv3(y)
 
 
-class Stage(nn.Module):
+class Stage(Block):
     """The blocks of a level, after (up) or before (down) the way from or to the level below.
 
     That way is resampling by 2, and a 1x1 convolution, at the smaller size, where the width changes. Level 4
@@ -161,10 +162,10 @@ class Stage(nn.Module):
 
     def __init__(self, config: NetworkConfig, level: int, *, up: bool):
         super().__init__()
-        self.up, self.resamples = up, level > 0
+        self.up, self.resamples, self.level = up, level > 0, 4 << level
         width = config.level_widths[level]
         shape = (width, config.groups[level], config.expansion, sum(config.depths))
-        self.blocks = nn.Sequential(*(Block(*shape) for _ in range(config.depths[level])))
+        self.blocks = nn.Sequential(*(ResidualBlock(*shape) for _ in range(config.depths[level])))
         self.transition = None
         if self.resamples:
             self.register_buffer("resample_filter", setup_filter((1, 3, 3, 1)))
@@ -173,6 +174,7 @@ class Stage(nn.Module):
                 self.transition = convolution(below, width) if up else convolution(width, below)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
         x = x if self.up else self.blocks(x)
         if self.resamples:
             x = x if self.up else downsample2d(x, self.resample_filter)
@@ -199,8 +201,8 @@ class Generator(PlainGenerator):
             z = torch.cat([z, self.embed(c)], dim=1)
         x = fast_layout(self.linear(z)[:, :, None, None] * self.basis)
         for stage in self.stages:
-            x = stage(x)
-        return self.to_rgb(x)
+            x = stage.run(x)
+        return exact(self.to_rgb(x))
 
 
 class Discriminator(Network):
@@ -219,10 +221,10 @@ class Discriminator(Network):
         )
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        x = self.from_rgb(fast_layout(img))
+        x = self.from_rgb(self.stages[0].enter(fast_layout(img)))
         for stage in self.stages:
-            x = stage(x)
-        x = self.linear(self.basis(x).flatten(1))
+            x = stage.run(x)
+        x = self.linear(self.basis(self.enter(x)).flatten(1))
         return x if self.embed is None else (x * self.embed(c)).sum(dim=1, keepdim=True)
 
 

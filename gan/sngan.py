@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
+from gan.blocks import Block
 from gan.config import positive
-from gan.layers import fast_layout
+from gan.layers import CastConv2d, fast_layout
 from gan.networks import Network, PlainGenerator
 
 
@@ -76,9 +77,9 @@ class DiscriminatorConfig(NetworkConfig):
         return reparametrize.applied(Discriminator(self), self.spectral_norm)
 
 
-def convolution(inputs: int, outputs: int, size: int, gain: float = 1.0) -> nn.Conv2d:
+def convolution(inputs: int, outputs: int, size: int, gain: float = 1.0) -> CastConv2d:
     """Same size, weights uniform as in Glorot and Bengio 2010 times `gain`, bias 0."""
-    layer = nn.Conv2d(inputs, outputs, size, padding=size // 2)
+    layer = CastConv2d(inputs, outputs, size, padding=size // 2)
     nn.init.xavier_uniform_(layer.weight, gain)
     nn.init.zeros_(layer.bias)
     return layer
@@ -103,35 +104,39 @@ class Norm(nn.Module):
         x = self.norm(x)
         if self.gain is None:
             return x
-        return torch.addcmul(self.bias(c)[:, :, None, None], x, self.gain(c)[:, :, None, None])
+        gain, bias = (layer(c).to(x.dtype)[:, :, None, None] for layer in (self.gain, self.bias))
+        return torch.addcmul(bias, x, gain)
 
 
-class UpBlock(nn.Module):
+class UpBlock(Block):
     """Residual block that doubles the size: [N, C, H, W] -> [N, C, 2H, 2W]."""
 
-    def __init__(self, width: int, c_dim: int):
+    def __init__(self, width: int, c_dim: int, level: int):
         super().__init__()
+        self.level = level
         self.norm1, self.norm2 = Norm(width, c_dim), Norm(width, c_dim)
         self.conv1, self.conv2 = (convolution(width, width, 3, gain=2**0.5) for _ in range(2))
         self.skip = convolution(width, width, 1)
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
+        x = self.enter(x)
         y = self.conv1(doubled(F.relu(self.norm1(x, c))))
         y = self.conv2(F.relu(self.norm2(y, c)))
         return y + doubled(self.skip(x))  # a 1x1 convolution commutes with the repetition of pixels
 
 
-class DownBlock(nn.Module):
+class DownBlock(Block):
     """Residual block, halving the size if `down`; the first of a network takes pixels, so no ReLU before."""
 
-    def __init__(self, inputs: int, width: int, *, down: bool, first: bool = False):
+    def __init__(self, inputs: int, width: int, level: int, *, down: bool, first: bool = False):
         super().__init__()
-        self.down, self.first = down, first
+        self.down, self.first, self.level = down, first, level
         self.conv1 = convolution(inputs, width, 3, gain=2**0.5)
         self.conv2 = convolution(width, width, 3, gain=2**0.5)
         self.skip = convolution(inputs, width, 1) if down or inputs != width else None
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
         y = self.conv2(F.relu(self.conv1(x if self.first else F.relu(x))))
         y, x = (F.avg_pool2d(t, 2) for t in (y, x)) if self.down else (y, x)
         return y + (x if self.skip is None else self.skip(x))  # the mean commutes with a 1x1 convolution
@@ -146,8 +151,8 @@ class Generator(PlainGenerator):
         self.linear = nn.Linear(config.z_dim, config.width * self.base[0] * self.base[1])
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
-        blocks = len(shapes.levels(config.resolution)) - 1
-        self.blocks = nn.ModuleList(UpBlock(config.width, config.c_dim) for _ in range(blocks))
+        levels = shapes.levels(config.resolution)[1:]
+        self.blocks = nn.ModuleList(UpBlock(config.width, config.c_dim, level) for level in levels)
         self.norm = Norm(config.width, 0)
         self.to_rgb = convolution(config.width, config.channels, 3)
 
@@ -155,8 +160,8 @@ class Generator(PlainGenerator):
         """z [N, z_dim], c one-hot [N, c_dim] -> [N, *image_shape]."""
         x = fast_layout(self.linear(z).unflatten(1, (-1, *self.base)))
         for block in self.blocks:
-            x = block(x, c)
-        return torch.tanh(self.to_rgb(F.relu(self.norm(x, None))))
+            x = block.run(x, c)
+        return torch.tanh(self.to_rgb(F.relu(self.norm(self.enter(x), None))))
 
 
 class Discriminator(Network):
@@ -164,14 +169,11 @@ class Discriminator(Network):
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__(config)
-        downs = len(shapes.levels(config.resolution)) - 2  # to level 8
-        kinds = [True] * downs + [False] * config.plain_blocks
-        self.blocks = nn.Sequential(
-            *(
-                DownBlock(config.width if i else config.channels, config.width, down=down, first=i == 0)
-                for i, down in enumerate(kinds)
-            )
-        )
+        downs = shapes.levels(config.resolution)[:1:-1]  # to level 8
+        self.blocks = nn.Sequential()
+        for i, level in enumerate([*downs, *[8] * config.plain_blocks]):
+            inputs = config.width if i else config.channels
+            self.blocks.append(DownBlock(inputs, config.width, level, down=i < len(downs), first=i == 0))
         self.linear = nn.Linear(config.width, 1)
         self.embed = nn.Linear(config.c_dim, config.width, bias=False) if config.c_dim else None
         for layer in (self.linear, self.embed) if config.c_dim else (self.linear,):
@@ -179,7 +181,10 @@ class Discriminator(Network):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        x = F.relu(self.blocks(fast_layout(img))).sum(dim=(2, 3))  # [N, width]
+        x = fast_layout(img)
+        for block in self.blocks:
+            x = block.run(x)
+        x = F.relu(self.enter(x)).sum(dim=(2, 3))  # [N, width]
         logits = self.linear(x)
         return logits if self.embed is None else logits + (x * self.embed(c)).sum(dim=1, keepdim=True)
 

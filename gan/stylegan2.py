@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
+from gan.blocks import Block, exact
 from gan.config import positive
 from gan.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
 from gan.mapping import MappingConfig, MappingNetwork
@@ -121,12 +122,21 @@ class SynthesisLayer(nn.Module):
             self.register_buffer("noise_const", torch.randn(shapes.size_at(config.base, level)))
             self.noise_strength = nn.Parameter(torch.zeros([]))
 
-    def forward(self, x: Tensor, w: Tensor, noise: Noise, gain: float = 1.0) -> Tensor:
+    def draw(self, ws: Tensor, noise: Noise) -> Tensor | None:
+        """Noise for the samples of ws, not scaled yet: the map, fresh [N, 1, rows, columns], or none."""
+        if not self.use_noise or noise == "none":
+            return None
+        if noise == "const":
+            return self.noise_const
+        size = ws.shape[0], 1, *self.noise_const.shape
+        return torch.randn(size, device=ws.device, dtype=self.noise_const.dtype)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         return modulated_conv2d(
             x,
             self.weight,
             self.affine(w),
-            self._noise(x, noise),
+            None if noise is None else noise * self.noise_strength,
             up=self.up,
             padding=1,
             f=self.resample_filter,
@@ -136,16 +146,6 @@ class SynthesisLayer(nn.Module):
             gain=ACTIVATIONS[self.activation].gain * gain,
             clamp=None if self.clamp is None else self.clamp * gain,
         )
-
-    def _noise(self, x: Tensor, noise: Noise) -> Tensor | None:
-        if not self.use_noise or noise == "none":
-            return None
-        if noise == "const":
-            return self.noise_const * self.noise_strength
-        drawn = torch.randn(
-            x.shape[0], 1, *self.noise_const.shape, device=x.device, dtype=self.noise_const.dtype
-        )
-        return drawn * self.noise_strength
 
 
 class ToRGB(nn.Module):
@@ -164,13 +164,13 @@ class ToRGB(nn.Module):
         return modulated_conv2d(x, self.weight, styles, demodulate=False, b=self.bias, clamp=self.clamp)
 
 
-class SynthesisBlock(nn.Module):
+class SynthesisBlock(Block):
     """All layers of one level: `num_conv` w's, and one more for ToRGB that the next block shares."""
 
     def __init__(self, config: GeneratorConfig, level: int):
         super().__init__()
         out = config.width(level)
-        self.architecture = config.architecture
+        self.architecture, self.level = config.architecture, level
         self.first = level == 4
         self.register_buffer("resample_filter", setup_filter(config.resample_filter))
         if self.first:
@@ -187,23 +187,29 @@ class SynthesisBlock(nn.Module):
                 config.width(level // 2), out, 1, bias=False, up=2, resample_filter=config.resample_filter
             )
 
+    def draw(self, ws: Tensor, noise: Noise) -> list[Tensor | None]:
+        """Noise of each convolution, see `SynthesisLayer.draw`."""
+        layers = (self.conv1,) if self.first else (self.conv0, self.conv1)
+        return [layer.draw(ws, noise) for layer in layers]
+
     def forward(
-        self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: Noise
+        self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: list[Tensor | None]
     ) -> tuple[Tensor, Tensor | None]:
-        """x: features of the previous block; ws: [N, num_conv + 1, w_dim]."""
+        """x: features of the previous block; ws: [N, num_conv + 1, w_dim]; noise: from `draw`."""
+        x = None if x is None else self.enter(x)
         if self.first:
-            x = fast_layout(self.const[None].expand(ws.shape[0], -1, -1, -1))
-            x = self.conv1(x, ws[:, 0], noise)
+            x = fast_layout(self.enter(self.const)[None].expand(ws.shape[0], -1, -1, -1))
+            x = self.conv1(x, ws[:, 0], noise[0])
         elif self.architecture == "resnet":
             shortcut = self.skip(x, gain=0.5**0.5)
-            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise, gain=0.5**0.5)
+            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1], gain=0.5**0.5)
             x = shortcut + x
         else:
-            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise)
+            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1])
         if img is not None:
             img = upsample2d(img, self.resample_filter)
         if self.torgb is not None:
-            rgb = self.torgb(x, ws[:, self.num_conv])
+            rgb = exact(self.torgb(x, ws[:, self.num_conv]))
             img = rgb if img is None else img + rgb
         return x, img
 
@@ -228,7 +234,8 @@ class SynthesisNetwork(nn.Module):
         start = 0
         for name in self.blocks:
             block = getattr(self, name)
-            x, img = block(x, img, ws[:, start : start + block.num_conv + 1], noise)
+            some = ws[:, start : start + block.num_conv + 1]
+            x, img = block.run(x, img, some, block.draw(ws, noise))
             start += block.num_conv
         return img
 
@@ -240,13 +247,13 @@ class Generator(StyledGenerator):
         super().__init__(config, SynthesisNetwork(config))
 
 
-class DiscriminatorBlock(nn.Module):
+class DiscriminatorBlock(Block):
     """Two 3x3 convolutions and downsampling by 2: [N, in, H, W] -> [N, out, H/2, W/2]."""
 
     def __init__(self, config: DiscriminatorConfig, level: int, first_layer: int):
         super().__init__()
         width, out = config.width(level), config.width(level // 2)
-        self.architecture = config.architecture
+        self.architecture, self.level = config.architecture, level
         self.register_buffer("resample_filter", setup_filter(config.resample_filter))
         act, clamp, f = config.activation, config.conv_clamp, config.resample_filter
         trains = [i >= config.freeze_layers for i in range(first_layer, first_layer + 4)]
@@ -265,8 +272,9 @@ class DiscriminatorBlock(nn.Module):
             self.skip = Conv2d(width, out, 1, bias=False, down=2, resample_filter=f, trainable=trains.pop(0))
 
     def forward(self, x: Tensor | None, img: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        x = None if x is None else self.enter(x)
         if self.fromrgb is not None:
-            y = self.fromrgb(img)
+            y = self.fromrgb(self.enter(img))
             x = y if x is None else x + y
             img = downsample2d(img, self.resample_filter) if self.architecture == "skip" else None
         if self.architecture == "resnet":
@@ -275,7 +283,7 @@ class DiscriminatorBlock(nn.Module):
         return self.conv1(self.conv0(x)), img
 
 
-class DiscriminatorEpilogue(nn.Module):
+class DiscriminatorEpilogue(Block):
     """Minibatch statistics and the head: [N, C, *base] -> [N, 1] or the projection onto the label."""
 
     def __init__(self, config: DiscriminatorConfig, cmap_dim: int):
@@ -291,6 +299,7 @@ class DiscriminatorEpilogue(nn.Module):
         self.out = Linear(width, cmap_dim or 1)
 
     def forward(self, x: Tensor, img: Tensor | None, cmap: Tensor | None) -> Tensor:
+        x = self.enter(x)
         if self.fromrgb is not None:
             x = x + self.fromrgb(img)
         x = self.conv(minibatch_std(x, self.group, self.std_channels))
@@ -322,6 +331,6 @@ class Discriminator(Network):
         """Logits of "real" [N, 1]. ValueError when a conditional network gets no labels."""
         x, img = None, fast_layout(img)
         for name in self.blocks:
-            x, img = getattr(self, name)(x, img)
+            x, img = getattr(self, name).run(x, img)
         cmap = self.mapping(None, c) if self.c_dim else None
         return self.b4(x, img, cmap)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan import reparametrize, shapes
+from gan.blocks import Block, exact
 from gan.config import positive
 from gan.layers import Linear
 from gan.lowpass import Band, bands, lowpass
@@ -146,7 +147,7 @@ class SynthesisInput(nn.Module):
         return turn @ move @ self.transform
 
 
-class SynthesisLayer(nn.Module):
+class SynthesisLayer(Block):
     """Modulated convolution and alias-free leaky ReLU: [N, in, H, W] -> [N, out, H', W'].
 
     previous, band: what its input and its result may hold.  last: ToRGB, which is linear.
@@ -155,6 +156,7 @@ class SynthesisLayer(nn.Module):
     def __init__(self, config: GeneratorConfig, previous: Band, band: Band, *, critical: bool, last: bool):
         super().__init__()
         self.last, self.clamp, self.beta = last, config.conv_clamp, config.magnitude_beta
+        self.level = band.rate
         kernel = 1 if last else config.conv_kernel
         rate = max(previous.rate, band.rate) * (1 if last else config.lrelu_upsampling)
         self.up, self.down = rate // previous.rate, rate // band.rate
@@ -176,10 +178,13 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("up_filter", up_filter)
         self.register_buffer("down_filter", down_filter)
 
-    def forward(self, x: Tensor, w: Tensor, update_emas: bool = False) -> Tensor:
-        if update_emas:
-            mean_square = x.detach().square().mean().to(self.magnitude_ema)
-            self.magnitude_ema.copy_(mean_square.lerp(self.magnitude_ema, self.beta))
+    def move_magnitude(self, x: Tensor) -> None:
+        """Move the running mean square of the inputs towards that of x [N, in, H, W]."""
+        mean_square = exact(x.detach()).square().mean().to(self.magnitude_ema)
+        self.magnitude_ema.copy_(mean_square.lerp(self.magnitude_ema, self.beta))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = self.enter(x)
         styles = self.affine(w)
         if self.last:
             styles = styles * self.weight_gain
@@ -224,8 +229,11 @@ class SynthesisNetwork(nn.Module):
         ws = ws.to(self.input.freqs.dtype)
         x = self.input(ws[:, 0])
         for index, name in enumerate(self.layers):
-            x = getattr(self, name)(x, ws[:, index + 1], update_emas)
-        return x * self.output_scale
+            layer = getattr(self, name)
+            if update_emas:
+                layer.move_magnitude(x)
+            x = layer.run(x, ws[:, index + 1])
+        return exact(x) * self.output_scale
 
 
 class Generator(StyledGenerator):

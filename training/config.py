@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from gan.architectures import discriminator_config, generator_config
 from gan.config import from_dict, load_yaml, override
@@ -141,7 +141,11 @@ class EMAConfig:
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """A run.  kimg: length in thousands of real images shown to D.  batch: images per step.
-    micro_batch: images that a process passes through the networks at once; None: all of its share.
+    micro_batch: images that a process passes through the networks at once; None: all of its share; auto: as
+    many as fit into memory.
+    precision: of the activations in training, of the half_resolutions highest resolutions of both networks
+    (None: all); weights, their average, optimisers and losses stay float32.
+    checkpoint_activations: compute activations again in the backward pass instead of keeping them.
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
     metrics_ticks: ticks between two scores of --metrics; None: with every checkpoint.
     keep_last, keep_every_kimg: checkpoints kept beside the best and the newest healthy one: that many of the
@@ -154,7 +158,10 @@ class RunConfig:
     seed: int = 0
     kimg: float = 25000.0
     batch: int = 32
-    micro_batch: int | None = None
+    micro_batch: int | Literal["auto"] | None = None
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    half_resolutions: int | None = None
+    checkpoint_activations: bool = False
     tick_kimg: float = 4.0
     snapshot_ticks: int = 50
     metrics_ticks: int | None = None
@@ -174,7 +181,9 @@ class RunConfig:
     health: HealthConfig = field(default_factory=HealthConfig)
 
     def __post_init__(self):
-        at_least(self, 1, "batch", "micro_batch", "snapshot_ticks", "metrics_ticks", "keep_last")
+        at_least(self, 1, "batch", "half_resolutions", "snapshot_ticks", "metrics_ticks", "keep_last")
+        if self.micro_batch != "auto":
+            at_least(self, 1, "micro_batch")
         within(self, 0, MAX_SEED, "seed")
         if self.keep_every_kimg is not None and self.keep_every_kimg <= 0:
             raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")

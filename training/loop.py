@@ -1,7 +1,7 @@
 """The order of events: fetch, step, average, tick, snapshot, score."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -10,7 +10,9 @@ from torch import Tensor
 from gan import checkpoint, distributed, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
 from training.data.archive import ImageDataset
+from training.memory import fitting_step, probe
 from training.monitor import Monitor
+from training.parts import Terms
 from training.reporting import Reporter
 from training.schedules import value_at
 from training.state import TrainState
@@ -40,15 +42,14 @@ def train(
             What it draws is drawn from random states of its own.
         monitor: examines every tick; with its reason to halt, training ends at once, without a snapshot.
     """
-    config, device = state.config, state.path_mean.device
+    config = state.config
     tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
     since, reason = state.nimg, None
+    if config.micro_batch == "auto":
+        probe(state, reporter.say)
     started = time.perf_counter()
     while state.nimg < config.kimg * 1000 and reason is None:
-        images, labels = next(data)
-        labels = distributed.gathered(labels)
-        c = sampling.one_hot(labels, config.generator.c_dim).to(device) if config.generator.c_dim else None
-        reporter.step(train_step(state, to_float(images.to(device)), c), config.batch)
+        reporter.step(stepped(state, *next(data), reporter.say), config.batch)
         half_life = value_at(config.ema.kimg, state.nimg)
         beta = ema.ema_beta(config.batch, state.nimg, half_life, config.ema.rampup)
         ema.update(state.ema, state.generator, beta)
@@ -65,6 +66,8 @@ def train(
                 monitor.halt = distributed.agreed(monitor.halt)
             if monitor and monitor.halt:
                 return monitor.halt
+            if skipped := skipped_steps(record):
+                reporter.say(skipped)
             if state.augmentation and (warning := state.augmentation.warning()):
                 reporter.say(warning)
             if done or state.tick % config.snapshot_ticks == 0:
@@ -85,6 +88,22 @@ def score_due(state: TrainState, score_ticks: int | None) -> bool:
     tick, before = state.nimg // tick_images, (state.nimg - config.batch) // tick_images
     due = tick > before and tick % (score_ticks or config.snapshot_ticks) == 0
     return due or state.nimg >= config.kimg * 1000
+
+
+def stepped(state: TrainState, images: Tensor, labels: Tensor, say: Callable[[str], None]) -> Terms:
+    """One step on this process's uint8 [N, C, H, W] and labels [N]; `say` gets what had to be done for it."""
+    config, device = state.config, state.path_mean.device
+    labels = distributed.gathered(labels)
+    c = sampling.one_hot(labels, config.generator.c_dim).to(device) if config.generator.c_dim else None
+    real = to_float(images.to(device))
+    return fitting_step(state, real, c, say) if config.micro_batch == "auto" else train_step(state, real, c)
+
+
+def skipped_steps(record: Mapping[str, float | str | None]) -> str:
+    """One line where a tick left steps out for loss scaling, "" for none: the share of each phase."""
+    found = {key: value for key, value in record.items() if key.startswith("skipped/") and value}
+    shares = (f"{value:.1%} of {key.removeprefix('skipped/')}" for key, value in found.items())
+    return f"loss scaling left out steps with infinite gradients: {', '.join(shares)}" if found else ""
 
 
 def show(state: TrainState, run: Path, reporter: Reporter) -> None:

@@ -20,6 +20,7 @@ from gan.errors import UsageError
 from training.config import ComparesSamples, RunConfig
 
 Terms = dict[str, Tensor]
+OUT_OF_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class Part:
         return whole if whole is None or self.count == 1 else whole[self.number :: self.count]
 
 
-def split(config: RunConfig, total: int) -> list[Part]:
-    """This process's parts of a batch of `total`."""
-    rank, world, passes = distributed.rank(), distributed.world(), passes_of(config)
+def split(state: Any, total: int) -> list[Part]:
+    """This process's parts of a batch of `total`, for a `TrainState`."""
+    passes = passes_of(state.config, state.micro_batch)
+    rank, world = distributed.rank(), distributed.world()
     return [Part(rank + world * j, world * passes, total) for j in range(passes)]
 
 
@@ -54,18 +56,27 @@ def own(real: Tensor, parts: Sequence[Part], part: Part) -> Tensor:
     return real if len(parts) == 1 else real[parts.index(part) :: len(parts)]
 
 
-def passes_of(config: RunConfig) -> int:
+def passes_of(config: RunConfig, micro_batch: int | None) -> int:
     """Into how many parts a process splits its share of a batch."""
     share = config.batch // distributed.world()
-    return 1 if config.micro_batch is None else math.ceil(share / min(config.micro_batch, share))
+    return 1 if micro_batch is None else math.ceil(share / min(micro_batch, share))
 
 
-def check(config: RunConfig) -> None:
-    """UsageError where the batch cannot be split over the processes and passes as configured."""
-    count = distributed.world() * passes_of(config)
-    what = (
-        f"batch {config.batch} in {count} parts ({distributed.world()} processes, {passes_of(config)} each)"
-    )
+def size_of(config: RunConfig, micro_batch: int | None) -> int:
+    """Images in each of those parts."""
+    return config.batch // distributed.world() // passes_of(config, micro_batch)
+
+
+def fixed(config: RunConfig) -> int | None:
+    """The micro-batch as configured; None where it is the whole share, or yet to be found."""
+    return None if config.micro_batch == "auto" else config.micro_batch
+
+
+def check(config: RunConfig, micro_batch: int | None) -> None:
+    """UsageError where the batch cannot be split over the processes and passes of that many images."""
+    passes = passes_of(config, micro_batch)
+    count = distributed.world() * passes
+    what = f"batch {config.batch} in {count} parts ({distributed.world()} processes, {passes} each)"
     size, rest = divmod(config.batch, count)
     if rest:
         raise UsageError(f"{what}: they differ in size; choose a batch or micro_batch that divides evenly")
@@ -77,21 +88,22 @@ def check(config: RunConfig) -> None:
         raise UsageError(f"{what}: path length has {config.batch // loss.path_length_shrink} samples only")
 
 
-def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], Terms]) -> Iterator[Terms]:
+def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], Terms]) -> list[Terms]:
     """`work` on each part, with the batch's draws; buffers become the mean of what the parts make of them."""
     if parts[0].count == 1:
-        yield work(parts[0])
-        return
-    buffers = running(state)
+        return [work(parts[0])]
+    found, buffers = [], running(state)
     before = [b.clone() for b in buffers]
     change = [torch.zeros_like(b) for b in buffers]
-    for part in parts:
-        torch._foreach_copy_(buffers, before)
-        with _draws(part, last=part is parts[-1]):
-            yield work(part)
-        torch._foreach_add_(change, torch._foreach_sub(buffers, before), alpha=part.weight)
+    with together(state):
+        for part in parts:
+            torch._foreach_copy_(buffers, before)
+            with _draws(part, last=part is parts[-1]):
+                found.append(work(part))
+            torch._foreach_add_(change, torch._foreach_sub(buffers, before), alpha=part.weight)
     merge(change)
     torch._foreach_copy_(buffers, torch._foreach_add(before, change))
+    return found
 
 
 def measured(state: Any, parts: Sequence[Part], work: Callable[[Part], Tensor]) -> Tensor:
@@ -99,11 +111,38 @@ def measured(state: Any, parts: Sequence[Part], work: Callable[[Part], Tensor]) 
     buffers = running(state)
     before = [b.clone() for b in buffers]
     total = 0.0
-    for part in parts:
-        with _draws(part, last=False):
-            total = total + work(part) * part.weight
-        torch._foreach_copy_(buffers, before)
+    with together(state):
+        for part in parts:
+            with _draws(part, last=False):
+                total = total + work(part) * part.weight
+            torch._foreach_copy_(buffers, before)
     return distributed.summed(total)
+
+
+@contextlib.contextmanager
+def together(state: Any) -> Iterator[None]:
+    """With `micro_batch: auto`, what runs out of memory in one process does so in all.
+
+    Raises torch.OutOfMemoryError in each of them. Within, the processes must not wait for one another.
+    """
+    if state.config.micro_batch != "auto" or distributed.world() == 1:
+        yield
+        return
+    problem = None
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        problem = "out of memory in some process"
+    if problem := distributed.agreed(problem):
+        raise torch.OutOfMemoryError(problem)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory was what it lacked: of a GPU, of the CPU, or of a library that says so in words only."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def running(state: Any) -> list[Tensor]:

@@ -289,6 +289,16 @@ def scores(run: Path) -> list[dict[str, Any]]:
     return found
 
 
+def summary(state: TrainState) -> str:
+    """Size of the images and networks, and where they are."""
+    g, d = (parameters(network) / 1e6 for network in (state.generator, state.discriminator))
+    channels, height, width = shapes.image_shape(state.config.generator)
+    place = state.path_mean.device
+    return (
+        f"{height}x{width}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
+    )
+
+
 def parameters(network: nn.Module) -> int:
     """How many values training changes."""
     return sum(p.numel() for p in network.parameters())

@@ -6,16 +6,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gan import blocks
 from training.augment.adaptive import Augmentation
 from training.config import AdamConfig, RunConfig
+from training.parts import fixed
 from training.schedules import lazy_adam, value_at
 
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by RunConfig.precision
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state per parameter
 
 
 @dataclass
 class TrainState:
-    """Networks, weight average, optimisers and counters.  nimg: real images shown so far."""
+    """Networks, weight average, optimisers and counters.  nimg: real images shown so far.
+
+    scaler_g, scaler_d: factors of the losses that bring gradients into the range of float16; they do nothing
+    in another precision.
+    """
 
     config: RunConfig
     generator: nn.Module
@@ -23,8 +30,11 @@ class TrainState:
     ema: nn.Module
     optimizer_g: torch.optim.Adam
     optimizer_d: torch.optim.Adam
+    scaler_g: torch.amp.GradScaler
+    scaler_d: torch.amp.GradScaler
     path_mean: Tensor  # scalar: running mean of path lengths
     logit_means: Tensor  # [2]: running means of D's logits of reals and of fakes, for LeCam
+    micro_batch: int | None = None  # images at once in this process, in effect; None: all of its share
     augmentation: Augmentation | None = None  # None: D sees images as they are
     nimg: int = 0
     tick: int = 0
@@ -51,6 +61,8 @@ class TrainState:
         """Plain values, for JSON. Random draws need no entry: they follow from the seed and nimg."""
         counters = {"nimg": self.nimg, "tick": self.tick, "seconds": self.seconds, "seed": self.config.seed}
         counters |= {"health": self.health, "rollbacks": self.rollbacks}
+        for name in ("scaler_g", "scaler_d"):
+            counters |= {f"{name}/{key}": value for key, value in getattr(self, name).state_dict().items()}
         return counters | (self.augmentation.counters() if self.augmentation else {})
 
     def restore(self, tensors: dict[str, Tensor], counters: dict[str, float | str]) -> None:
@@ -69,6 +81,11 @@ class TrainState:
         self.nimg, self.tick = int(counters["nimg"]), int(counters["tick"])
         self.seconds = float(counters["seconds"])
         self.health, self.rollbacks = counters.get("health", "healthy"), int(counters.get("rollbacks", 0))
+        for name in ("scaler_g", "scaler_d"):
+            ours = getattr(self, name)
+            found = {key: counters.get(f"{name}/{key}") for key in ours.state_dict()}
+            if None not in found.values():
+                ours.load_state_dict(found)
         if self.augmentation:
             self.augmentation.restore(counters)
 
@@ -82,20 +99,35 @@ def create(config: RunConfig, device: torch.device) -> TrainState:
     torch.manual_seed(config.seed)
     generator = config.generator.build().to(device).requires_grad_(False)
     discriminator = config.discriminator.build().to(device).requires_grad_(False)
-    augment = config.augment
+    ema, augment = copy.deepcopy(generator).eval(), config.augment
+    if config.precision in HALVES:
+        for network in (generator, discriminator):
+            half = HALVES[config.precision]
+            blocks.halve(network, half, network.resolution, config.half_resolutions)
+    if config.checkpoint_activations:
+        blocks.recompute(generator)
+        blocks.recompute(discriminator)
     state = TrainState(
         config=config,
         generator=generator,
         discriminator=discriminator,
-        ema=copy.deepcopy(generator).eval(),
+        ema=ema,
         optimizer_g=adam(generator, config.optimizer_g),
         optimizer_d=adam(discriminator, config.optimizer_d),
+        scaler_g=scaler(config, device),
+        scaler_d=scaler(config, device),
         path_mean=torch.zeros([], device=device),
         logit_means=torch.zeros([2], device=device),
+        micro_batch=fixed(config),
         augmentation=None if augment.name == "none" else Augmentation(augment, config.batch, device),
     )
     set_rates(state)
     return state
+
+
+def scaler(config: RunConfig, device: torch.device) -> torch.amp.GradScaler:
+    """A fresh scaler of losses, which does nothing unless the precision is fp16."""
+    return torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
 
 
 def adam(network: nn.Module, config: AdamConfig) -> torch.optim.Adam:

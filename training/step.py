@@ -23,10 +23,12 @@ from training.losses.penalties import (
     path_lengths,
     r1_penalty,
 )
-from training.parts import Part, Terms, measured, merge_gradients, over_parts, own, split
+from training.parts import Part, Terms, measured, merge_gradients, over_parts, own, split, together
 from training.passes import draw_fakes, draw_ws, fake_labels, interleaved, judged, shuffled
 from training.schedules import value_at
 from training.state import TrainState, set_rates
+
+FROM_GRADIENTS = frozenset({"r1", "r2", "gradient_penalty", "path_length"})  # terms
 
 
 def seed_step(seed: int, nimg: int, rank: int = 0) -> None:
@@ -34,8 +36,8 @@ def seed_step(seed: int, nimg: int, rank: int = 0) -> None:
     torch.manual_seed(int(np.random.SeedSequence((seed, nimg, rank)).generate_state(1, np.uint64)[0] >> 1))
 
 
-def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
-    """Generator, then discriminator, each with its penalty when due.
+def train_step(state: TrainState, real: Tensor, c: Tensor | None, every: bool = False) -> Terms:
+    """Generator, then discriminator, each with its penalty when due, or all phases if `every`.
 
     Args:
         real: this process's images [N / processes, C, H, W] in [-1, 1], every n-th of the batch.
@@ -44,12 +46,12 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
     loss, terms = state.config.loss, {}
     seed_step(state.config.seed, state.nimg)
     set_rates(state)
-    if state.step % loss.d_steps == 0:
+    if every or state.step % loss.d_steps == 0:
         terms |= g_main(state, real, c)
-        if loss.lazy_g and state.step // loss.d_steps % loss.lazy_g == 0:
+        if loss.lazy_g and (every or state.step // loss.d_steps % loss.lazy_g == 0):
             terms |= g_path_length(state, len(real) * distributed.world(), c)
     terms |= d_main(state, real, c)
-    if loss.lazy_d and state.step % loss.lazy_d == 0:
+    if loss.lazy_d and (every or state.step % loss.lazy_d == 0):
         terms |= d_r1(state, real, c)
     if state.augmentation:
         state.augmentation.step(state.step + 1)
@@ -70,16 +72,16 @@ def g_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
         value = adversarial.generator(real_logits, judged(state, fake, labels)).mean()
         return value, {"loss/g": value}
 
-    terms = learn(state, state.generator, parts, loss)
-    return terms | {"grad_norm/g": update(state.optimizer_g)}
+    terms = learn(state, state.generator, parts, loss, state.scaler_g)
+    return moved(state, terms, "g", norm="grad_norm/g")
 
 
 def g_path_length(state: TrainState, batch: int, c: Tensor | None) -> Terms:
     """Path length regularisation on a fraction of the batch, weighted by its interval."""
     config = state.config.loss
     batch = max(batch // config.path_length_shrink, 1)
-    parts, c = split(state.config, batch), None if c is None else shuffled(c)[:batch]
-    before, whole = state.path_mean, None
+    parts, c = split(state, batch), None if c is None else shuffled(c)[:batch]
+    before, whole, scale = state.path_mean, None, state.scaler_g.get_scale()
 
     def passed(part: Part) -> tuple[Tensor, Tensor, Tensor]:
         ws = draw_ws(state, len(part), part.rows(c)).requires_grad_()
@@ -88,15 +90,17 @@ def g_path_length(state: TrainState, batch: int, c: Tensor | None) -> Terms:
 
     def loss(part: Part) -> tuple[Tensor, Terms]:
         penalty, state.path_mean, lengths = path_length(
-            *passed(part), before, config.path_length_decay, whole
+            *passed(part), before, config.path_length_decay, whole, scale
         )
         weight = config.path_length_weight * config.path_length_interval
         return penalty.mean() * weight, {"path_length": lengths.mean()}
 
     if parts[0].count > 1:  # the penalty looks at the mean of the batch's lengths, which no part knows
-        whole = measured(state, parts, lambda part: path_lengths(*passed(part)).detach().mean())
-    terms = learn(state, state.generator, parts, loss)
-    update(state.optimizer_g)
+        whole = measured(state, parts, lambda part: path_lengths(*passed(part), scale).detach().mean())
+    terms = learn(state, state.generator, parts, loss, state.scaler_g)
+    terms = moved(state, terms, "path_length")
+    if "path_length" not in terms:
+        state.path_mean = before
     return terms
 
 
@@ -132,8 +136,8 @@ def d_main(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
         with torch.no_grad():
             means = measured(state, parts, lambda part: passed(part)[3].view(-1, 2).mean(0))
         move_logit_means(state, means)
-    terms = learn(state, state.discriminator, parts, loss)
-    return terms | {"grad_norm/d": update(state.optimizer_d)}
+    terms = learn(state, state.discriminator, parts, loss, state.scaler_d)
+    return moved(state, terms, "d", norm="grad_norm/d")
 
 
 def d_penalties(state: TrainState, images: Tensor, logits: Tensor, c: Tensor | None) -> tuple[Tensor, Terms]:
@@ -147,7 +151,8 @@ def d_penalties(state: TrainState, images: Tensor, logits: Tensor, c: Tensor | N
         total, terms = r1_terms(state, images, logits)
     if config.gradient_penalty_weight:
         points = between(real, fake).detach().requires_grad_()
-        penalty = gradient_penalty(points, judged(state, points, c)).mean()
+        scale = state.scaler_d.get_scale()
+        penalty = gradient_penalty(points, judged(state, points, c), scale).mean()
         total, terms["gradient_penalty"] = total + penalty * config.gradient_penalty_weight, penalty.detach()
     if config.lecam_weight:
         penalty = lecam(real_logits, fake_logits, state.logit_means).mean()
@@ -171,9 +176,8 @@ def d_r1(state: TrainState, real: Tensor, c: Tensor | None) -> Terms:
         penalty, terms = r1_terms(state, images, judged(state, images, labels))
         return penalty * config.r1_interval, terms
 
-    terms = learn(state, state.discriminator, parts, loss)
-    update(state.optimizer_d)
-    return terms
+    terms = learn(state, state.discriminator, parts, loss, state.scaler_d)
+    return moved(state, terms, "r1")
 
 
 def r1_terms(state: TrainState, images: Tensor, logits: Tensor) -> tuple[Tensor, Terms]:
@@ -181,7 +185,7 @@ def r1_terms(state: TrainState, images: Tensor, logits: Tensor) -> tuple[Tensor,
 
     images, logits: of reals [N, ...], or of fakes and reals in turn [2N, ...] where both were needed.
     """
-    config, slopes = state.config.loss, r1_penalty(images, logits)
+    config, slopes = state.config.loss, r1_penalty(images, logits, state.scaler_d.get_scale())
     if config.r2 or config.r1_in_every_step:
         fake, real = slopes.view(-1, 2).unbind(1)
         means = {"r1": real.mean(), "r2": fake.mean()} if config.r2 else {"r1": real.mean()}
@@ -196,16 +200,20 @@ def learn(
     network: nn.Module,
     parts: Sequence[Part],
     loss: Callable[[Part], tuple[Tensor, Terms]],
+    scaler: torch.amp.GradScaler,
 ) -> Terms:
-    """Gradients of `network` from `loss`, part by part on every process; the terms' means over the batch."""
+    """Gradients of `network` from the scaled `loss`, part by part on every process.
+
+    Returns the terms' means over the batch.
+    """
 
     def work(part: Part) -> Terms:
         value, terms = loss(part)
-        (value * part.weight).backward()
+        scaler.scale(value * part.weight).backward()
         return {name: term.detach() * part.weight for name, term in terms.items()}
 
     with training(network):
-        found = list(over_parts(state, parts, work))
+        found = over_parts(state, parts, work)
         merge_gradients([p for p in network.parameters() if p.requires_grad])
     names = list(found[0])
     means = distributed.summed(torch.stack([sum(terms[name] for terms in found) for name in names]))
@@ -214,7 +222,7 @@ def learn(
 
 def batch_parts(state: TrainState, real: Tensor) -> list[Part]:
     """This process's parts of the batch of which it holds `real`."""
-    return split(state.config, len(real) * distributed.world())
+    return split(state, len(real) * distributed.world())
 
 
 def move_logit_means(state: TrainState, means: Tensor) -> None:
@@ -223,19 +231,42 @@ def move_logit_means(state: TrainState, means: Tensor) -> None:
     state.logit_means = moved_means(state.logit_means, real, fake, state.config.loss.lecam_decay)
 
 
-def update(optimizer: torch.optim.Optimizer) -> Tensor:
-    """One optimiser step, then empty gradients; returns the gradient's L2 norm.
+def moved(state: TrainState, terms: Terms, phase: str, norm: str = "") -> Terms:
+    """One optimiser step; returns the terms of the phase, with the gradient's norm under the key `norm`.
 
-    A non-finite gradient entry becomes 0 (NaN) or +-1e5 (infinity), so that one bad batch cannot end a run.
+    With loss scaling also `loss_scale/<network>` and `skipped/<phase>` (0 or 1). A skipped step loses the
+    terms that come from scaled gradients: they say that the scale was too large, nothing of the networks.
     """
+    network = "g" if phase in ("g", "path_length") else "d"
+    optimizer, scaler = (getattr(state, f"{name}_{network}") for name in ("optimizer", "scaler"))
+    with together(state):
+        found = update(optimizer, scaler)
+    if scaler.is_enabled():
+        terms[f"loss_scale/{network}"] = torch.tensor(scaler.get_scale())
+        terms[f"skipped/{phase}"] = torch.tensor(float(found is None))
+    if found is None:
+        return {name: term for name, term in terms.items() if name not in FROM_GRADIENTS}
+    return terms | ({norm: found} if norm else {})
+
+
+def update(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None = None) -> Tensor | None:
+    """One optimiser step, then empty gradients; returns the gradient's L2 norm, None for a skipped step.
+
+    With loss scaling, a gradient that is not finite skips the step and halves the scale. Without, an entry
+    that is not finite becomes 0 (NaN) or +-1e5 (infinity), so that one bad batch cannot end a run.
+    """
+    scaler = scaler or torch.amp.GradScaler(enabled=False)
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    scaler.unscale_(optimizer)
     norm = torch.nn.utils.get_total_norm(gradients)
-    if not torch.isfinite(norm):
+    if not scaler.is_enabled() and not torch.isfinite(norm):
         for gradient in gradients:
             torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
-    optimizer.step()
+    before = scaler.get_scale()
+    scaler.step(optimizer)
+    scaler.update()
     optimizer.zero_grad(set_to_none=True)
-    return norm
+    return None if scaler.get_scale() < before else norm
 
 
 class training:

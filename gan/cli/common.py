@@ -72,6 +72,16 @@ device_option = click.option(
 )
 
 
+class CountOrAuto(click.ParamType):
+    """A whole number from 1 on, or the word auto."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number or the word; click's usage error for anything else."""
+        return value if value == "auto" else click.IntRange(min=1).convert(value, param, ctx)
+
+
 def pick_device(name: str, number: int = 0) -> "torch.device":
     """The torch device of that name; auto is GPU `number` if there are any.
 

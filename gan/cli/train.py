@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import Finite, debug_option, device_option, pick_device, seed_option
+from gan.cli.common import CountOrAuto, Finite, debug_option, device_option, pick_device, seed_option
 from gan.cli.scoring import metric_names
 from gan.cli.stopping import Stop
 from gan.errors import UsageError
@@ -42,9 +42,16 @@ Examples:
 @click.option("--batch", type=int, help="Images per step.  [default: from the preset]")
 @click.option(
     "--micro-batch",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Images at once in each process: less memory, the same step.  [default: its share of the batch]",
+    type=CountOrAuto(),
+    metavar="N|auto",
+    help="Images at once in each process: less memory, the same step. auto: as many as fit, found before"
+    " training, and halved whenever memory runs out.  [default: its share of the batch]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bf16", "fp16"]),
+    help="Of the networks' activations; weights, optimisers and losses stay float32. fp16 scales the loss."
+    " half_resolutions limits it to the highest ones.  [default: from the preset: float32]",
 )
 @click.option(
     "--set",
@@ -116,7 +123,8 @@ def command(
     out: str,
     kimg: float | None,
     batch: int | None,
-    micro_batch: int | None,
+    micro_batch: int | str | None,
+    precision: str | None,
     assignments: tuple[str, ...],
     resume: str | None,
     accept_change: bool,
@@ -148,8 +156,8 @@ def command(
         raise UsageError("--accept-change is for a run that goes on: name it with --resume")
     names = metric_names(metrics, {"--metrics-ticks": metrics_ticks, "--metrics-fakes": metrics_fakes})
     flags = {"kimg": kimg, "batch": batch, "seed": seed, "discriminator.freeze_layers": freeze_d}
-    flags["health.on_collapse"] = on_collapse
-    flags |= {"micro_batch": micro_batch, "metrics_ticks": metrics_ticks}
+    flags |= {"health.on_collapse": on_collapse, "micro_batch": micro_batch, "precision": precision}
+    flags["metrics_ticks"] = metrics_ticks
     config = typed(preset, data, init_from, flags, assignments)
     if dry_run:
         show(config)
@@ -218,7 +226,7 @@ def run_training(
     if wandb != "off":
         sinks.library()  # likewise
     config, dataset = shaped(config)
-    parts.check(config)
+    parts.check(config, parts.fixed(config))
     about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
     run, state, notes = runs.begin(
         config, dataset, about, out=out, resume=resume, device=place, accept_change=accept_change
@@ -256,7 +264,7 @@ def session(
     ):
         for note in notes:
             reporter.say(note)
-        reporter.say(f"{run}: {len(dataset)} images, {summary(state)}, from {state.nimg / 1000:g} kimg")
+        reporter.say(f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg")
         monitor = Monitor(run, dataset, state, reporter.say)
 
         def save() -> str:
@@ -324,21 +332,6 @@ def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
     if config.batch > len(dataset):
         raise UsageError(f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch")
     return fitted, dataset
-
-
-def summary(state: "TrainState") -> str:
-    """Size of the images and networks, and where they are."""
-    from gan import shapes
-
-    g, d = (
-        sum(p.numel() for p in network.parameters()) / 1e6
-        for network in (state.generator, state.discriminator)
-    )
-    channels, height, width = shapes.image_shape(state.config.generator)
-    place = state.path_mean.device
-    return (
-        f"{height}x{width}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
-    )
 
 
 def report_scores(records: Sequence[dict], state: "TrainState", reporter: "Reporter") -> None:

@@ -43,7 +43,7 @@ def test_every_layer_of_the_discriminator_has_norm_one():
 
 
 def test_blocks_average_and_repeat():
-    up, down = UpBlock(4, 0).eval(), DownBlock(4, 4, down=True)
+    up, down = UpBlock(4, 0, 8).eval(), DownBlock(4, 4, 8, down=True)
     for block in (up, down):
         torch.nn.init.zeros_(block.conv2.weight)
     x = torch.randn(2, 4, 6, 6)

@@ -104,7 +104,8 @@ def test_a_part_draws_its_rows_of_the_batch():
 )
 def test_a_batch_that_cannot_be_split_is_refused(assignments, message):
     with pytest.raises(UsageError, match=message):
-        check(tiny_state(*SMALL, *assignments).config)
+        config = tiny_state(*SMALL, *assignments).config
+        check(config, config.micro_batch)
 
 
 @pytest.mark.parametrize("more", ["", "micro_batch=2"], ids=["ranks", "ranks and micro-batches"])

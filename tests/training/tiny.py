@@ -31,10 +31,10 @@ RICH = [
 ]
 
 
-def tiny_state(*assignments: str, classes: int = 0) -> TrainState:
-    """StyleGAN2 of 8x8 pixels and batches of 4, on the CPU."""
+def tiny_state(*assignments: str, classes: int = 0, device: torch.device | str = "cpu") -> TrainState:
+    """StyleGAN2 of 8x8 pixels and batches of 4."""
     config = override(RunConfig(), [*TINY, *assignments])
-    return create(fit(config, shape=(3, 8, 8), classes=classes), torch.device("cpu"))
+    return create(fit(config, shape=(3, 8, 8), classes=classes), torch.device(device))
 
 
 def plain(path: Path, *assignments: str) -> RunConfig:

@@ -73,6 +73,7 @@ class Augmentation:
 
     def restore(self, counters: Mapping[str, float]) -> None:
         """Inverse of `counters`. An adaptive p goes on from whatever p was, or from 0 if there was none."""
+        self._seen.zero_()
         if not self.config.adaptive:
             self.step(int(counters["nimg"]) // self.batch)
             return

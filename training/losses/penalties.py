@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def r1_penalty(images: Tensor, logits: Tensor) -> Tensor:
+def r1_penalty(images: Tensor, logits: Tensor, scale: float = 1.0) -> Tensor:
     """Squared norm of the gradient of D at each image: [N].  The loss is gamma / 2 times this.
 
     R1 at real images, R2 at fake ones (Mescheder et al. 2018, eq. 9 and 10).
@@ -12,16 +12,17 @@ def r1_penalty(images: Tensor, logits: Tensor) -> Tensor:
     Args:
         images: [N, C, H, W] with requires_grad, that `logits` were computed from.
         logits: [N, 1].
+        scale: of the inner gradient while it is computed, so that half types hold it; the result is without.
     """
-    return _slopes(images, logits).square().sum(dim=(1, 2, 3))
+    return _slopes(images, logits, scale).square().sum(dim=(1, 2, 3))
 
 
-def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
+def gradient_penalty(images: Tensor, logits: Tensor, scale: float = 1.0) -> Tensor:
     """(norm of the gradient of D at each image - 1)^2: [N] (Gulrajani et al. 2017, eq. 3).
 
     Arguments as for `r1_penalty`; the images are those of `between`.
     """
-    return (_slopes(images, logits).flatten(1).norm(dim=1) - 1).square()
+    return (_slopes(images, logits, scale).flatten(1).norm(dim=1) - 1).square()
 
 
 def between(real: Tensor, fake: Tensor) -> Tensor:
@@ -46,7 +47,13 @@ def moved_means(means: Tensor, real_logits: Tensor, fake_logits: Tensor, decay: 
 
 
 def path_length(
-    ws: Tensor, images: Tensor, noise: Tensor, mean: Tensor, decay: float, batch: Tensor | None = None
+    ws: Tensor,
+    images: Tensor,
+    noise: Tensor,
+    mean: Tensor,
+    decay: float,
+    batch: Tensor | None = None,
+    scale: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """How far |J_w^T y| strays from its running mean (Karras et al. 2020, eq. 4).
 
@@ -60,12 +67,13 @@ def path_length(
         decay: weight of this batch in the running mean.
         batch: mean length over a batch of which these are a part; None: these are the batch. With it the
             mean over parts has the gradient of the batch's penalty, not its value.
+        scale: as for `r1_penalty`.
 
     Returns:
         (length - new mean)^2 per sample [N], the new mean (detached), the lengths [N] (detached). The
         penalty's gradient includes this batch's part of the mean.
     """
-    lengths = path_lengths(ws, images, noise)
+    lengths = path_lengths(ws, images, noise, scale)
     if batch is not None:
         mean = mean.lerp(batch, decay)
         penalty = (lengths - mean).square() - 2 * decay * (batch - mean) * lengths
@@ -74,14 +82,14 @@ def path_length(
     return (lengths - mean).square(), mean.detach(), lengths.detach()
 
 
-def path_lengths(ws: Tensor, images: Tensor, noise: Tensor) -> Tensor:
+def path_lengths(ws: Tensor, images: Tensor, noise: Tensor, scale: float = 1.0) -> Tensor:
     """|J_w^T y| per sample [N], differentiable; arguments as for `path_length`."""
     scaled = (images * (noise / (images.shape[2] * images.shape[3]) ** 0.5)).sum()
-    (gradient,) = torch.autograd.grad(scaled, ws, create_graph=True)
-    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    (gradient,) = torch.autograd.grad(scaled * scale, ws, create_graph=True)
+    return (gradient / scale).square().sum(dim=2).mean(dim=1).sqrt()
 
 
-def _slopes(images: Tensor, logits: Tensor) -> Tensor:
+def _slopes(images: Tensor, logits: Tensor, scale: float) -> Tensor:
     """Gradient of each logit with respect to its image, differentiable again: [N, C, H, W]."""
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient
+    (gradient,) = torch.autograd.grad(logits.sum() * scale, images, create_graph=True)
+    return gradient / scale

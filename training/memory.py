@@ -1,0 +1,142 @@
+"""`micro_batch: auto`: the largest part of a batch that fits, found before training, halved when it must be.
+
+A step that runs out of memory is undone as a whole and repeated. The copies that this takes, of weights and
+optimisers, are in the memory of the device, so the search before training counts them in.
+"""
+
+import gc
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gan import distributed
+from gan.errors import UsageError, UserError
+from training import parts
+from training.config import RunConfig
+from training.state import TrainState, scaler
+from training.step import train_step
+
+Say = Callable[[str], None]
+
+
+class Undo:
+    """A copy of all that a step changes, to go back to. The weight average moves only after the step."""
+
+    def __init__(self, state: TrainState) -> None:
+        self.state = state
+        networks = state.generator, state.discriminator
+        self._tensors = [t for network in networks for t in (*network.parameters(), *network.buffers())]
+        self._optimizers = [
+            (optimizer, {p: _copied(moments) for p, moments in optimizer.state.items()})
+            for optimizer in (state.optimizer_g, state.optimizer_d)
+        ]
+        self._copies = [t.detach().clone() for t in self._tensors]
+        self._means = state.path_mean, state.logit_means  # replaced by a step, never written to
+        self._scales = state.scaler_g.state_dict(), state.scaler_d.state_dict()
+        self._counters = state.counters()
+        self._random = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in _devices(state)]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Bring the state, and torch's random states, back; drop gradients."""
+        state = self.state
+        for tensor, copy in zip(self._tensors, self._copies, strict=True):
+            tensor.grad = None
+            tensor.copy_(copy)
+        for optimizer, saved in self._optimizers:
+            optimizer.state.clear()
+            optimizer.state.update(saved)
+        state.path_mean, state.logit_means = self._means
+        state.scaler_g, state.scaler_d = (scaler(state.config, _device(state)) for _ in range(2))
+        for each, saved in zip((state.scaler_g, state.scaler_d), self._scales, strict=True):
+            each.load_state_dict(saved)
+        if state.augmentation:
+            state.augmentation.restore(self._counters)
+        torch.set_rng_state(self._random[0])
+        for device, saved in zip(_devices(state), self._random[1], strict=True):
+            torch.cuda.set_rng_state(saved, device)
+
+
+def fitting_step(
+    state: TrainState, real: Tensor, c: Tensor | None, say: Say, every: bool = False
+) -> parts.Terms:
+    """`train_step`, with half the micro-batch from here on where it does not fit into memory.
+
+    say: gets a line for each halving.  every: see `train_step`.
+    Raises UserError if the smallest micro-batch does not fit either.
+    """
+    while True:
+        undo = Undo(state)
+        try:
+            return train_step(state, real, c, every)
+        except (RuntimeError, MemoryError) as error:
+            if not parts.out_of_memory(error):
+                raise
+        undo.restore()  # only here: the traceback held what the step had allocated
+        _release(state)
+        halve(state, say)
+
+
+def halve(state: TrainState, say: Say) -> None:
+    """Make the micro-batch at most half as large. UserError if no smaller one holds what belongs together."""
+    size = parts.size_of(state.config, state.micro_batch)
+    smaller = next_size(state.config, size)
+    at = f"out of memory at {state.nimg / 1000:g} kimg with {size} images at a time"
+    if smaller is None:
+        raise UserError(
+            f"{at}, the fewest that batch {state.config.batch} can be split into: "
+            "choose smaller networks or images, precision bf16, or a smaller minibatch group"
+        )
+    state.micro_batch = smaller
+    say(f"{at}: the step was undone and is repeated with micro-batch {smaller}")
+
+
+def next_size(config: RunConfig, size: int) -> int | None:
+    """The largest micro-batch <= size / 2 into which `parts.check` lets the batch be split, or None."""
+    for candidate in range(size // 2, 0, -1):
+        try:
+            parts.check(config, candidate)
+        except UsageError:
+            continue
+        return parts.size_of(config, candidate)
+    return None
+
+
+def probe(state: TrainState, say: Say) -> None:
+    """Set state.micro_batch to the largest one, by halving, with which a step of all phases fits; say so.
+
+    The step is on noise, with every augmentation, and leaves no trace.
+    """
+    undo, config, network, device = Undo(state), state.config, state.discriminator, _device(state)
+    share = config.batch // distributed.world()
+    real = torch.rand(share, *network.image_shape, device=device) * 2 - 1
+    c = torch.eye(network.c_dim, device=device)[[0] * config.batch] if network.c_dim else None
+    if state.augmentation:
+        state.augmentation.p = 1.0
+    state.micro_batch = None
+    fitting_step(state, real, c, lambda _: None, every=True)
+    undo.restore()
+    _release(state)
+    size = parts.size_of(config, state.micro_batch)
+    say(f"micro-batch {size} of {share} images: a step with every phase fits into memory")
+
+
+def _copied(moments: dict) -> dict:
+    """Adam's state of one parameter."""
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in moments.items()}
+
+
+def _release(state: TrainState) -> None:
+    gc.collect()
+    if _devices(state):
+        torch.cuda.empty_cache()
+
+
+def _device(state: TrainState) -> torch.device:
+    return state.path_mean.device
+
+
+def _devices(state: TrainState) -> list[torch.device]:
+    """The GPU of this state, if it is on one."""
+    return [_device(state)] if _device(state).type == "cuda" else []
