@@ -7,6 +7,7 @@ and so are hidden ones. `dataset.json`, if there is one, lies at the top:
 Order is that of the sorted names.
 """
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -14,7 +15,6 @@ import json
 import math
 import os
 import struct
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from gan.errors import UserError
 
@@ -273,9 +273,7 @@ def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[s
 
 def _decode(data: bytes) -> np.ndarray:
     """uint8 [C, H, W] of a PNG, JPEG or WebP file. Raises _Refused."""
-    if (
-        data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
-    ):  # Pillow would drop the low byte of RGB silently
+    if data.startswith(b"\x89PNG") and data[24:25] == b"\x10":  # Pillow would drop RGB's low byte silently
         raise _Refused(f"has 16 bits per channel: {_REMEDY}")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
@@ -316,18 +314,25 @@ def _check(image: Image.Image) -> None:
         raise _Refused(f"has colour mode {image.mode}: {_REMEDY}")
     if "transparency" in image.info:
         raise _Refused(f"has transparency: {_REMEDY}")
-    if "exif" in image.info and (turn := _orientation(image)) in range(2, 9):
+    if (turn := _orientation(image.info.get("exif", b""))) in range(2, 9):
         raise _Refused(f"is stored turned or mirrored (EXIF orientation {turn}): save it upright")
 
 
-def _orientation(image: Image.Image) -> object:
-    """The EXIF tag: 1 is upright, 2 to 8 are turned or mirrored; 1 where a damaged block cannot say."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return image.getexif().get(ExifTags.Base.Orientation, 1)
-        except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
-            return 1
+def _orientation(exif: bytes) -> int:
+    """The EXIF tag 0x0112: 1 is upright, 2 to 8 are turned or mirrored; 1 where none can be read.
+
+    Not by Pillow, which warns of damaged blocks, and Python's filters of warnings are shared by threads.
+    """
+    data = exif.removeprefix(b"Exif\0\0")
+    order = "<" if data.startswith(b"II") else ">"
+    with contextlib.suppress(struct.error):
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, start)
+        for entry in range(count):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", data, start + 2 + 12 * entry)
+            if (tag, kind) == (0x0112, 3):  # 3: a short
+                return value
+    return 1
 
 
 def _is_image(name: str) -> bool:
