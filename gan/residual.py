@@ -199,7 +199,7 @@ class Generator(PlainGenerator):
         """z [N, z_dim], c one-hot [N, c_dim] -> [N, *image_shape], about [-1, 1]."""
         if self.embed is not None:
             z = torch.cat([z, self.embed(c)], dim=1)
-        x = fast_layout(self.linear(z)[:, :, None, None] * self.basis)
+        x = fast_layout(self.linear(z)[:, :, None, None] * self.basis, grouped=True)
         for stage in self.stages:
             x = stage.run(x)
         return exact(self.to_rgb(x))
@@ -221,7 +221,7 @@ class Discriminator(Network):
         )
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        x = self.from_rgb(self.stages[0].enter(fast_layout(img)))
+        x = self.from_rgb(self.stages[0].enter(fast_layout(img, grouped=True)))
         for stage in self.stages:
             x = stage.run(x)
         x = self.linear(self.basis(self.enter(x)).flatten(1))

@@ -201,11 +201,7 @@ Tensor scale_bias_act(Tensor x, Tensor scale, std::optional<Tensor> noise, Tenso
 std::tuple<Tensor, Tensor, Tensor, Tensor> scale_bias_act_dx(Tensor dy, Tensor x, Tensor scale,
                                                              std::optional<Tensor> noise, Tensor b, int64_t act,
                                                              double alpha, double gain, double clamp) {
-#if defined(GAN_CUDA)  // its kernel sums along planes
-  x = torch::stable::contiguous(x);
-#else
   x = dense(x);
-#endif
   dy = dense_like(dy, x);
   ScaleBiasActParams p = params(x, scale, noise, b, act, alpha, gain, clamp);
   const auto sums = x.scalar_type() == ScalarType::Double ? ScalarType::Double : ScalarType::Float;
@@ -215,6 +211,12 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> scale_bias_act_dx(Tensor dy, Tensor x
   Tensor dnoise = torch::stable::new_zeros(x, per_pixel, sums);
   p.dy = dy.data_ptr(), p.y = dx.data_ptr(), p.dscale = dscale.data_ptr(), p.db = db.data_ptr();
   p.dnoise = noise.has_value() ? dnoise.data_ptr() : nullptr;
+#if defined(GAN_CUDA)
+  p.slabs = std::min<int64_t>(64, (p.pixels + 1023) / 1024);
+  const std::vector<int64_t> slabs = {p.channels_last ? p.slabs : 0, 2, p.n, p.channels};
+  Tensor scratch = torch::stable::new_empty(x, slabs, sums);
+  p.slab_sums = scratch.data_ptr();
+#endif
   launch(x, p);
   return {dx, dscale, db, dnoise};
 }

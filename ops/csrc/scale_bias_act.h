@@ -14,7 +14,8 @@ struct ScaleBiasActParams {
   void* y;                 // forward: the result.  backward: dx
   void *dscale, *db;       // backward: [n, channels] in arithmetic type: sums over pixels of g * x and of g
   void* dnoise;            // backward: [n, pixels] in arithmetic type: sums over channels of g; null for none
-  int64_t n, channels, pixels, noise_stride;
+  void* slab_sums;         // CUDA, backward in channels_last: scratch [slabs, 2, n, channels] in arithmetic type
+  int64_t n, channels, pixels, noise_stride, slabs;
   bool channels_last;
   int act;
   double alpha, gain, clamp;  // clamp < 0: none

@@ -41,7 +41,8 @@ def test_value_and_gradients_at_the_networks_sizes(gpu, index, dtype):
     with bench.using("reference"):
         expected = case.function(*doubles)
         wanted = torch.autograd.grad(expected, doubles, upstream.double())
-    assert y.dtype == dtype and y.is_contiguous(memory_format=case.layout)
+    for result in (y, gradients[0]):
+        assert result.dtype == dtype and result.is_contiguous(memory_format=case.layout)
     bound = ERROR_OF_SAMPLES if case.name == "grid_sample" else ERROR[dtype]
     for actual, truth in zip((y, *gradients), (expected, *wanted), strict=True):
         assert relative(actual.detach(), truth.detach()) < bound
