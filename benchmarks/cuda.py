@@ -1,4 +1,4 @@
-"""What the compiled CUDA kernels ask of a GPU, read from the binary; nothing here was run on one.
+"""What the compiled CUDA kernels ask of a GPU, read from the binary without running it.
 
 python -m benchmarks.cuda
 """
@@ -38,7 +38,7 @@ USES = (
     Use("bias_act, gradient", "bias_act.cu", "bias_act_kernel<float, 4, 1>", 256, 3, 3, "memory"),
     Use("scale_bias_act", "scale_bias_act.cu", "scale_bias_act_kernel<float, 4, 0>", 256, 2, 2, "memory"),
     Use(
-        "scale_bias_act, gradient and sums",
+        "scale_bias_act, gradient",
         "scale_bias_act.cu",
         "scale_bias_act_kernel<float, 1, 1>",
         256,
@@ -47,14 +47,15 @@ USES = (
         "memory",
     ),
     Use(
-        "scale_bias_act, gradient of noise",
+        "the same, channels_last",
         "scale_bias_act.cu",
         "scale_bias_act_kernel<float, 1, 2>",
         256,
-        2,
-        0,
+        3,
+        3,
         "memory",
     ),
+    Use("gradient of noise", "scale_bias_act.cu", "scale_bias_act_kernel<float, 1, 3>", 256, 2, 0, "memory"),
     Use("upsample2d 4x4", "upfirdn2d.cu", "channels_kernel<float, 2, 1>", 256, 3, 1.25, "L1, then memory"),
     Use("downsample2d 4x4", "upfirdn2d.cu", "channels_kernel<float, 1, 2>", 256, 11, 5, "L1, then memory"),
     Use("filter2d 4x4", "upfirdn2d.cu", "channels_kernel<float, 1, 1>", 256, 8, 2, "L1, then memory"),
@@ -119,7 +120,7 @@ def rows() -> Iterator[str]:
 
 @click.command(epilog="Example: python -m benchmarks.cuda")
 def main() -> None:
-    """Compile the CUDA kernels (nvcc, no GPU) and print registers, shared memory, occupancy and traffic.
+    """Compile the CUDA kernels (nvcc, no GPU needed) and print registers, shared memory, occupancy and traffic.
 
     Moved and least: float32 elements read and written per element of the result, by the kernel and at least.
     """
