@@ -33,7 +33,7 @@ bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, sco
 	@$(RUN) -m benchmarks.networks --threads 2
 	@$(RUN) -m benchmarks.step --threads 2
 	@$(RUN) -m benchmarks.models --threads 2
-	@$(RUN) -m benchmarks.overhead --threads 2
+	@$(RUN) -m benchmarks.overhead
 	@$(RUN) -m benchmarks.metrics --threads 2
 
 bench-collapse: $(STAMP) ## The mode-collapse benchmark: trains what is missing in runs/collapse, prints the tables

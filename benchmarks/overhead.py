@@ -1,6 +1,8 @@
 """What augmentation, monitor, statistics, checkpoints and scores add to training, as shares of the bare step.
 
-python -m benchmarks.overhead --threads 2
+All but checkpoints is timed in CPU seconds of this process, which other programs disturb less.
+
+python -m benchmarks.overhead
 """
 
 import os
@@ -10,6 +12,7 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does, 
 import contextlib
 import dataclasses
 import io
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +27,6 @@ from gan.cli.demo import Clock, prepare_data
 from gan.cli.scoring import RunScorer
 from gan.config import override
 from gan.images import to_float
-from ops.bench import medians
 from training import loop
 from training import run as runs
 from training.config import RunConfig, fit, load_preset
@@ -36,7 +38,7 @@ from training.step import d_main, d_r1, g_main, g_path_length, set_rates
 
 METRIC = "fd-efficientnet-lite0"
 FAKES = 2000  # images of a score
-LONG = 0.2  # seconds that a timing takes at least, by repetition
+LONG = 0.05  # seconds that a timing takes at least, by repetition
 
 
 class Part(NamedTuple):
@@ -74,25 +76,24 @@ class Trainer:
         return found
 
 
-def repeated(function: Callable[[], object]) -> tuple[Callable[[], object], int]:
-    """The function called so often that it takes LONG, and how often that is."""
-    function()
-    begun = time.perf_counter()
-    function()
-    count = max(1, round(LONG / (time.perf_counter() - begun)))
-
-    def run() -> None:
-        for _ in range(count):
-            function()
-
-    return run, count
-
-
-def timed(functions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Median seconds of one call of each, in turn."""
-    pairs = [repeated(function) for function in functions]
-    found = medians([run for run, _ in pairs], repeats)
-    return [seconds / count for seconds, (_, count) in zip(found, pairs, strict=True)]
+def timed(
+    functions: Sequence[Callable[[], object]], repeats: int, clock: Callable[[], float] = time.process_time
+) -> list[float]:
+    """Median seconds of one call of each, in turn; of five times as many timings where all are short."""
+    counts = []
+    for function in functions:
+        function()
+        begun = time.perf_counter()
+        function()
+        counts.append(max(1, round(LONG / (time.perf_counter() - begun))))
+    taken: list[list[float]] = [[] for _ in functions]
+    for _ in range(repeats if min(counts) == 1 else 5 * repeats):
+        for function, count, seconds in zip(functions, counts, taken, strict=True):
+            begun = clock()
+            for _ in range(count):
+                function()
+            seconds.append((clock() - begun) / count)
+    return [statistics.median(seconds) for seconds in taken]
 
 
 def augmentation(config: RunConfig, dataset: ImageDataset, p: float, repeats: int) -> tuple[float, float]:
@@ -134,19 +135,21 @@ def events(config: RunConfig, dataset: ImageDataset, folder: Path, fakes: int, r
             lambda: reporter.step(terms, 0),
             lambda: reporter.tick(state, 1.0, config.batch),
             lambda: monitor.examine(state, record),
-            checkpoint,
             score(fakes // 2),
             score(fakes),
         ]
-        step, ticked, examined, saved, few, more = timed(functions, repeats)
+        step, ticked, examined, few, more = timed(functions, repeats)
+        [saved] = timed([checkpoint], repeats, time.perf_counter)  # it waits for the disk
     scored = more + (more - few) / (fakes - fakes // 2) * (FAKES - fakes)
-    snapshot = tick * config.snapshot_ticks
+    snapshot, scores = (
+        tick * n for n in (config.snapshot_ticks, config.metrics_ticks or config.snapshot_ticks)
+    )
     return [
         Part("statistics, their means", step, 1),
         Part("statistics, their line", ticked, tick),
         Part("monitor", examined, tick),
         Part("checkpoint and grid", saved, snapshot),
-        Part(f"{METRIC} of {FAKES:,} images", scored, snapshot),
+        Part(f"{METRIC} of {FAKES:,} images", scored, scores),
     ]
 
 
@@ -155,20 +158,33 @@ def events(config: RunConfig, dataset: ImageDataset, folder: Path, fakes: int, r
     "--data", default="data/openmoji-32.zip", show_default=True, help="Data set, drawn if it is missing."
 )
 @click.option("--preset", "presets", multiple=True, default=("demo", "stylegan2-small"), help="Repeatable.")
-@click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
-@click.option("--p", default=0.8, show_default=True, help="Probability of ADA; 0.8 is its limit.")
+@click.option("--batch", type=int, help="Images of a timed step.  [default: the preset's]")
+@click.option("--threads", default=1, show_default=True, help="Threads of PyTorch.")
+@click.option(
+    "--p", type=float, help="Probability of ADA.  [default: the largest that an adaptive one can reach]"
+)
 @click.option("--fakes", default=400, show_default=True, help=f"Images of the timed scores, for {FAKES}.")
 @click.option("--repeats", default=7, show_default=True, help="Timings a median.")
-def main(data: str, presets: tuple[str, ...], threads: int, p: float, fakes: int, repeats: int) -> None:
+def main(
+    data: str,
+    presets: tuple[str, ...],
+    batch: int | None,
+    threads: int,
+    p: float | None,
+    fakes: int,
+    repeats: int,
+) -> None:
     """Print one table per preset."""
     torch.set_num_threads(threads)
     prepare_data(Path(data), Clock())
     dataset = open_dataset(data)
     for preset in presets:
         config = load_preset(preset)
+        config = dataclasses.replace(config, batch=batch or config.batch)
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
-        step, added = augmentation(config, dataset, p, repeats)
-        parts = [Part(f"ADA, bgc, p = {p:g}", added, 1)]
+        reached = min(config.augment.max, config.kimg / config.augment.kimg) if p is None else p
+        step, added = augmentation(config, dataset, reached, repeats)
+        parts = [Part(f"ADA, bgc, p = {reached:g}", added, 1)]
         with tempfile.TemporaryDirectory() as folder:
             parts += events(config, dataset, Path(folder), fakes, repeats)
         head = f"| `{preset}`, a step of {step * 1e3:.1f} ms | ms | once in steps | of a step |"

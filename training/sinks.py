@@ -90,6 +90,7 @@ class WeightsAndBiases:
             mode=mode,
             config=to_dict(config),
         )
+        self._run.define_metric("kimg")
         self._run.define_metric("*", step_metric="kimg")
 
     def scalars(self, values: Mapping[str, float], nimg: int) -> None:

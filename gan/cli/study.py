@@ -79,13 +79,19 @@ class Study:
         return self.record["first_kimg"]
 
     def affordable(self, found: "Sequence[Candidate]") -> float:
-        """Kimg of a first round with which the search takes the budget, from a trial of one candidate."""
+        """Kimg of a first round with which the search takes the budget, from a trial of the first candidate.
+
+        UserError where the budget is too short, or that candidate is lost within the trial.
+        """
         from gan.cli.demo import trained_seconds
         from training.tuning import first_length
 
         limit, begun = self.seconds * TRIAL, time.monotonic()
         self.say(f"{found[0].name}: training for {limit:.0f} s, to find how long the pilots may be")
-        run, reached = self.train(found[0], self.base.kimg, limit)
+        try:
+            run, reached = self.train(found[0], self.base.kimg, limit)
+        except Lost as lost:
+            raise UserError(f"{found[0].name} {lost}: leave it out, or set --pilot-kimg") from lost
         self.score(run)
         overhead = max(time.monotonic() - begun - limit, 0.0)
         left = self.seconds - self.record["seconds"]

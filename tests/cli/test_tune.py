@@ -100,6 +100,8 @@ def test_a_lost_pilot_is_last_and_tells_why(tiny_zip, tmp_path, pilots, monkeypa
     rows = json.loads(result.stdout)["ranking"]
     assert [(row["gamma"], row["score"] is None) for row in rows] == [(10, False), (1, True)]
     assert rows[1]["reason"] == "diverged: weights are NaN"
+    trial = invoke("--data", tiny_zip, "--out", tmp_path / "c", "--gammas=1,10", *SMALL)
+    assert trial.exit_code == 1 and "weights are NaN: leave it out" in trial.stderr
     pilots[1][len(pilots[0]) + 1] = UserError("disk is full")
     other = invoke("--data", tiny_zip, "--out", tmp_path / "b", "--gammas=2,3", "--pilot-kimg=0.004", *SMALL)
     assert other.exit_code == 1 and "disk is full" in other.stderr

@@ -83,8 +83,8 @@ def apply(images: Tensor, parameters: Parameters) -> Tensor:
     if parameters.geometry is not None:
         margin = margins(parameters.geometry, *images.shape[2:])
         images = _where_changed(images, parameters.geometry, np.eye(3), partial(resample, margin=margin))
-    if parameters.colour is not None:
-        images = _where_changed(images, parameters.colour, np.eye(4), recolour)
+    if parameters.colour is not None and (parameters.colour.numpy() != np.eye(4)).any():
+        images = recolour(images, parameters.colour)  # where it is the identity, every bit stays
     if parameters.bands is not None:
         images = _where_changed(images, parameters.bands, np.ones(4), filter_bands)
     if parameters.noise is not None:
