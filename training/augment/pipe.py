@@ -132,10 +132,13 @@ def places(matrix: np.ndarray, size: tuple[int, int], images: Tensor) -> Tensor:
     height, width = size
     x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
     scaled = matrix[:, :2] * (2 / np.array(images.shape[:1:-1]))[:, None]  # grids reach from -1 to 1
-    across = x[:, None] * scaled[:, None, :, 0] + scaled[:, None, :, 2]  # [N, W, 2]
-    down = y[:, None] * scaled[:, None, :, 1]  # [N, H, 2]
-    across, down = (_like(torch.from_numpy(part), images) for part in (across, down))
-    return across[:, None] + down[:, :, None]  # [N, H, W, 2]
+    points = scaled[:, 0] + 1j * scaled[:, 1]  # [N, 3]; x + iy is added in one go, several at a time
+    kind = torch.complex128 if images.dtype == torch.float64 else torch.complex64
+    across, down = (
+        torch.from_numpy(part).to(images.device, kind)
+        for part in (x * points[:, :1] + points[:, 2:], y * points[:, 1:2])  # [N, W], [N, H]
+    )
+    return torch.view_as_real(across[:, None] + down[:, :, None])  # [N, H, W, 2]
 
 
 def recolour(images: Tensor, matrix: Tensor) -> Tensor:
