@@ -46,8 +46,6 @@ MAX_SEED = 2**32 - 1  # as gan.latents, which loads torch, has it
 class Finite(click.FloatRange):
     """A range of numbers without nan and inf, which click lets through."""
 
-    name = "number"
-
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; a usage error for anything else."""
         number = super().convert(value, param, ctx)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gan.cli.common import (
-    Finite,
     debug_option,
     device_option,
     echo_json,
@@ -95,7 +94,7 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Of the feature networks; bf16 is faster where the machine has it, moves scores a little and is "
     "said in every record. LPIPS stays in float32.",
 )
-@click.option("--psi", type=Finite(), default=1.0, show_default=True, help="Truncation; 1 is none.")
+@click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation; 1 is none.")
 @click.option(
     "--bootstrap",
     type=click.IntRange(min=2),

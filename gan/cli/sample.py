@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import Finite, debug_option, device_option, pick_device, progress, seed_option
+from gan.cli.common import debug_option, device_option, pick_device, progress, seed_option
 from gan.errors import UsageError, UserError, unknown
 from gan.files import atomic_bytes, atomic_write
 
@@ -32,13 +32,7 @@ Examples:
 @click.argument("model")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where to write; see above.")
 @click.option("--seeds", default="0-63", show_default=True, help="Numbers and ranges, as in 1,5,8-10.")
-@click.option(
-    "--psi",
-    type=Finite(),
-    default=1.0,
-    show_default=True,
-    help="Truncation: 1 is none, 0 gives the average.",
-)
+@click.option("--psi", default=1.0, show_default=True, help="Truncation: 1 is none, 0 gives the average.")
 @click.option("--psi-cutoff", type=click.IntRange(min=0), help="Truncate the first N layers.  [default: all]")
 @click.option("--class", "class_", help="Class, by name or number.  [default: drawn for each seed]")
 @click.option(

@@ -139,6 +139,18 @@ def test_wrong_usage_is_exit_2_and_one_line_that_names_the_help(call, arguments)
     assert line.endswith("; see gan toy --help" if "toy" in arguments else "; see gan --help")
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "x"])
+def test_a_number_is_finite_and_in_its_range(call, value):
+    @click.command()
+    @click.option("--minutes", type=common.Finite(min=0, min_open=True))
+    def command(minutes):
+        raise AssertionError(minutes)
+
+    result = call(command, "--minutes", value)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("gan: error: Invalid value for '--minutes': ")
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
