@@ -120,7 +120,7 @@ def rows() -> Iterator[str]:
 
 @click.command(epilog="Example: python -m benchmarks.cuda")
 def main() -> None:
-    """Compile the CUDA kernels (nvcc, no GPU needed) and print registers, shared memory, occupancy and traffic.
+    """Compile the CUDA kernels (nvcc, no GPU needed); print registers, shared memory, occupancy and traffic.
 
     Moved and least: float32 elements read and written per element of the result, by the kernel and at least.
     """
