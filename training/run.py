@@ -237,7 +237,7 @@ def roll_back(
     saved = checkpoint.read(folder)
     changes = phases.changes(saved, config, data)  # of phases that have begun since
     state = restore(saved, config, changes, lost.path_mean.device)
-    phases.enter(run, saved, changes)
+    notes = phases.enter(run, saved, changes)
     state.rollbacks = lost.rollbacks + 1
     before, state.config = state.config, hardened(config, state.rollbacks)
     save(run, state, data)
@@ -246,7 +246,7 @@ def roll_back(
     count = f"rollback {state.rollbacks} of at most {config.health.max_rollbacks}"
     note = f"{count}: back to {state.nimg / 1000:g} kimg with {described(before, state.config)}"
     log(run, state, "rollback", note, "rollback")
-    return state, [note, *(f"set aside {path}" for path in moved)]
+    return state, [note, *notes, *(f"set aside {path}" for path in moved)]
 
 
 def roll_back_together(

@@ -149,12 +149,13 @@ def test_a_corrupted_newest_checkpoint_is_passed_over(damage, tiny_zip, tmp_path
     assert "passed over a damaged checkpoint" in (run / "log.txt").read_text()
 
 
-def test_a_dead_data_worker_ends_the_run_with_the_remedy(tiny_zip, tmp_path):
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_dead_data_worker_ends_the_run_with_the_remedy(place, tiny_zip, tmp_path):
     config, out = configured(tiny_zip, *ENDLESS, "data.workers=2"), tmp_path / "dead"
     session = Session(config, out)
     session.start()
     session.checkpoint(out, 3)
-    os.kill(children(session.pid)[0], signal.SIGKILL)
+    os.kill(children(session.pid)[place], signal.SIGKILL)
     assert session.code() == 1
     told = session.told.read_text()
     assert "a process that decodes images died" in told and "lower data.workers" in told

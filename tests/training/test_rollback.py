@@ -13,6 +13,7 @@ from gan.errors import UserError
 from tests.training.tiny import configured, files, torchrun
 from training import loop, state
 from training.config import LossConfig, RunConfig
+from training.phases import recorded
 from training.rollback import hardened
 from training.schedules import Schedule
 
@@ -92,6 +93,20 @@ def test_the_command_resumes_a_run_that_was_rolled_back(sabotage, tiny_zip, tmp_
     half = run_training(override(config, ["kimg=0.048"]), out=tmp_path / "b")
     assert run_training(config, out=tmp_path / "b", resume="auto") == half
     assert files(straight, "000000.064") == files(half, "000000.064")
+
+
+def test_a_rollback_to_before_a_phase_keeps_its_settings(sabotage, tiny_zip, tmp_path):
+    config = configured(tiny_zip, *GUARDED, "health.on_collapse=rollback")
+    changed = override(config, ["optimizer_g.lr=0.001"])
+    run_training(override(config, ["kimg=0.032"]), out=tmp_path)
+    sabotage(zero_generator)
+    run = run_training(changed, out=tmp_path, resume="auto", accept_change=True)
+    (phase,) = recorded(run)
+    assert phase["kimg"] == 0.032 and [c["field"] for c in phase["changes"]] == ["optimizer_g.lr"]
+    last = checkpoint.read(run / "checkpoints" / "000000.064").config
+    assert last["run"]["optimizer_g"]["lr"] == last["run"]["optimizer_d"]["lr"] == 0.001
+    assert last["phases"] == [phase]
+    assert run_training(changed, out=tmp_path, resume="auto") == run
 
 
 def test_stop_and_giving_up_name_the_reason(sabotage, tiny_zip, tmp_path):

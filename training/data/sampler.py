@@ -8,7 +8,9 @@ on the batch size, the number of processes, the workers, or on earlier positions
 import contextlib
 import functools
 import itertools
+import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -69,7 +71,7 @@ def batches(
                 num_workers=workers,
                 collate_fn=_identity,
                 generator=rng,
-                worker_init_fn=_deaf,
+                worker_init_fn=functools.partial(_heed, os.getpid()),
             )
         )
     return map(_raise_error, results)
@@ -125,10 +127,22 @@ class _Reader(Dataset):
         return torch.from_numpy(images), torch.from_numpy(labels)
 
 
-def _deaf(_: int) -> None:
-    """In a worker: leave it to the training process to stop when a terminal or a cluster signals to all."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def _heed(trainer: int, _: int) -> None:
+    """In a worker: only the training process may end it.
+
+    A terminal or a cluster signals to all processes of a job; workers that obeyed would end the step that the
+    training process means to finish and to save. Systems without sigwaitinfo (macOS) cannot tell the sender.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_when_told, args=(trainer,), daemon=True).start()
+
+
+def _end_when_told(trainer: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != trainer:
+        pass
+    os._exit(0)
 
 
 def _raise_error(result: Batch | DataError) -> Batch:
