@@ -124,8 +124,10 @@ def test_another_network_is_no_phase(run, tiny_zip):
     assert recorded(run) == []
 
 
-@pytest.mark.parametrize("change", ["augment={name: ada, p: 0.5}", "augment.name=diffaugment"])
-def test_augmentation_can_be_switched_on(change, run, tiny_zip):
+@pytest.mark.parametrize(
+    "change", ["augment={name: ada, p: 0.5}", "augment.name=diffaugment", "precision=fp16"]
+)
+def test_features_can_be_switched_on(change, run, tiny_zip):
     go_on(run, plain(tiny_zip, change, "kimg=0.016"), accept=True)
     assert (run / "checkpoints" / "000000.016").is_dir()
 
