@@ -169,7 +169,7 @@ def test_tables() -> None:
         ]
     )
     assert "990, 990 (mean 990) | 0.500, 0.500 (mean 0.500)" in text
-    assert "| rate | 10 kimg | 1 ticks | collapsed: one image | went back | 990 |" in text
+    assert "| rate | 10 kimg | 1 | collapsed: one image | went back | 990 |" in text
     assert "| rate | 10 kimg | never |" in report.tables([result("sabotage/rate:0", 10.0)])
 
 

@@ -22,7 +22,10 @@ SLOPE = 0.2  # of leaky ReLU
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """What both perceptrons have in common.  width, layers: of the hidden layers."""
+    """What both perceptrons have in common.  width, layers: of the hidden layers.
+
+    gain: of the initial weights, in units of those of He et al. 2015; 0.4 is about PyTorch's own.
+    """
 
     type: Literal["perceptron"] = "perceptron"
     resolution: int = 32
@@ -31,6 +34,7 @@ class NetworkConfig:
     c_dim: int = 0
     width: int = 128
     layers: int = 3
+    gain: float = 1.0
 
     def __post_init__(self):
         positive(self, "resolution", "channels", "width", "layers")
@@ -41,7 +45,7 @@ class NetworkConfig:
         return math.prod(shapes.image_shape(self))
 
     def layers_between(self, inputs: int, outputs: int, last: float = 1.0) -> nn.Sequential:
-        """inputs -> width -> ... -> outputs, with leaky ReLU between; weights normal as in He et al. 2015.
+        """inputs -> width -> ... -> outputs, with leaky ReLU between.
 
         last: factor of the last layer's weights; small, images start smooth instead of as noise.
         """
@@ -50,6 +54,7 @@ class NetworkConfig:
         for pair in itertools.pairwise(sizes):
             linear = nn.Linear(*pair)
             nn.init.kaiming_normal_(linear.weight, SLOPE)
+            linear.weight.data *= self.gain
             nn.init.zeros_(linear.bias)
             layers += [linear, nn.LeakyReLU(SLOPE)]
         linear.weight.data *= last

@@ -68,13 +68,13 @@ def table(task: str, results: Sequence[Result]) -> str:
 
 def sabotage_table(results: Sequence[Result]) -> str:
     """When each sabotage was noticed, and what the run scored in the end."""
-    lines = [_row(["Sabotage", "at", "noticed after", "reason", "what was done", "modes in the end"])]
+    lines = [_row(["Sabotage", "at", "ticks until noticed", "reason", "what was done", "modes in the end"])]
     lines.append(_row(["---"] * 6))
     for result in results:
         at, tick = result["sabotaged"], result["config"]["tick_kimg"]
         after = [e for e in result["events"] if e["kimg"] > at and e["state"] in ("collapsed", "diverged")]
         lost = f"{after[0]['state']}: {after[0]['reason']}" if after else ""
-        ticks = f"{(after[0]['kimg'] - at) / tick:g} ticks" if after else "never"
+        ticks = f"{(after[0]['kimg'] - at) / tick:g}" if after else "never"
         back = next((e["reason"] for e in result["events"] if e["state"] == "rollback"), "")
         name, modes = result["job"].split("/")[1].split(":")[0], str(result["average"]["modes"])
         lines.append(_row([name, f"{at:g} kimg", ticks, lost, back, modes]))
