@@ -101,7 +101,7 @@ def packed(folder, **members):
 
 
 BAD_DATA = {
-    "empty zip": ({}, "holds no PNG"),
+    "empty zip": ({}, "set.zip is empty"),
     "16-bit": ({"a": png(mode="I;16")}, "8-bit"),
     "text": ({"a": b"hello, I am not an image"}, "a.png"),
     "truncated": ({"a": png()[:40]}, "a.png"),
