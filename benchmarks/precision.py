@@ -1,4 +1,4 @@
-"""Time and memory of a training step by precision and recomputation, each in a process of its own.
+"""Time and memory of a training step by precision and recomputation; each is timed in its own process.
 
 python -m benchmarks.precision --preset stylegan2-small --resolution 64 --batch 8 --device cpu
 """
@@ -18,6 +18,7 @@ import torch
 
 from gan.config import override
 from training.config import RunConfig, fit, load_preset
+from training.losses.penalties import r1_penalty
 from training.memory import Undo
 from training.state import TrainState, create
 from training.step import train_step
@@ -33,28 +34,54 @@ SETTINGS = {
 
 
 def measure(config: RunConfig, device: str, threads: int, steps: int) -> dict[str, float]:
-    """Milliseconds of a step with the losses only and with every penalty, of an undo copy, and GiB at most.
+    """Milliseconds and GiB of a step with the losses only and with every penalty; ms of a copy to undo one.
 
-    Memory is what the steps need beyond the networks' weights before the first one.
+    Memory is what the steps need at most beyond what was there before the first one.
     """
     torch.set_num_threads(threads)
     state = create(config, torch.device(device))
     real = torch.randn(config.batch, *state.discriminator.image_shape, device=device)
-    before = _used(device)
-    state.nimg = config.batch  # no lazy penalty is due in the steps 1, 2, ...
-    train_step(state, real, None, every=True)
-    if state.scaler_g.is_enabled():  # let the scale come down to one that does not skip steps
-        for _ in range(20):
-            train_step(state, real, None, every=True)
-    found = {"all phases": _median(lambda: train_step(state, real, None, every=True), device, steps)}
-    found["losses"] = _median(lambda: train_step(state, real, None), device, steps)
-    found["copy"] = _median(lambda: Undo(state), device, steps)
-    found["GiB"] = _peak(device) - before
-    return found | {"skipped": float(_skipped(state, real))}
+    state.nimg, before = config.batch, _used(device)  # no lazy penalty is due in step 1
+    found = {}
+    for name, every in (("losses", False), ("penalties", True)):
+        train_step(state, real, None, every)
+        for _ in range(20):  # in fp16 the scale comes down to one that skips no step
+            if not _skipped(state, real, every):
+                break
+        found[name] = _median(lambda every=every: train_step(state, real, None, every), device, steps)
+        found[f"{name} GiB"] = _peak(device) - before
+    return found | {"copy": _median(lambda: Undo(state), device, steps)}
 
 
-def _skipped(state: TrainState, real: torch.Tensor) -> bool:
-    terms = train_step(state, real, None, every=True)
+def saved(config: RunConfig, device: str) -> list[float]:
+    """MiB kept for the backward pass of D's logits of a batch, and of its R1 penalty, weights not counted.
+
+    Counted from what autograd saves, each storage once: the same on every machine.
+    """
+    state = create(config, torch.device(device))
+    network = state.discriminator.requires_grad_(True)
+    images = torch.randn(config.batch, *network.image_shape, device=device, requires_grad=True)
+    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    kept: dict[int, torch.Tensor] = {}  # they stay alive here, so that no place is counted for two
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+        return tensor
+
+    def total() -> float:
+        return sum(t.untyped_storage().nbytes() for at, t in kept.items() if at not in weights) / 2**20
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        logits = network(images)
+        found = [total()]
+        r1_penalty(images, logits)
+        return [*found, total()]
+
+
+def _skipped(state: TrainState, real: torch.Tensor, every: bool) -> bool:
+    if not state.scaler_g.is_enabled():
+        return False
+    terms = train_step(state, real, None, every)
     return any(value > 0 for name, value in terms.items() if name.startswith("skipped/"))
 
 
@@ -96,24 +123,38 @@ def _peak(device: str) -> float:
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
 @click.option("--steps", default=5, show_default=True, help="Steps a median.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="As for gan train; repeatable."
+)
+@click.option("--activations", is_flag=True, help="Count what the backward pass keeps; no timing.")
 @click.option("--only", multiple=True, type=click.Choice(list(SETTINGS)), help="These rows; repeatable.")
 def main(
-    preset: str, resolution: int, batch: int, device: str, threads: int, steps: int, only: tuple[str, ...]
+    preset: str,
+    resolution: int,
+    batch: int,
+    device: str,
+    threads: int,
+    steps: int,
+    assignments: tuple[str, ...],
+    activations: bool,
+    only: tuple[str, ...],
 ) -> None:
     """Print one row per setting."""
-    config = override(load_preset(preset), [f"batch={batch}"])
+    config = override(load_preset(preset), [f"batch={batch}", *assignments])
     config = fit(config, shape=(3, resolution, resolution), classes=0)
-    click.echo(f"| `{preset}`, {resolution}x{resolution}, batch {batch}, {device} | losses | with penalties |"
-               " memory | copy to undo |\n|---|---|---|---|---|")  # fmt: skip
+    title = f"`{preset}`, {resolution}x{resolution}, batch {batch}, {device}"
+    columns = ["D keeps", "R1 keeps"] if activations else ["losses", "with penalties", "copy to undo"]
+    click.echo(f"| {title} | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
     for name in only or SETTINGS:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            arguments = (override(config, SETTINGS[name]), device, threads, steps)
-            found = pool.apply(measure, arguments)
-        skipped = " (steps were skipped)" if found["skipped"] else ""
-        times = (f"{found[key]:.0f} ms" for key in ("losses", "all phases"))
-        click.echo(
-            f"| {name}{skipped} | {' | '.join(times)} | {found['GiB']:.2f} GiB | {found['copy']:.1f} ms |"
-        )
+        chosen = override(config, SETTINGS[name])
+        if activations:
+            cells = [f"{mebibytes:.1f} MiB" for mebibytes in saved(chosen, device)]
+        else:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                found = pool.apply(measure, (chosen, device, threads, steps))
+            both = (f"{found[key]:.0f} ms, {found[f'{key} GiB']:.2f} GiB" for key in ("losses", "penalties"))
+            cells = [*both, f"{found['copy']:.1f} ms"]
+        click.echo(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
