@@ -9,14 +9,22 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
-from benchmarks.collapse import classifier, digits, points, report
+from benchmarks.collapse import classifier, digits, perceptron, points, report
 from benchmarks.collapse.__main__ import main
 from benchmarks.collapse.runs import GUARDS, SEEDS, Job, configured, execute, jobs
+from gan.architectures import ARCHITECTURES, Architecture
 from gan.config import to_dict
 from gan.errors import UserError
 
 TINY_GRID = ("kimg=0.4", "batch=8", "tick_kimg=0.2", "snapshot_ticks=1", "generator.width=8")
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def families_stay_as_they_are(monkeypatch) -> None:
+    """The family that the benchmark registers is gone after a test."""
+    perceptrons = Architecture(perceptron.GeneratorConfig, perceptron.DiscriminatorConfig)
+    monkeypatch.setitem(ARCHITECTURES, "perceptron", perceptrons)
 
 
 class Brightness(torch.nn.Module):
