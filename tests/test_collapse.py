@@ -1,6 +1,8 @@
 """The mode-collapse benchmark: what is counted, what differs between its runs, resuming, sabotage."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +211,13 @@ def test_sabotage_is_rolled_back_within_two_ticks(
     assert 0 < lost[0]["kimg"] - found["sabotaged"] <= 2 * config.tick_kimg + 1e-9
     assert any(e["state"] == "rollback" for e in found["events"])
     assert found["kimg"] == 1.28
+
+
+@pytest.mark.slow
+def test_several_runs_at_once(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.collapse", "--only", "grid/none", "--jobs", "2"]
+    options = [word for assignment in TINY_GRID for word in ("--set", assignment)]
+    command += [*options, "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(list(tmp_path.glob("grid-none-*/result.json"))) == len(SEEDS)

@@ -4,15 +4,14 @@ import os
 
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does, before torch starts
 
-import concurrent.futures
-import multiprocessing
 from pathlib import Path
 
 import click
 import torch
 
 from benchmarks.collapse import classifier, digits, report
-from benchmarks.collapse.runs import Job, configured, execute, jobs, result_of
+from benchmarks.collapse.pool import train_missing
+from benchmarks.collapse.runs import configured, jobs, result_of
 from gan.cli.common import device_option, pick_device
 from gan.errors import UserError
 
@@ -62,29 +61,6 @@ def main(
                 click.echo(f"wrote {path}")
     except UserError as error:
         raise click.ClickException(str(error)) from error
-
-
-def train_missing(
-    chosen: list[Job], out: Path, assignments: tuple[str, ...], device: str, workers: int, threads: int
-) -> None:
-    """Train every chosen run that has no result, `workers` at once; a failure is raised at the end."""
-    missing = [job for job in chosen if not result_of(job, out, configured(job, assignments))]
-    if workers == 1:
-        for job in missing:
-            train_one(job, out, assignments, device, threads)
-        return
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(train_one, job, out, assignments, device, threads) for job in missing]
-    for future in futures:
-        future.result()
-
-
-def train_one(job: Job, out: Path, assignments: tuple[str, ...], device: str, threads: int) -> None:
-    """Train and score one run; says how it ended in one line."""
-    torch.set_num_threads(threads)
-    result = execute(job, configured(job, assignments), out, torch.device(device))
-    click.echo(f"{job}: {report.short(result)}", err=True)
 
 
 if __name__ == "__main__":
