@@ -4,7 +4,8 @@ x: [N, C, H, W]. Filters are float32: [taps] (separable) or [fh, fw]. Factors ar
 paddings one int (all sides), (x, y), or (left, right, top, bottom), and may be negative, which crops.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -221,8 +222,7 @@ class _Correlation(torch.autograd.Function):
     def forward(ctx, x: Tensor, f: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(f)
         ctx.stride, ctx.padding, ctx.size = stride, padding, x.shape[2:]
-        channels = x.shape[1]
-        return F.conv2d(x, f.expand(channels, 1, -1, -1), stride=stride, padding=padding, groups=channels)
+        return _depthwise(F.conv2d, x, f, stride, padding, 1)
 
     @staticmethod
     def backward(ctx, dy: Tensor):
@@ -239,16 +239,24 @@ class _Adjoint(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(f)
         ctx.stride, ctx.padding = stride, padding
-        channels = dy.shape[1]
         missing = [
             size[i] + 2 * padding[i] - (dy.shape[2 + i] - 1) * stride[i] - f.shape[i] for i in range(2)
         ]
-        return F.conv_transpose2d(dy, f.expand(channels, 1, -1, -1), None, stride, padding, missing, channels)
+        return _depthwise(F.conv_transpose2d, dy, f, stride, padding, missing)
 
     @staticmethod
     def backward(ctx, g: Tensor):
         (f,) = ctx.saved_tensors
         return _Correlation.apply(g, f, ctx.stride, ctx.padding), None, None, None, None
+
+
+def _depthwise(convolve: Callable[..., Tensor], x: Tensor, f: Tensor, *options: Any) -> Tensor:
+    """Every channel convolved with f in the type of x, whatever autocast would make of it."""
+    weight, channels = f.to(x.dtype).expand(x.shape[1], 1, -1, -1), x.shape[1]
+    if not torch.is_autocast_enabled(x.device.type):
+        return convolve(x, weight, None, *options, channels)
+    with torch.autocast(x.device.type, enabled=False):
+        return convolve(x, weight, None, *options, channels)
 
 
 def _fake(x, f, up_x, up_y, down_x, down_y, left, right, top, bottom, *_):

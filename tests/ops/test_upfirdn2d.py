@@ -195,3 +195,16 @@ def test_compiles_without_a_break(device, close):
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("mode", ["auto", "reference"])
+def test_autocast_changes_nothing(mode, device, monkeypatch):
+    monkeypatch.setenv("GAN_OPS", mode)
+    x = torch.randn(2, 3, 8, 8, device=device, requires_grad=True)
+    f = setup_filter((1, 3, 3, 1)).to(device)
+    want = upsample2d(x, f)
+    with torch.autocast(device.type, torch.bfloat16):
+        got = upsample2d(x, f)
+    assert got.dtype == torch.float32 and torch.equal(got, want)
+    dy = torch.randn_like(want)
+    assert torch.equal(*(torch.autograd.grad(y, x, dy)[0] for y in (got, want)))
