@@ -229,7 +229,7 @@ def modes(inputs: Inputs) -> dict[str, float]:
 @metric(Spec(scores="pixels", fakes=1_000, unit="similarity, 0 to 1", better="lower", convention="wang-2003"))
 def ms_ssim_diversity(inputs: Inputs) -> dict[str, Score]:
     """Similarity of 10,000 random pairs, of the fakes and of the reals: near 1 is collapse (Odena 2017)."""
-    found = mean_over_pairs(ms_ssim, inputs.pixels, seed=inputs.seed)
+    found = mean_over_pairs(ms_ssim, inputs.pixels, pairs=inputs.count or 10_000, seed=inputs.seed)
     return {"ms-ssim": Score(found.value, found.standard_error)}
 
 
@@ -246,7 +246,7 @@ def lpips_diversity(inputs: Inputs) -> dict[str, Score]:
         a, b = (to_float(images).expand(-1, 3, -1, -1).to(device) for images in (a, b))
         return inputs.extractor(a, b).cpu()
 
-    found = mean_over_pairs(distance, inputs.pixels, pairs=1_000, seed=inputs.seed)
+    found = mean_over_pairs(distance, inputs.pixels, pairs=inputs.count or 1_000, seed=inputs.seed)
     return {"lpips-diversity": Score(found.value, found.standard_error)}
 
 

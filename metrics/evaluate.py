@@ -3,6 +3,7 @@
 Letters: N images, C channels, H rows, W columns, D features.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from gan.images import view
 from metrics import cache
 from metrics.equivariance import movable
 from metrics.features import KEEPS, Extractor
-from metrics.images import Images, Source, as_images, batches, length
+from metrics.images import BATCH, Images, Source, as_images, batches, length
 from metrics.measure import Statistic, Store, measure
 from metrics.networks import Networks
 from metrics.plan import DEFAULT, Item, plan
@@ -27,6 +28,7 @@ from metrics.registry import Inputs
 # ("real", "fake" or the name of a metric of the generator, number of images just measured)
 Progress = Callable[[str, int], None]
 MEASURED = ("pair", "each")  # what metrics score that take features of images
+REHEARSED = 32  # samples or pairs of a metric that takes batches of its own: one of them at least
 Stores = dict[Statistic, Store]
 
 
@@ -69,10 +71,7 @@ def evaluate(
     """
     real, fake = as_images(real), as_images(fake)
     items = plan(metrics, convention, num_fakes, length(real, None), bootstrap)
-    if generator is None and (whole := [i.name for i in items if i.spec.scores == "generator"]):
-        raise UserError(f"{whole[0]} needs a model, not only its images")
-    if (stiff := [i.name for i in items if i.spec.movable]) and not movable(generator):
-        raise UserError(f"{stiff[0]} needs a model whose input can be moved, as StyleGAN3 has; leave it out")
+    _check_model(items, generator)
     progress = progress or (lambda stage, count: None)
     networks = ready(items, networks or Networks())
     reals, data_sha256 = _measure_reals(real, items, networks, data_sha256, progress)
@@ -89,6 +88,39 @@ def evaluate(
         inputs = [replace(i, **shared, progress=told) for i in (inputs, *([alone] if alone else []))]
         records += [{**record, **common} for record in score(item, *inputs, network=network, variant=variant)]
     return records
+
+
+def rehearse(
+    real: Images, fake: Images, metrics: Sequence[str], *, generator: nn.Module, networks: Networks
+) -> None:
+    """One batch of all that `evaluate` would do on the device, in this process alone; nothing is kept.
+
+    What runs out of memory there does so here. UserError for a generator that is not what a metric needs.
+    """
+    items = plan(metrics)
+    _check_model(items, generator)
+    names = [i.extractor for i in items if i.spec.scores in MEASURED]
+    found = {name: networks[name] for name in dict.fromkeys(names)}
+    waiting = {name: network.prepare(real.read(0, min(BATCH, len(real)))) for name, network in found.items()}
+    pixels = fake.read(0, BATCH)
+    own = {name: network.prepare(pixels) for name, network in found.items()}
+    for batch in (waiting, own):
+        for name, network in found.items():
+            network.features(batch[name])
+    drawn = {"pixels": view(pixels), "generator": generator, "count": REHEARSED}
+    for item in items:
+        if item.spec.scores not in MEASURED:
+            network = item.extractor and networks[item.extractor]
+            with contextlib.suppress(ValueError):  # too few for a number, which nobody needs
+                item.function(Inputs(convention=item.convention, extractor=network, **drawn))
+
+
+def _check_model(items: Sequence[Item], generator: nn.Module | None) -> None:
+    """UserError if a metric of the generator itself has none, or one that it cannot move."""
+    if generator is None and (whole := [i.name for i in items if i.spec.scores == "generator"]):
+        raise UserError(f"{whole[0]} needs a model, not only its images")
+    if (stiff := [i.name for i in items if i.spec.movable]) and not movable(generator):
+        raise UserError(f"{stiff[0]} needs a model whose input can be moved, as StyleGAN3 has; leave it out")
 
 
 def _inputs(

@@ -61,7 +61,8 @@ class Inputs:
     convention: the row of CONVENTIONS it is scored under. seed: of whatever the metric draws.
     real_labels, fake_labels: class of each image, where the Spec asks for them; classes: their names.
     generator, extractor: for metrics that score "generator", with the network they asked for. count: of the
-    samples that these draw. progress: gets the number of samples just measured.
+    samples that these draw, and of the pairs in `pixels`, 0 for the metric's own number. progress: gets the
+    number of samples just measured.
     """
 
     real: Moments | Bank | None = None

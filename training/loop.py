@@ -10,7 +10,7 @@ from torch import Tensor
 from gan import checkpoint, distributed, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
 from training.data.archive import ImageDataset
-from training.memory import fitting_step, probe
+from training.memory import fitting_step
 from training.monitor import Monitor
 from training.parts import Terms
 from training.reporting import Reporter
@@ -45,8 +45,6 @@ def train(
     config = state.config
     tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
     since, reason = state.nimg, None
-    if config.micro_batch == "auto":
-        probe(state, reporter.say)
     started = time.perf_counter()
     while state.nimg < config.kimg * 1000 and reason is None:
         reporter.step(stepped(state, *next(data), reporter.say), config.batch)

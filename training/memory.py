@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gan import distributed
+from gan import distributed, randomness
 from gan.errors import UsageError, UserError
 from training import parts
 from training.config import RunConfig
@@ -74,7 +74,7 @@ def fitting_step(
             if not parts.out_of_memory(error):
                 raise
         undo.restore()  # only here: the traceback held what the step had allocated
-        _release(state)
+        release(_device(state))
         halve(state, say)
 
 
@@ -103,10 +103,11 @@ def next_size(config: RunConfig, size: int) -> int | None:
     return None
 
 
-def probe(state: TrainState, say: Say) -> None:
+def probe(state: TrainState, say: Say, score: Callable[[], None] = lambda: None) -> None:
     """Set state.micro_batch to the largest one, by halving, with which a step of all phases fits; say so.
 
-    The step is on noise, with every augmentation, and leaves no trace.
+    The step is on noise, with every augmentation, and leaves no trace. score: what else must fit beside the
+    networks and optimisers; called between the step and its undoing.
     """
     undo, config, network, device = Undo(state), state.config, state.discriminator, _device(state)
     share = config.batch // distributed.world()
@@ -116,21 +117,41 @@ def probe(state: TrainState, say: Say) -> None:
         state.augmentation.p = 1.0
     state.micro_batch = None
     fitting_step(state, real, c, lambda _: None, every=True)
+    with randomness.kept():
+        score()
     undo.restore()
-    _release(state)
+    release(device)
     size = parts.size_of(config, state.micro_batch)
     say(f"micro-batch {size} of {share} images: a step with every phase fits into memory")
+
+
+def fits(work: Callable[[], None], device: torch.device) -> bool:
+    """Whether `work` has the memory it needs, in every process; where it lacks some, what it took is freed.
+
+    Within, the processes must not wait for one another.
+    """
+    problem = None
+    try:
+        work()
+    except (RuntimeError, MemoryError) as error:
+        if not parts.out_of_memory(error):
+            raise
+        problem = "out of memory"
+    if problem := distributed.agreed(problem):
+        release(device)
+    return not problem
+
+
+def release(device: torch.device) -> None:
+    """Give back to the device what nothing refers to any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _copied(moments: dict) -> dict:
     """Adam's state of one parameter."""
     return {name: value.clone() if isinstance(value, Tensor) else value for name, value in moments.items()}
-
-
-def _release(state: TrainState) -> None:
-    gc.collect()
-    if _devices(state):
-        torch.cuda.empty_cache()
 
 
 def _device(state: TrainState) -> torch.device:

@@ -13,7 +13,8 @@ from torch import nn
 from benchmarks.collapse import classifier, digits, perceptron, points
 from benchmarks.collapse.sabotage import SABOTAGES, Saboteur
 from gan import sampling
-from gan.cli.train import Stop, shuffled
+from gan.cli.session import shuffled
+from gan.cli.stopping import Stop
 from gan.config import override, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes, atomic_write

@@ -102,10 +102,9 @@ def score(
     if hasattr(generator, "image_shape"):
         warn_of_sizes(generator.image_shape, dataset)
     seeds = range(seed, seed + fake_count(metrics, convention, num_fakes, len(dataset)))
-    labels = drawn_labels(dataset, seeds, generator.c_dim) if generator.c_dim else None
     return evaluate(
         DatasetImages(dataset),
-        GeneratedImages(generator, seeds, labels, psi, batch),
+        drawn(generator, dataset, seeds, psi, batch),
         metrics,
         convention=convention,
         variant="" if psi == 1 else f"psi{psi:g}",
@@ -121,6 +120,18 @@ def score(
     )
 
 
+def drawn(
+    generator: "nn.Module",
+    dataset: "ImageDataset",
+    seeds: Sequence[int],
+    psi: float = 1.0,
+    batch: int = BATCH,
+) -> GeneratedImages:
+    """Images of those seeds; a conditional model takes their classes from the labels of the data set."""
+    labels = drawn_labels(dataset, seeds, generator.c_dim) if generator.c_dim else None
+    return GeneratedImages(generator, seeds, labels, psi, batch)
+
+
 def metric_names(text: str, options: Mapping[str, int | None]) -> list[str]:
     """The names in --metrics. UsageError for an unknown one, and for options of metrics without any."""
     from metrics.plan import plan
@@ -133,6 +144,10 @@ def metric_names(text: str, options: Mapping[str, int | None]) -> list[str]:
     return names
 
 
+class NoMemory(UserError):
+    """A score needs more memory than there is."""
+
+
 class RunScorer:
     """Scores of the weight average while a run trains; does nothing without metrics.
 
@@ -141,7 +156,7 @@ class RunScorer:
     """
 
     def __init__(self, metrics: Sequence[str], num_fakes: int | None, device: "torch.device") -> None:
-        self.metrics, self.num_fakes = list(metrics), num_fakes
+        self.metrics, self.num_fakes, self.batch, self._device = list(metrics), num_fakes, BATCH, device
         if self.metrics:
             from metrics.evaluate import ready
             from metrics.networks import Networks
@@ -150,6 +165,30 @@ class RunScorer:
             items = plan(self.metrics)
             self._better, self._networks = items[0].spec.better, Networks(device)
             ready(items, self._networks)
+
+    def rehearse(self, generator: "nn.Module", dataset: "ImageDataset", say: Callable[[str], None]) -> None:
+        """Do one batch of all that a score does; its images are drawn in smaller batches until that fits.
+
+        Like the batch of `gan evaluate`, this one changes a score by rounding only. Other networks have fixed
+        batches. say: gets a line if it had to become smaller. Raises NoMemory if it never fits.
+        """
+        if not self.metrics:
+            return
+        from metrics import images
+        from metrics.evaluate import rehearse
+        from training.memory import fits
+
+        def one_batch() -> None:
+            fakes = drawn(generator, dataset, range(images.BATCH), 1.0, self.batch)
+            real = DatasetImages(dataset)
+            rehearse(real, fakes, self.metrics, generator=generator, networks=self._networks)
+
+        while not fits(one_batch, self._device):
+            if self.batch == 1:
+                raise NoMemory(f"the score does not fit into memory beside training: {self._remedy()}")
+            self.batch //= 2
+        if self.batch < BATCH:
+            say(f"scores: images are drawn {self.batch} at a time, as many as fit into memory")
 
     def missing(self, run: Path, nimg: int) -> bool:
         """Whether metrics.jsonl of `run` has no record after `nimg` images; the same in all processes."""
@@ -167,13 +206,20 @@ class RunScorer:
         If the first is the best so far, best.json names its checkpoint, which `save` writes where a snapshot
         is not due. Such an extra checkpoint is removed when a better one is found; others stay.
         All processes of a run must call this; the first gets the records and writes.
+        Raises NoMemory, in the process that lacks it.
         """
         from gan import checkpoint, distributed
+        from training.parts import out_of_memory
 
         if not self.metrics:
             return []
-        options = {"num_fakes": self.num_fakes, "seed": 0, "kimg": nimg / 1000}
-        records = score(generator, dataset, self.metrics, **options, networks=self._networks)
+        options = {"num_fakes": self.num_fakes, "seed": 0, "kimg": nimg / 1000, "batch": self.batch}
+        try:
+            records = score(generator, dataset, self.metrics, **options, networks=self._networks)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            raise NoMemory(f"no score at {nimg / 1000:g} kimg, out of memory: {self._remedy()}") from error
         if distributed.rank():
             return []
         folder = run / "checkpoints" / checkpoint.folder_name(nimg)
@@ -187,6 +233,11 @@ class RunScorer:
             if before and before[1].get("extra") and before[0] != folder:
                 shutil.rmtree(before[0], ignore_errors=True)
         return records
+
+    def _remedy(self) -> str:
+        """What to do about a score that does not fit."""
+        names = ",".join(self.metrics)
+        return f"take another than --metrics {names}, or none, and score checkpoints later with gan evaluate"
 
     def _improves(self, record: dict, old: dict) -> bool:
         """Whether a record is better than the old best one, or not comparable with it."""

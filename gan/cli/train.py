@@ -1,7 +1,7 @@
 """`gan train`: preset + overrides -> resolved config -> run directory -> loop."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,8 @@ from gan.cli.stopping import Stop
 from gan.errors import UsageError
 
 if TYPE_CHECKING:
-    from gan.cli.scoring import RunScorer
     from training.config import RunConfig
     from training.data.archive import ImageDataset
-    from training.data.sampler import Batch
-    from training.reporting import Reporter
-    from training.state import TrainState
 
 EXAMPLES = """\b
 Examples:
@@ -218,6 +214,7 @@ def run_training(
     """
     from gan import distributed
     from gan.cli.scoring import RunScorer
+    from gan.cli.session import session
     from training import parts, sinks
     from training import run as runs
 
@@ -237,85 +234,6 @@ def run_training(
     return run
 
 
-def session(
-    run: Path,
-    state: "TrainState",
-    dataset: "ImageDataset",
-    about: Mapping[str, Any],
-    notes: Sequence[str],
-    scorer: "RunScorer",
-    wandb: str,
-    stop: Stop,
-) -> str | None:
-    """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
-    from gan import distributed
-    from training import loop
-    from training import run as runs
-    from training.augment import leak
-    from training.data.sampler import workers_watched
-    from training.monitor import Monitor
-    from training.reporting import Reporter, Silent
-
-    config, rank = state.config, distributed.rank()
-    with (
-        workers_watched(),
-        runs.pausing(state),
-        Reporter(run, state, wandb) if rank == 0 else Silent() as reporter,
-    ):
-        for note in notes:
-            reporter.say(note)
-        reporter.say(f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg")
-        monitor = Monitor(run, dataset, state, reporter.say)
-
-        def save() -> str:
-            return str(runs.snapshot(run, state, about))
-
-        def snapshot() -> None:
-            distributed.from_first(save)
-
-        def score() -> None:
-            records = scorer.score(state.ema, dataset, run, state.nimg, save)
-            report_scores(records, state, reporter)
-            distributed.from_first(lambda: str(runs.update_card(run, state, about)))
-            if rank == 0 and (note := leak.notice(state, dataset)):
-                reporter.say(note)
-
-        if state.nimg == 0 and not state.rollbacks:
-            loop.show_reals(dataset, run)
-            loop.show(state, run, reporter)
-            snapshot()
-        if loop.score_due(state, config.metrics_ticks) and scorer.missing(run, state.nimg):
-            score()
-        feed = shuffled(config, dataset, state.nimg)
-        events = {
-            "snapshot": snapshot,
-            "score": score,
-            "score_ticks": config.metrics_ticks,
-            "monitor": monitor,
-        }
-        reason = loop.train(state, feed, run=run, reporter=reporter, should_stop=stop.reason, **events)
-        if reason and not monitor.halt:
-            reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
-    return monitor.halt
-
-
-def shuffled(config: "RunConfig", dataset: "ImageDataset", start: int) -> "Iterator[Batch]":
-    """This process's share of the run's batches, from image `start` on."""
-    from gan import distributed
-    from training.data.sampler import batches
-
-    return batches(
-        dataset,
-        batch_size=config.batch,
-        seed=config.seed,
-        start=start,
-        xflip=config.data.xflip,
-        workers=config.data.workers,
-        rank=distributed.rank(),
-        world=distributed.world(),
-    )
-
-
 def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
     """The config fitted to its data set, and the opened set. UsageError where they cannot go together."""
     from training.config import fit
@@ -332,10 +250,3 @@ def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
     if config.batch > len(dataset):
         raise UsageError(f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch")
     return fitted, dataset
-
-
-def report_scores(records: Sequence[dict], state: "TrainState", reporter: "Reporter") -> None:
-    """Scores in TensorBoard and on the console."""
-    reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
-    for record in records:
-        reporter.say(f"{record['label']} {record['value']:.4g}")

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from gan import checkpoint, randomness
+from gan import checkpoint, distributed, randomness
 from gan.cli import scoring
+from gan.cli.session import scored
 from gan.cli.train import run_training
+from gan.config import override
 from gan.errors import UserError
 from metrics import extractors
-from tests.training.tiny import configured, files
+from tests.training.tiny import configured, files, tiny_state
+from training.reporting import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
 SCORED = {"metrics": ["fd-untrained"], "metrics_fakes": 16}
@@ -108,6 +111,72 @@ def test_a_damaged_note_of_the_best_is_said(tmp_path):
     (tmp_path / "checkpoints" / "best.json").write_text('{"checkpoint": "../elsewhere"}')
     with pytest.raises(UserError, match="names no checkpoint"):
         checkpoint.resolve(tmp_path / "checkpoints" / "best")
+
+
+FULL = torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_auto_draws_the_images_of_a_score_in_batches_that_fit(tiny_zip, tmp_path, monkeypatch):
+    """The rehearsal leaves no trace: the weights have the bits of a run without it."""
+    honest, sizes = scoring.GeneratedImages.read, []
+
+    def read(self, start, stop):
+        sizes.append((self.batch, stop - start))
+        if self.batch > 10:
+            raise FULL
+        torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002 (which a trace would show)
+        return honest(self, start, stop)
+
+    config = configured(tiny_zip, "kimg=0.016")
+    plain = run_training(config, out=tmp_path / "plain")
+    monkeypatch.setattr(scoring.GeneratedImages, "read", read)
+    auto = override(config, ["micro_batch=auto"])
+    run = run_training(auto, out=tmp_path / "auto", **SCORED)
+    assert sizes == [(40, 80), (20, 80), (10, 80), (10, 16), (10, 16), (10, 16)]
+    assert "scores: images are drawn 10 at a time" in (run / "log.txt").read_text()
+    assert [r["kimg"] for r in jsonl(run, "metrics.jsonl")] == [0, 0.008, 0.016]
+    assert files(run, "000000.016") == files(plain, "000000.016")
+
+
+def test_auto_refuses_a_score_that_never_fits_before_the_first_step(tiny_zip, tmp_path, monkeypatch):
+    def features(*_):
+        raise FULL
+
+    monkeypatch.setattr(extractors._NetExtractor, "features", features)
+    config = configured(tiny_zip, "micro_batch=auto")
+    with pytest.raises(UserError, match=r"does not fit .* take another than --metrics fd-untrained, or none"):
+        run_training(config, out=tmp_path, **SCORED)
+    [run] = tmp_path.iterdir()
+    assert not (run / "stats.jsonl").exists()
+    assert run_training(config, out=tmp_path, resume="auto") == run  # without the score it trains
+
+
+def test_a_score_that_runs_out_of_memory_is_left_out_and_training_goes_on(tiny_zip, tmp_path, monkeypatch):
+    config, honest = configured(tiny_zip, "kimg=0.016"), scoring.score
+
+    def score(*arguments, kimg, **options):
+        if kimg == 0.008:
+            raise FULL
+        return honest(*arguments, kimg=kimg, **options)
+
+    monkeypatch.setattr(scoring, "score", score)
+    run = run_training(config, out=tmp_path, **SCORED)
+    assert [r["kimg"] for r in jsonl(run, "metrics.jsonl")] == [0, 0.016]
+    [line] = [line for line in (run / "log.txt").read_text().splitlines() if "warning" in line]
+    assert line.startswith("warning: no score at 0.008 kimg, out of memory: take another than --metrics")
+    assert line.endswith("training goes on")
+
+
+def test_with_several_processes_it_ends_the_run(tmp_path, monkeypatch):
+    class Scorer:
+        def score(self, *_):
+            raise scoring.NoMemory("no score")
+
+    state = tiny_state()
+    assert not scored(Scorer(), state, None, tmp_path, str, Silent())
+    monkeypatch.setattr(distributed, "world", lambda: 2)
+    with pytest.raises(UserError, match="no score"):
+        scored(Scorer(), state, None, tmp_path, str, Silent())
 
 
 def test_random_states_are_kept():

@@ -1,0 +1,121 @@
+"""One session of a run: training, scores and checkpoints, until its end, a signal or a collapse."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan.cli.scoring import NoMemory
+from gan.cli.stopping import Stop
+
+if TYPE_CHECKING:
+    from gan.cli.scoring import RunScorer
+    from training.config import RunConfig
+    from training.data.archive import ImageDataset
+    from training.data.sampler import Batch
+    from training.reporting import Reporter
+    from training.state import TrainState
+
+
+def session(
+    run: Path,
+    state: "TrainState",
+    dataset: "ImageDataset",
+    about: Mapping[str, Any],
+    notes: Sequence[str],
+    scorer: "RunScorer",
+    wandb: str,
+    stop: Stop,
+) -> str | None:
+    """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
+    from gan import distributed
+    from training import loop
+    from training import run as runs
+    from training.augment import leak
+    from training.data.sampler import workers_watched
+    from training.memory import probe
+    from training.monitor import Monitor
+    from training.reporting import Reporter, Silent
+
+    config, rank = state.config, distributed.rank()
+    with (
+        workers_watched(),
+        runs.pausing(state),
+        Reporter(run, state, wandb) if rank == 0 else Silent() as reporter,
+    ):
+        begins = f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg"
+        for note in (*notes, begins):
+            reporter.say(note)
+        monitor = Monitor(run, dataset, state, reporter.say)
+
+        def save() -> str:
+            return str(runs.snapshot(run, state, about))
+
+        def snapshot() -> None:
+            distributed.from_first(save)
+
+        def score() -> None:
+            if not scored(scorer, state, dataset, run, save, reporter):
+                return
+            distributed.from_first(lambda: str(runs.update_card(run, state, about)))
+            if rank == 0 and (note := leak.notice(state, dataset)):
+                reporter.say(note)
+
+        if state.nimg == 0 and not state.rollbacks:
+            loop.show_reals(dataset, run)
+            loop.show(state, run, reporter)
+            snapshot()
+        if config.micro_batch == "auto":
+            probe(state, reporter.say, lambda: scorer.rehearse(state.ema, dataset, reporter.say))
+        if loop.score_due(state, config.metrics_ticks) and scorer.missing(run, state.nimg):
+            score()
+        feed = shuffled(config, dataset, state.nimg)
+        events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
+        events |= {"monitor": monitor, "should_stop": stop.reason}
+        reason = loop.train(state, feed, run=run, reporter=reporter, **events)
+        if reason and not monitor.halt:
+            reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
+    return monitor.halt
+
+
+def shuffled(config: "RunConfig", dataset: "ImageDataset", start: int) -> "Iterator[Batch]":
+    """This process's share of the run's batches, from image `start` on."""
+    from gan import distributed
+    from training.data.sampler import batches
+
+    return batches(
+        dataset,
+        batch_size=config.batch,
+        seed=config.seed,
+        start=start,
+        xflip=config.data.xflip,
+        workers=config.data.workers,
+        rank=distributed.rank(),
+        world=distributed.world(),
+    )
+
+
+def scored(
+    scorer: "RunScorer",
+    state: "TrainState",
+    dataset: "ImageDataset",
+    run: Path,
+    save: Callable[[], str],
+    reporter: "Reporter",
+) -> bool:
+    """Score the weight average, in TensorBoard and on the console too; False where memory was lacking.
+
+    One process then goes on without the score. Several raise NoMemory: the others wait within it.
+    """
+    from gan import distributed
+
+    try:
+        records = scorer.score(state.ema, dataset, run, state.nimg, save)
+    except NoMemory as error:
+        if distributed.world() > 1:
+            raise
+        reporter.say(f"warning: {error}; training goes on")
+        return False
+    reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
+    for record in records:
+        reporter.say(f"{record['label']} {record['value']:.4g}")
+    return True
