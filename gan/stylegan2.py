@@ -95,6 +95,13 @@ class DiscriminatorConfig(NetworkConfig):
         super().__post_init__()
         positive(self, "cmap_dim", "mbstd_group")
 
+    @property
+    def most_frozen(self) -> int:
+        """Largest freeze_layers: how many convolutions there are before the head, which always trains."""
+        blocks = len(shapes.levels(self.resolution)) - 1
+        each = 3 if self.architecture == "resnet" else 2
+        return blocks * each + (blocks if self.architecture == "skip" else 1)
+
     def build(self) -> "Discriminator":
         """A freshly initialised discriminator; draws from torch's global random state."""
         return reparametrize.applied(Discriminator(self), self.spectral_norm)

@@ -32,6 +32,14 @@ class ComparesSamples(Protocol):
     mbstd_group: int | None
 
 
+@runtime_checkable
+class Freezes(Protocol):
+    """Of a discriminator whose first `freeze_layers` convolutions (at most `most_frozen`) are fixed."""
+
+    freeze_layers: int
+    most_frozen: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Where the images come from.
@@ -250,7 +258,8 @@ def fit(config: RunConfig, *, shape: tuple[int, int, int], classes: int) -> RunC
     shape: channels, height and width of every image.
 
     Raises:
-        UsageError: a size that the networks cannot have; it names the nearest ones.
+        UsageError: a size that the networks cannot have, naming the nearest ones; more frozen layers than
+            there are at this size.
     """
     channels, height, width = shape
     base, resolution = fitted(height, width)
@@ -265,6 +274,12 @@ def fit(config: RunConfig, *, shape: tuple[int, int, int], classes: int) -> RunC
     if isinstance(config.discriminator, ComparesSamples) and config.discriminator.mbstd_group is None:
         shapes.append(f"discriminator.mbstd_group={config.batch}")
     config = override(config, shapes)
+    network = config.discriminator
+    if isinstance(network, Freezes) and not 0 <= network.freeze_layers <= network.most_frozen:
+        raise UsageError(
+            f"discriminator.freeze_layers {network.freeze_layers} (--freeze-d): the discriminator has "
+            f"{network.most_frozen} convolutions before its head at {height}x{width}; take 0 to as many"
+        )
     if config.loss.r1_gamma is None:
         gamma = default_r1_gamma(height * width, config.batch)
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, r1_gamma=gamma))

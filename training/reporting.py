@@ -1,6 +1,5 @@
 """What a run says: console line, log.txt, stats.jsonl and the sinks, one record per tick."""
 
-import dataclasses
 import json
 import resource
 import sys
@@ -136,7 +135,7 @@ class Reporter:
 
     def hyper_parameters(self, state: TrainState, record: Record) -> None:
         """Enter the run in the table of hyper-parameters with its latest losses."""
-        flat = _flatten(to_dict(dataclasses.replace(state.config)))
+        flat = _flatten(to_dict(state.config))
         measured = {k: v for k, v in record.items() if v is not None and "/" in k}
         for sink in self._sinks:
             sink.finish(flat, measured)

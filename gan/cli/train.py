@@ -13,6 +13,9 @@ from gan.cli.stopping import Stop
 from gan.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
+
+    from gan.cli.scoring import RunScorer
     from training.config import RunConfig
     from training.data.archive import ImageDataset
 
@@ -110,7 +113,7 @@ Examples:
     help="Weights & Biases as well: offline needs no account (later: wandb sync RUN/wandb/*).",
 )
 @device_option
-@click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
+@click.option("--dry-run", is_flag=True, help="Check what the run needs, print its config and stop.")
 @seed_option
 @debug_option
 def command(
@@ -155,8 +158,9 @@ def command(
     flags |= {"health.on_collapse": on_collapse, "micro_batch": micro_batch, "precision": precision}
     flags["metrics_ticks"] = metrics_ticks
     config = typed(preset, data, init_from, flags, assignments)
+    needs = {"metrics": names, "metrics_fakes": metrics_fakes, "wandb": wandb, "device": device}
     if dry_run:
-        show(config)
+        show(config, new=not resume, **needs)
         return
     with distributed.group():
         run = run_training(
@@ -165,10 +169,7 @@ def command(
             resume=resume,
             accept_change=accept_change,
             max_minutes=max_minutes,
-            metrics=names,
-            metrics_fakes=metrics_fakes,
-            wandb=wandb,
-            device=device,
+            **needs,
         )
         if distributed.rank() == 0:
             click.echo(run)
@@ -177,22 +178,52 @@ def command(
 def typed(
     preset: str, data: str, init_from: str | None, flags: Mapping[str, Any], assignments: Sequence[str]
 ) -> "RunConfig":
-    """The preset with what was typed: `flags` by setting, None where one was left out, then assignments."""
+    """The preset with what was typed: `flags` by setting, None where one was left out, then assignments.
+
+    UsageError where an assignment contradicts --data or --init-from, whose values are not read as YAML.
+    """
     from gan.config import override
     from training.config import load_preset
 
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    config = override(load_preset(preset), [*given, *assignments])
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=data))
-    return dataclasses.replace(config, init_from=init_from) if init_from else config
+    base = load_preset(preset)
+    config = override(base, [*given, *assignments])
+    init_from = init_from or config.init_from
+    for option, value, key, before, after in (
+        ("--data", data, "data.path", base.data.path, config.data.path),
+        ("--init-from", init_from, "init_from", base.init_from, config.init_from),
+    ):
+        if after not in (before, value):
+            raise UsageError(f"{option} {value} and --set {key}={after} differ: leave out --set {key}")
+    data_config = dataclasses.replace(config.data, path=data)
+    return dataclasses.replace(config, data=data_config, init_from=init_from)
 
 
-def show(config: "RunConfig") -> None:
-    """Print the config as it fits the data set."""
+def show(
+    config: "RunConfig",
+    *,
+    new: bool,
+    metrics: Sequence[str],
+    metrics_fakes: int | None,
+    wandb: str,
+    device: str,
+) -> None:
+    """Print the config as it fits the data set, and for a new run what it takes from the model init_from.
+
+    Raises what `run_training` would before its first step.
+    """
+    import torch
+
     from gan.config import dumps_yaml
+    from training.initial import start_from
+    from training.state import create
 
-    resolved, dataset = shaped(config)
+    _, resolved, dataset, _ = ready(config, metrics, metrics_fakes, wandb, device)
     click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch")
+    if new and resolved.init_from:
+        state = create(resolved, torch.device("cpu"))
+        _, notes = start_from(state, resolved.init_from, class_names(resolved, dataset))
+        click.echo("".join(f"# {note}\n" for note in notes), nl=False)
     click.echo(dumps_yaml(resolved), nl=False)
 
 
@@ -212,19 +243,11 @@ def run_training(
 
     All processes of `gan.distributed.group` must call this; the first one writes.
     """
-    from gan import distributed
-    from gan.cli.scoring import RunScorer
     from gan.cli.session import session
-    from training import parts, sinks
     from training import run as runs
 
-    place = pick_device(device, distributed.local_rank())
-    scorer = RunScorer(metrics, metrics_fakes, place)  # refuses what it lacks before hours of training
-    if wandb != "off":
-        sinks.library()  # likewise
-    config, dataset = shaped(config)
-    parts.check(config, parts.fixed(config))
-    about = runs.describe_data(dataset, dataset.classes if config.data.conditional else [])
+    place, config, dataset, scorer = ready(config, metrics, metrics_fakes, wandb, device)
+    about = runs.describe_data(dataset, class_names(config, dataset))
     run, state, notes = runs.begin(
         config, dataset, about, out=out, resume=resume, device=place, accept_change=accept_change
     )
@@ -232,6 +255,28 @@ def run_training(
         while halt := session(run, state, dataset, about, notes, scorer, wandb, stop):
             state, notes = runs.roll_back_together(run, state, halt, config, about)
     return run
+
+
+def ready(
+    config: "RunConfig", metrics: Sequence[str], metrics_fakes: int | None, wandb: str, device: str
+) -> tuple["torch.device", "RunConfig", "ImageDataset", "RunScorer"]:
+    """The device, the config fitted to the data set, the set, the scorer. UserError for what a run lacks."""
+    from gan import distributed
+    from gan.cli.scoring import RunScorer
+    from training import parts, sinks
+
+    place = pick_device(device, distributed.local_rank())
+    scorer = RunScorer(metrics, metrics_fakes, place)
+    if wandb != "off":
+        sinks.library()
+    config, dataset = shaped(config)
+    parts.check(config, parts.fixed(config))
+    return place, config, dataset, scorer
+
+
+def class_names(config: "RunConfig", dataset: "ImageDataset") -> list[str]:
+    """Names of the classes that the run knows, [] for one without labels."""
+    return dataset.classes if config.data.conditional else []
 
 
 def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:

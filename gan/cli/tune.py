@@ -1,6 +1,5 @@
 """`gan tune`: short pilots rank gamma and learning rates by their score, and the best become a preset."""
 
-import json
 import math
 import os
 from pathlib import Path
@@ -104,14 +103,12 @@ def command(
     a run directory like any other. Stop whenever you like: the same command goes on where it was.
     """
     from gan.cli.study import Study, table
-    from gan.cli.train import shaped
-    from gan.config import override
-    from training.config import load_preset
+    from gan.cli.train import shaped, typed
     from training.tuning import candidates, search
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("gan tune runs in one process: start it without torchrun")
-    base = override(load_preset(preset), [f"seed={seed}", f"data.path={json.dumps(data)}", *assignments])
+    base = typed(preset, data, None, {"seed": seed}, assignments)
     _, dataset = shaped(base)
     found = candidates(base, math.prod(dataset.shape[1:]), gammas, lrs)
     study = Study(base, dataset, out, budget * 60, metric, num_fakes, pick_device(device))

@@ -134,6 +134,13 @@ def test_bad_options_are_one_line_with_a_remedy(tiny_zip, tmp_path):
             "choose another --out",
         ),
         (["--data", tiny_zip, "--preset=demo", "--metrics", "fd-untraind"], 2, "fd-untrained"),
+        (["--data", tiny_zip, "--set", "data.path=b.zip"], 2, "data.path=b.zip differ: leave out --set"),
+        (
+            ["--data", tiny_zip, "--init-from=a", "--set=init_from=b"],
+            2,
+            "--init-from a and --set init_from=b",
+        ),
+        (["--data", tiny_zip, "--init-from=a", "--freeze-d=200"], 2, "has 7 convolutions before its head"),
         (["--data", tiny_zip, "--preset=demo", "--resume", tmp_path / "nowhere"], 1, "nowhere"),
     ]
     for arguments, code, message in cases:

@@ -65,6 +65,25 @@ def test_mistakes_name_key_and_remedy(assignment, message):
         override(RunConfig(), [assignment])
 
 
+@pytest.mark.parametrize("size", [8, 32])
+@pytest.mark.parametrize("architecture", ["resnet", "skip", "orig"])
+def test_no_more_layers_are_frozen_than_there_are(architecture, size):
+    """As many as can be leave the head alone in training; one more is refused."""
+    more = [f"discriminator.{key}=4" for key in ("channel_base", "channel_max")]
+    config = override(RunConfig(), [*more, f"discriminator.architecture={architecture}"])
+    most = fit(config, shape=(3, size, size), classes=0).discriminator.most_frozen
+    frozen = [
+        fit(override(config, [f"discriminator.freeze_layers={n}"]), shape=(3, size, size), classes=0)
+        for n in (most - 1, most)
+    ]
+    trained = [{n.split(".")[0] for n, _ in c.discriminator.build().named_parameters()} for c in frozen]
+    assert trained == [{"b8", "b4"}, {"b4"}]
+    for n in (most + 1, -1):
+        typed = override(config, [f"discriminator.freeze_layers={n}"])
+        with pytest.raises(UsageError, match=rf"freeze_layers {n} \(--freeze-d\).* {most} convolutions"):
+            fit(typed, shape=(3, size, size), classes=0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plain:
     """Either network, without a style space and without minibatch statistics."""

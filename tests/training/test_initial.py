@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 
 import gan
@@ -148,6 +149,28 @@ def test_what_makes_no_sense_is_one_clear_error(tiny_zip, tmp_path):
     assert not (tmp_path / "runs").exists()
     result = CliRunner().invoke(main, ["train", "--data", str(tiny_zip), "--freeze-d", "2"])
     assert result.exit_code == 2 and "--init-from" in result.stderr
+
+
+def test_a_dry_run_reads_the_model_and_writes_nothing(model, tiny_zip, tmp_path):
+    def dry(*more):
+        typed = ["--data", tiny_zip, "--preset=demo", "--out", tmp_path / "runs", "--dry-run"]
+        typed += [*(f"--set={item}" for item in TINY), *more]
+        return CliRunner().invoke(main, ["train", *map(str, typed)])
+
+    wide = ["--set=generator.channel_max=64", "--set=generator.channel_base=1024"]
+    result = dry("--init-from", model)
+    assert result.exit_code == 0 and f"\n# starting from {checkpoint.newest(model)}" in result.stdout
+    assert yaml.safe_load(result.stdout)["init_from"] == str(model)
+    for more, message in (
+        (["--init-from", tmp_path / "none"], "no model at"),
+        (["--init-from", model, *wide], "set as there: generator.channel_base=64"),
+        (["--device=cuda:99"], "--device cuda:99"),
+        (["--micro-batch=3"], "each must hold whole groups"),
+    ):
+        result = dry(*more)
+        assert result.exit_code > 0 and message in result.stderr and result.stderr.count("\n") == 1
+    assert dry("--init-from", tmp_path / "none", "--resume=auto").exit_code == 0  # it may not be read again
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_model_without_discriminator_starts_a_new_one(model, tiny_zip, tmp_path):
