@@ -25,7 +25,7 @@ class HealthConfig:
     max_gap: of D's mean logits of reals and fakes, above which D has won.  max_logit: beyond, it diverged.
     max_growth: of a network's weight norm over the window's smallest, or of a gradient norm over its median.
     on_collapse: ignore (warn and go on), stop, or rollback to the last healthy checkpoint, as often as
-    max_rollbacks, each time more cautiously, see `rollback.hardened`.
+    max_rollbacks, each time more cautiously: remedies, one or more, say how, see `rollback.hardened`.
     """
 
     images: int = 64
@@ -39,6 +39,7 @@ class HealthConfig:
     max_growth: float = 10.0
     on_collapse: Literal["ignore", "stop", "rollback"] = "ignore"
     max_rollbacks: int = 3
+    remedies: tuple[Literal["gamma", "d_lr", "spectral_norm"], ...] = ("gamma", "d_lr")
 
     def __post_init__(self):
         if self.images < 0 or self.images == 1 or self.window < 1 or self.max_rollbacks < 0:
@@ -47,6 +48,10 @@ class HealthConfig:
             raise ValueError("collapsed_diversity must not exceed drifting_diversity")
         if self.max_growth <= 1:
             raise ValueError(f"max_growth must be > 1; got {self.max_growth}")
+        if not self.remedies:
+            raise ValueError("remedies must not be empty: with nothing changed, the run would collapse again")
+        if len(set(self.remedies)) < len(self.remedies):
+            raise ValueError(f"remedies must differ from each other; got {list(self.remedies)}")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Change:
 def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> list[Change]:
     """In what `config` and `data` differ from those of the checkpoint, the free settings apart.
 
+    health.remedies are free until the first rollback, which they decide.
     config: as typed, before what rollbacks make of it. UserError for a model that was not trained here.
     """
     if not (saved.path / "training.json").is_file():
@@ -52,12 +53,13 @@ def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> li
             f" start a new run with --init-from {saved.path}"
         )
     rollbacks = saved_rollbacks(json.loads((saved.path / "training.json").read_text(encoding="utf-8")))
+    free = FREE_TO_CHANGE - {"health.remedies"} if rollbacks else FREE_TO_CHANGE
     old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
     new = _flat(to_dict(hardened(config, rollbacks)))
     found = [
         Change(key, old.get(key), new.get(key))
         for key in old | new
-        if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
+        if old.get(key) != new.get(key) and key not in free
     ]
     theirs = saved.config["data"]
     if theirs["sha256"] == data["sha256"]:

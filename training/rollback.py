@@ -1,38 +1,91 @@
 """After a collapse: back to the last healthy checkpoint, and on from there more cautiously.
 
-The ladder is one function of the config as typed and the number of rollbacks, so a checkpoint keeps only that
-number, and `--resume` with the same command goes on as the run was. Spectral normalisation is no rung: it
-changes the discriminator's parameters, so that neither weights nor optimiser would carry over.
+How much more cautiously is one function of the config as typed and the number of rollbacks, so a checkpoint
+keeps only that number, and `--resume` with the same command goes on as the run was. Spectral normalisation is
+put on a discriminator that has trained without it: its weights, biases and Adam's moments stay, its logits do
+not, see `harden`.
 """
 
 import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
 
 from gan import checkpoint
-from gan.errors import UserError
+from gan.errors import UsageError, UserError
+from gan.reparametrize import add_spectral_norm
 from training.config import RunConfig
 from training.schedules import Schedule
+from training.state import TrainState
 
-GAMMA = 2.0  # each rollback multiplies r1_gamma by this
-RATE = 0.5  # and the discriminator's learning rate by this
+
+class Remedy(NamedTuple):
+    """A setting, section.field of RunConfig, and its value from the one typed and the number of rollbacks."""
+
+    section: str
+    field: str
+    after: Callable[[Any, int], Any]
+
+    @property
+    def name(self) -> str:
+        """As in `--set`."""
+        return f"{self.section}.{self.field}"
+
+    def value(self, config: RunConfig) -> Any:
+        """Of the setting in `config`; None where that network has no such setting."""
+        return getattr(getattr(config, self.section), self.field, None)
+
+
+REMEDIES = {
+    "gamma": Remedy("loss", "r1_gamma", lambda gamma, rollbacks: _scaled(gamma, 2.0**rollbacks)),
+    "d_lr": Remedy("optimizer_d", "lr", lambda rate, rollbacks: _scaled(rate, 0.5**rollbacks)),
+    "spectral_norm": Remedy("discriminator", "spectral_norm", lambda *_: True),
+}  # the names that health.remedies may have
 
 
 def hardened(config: RunConfig, rollbacks: int) -> RunConfig:
-    """The config after so many rollbacks: r1_gamma doubled and D's learning rate halved by each of them.
+    """The config after so many rollbacks: its health.remedies, each applied to what was typed.
 
-    A run without R1 (r1_gamma 0) keeps it off.
+    gamma: r1_gamma doubled by every rollback; a run without R1 (0) keeps it off.  d_lr: D's learning rate
+    halved by every rollback.  spectral_norm: of D, from the first rollback on, where D has that setting.
     """
-    if not rollbacks:
-        return config
-    loss, adam = config.loss, config.optimizer_d
-    loss = dataclasses.replace(loss, r1_gamma=_scaled(loss.r1_gamma, GAMMA**rollbacks))
-    adam = dataclasses.replace(adam, lr=_scaled(adam.lr, RATE**rollbacks))
-    return dataclasses.replace(config, loss=loss, optimizer_d=adam)
+    for remedy in (REMEDIES[name] for name in config.health.remedies if rollbacks):
+        if (typed := remedy.value(config)) is not None:
+            part = getattr(config, remedy.section)
+            part = dataclasses.replace(part, **{remedy.field: remedy.after(typed, rollbacks)})
+            config = dataclasses.replace(config, **{remedy.section: part})
+    return config
+
+
+def check_remedies(config: RunConfig) -> None:
+    """UsageError for a config as typed whose first rollback would change nothing, see `check`."""
+    if config.health.on_collapse == "rollback" and hardened(config, 1) == config:
+        raise UsageError(
+            f"health.remedies have nothing to change ({described(config, config)}), so that after a rollback"
+            " the run would repeat itself: add d_lr to them"
+        )
+
+
+def harden(state: TrainState, config: RunConfig) -> str:
+    """Let a state go on under `config`, as typed, hardened by state.rollbacks; what that changed, in words.
+
+    Spectral norms are put on the discriminator in place. Its parameters are the same tensors as before, under
+    the names of a discriminator that was built with the norms, so Adam's moments are theirs; the vectors of
+    the power iteration are drawn from the seed and settle on these weights. What D computes does change at
+    once: each normalised weight in effect is divided by its largest singular value, and biases are not.
+    """
+    before, state.config = state.config, hardened(config, state.rollbacks)
+    norm = REMEDIES["spectral_norm"]
+    if norm.value(state.config) and not norm.value(before):
+        torch.manual_seed(state.config.seed)
+        add_spectral_norm(state.discriminator)
+        state.discriminator.config = state.config.discriminator
+    return described(before, state.config)
 
 
 def last_healthy(run: Path, before: float = math.inf) -> Path | None:
@@ -72,18 +125,25 @@ def check(config: RunConfig, run: Path, halt: str, nimg: int, rollbacks: int) ->
         raise UserError(f"stopped at {nimg / 1000:g} kimg, {halt}; {evidence}; {where}")
     if rollbacks >= config.health.max_rollbacks:
         raise UserError(f"gave up at {nimg / 1000:g} kimg after {rollbacks} rollbacks, {halt}; {evidence}")
+    now, then = hardened(config, rollbacks), hardened(config, rollbacks + 1)
+    if now == then:
+        same = f"health.remedies have nothing left to change ({described(now, then)}), add to them"
+        raise UserError(
+            f"gave up at {nimg / 1000:g} kimg after {rollbacks} rollbacks, {halt}: {same}; {evidence}"
+        )
     if folder is None:
         raise UserError(f"cannot roll back from {nimg / 1000:g} kimg, {halt}: {where}; {evidence}")
     return folder
 
 
 def described(before: RunConfig, after: RunConfig) -> str:
-    """What a rollback changed, in words."""
-    changes = [
-        ("loss.r1_gamma", before.loss.r1_gamma, after.loss.r1_gamma),
-        ("optimizer_d.lr", before.optimizer_d.lr, after.optimizer_d.lr),
-    ]
-    return ", ".join(f"{name} {_short(old)} -> {_short(new)}" for name, old, new in changes if old != new)
+    """What became of the settings of the remedies, in words."""
+    told = []
+    for remedy in (REMEDIES[name] for name in after.health.remedies):
+        old, new = remedy.value(before), remedy.value(after)
+        same = "does not exist" if new is None else f"stays {_short(new)}"
+        told.append(f"{remedy.name} " + (same if old == new else f"{_short(old)} -> {_short(new)}"))
+    return ", ".join(told)
 
 
 def saved_rollbacks(counters: Mapping[str, Any]) -> int:
@@ -95,11 +155,13 @@ def _counters(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "training.json").read_text(encoding="utf-8"))
 
 
-def _scaled(value: float | Schedule | None, factor: float) -> float | Schedule | None:
+def _scaled(value: float | Schedule, factor: float) -> float | Schedule:
     if isinstance(value, Schedule):
         return dataclasses.replace(value, start=value.start * factor, end=value.end * factor)
-    return value if value is None else value * factor
+    return value * factor
 
 
-def _short(value: float | Schedule | None) -> str:
+def _short(value: float | Schedule | bool) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value.start:g}..{value.end:g}" if isinstance(value, Schedule) else f"{value:g}"

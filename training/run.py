@@ -23,7 +23,7 @@ from training.data.archive import ImageDataset
 from training.initial import start_from
 from training.monitor import log
 from training.retention import check_room, prune
-from training.rollback import check, described, hardened, saved_rollbacks, set_aside
+from training.rollback import check, check_remedies, harden, hardened, saved_rollbacks, set_aside
 from training.state import TrainState, create
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # what the system says of a full disk, and of a used quota
@@ -94,6 +94,7 @@ def begin(
     checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
     accept_change: go on with other settings or data, as a new phase of the run; UserError without it.
     """
+    check_remedies(config)
     first, notes = distributed.rank() == 0, []
     found = distributed.from_first(lambda: _wanted(config, dataset, out, resume, notes))
     if not found:
@@ -239,12 +240,12 @@ def roll_back(
     state = restore(saved, config, changes, lost.path_mean.device)
     notes = phases.enter(run, saved, changes)
     state.rollbacks = lost.rollbacks + 1
-    before, state.config = state.config, hardened(config, state.rollbacks)
+    changed = harden(state, config)
     save(run, state, data)
     moved = set_aside(run, folder)
     describe(run, state.config)
     count = f"rollback {state.rollbacks} of at most {config.health.max_rollbacks}"
-    note = f"{count}: back to {state.nimg / 1000:g} kimg with {described(before, state.config)}"
+    note = f"{count}: back to {state.nimg / 1000:g} kimg with {changed}"
     log(run, state, "rollback", note, "rollback")
     return state, [note, *notes, *(f"set aside {path}" for path in moved)]
 

@@ -103,7 +103,8 @@ Examples:
     "--on-collapse",
     type=click.Choice(["ignore", "stop", "rollback"]),
     help="When fakes become one or numbers explode: warn and go on, stop, or return to the last healthy"
-    " checkpoint with stronger R1 and a slower discriminator.  [default: from the preset: ignore]",
+    " checkpoint with stronger R1 and a slower discriminator, or with what --set health.remedies names, of"
+    " [gamma,d_lr,spectral_norm].  [default: from the preset: ignore]",
 )
 @click.option(
     "--wandb",
