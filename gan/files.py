@@ -7,13 +7,17 @@ killed writer leaves only such a sibling behind; `sweep` removes those.
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 from gan.errors import UserError
+
+T = TypeVar("T", list, dict)
 
 PREFIX = ".tmp-"
 _REPLACED = re.compile(rf"{re.escape(PREFIX)}(.+)-replaced-\d+")
@@ -104,6 +108,33 @@ def sha256(path: str | Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_json(path: str | Path, kind: type[T]) -> T:
+    """The object or array, as `kind` says, that a JSON file holds. UserError, naming it, if it does not."""
+    path = Path(path)
+    try:
+        with _named(path, path, "read"):
+            data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, kind):
+            raise ValueError(f"no JSON {'object' if kind is dict else 'array'}")
+    except ValueError as error:  # malformed JSON or UTF-8
+        raise UserError(f"{path} is damaged ({error}): restore it, or remove it") from error
+    return data
+
+
+def json_lines(path: str | Path) -> tuple[list[dict[str, Any]], int]:
+    """The objects of a JSON-lines file, and how many lines are none: a killed writer leaves half a line.
+
+    No file has none of either.
+    """
+    path, found = Path(path), []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    found = [record for record in found if isinstance(record, dict)]
+    return found, len(lines) - len(found)
 
 
 def _flush(path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan import checkpoint, sampling
-from gan.files import atomic_bytes
+from gan.files import atomic_bytes, json_lines
 from gan.images import grid, save_png
 from training.data.archive import ImageDataset
 from training.health import Record, Verdict, judge
@@ -29,7 +29,7 @@ class Monitor:
         self.run, self.say, self.halt = run, say, None
         self.config = state.config.health
         self.verdict = Verdict(state.health)
-        self._records = _latest(run / "stats.jsonl", self.config.window)
+        self._records = json_lines(run / "stats.jsonl")[0][-self.config.window :]
         count = min(self.config.images, len(dataset))
         picked = (torch.from_numpy(dataset.image(i * len(dataset) // count).copy()) for i in range(count))
         self._reals = features(torch.stack(list(picked))) if count > 1 else None
@@ -121,8 +121,3 @@ def coverage(fakes: Tensor, reals: Tensor) -> float:
 def weight_norm(network: nn.Module) -> float:
     """L2 norm of all parameters together; NaN or infinite as soon as one of them is."""
     return float(torch.nn.utils.get_total_norm([p.detach() for p in network.parameters()]))
-
-
-def _latest(path: Path, count: int) -> list[Record]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines[-count:]]

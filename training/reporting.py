@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gan.config import to_dict
-from gan.files import atomic_write
+from gan.files import atomic_write, json_lines
 from gan.reparametrize import sigmas
 from training import phases
 from training.health import LEVELS, Record
@@ -219,15 +219,9 @@ def _truncate(path: Path, kimg: float) -> None:
     """Keep the complete records of a JSON-lines file up to `kimg`."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            if (json.loads(line)["kimg"] or 0) <= kimg:
-                kept.append(line + "\n")
-        except ValueError:  # the half-written line of a killed process
-            continue
+    kept = [record for record in json_lines(path)[0] if (record.get("kimg") or 0) <= kimg]
     with atomic_write(path) as temporary:
-        temporary.write_text("".join(kept), encoding="utf-8")
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
 
 
 def _flatten(data: object, prefix: str = "") -> dict[str, bool | float | str]:

@@ -16,7 +16,7 @@ import gan
 from gan import card, checkpoint, distributed, shapes
 from gan.config import dumps_yaml, to_dict
 from gan.errors import UserError
-from gan.files import atomic_bytes
+from gan.files import atomic_bytes, json_lines, read_json
 from training import phases
 from training.config import RunConfig
 from training.data.archive import ImageDataset
@@ -278,16 +278,12 @@ def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:
 def origin(run: Path) -> list[str]:
     """Which models this run started from, the first one first; empty for one from scratch."""
     path = run / TRANSFER
-    return json.loads(path.read_text(encoding="utf-8"))["origin"] if path.is_file() else []
+    return read_json(path, dict)["origin"] if path.is_file() else []
 
 
 def scores(run: Path) -> list[dict[str, Any]]:
     """Records of the run's metrics.jsonl, oldest first, without a line that a killed writer left half."""
-    path, found = run / "metrics.jsonl", []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return found
+    return json_lines(run / "metrics.jsonl")[0]
 
 
 def summary(state: TrainState) -> str:

@@ -1,12 +1,11 @@
 """`gan report`: one self-contained HTML page about a run, from the files in its directory."""
 
 import base64
-import contextlib
 import html
 import io
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import click
 
 from gan.cli.common import debug_option
 from gan.errors import UserError
+from gan.files import atomic_bytes, json_lines, read_json
 
+Say = Callable[[str], None]
 CHARTS = (  # title -> keys of stats.jsonl
     ("Losses", ("loss/g", "loss/d")),
     ("Logits", ("logits/real", "logits/fake")),
@@ -47,27 +48,32 @@ EXAMPLES = "Example: gan report runs/00003-stylegan2-faces --out report.html"
 @click.option("--out", default="report.html", show_default=True, help="File to write.")
 @debug_option
 def command(run: Path, out: str) -> None:
-    """Write a page with the curves, grids, health events, scores and settings of RUN. It opens offline."""
-    from gan.files import atomic_bytes
+    """Write a page with the curves, grids, health events, scores and settings of RUN. It opens offline.
 
-    atomic_bytes(out, page(run).encode())
+    What is damaged is named, and left out.
+    """
+
+    def say(damage: str) -> None:
+        click.echo(f"warning: {damage}", err=True)
+
+    atomic_bytes(out, page(run, say).encode())
     click.echo(out)
 
 
-def page(run: Path) -> str:
-    """The HTML of a run directory. Raises UserError if it is none."""
+def page(run: Path, say: Say) -> str:
+    """The HTML of a run directory; `say` gets a line for everything damaged. UserError if it is none."""
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} is not a run directory: it has no config.yaml")
-    stats, events = records(run / "stats.jsonl"), records(run / "health.jsonl")
+    stats, events, scores = (records(run / f"{name}.jsonl", say) for name in ("stats", "health", "metrics"))
     sections = {
         "State": _table([_state(stats)]) if stats else "<p>No tick has been recorded yet.</p>",
         "Curves": "".join(chart(title, stats, keys) for title, keys in CHARTS),
-        "Images over time": _grids(run),
+        "Images over time": _grids(run, say),
         "Health": _table(events) if events else "<p>No event: every tick so far was healthy.</p>",
-        "Phases": _phases(run / "phases.json"),
-        "Scores": _scores(records(run / "metrics.jsonl")),
-        "Settings": f"<pre>{html.escape((run / 'config.yaml').read_text(encoding='utf-8'))}</pre>",
-        "Machine": _machine(run / "environment.json"),
+        "Phases": _attempt(_phases, run / "phases.json", say),
+        "Scores": _scores(scores),
+        "Settings": _attempt(_settings, run / "config.yaml", say),
+        "Machine": _attempt(_machine, run / "environment.json", say),
     }
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections.items())
     name = html.escape(run.resolve().name)
@@ -75,17 +81,17 @@ def page(run: Path) -> str:
     return f"<!doctype html><html lang=en><head>{head}</head><body><h1>{name}</h1>{body}</body></html>\n"
 
 
-def records(path: Path) -> list[dict[str, Any]]:
-    """Objects of a JSON-lines file, without a line that a killed writer left half; [] if there is none."""
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
+def records(path: Path, say: Say) -> list[dict[str, Any]]:
+    """Objects of a JSON-lines file, without damaged lines; [] if there is none."""
+    found, lost = json_lines(path)
+    if lost:
+        say(f"{path}: {lost} damaged line{'s' * (lost > 1)} left out")
     return found
 
 
 def chart(title: str, stats: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
     """A figure with one curve over kimg for each key that was measured; "" if none was."""
+    stats = [r for r in stats if _number(r.get("kimg"))]
     curves = {key: _thinned([(r["kimg"], r[key]) for r in stats if _number(r.get(key))]) for key in keys}
     curves = {key: points for key, points in curves.items() if points}
     if not curves:
@@ -107,13 +113,16 @@ def chart(title: str, stats: Sequence[dict[str, Any]], keys: Sequence[str]) -> s
 
 
 def picture(path: Path, caption: str) -> str:
-    """A figure with the image at `path`, made smaller and embedded as PNG."""
+    """A figure with the image at `path`, made smaller and embedded as PNG. UserError if it is damaged."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        image.thumbnail((SIDE, SIDE))
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", optimize=True)
+    buffer = io.BytesIO()
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((SIDE, SIDE))
+            image.save(buffer, "PNG", optimize=True)
+    except (OSError, SyntaxError, ValueError) as error:  # UnidentifiedImageError repeats the path
+        raise UserError(f"{path} is no whole image") from error
     data = base64.b64encode(buffer.getvalue()).decode()
     caption = html.escape(caption)
     image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
@@ -125,15 +134,25 @@ def _state(stats: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {key: stats[-1].get(key) for key in keys}
 
 
-def _grids(run: Path) -> str:
-    fakes = sorted(run.glob("fakes-*.png"), key=lambda path: float(path.stem.removeprefix("fakes-")))
+def _attempt(section: Callable[[Path], str], path: Path, say: Say) -> str:
+    """The section made of the file at `path`, or what is wrong with it."""
+    try:
+        return section(path)
+    except UserError as error:
+        say(str(error))
+        return f"<p>{html.escape(str(error))}</p>"
+
+
+def _grids(run: Path, say: Say) -> str:
+    fakes = sorted(run.glob("fakes-[0-9]*.png"), key=lambda path: float(path.stem.removeprefix("fakes-")))
     if len(fakes) > GRIDS:  # evenly spaced, first and last included
         fakes = [fakes[round(i * (len(fakes) - 1) / (GRIDS - 1))] for i in range(GRIDS)]
     shown = [(path, f"{float(path.stem.removeprefix('fakes-')):g} kimg") for path in fakes]
     shown += [(run / "reals.png", "real images")] if (run / "reals.png").is_file() else []
     lost = sorted((run / "evidence").glob("*/fakes.png"))
     shown += [(path, f"evidence at {float(path.parent.name):g} kimg") for path in lost[:GRIDS]]
-    return "".join(picture(path, caption) for path, caption in shown) or "<p>None yet.</p>"
+    figures = [_attempt(partial(picture, caption=caption), path, say) for path, caption in shown]
+    return "".join(figures) or "<p>None yet.</p>"
 
 
 def _scores(found: Sequence[dict[str, Any]]) -> str:
@@ -153,7 +172,7 @@ def _scores(found: Sequence[dict[str, Any]]) -> str:
 
 def _phases(path: Path) -> str:
     """What was changed while the run went on, one row a setting."""
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    found = read_json(path, list) if path.is_file() else []
     rows = [
         {"phase": number, "from kimg": phase["kimg"], **change}
         for number, phase in enumerate(found, 2)
@@ -162,10 +181,15 @@ def _phases(path: Path) -> str:
     return _table(rows) if rows else "<p>One: nothing was changed on the way.</p>"
 
 
+def _settings(path: Path) -> str:
+    try:
+        return f"<pre>{html.escape(path.read_text(encoding='utf-8'))}</pre>"
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged ({error})") from error
+
+
 def _machine(path: Path) -> str:
-    if not path.is_file():
-        return "<p>Not recorded.</p>"
-    return _table([json.loads(path.read_text(encoding="utf-8"))])
+    return _table([read_json(path, dict)]) if path.is_file() else "<p>Not recorded.</p>"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

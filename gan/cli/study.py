@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gan.errors import UsageError, UserError
-from gan.files import atomic_bytes
+from gan.files import atomic_bytes, json_lines, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ class Study:
         settings["config"]["data"].pop("path")
         self.record: dict[str, Any] = {"settings": settings, "seconds": 0.0, "first_kimg": None, "pilots": []}
         if (path := self.folder / RECORD).is_file():
-            self.record = json.loads(path.read_text(encoding="utf-8"))
+            self.record = read_json(path, dict)
             if self.record["settings"] != settings:
                 raise UserError(
                     f"{path} is of a search with other data, preset, settings or metric: choose another --out"
@@ -130,7 +130,6 @@ class Study:
         Raises Lost for a run that its monitor stopped, click.Abort where somebody stopped it by hand.
         """
         from gan import checkpoint
-        from gan.cli.report import records
         from gan.cli.train import run_training
         from gan.config import override
         from training.tuning import applied
@@ -144,7 +143,7 @@ class Study:
             )
         except UserError as error:
             runs = sorted(out.glob("[0-9]*-*"))
-            events = records(runs[-1] / "health.jsonl") if runs else []
+            events, _ = json_lines(runs[-1] / "health.jsonl") if runs else ([], 0)
             if not (events and events[-1]["action"] == "stop"):
                 raise
             raise Lost(f"{events[-1]['state']}: {events[-1]['reason']}", runs[-1]) from error

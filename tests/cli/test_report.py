@@ -47,6 +47,34 @@ def test_a_tiny_run(tiny_zip, tmp_path):
     assert max(max(size) for size in sizes) <= 320
 
 
+DAMAGES = {
+    "environment.json": b'{"gan": "0.1", "tor',
+    "config.yaml": b"preset: \xff\xfe",
+    "phases.json": b"",
+    "stats.jsonl": b'{"kimg": 0.008, "loss/g": 0.5}\n{"kimg": 0.016, "lo\nnull\n\xff\n{"loss/g": 1}\n',
+    "health.jsonl": b"\0" * 100,
+    "metrics.jsonl": b'{"kimg": 0.008, "metric": "fid", "value": 3}\n{"kimg"',
+    "reals.png": b"\x89PNG\r\n\x1a\n" + b"\0" * 40,
+    "fakes-000000.png": b"",
+}
+
+
+def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path):
+    for name, content in {"config.yaml": b"batch: 4", **DAMAGES}.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "fakes-of-mine.png").write_bytes(b"")
+    out = tmp_path / "page.html"
+    result = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    lines = result.stderr.splitlines()
+    assert all(line.startswith(f"warning: {tmp_path}") for line in lines)
+    assert sorted(re.findall(r"[a-z0-9-]+\.(?:json|yaml|jsonl|png)\b", result.stderr)) == sorted(DAMAGES)
+    assert f"{tmp_path / 'stats.jsonl'}: 3 damaged lines left out" in result.stderr
+    assert f"{tmp_path / 'environment.json'} is damaged (" in out.read_text()
+    for words in ("loss/g", "fid", "Machine"):
+        assert words in out.read_text()
+
+
 class Closed(HTMLParser):
     """Tags that are still open."""
 

@@ -7,7 +7,16 @@ import os
 import pytest
 
 from gan.errors import UserError
-from gan.files import atomic_bytes, atomic_folder, atomic_write, refusal, sha256, sweep
+from gan.files import (
+    atomic_bytes,
+    atomic_folder,
+    atomic_write,
+    json_lines,
+    read_json,
+    refusal,
+    sha256,
+    sweep,
+)
 
 
 def names(folder):
@@ -137,3 +146,21 @@ def test_sha256(tmp_path):
     assert sha256(tmp_path / "a") == hashlib.sha256(data).hexdigest()
     with pytest.raises(UserError, match=r"cannot read .*absent"):
         sha256(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": ', b"\xff", b"[1]", b"\0" * 20])
+def test_a_damaged_json_file_is_named(content, tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(UserError, match=r"cannot read .*a\.json"):
+        read_json(path, dict)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.json is damaged \(.*: restore it, or remove it"):
+        read_json(path, dict)
+    path.write_text('{"a": 1}')
+    assert read_json(path, dict) == {"a": 1}
+
+
+def test_json_lines_are_objects_and_the_damaged_are_counted(tmp_path):
+    assert json_lines(tmp_path / "none.jsonl") == ([], 0)
+    (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n\xff\n3\n{"b": "\xc3\xa9"}\n{"c')
+    assert json_lines(tmp_path / "a.jsonl") == ([{"a": 1}, {"b": "\u00e9"}], 3)

@@ -48,7 +48,7 @@ def test_a_tick_writes_every_key_and_no_invalid_json(state, tmp_path):
 def test_statistics_beyond_the_resumed_image_count_are_dropped(state, tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1\n")
     path = tmp_path / "stats.jsonl"
-    path.write_text('{"kimg": 0.1}\n{"kimg": 0.2}\n{"kimg": 0.3}\n{"kimg": 0.')
+    path.write_bytes(b'{"kimg": 0.1}\n\xff\0\n{"kimg": 0.2}\n{"kimg": 0.3}\n{"kimg": 0.')
     state.nimg = 200
     Reporter(tmp_path, state).__exit__()
     assert [json.loads(line)["kimg"] for line in path.read_text().splitlines()] == [0.1, 0.2]
