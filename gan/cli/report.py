@@ -60,7 +60,7 @@ def command(run: Path, out: str) -> None:
     click.echo(out)
 
 
-def page(run: Path, say: Say) -> str:
+def page(run: Path, say: Say = lambda damage: None) -> str:
     """The HTML of a run directory; `say` gets a line for everything damaged. UserError if it is none."""
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} is not a run directory: it has no config.yaml")
