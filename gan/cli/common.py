@@ -29,6 +29,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -65,6 +66,14 @@ seed_option = click.option(
     default=0,
     show_default=True,
     help="Seed of everything random; the same seed repeats the result.",
+)
+
+runs_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="runs",
+    show_default=True,
+    help="Folder of run directories.",
 )
 
 device_option = click.option(

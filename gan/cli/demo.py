@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import Finite, debug_option, progress, seed_option
+from gan.cli.common import Finite, debug_option, progress, runs_option, seed_option
 from gan.errors import UserError
 from gan.files import atomic_bytes
 
@@ -53,13 +53,7 @@ class Clock:
 
 
 @click.command("demo", epilog="Example: gan demo --minutes 30")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="runs",
-    show_default=True,
-    help="Folder of run directories.",
-)
+@runs_option
 @click.option(
     "--data",
     default=f"data/openmoji-{RESOLUTION}.zip",

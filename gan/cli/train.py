@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import CountOrAuto, Finite, debug_option, device_option, pick_device, seed_option
+from gan.cli.common import (
+    CountOrAuto,
+    Finite,
+    debug_option,
+    device_option,
+    pick_device,
+    runs_option,
+    seed_option,
+)
 from gan.cli.scoring import metric_names
 from gan.cli.stopping import Stop
 from gan.errors import UsageError
@@ -36,7 +44,7 @@ Examples:
     show_default=True,
     help="Recipe: a shipped name, or a path to a .yaml file.",
 )
-@click.option("--out", default="runs", show_default=True, help="Folder of run directories.")
+@runs_option
 @click.option("--kimg", type=float, help="Length in thousands of images.  [default: from the preset]")
 @click.option("--batch", type=int, help="Images per step.  [default: from the preset]")
 @click.option(
@@ -120,7 +128,7 @@ Examples:
 def command(
     data: str,
     preset: str,
-    out: str,
+    out: Path,
     kimg: float | None,
     batch: int | None,
     micro_batch: int | str | None,
@@ -166,7 +174,7 @@ def command(
     with distributed.group():
         run = run_training(
             config,
-            out=Path(out),
+            out=out,
             resume=resume,
             accept_change=accept_change,
             max_minutes=max_minutes,

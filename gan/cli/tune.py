@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from gan.cli.common import Finite, debug_option, device_option, echo_json, pick_device, seed_option
+from gan.cli.common import (
+    Finite,
+    debug_option,
+    device_option,
+    echo_json,
+    pick_device,
+    runs_option,
+    seed_option,
+)
 from gan.errors import UsageError
 
 METRIC = "fd-efficientnet-lite0"
@@ -42,13 +50,7 @@ class Numbers(click.ParamType):
 @click.option(
     "--preset", default="stylegan2-small", show_default=True, help="Recipe: a shipped name, or a .yaml file."
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="runs",
-    show_default=True,
-    help="Folder of run directories.",
-)
+@runs_option
 @click.option(
     "--gammas",
     type=Numbers(),
