@@ -1,7 +1,9 @@
 """Where numbers and pictures of a run are shown: TensorBoard, and Weights & Biases where it is asked for."""
 
+import contextlib
 import secrets
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, Protocol
@@ -68,6 +70,25 @@ class TensorBoard:
     def close(self) -> None:
         """Write what is left."""
         self._writer.close()
+
+
+@contextlib.contextmanager
+def one_report() -> Iterator[None]:
+    """No traceback of TensorBoard's thread where it cannot write: within the block, as on a full disk.
+
+    The thread keeps its OSError, and the next call of the writer raises it.
+    """
+
+    def said(found: threading.ExceptHookArgs) -> None:
+        writer = type(found.thread).__module__.startswith("tensorboard.")
+        if not (writer and isinstance(found.exc_value, OSError)):
+            before(found)
+
+    before, threading.excepthook = threading.excepthook, said
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class WeightsAndBiases:

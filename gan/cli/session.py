@@ -28,7 +28,7 @@ def session(
 ) -> str | None:
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
     from gan import distributed
-    from training import loop
+    from training import loop, sinks
     from training import run as runs
     from training.augment import leak
     from training.data.sampler import workers_watched
@@ -40,6 +40,7 @@ def session(
     with (
         workers_watched(),
         runs.pausing(state),
+        sinks.one_report(),
         Reporter(run, state, wandb) if rank == 0 else Silent() as reporter,
     ):
         begins = f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg"

@@ -1,18 +1,22 @@
 """TensorBoard as its own reader sees it, and Weights & Biases with a module that only takes notes."""
 
+import errno
+import os
 import sys
+import threading
 import types
 
 import pytest
 import torch
 from click.testing import CliRunner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gan.cli.main import main
 from gan.cli.train import run_training
 from gan.errors import UsageError
 from tests.training.tiny import configured
-from training.sinks import library, sampled
+from training.sinks import TensorBoard, library, one_report, sampled
 
 
 @pytest.fixture
@@ -106,3 +110,22 @@ def test_without_the_client_it_is_one_line_and_no_run(tiny_zip, tmp_path, monkey
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2 and "gan-workbench[wandb]" in result.stderr
     assert result.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_reported_by_the_next_write_alone(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "config.yaml").write_text("a: 1\n")
+    told = []
+    monkeypatch.setattr(threading, "excepthook", lambda found: told.append(found.exc_value))
+    board = TensorBoard(tmp_path, 0)
+    with one_report(), pytest.raises(OSError, match="No space left"):
+        monkeypatch.setattr(RecordWriter, "write", full)
+        while True:  # until its thread has met the error
+            board.scalars({"a": 1.0}, 0)
+    with one_report():
+        other = threading.Thread(target=full)  # of ours: told as ever
+        other.start()
+        other.join()
+    assert len(told) == 1
