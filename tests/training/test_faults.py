@@ -91,10 +91,10 @@ def test_sigterm_to_all_processes_saves_the_step(workers, tiny_zip, tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """An empty disk of 700 KiB."""
+    """An empty disk of 1400 KiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=700k", "none", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1400k", "none", str(folder)]
     if not shutil.which("mount"):
         pytest.skip("no program mount, so no small disk")
     done = subprocess.run(mount, capture_output=True, text=True, check=False)

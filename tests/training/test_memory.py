@@ -10,12 +10,14 @@ import torch
 from click.testing import CliRunner
 
 from gan.cli.common import CountOrAuto
+from gan.cli.scoring import RunScorer
 from gan.cli.train import command, run_training
 from gan.config import override
 from gan.errors import UsageError, UserError
 from tests.training.test_presets import small
 from tests.training.tiny import tiny_state
 from training.config import RunConfig, fit, load_preset
+from training.data.archive import open_dataset
 from training.memory import Undo, fitting_step, next_size, probe
 from training.parts import out_of_memory
 from training.state import create
@@ -182,6 +184,29 @@ def test_a_gpu_that_runs_out():
         state.micro_batch, said = None, []
         terms = fitting_step(state, torch.rand(32, 3, 64, 64, device="cuda"), None, said.append, every=True)
         assert said and all(torch.isfinite(value) for value in terms.values())
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+@pytest.mark.needs_gpu
+def test_a_gpu_that_a_score_does_not_fit_into(tiny_zip):
+    """Where half of what its 40 images at a time need is free, fewer are drawn at a time."""
+    config = fit(load_preset("stylegan2-small"), shape=(3, 64, 64), classes=0)
+    state, said = create(config, torch.device("cuda")), []
+    scorer, dataset = RunScorer(["fd-untrained"], None, torch.device("cuda")), open_dataset(tiny_zip)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    weights = torch.cuda.memory_allocated()
+    scorer.rehearse(state.ema, dataset, said.append)
+    assert scorer.batch == 40 and said == []
+    needed, total = torch.cuda.max_memory_allocated(), torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction((weights + 0.5 * (needed - weights)) / total)
+    try:
+        before = held(state)
+        scorer.rehearse(state.ema, dataset, said.append)
+        assert scorer.batch < 40 and f"{scorer.batch} at a time" in said[0]
+        assert_same(held(state), before)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
