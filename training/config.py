@@ -278,7 +278,7 @@ def fit(config: RunConfig, *, shape: tuple[int, int, int], classes: int) -> RunC
     if isinstance(network, Freezes) and not 0 <= network.freeze_layers <= network.most_frozen:
         raise UsageError(
             f"discriminator.freeze_layers {network.freeze_layers} (--freeze-d): the discriminator has "
-            f"{network.most_frozen} convolutions before its head at {height}x{width}; take 0 to as many"
+            f"{network.most_frozen} convolutions before its head at {height}x{width}; take 0 to {network.most_frozen}"
         )
     if config.loss.r1_gamma is None:
         gamma = default_r1_gamma(height * width, config.batch)

@@ -113,7 +113,7 @@ def scored(
         records = scorer.score(state.ema, dataset, run, state.nimg, save)
     except NoMemory as error:
         if distributed.world() > 1:
-            raise
+            raise NoMemory(f"{error}; then go on with --resume auto") from error
         reporter.say(f"warning: {error}; training goes on")
         return False
     reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)

@@ -175,7 +175,7 @@ def test_with_several_processes_it_ends_the_run(tmp_path, monkeypatch):
     state = tiny_state()
     assert not scored(Scorer(), state, None, tmp_path, str, Silent())
     monkeypatch.setattr(distributed, "world", lambda: 2)
-    with pytest.raises(UserError, match="no score"):
+    with pytest.raises(UserError, match="no score; then go on with --resume auto"):
         scored(Scorer(), state, None, tmp_path, str, Silent())
 
 
