@@ -277,8 +277,8 @@ def fit(config: RunConfig, *, shape: tuple[int, int, int], classes: int) -> RunC
     network = config.discriminator
     if isinstance(network, Freezes) and not 0 <= network.freeze_layers <= network.most_frozen:
         raise UsageError(
-            f"discriminator.freeze_layers {network.freeze_layers} (--freeze-d): the discriminator has "
-            f"{network.most_frozen} convolutions before its head at {height}x{width}; take 0 to {network.most_frozen}"
+            f"discriminator.freeze_layers {network.freeze_layers} (--freeze-d): at {height}x{width} the "
+            f"discriminator has {network.most_frozen} convolutions before its head; take at most those"
         )
     if config.loss.r1_gamma is None:
         gamma = default_r1_gamma(height * width, config.batch)
