@@ -32,7 +32,7 @@ PICTURES = 64  # of a run of stacked digits
 CURVE_SAMPLES = 5000  # of the scores while training
 
 # Weight of the gradient penalties, by task. They are taken in every step.
-GAMMAS = {"digits": 0.1, "grid": 0.1}
+GAMMAS = {"digits": 1.0, "grid": 0.1}
 GUARDS = {
     "none": [],
     "spectral": ["discriminator.spectral_norm=true"],
@@ -90,11 +90,7 @@ def configured(job: Job, assignments: Sequence[str] = ()) -> RunConfig:
 def task_of(job: Job, out: Path, device: torch.device) -> Task:
     """The task of a run; what it needs is in `out` afterwards."""
     if job.task == "grid":
-        return Task(
-            points.GaussianGrid(),
-            lambda G, n: points.score(points.drawn(G, n or points.SAMPLES)),
-            keep_points,
-        )
+        return Task(points.GaussianGrid(), points_score, keep_points)
     images, labels = digits.load_digits(out / "digits.npz")
     model = classifier.prepared(out, images, labels)[0].to(device)
     return Task(
