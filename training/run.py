@@ -23,7 +23,7 @@ from training.data.archive import ImageDataset
 from training.initial import start_from
 from training.monitor import log
 from training.retention import check_room, prune
-from training.rollback import check, check_remedies, harden, hardened, saved_rollbacks, set_aside
+from training.rollback import check, harden, hardened, saved_rollbacks, set_aside
 from training.state import TrainState, create
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # what the system says of a full disk, and of a used quota
@@ -94,7 +94,6 @@ def begin(
     checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
     accept_change: go on with other settings or data, as a new phase of the run; UserError without it.
     """
-    check_remedies(config)
     first, notes = distributed.rank() == 0, []
     found = distributed.from_first(lambda: _wanted(config, dataset, out, resume, notes))
     if not found:

@@ -273,6 +273,7 @@ def ready(
     from gan import distributed
     from gan.cli.scoring import RunScorer
     from training import parts, sinks
+    from training.rollback import check_remedies
 
     place = pick_device(device, distributed.local_rank())
     scorer = RunScorer(metrics, metrics_fakes, place)
@@ -280,6 +281,7 @@ def ready(
         sinks.library()
     config, dataset = shaped(config)
     parts.check(config, parts.fixed(config))
+    check_remedies(config)
     return place, config, dataset, scorer
 
 

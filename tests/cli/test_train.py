@@ -68,6 +68,9 @@ def test_a_tiny_run_leaves_what_the_contract_lists(tiny_zip, tmp_path):
 def test_on_collapse_is_a_setting(tiny_zip):
     result = invoke("--data", tiny_zip, "--preset=demo", "--on-collapse=rollback", "--dry-run", *SMALL)
     assert yaml.safe_load(result.stdout)["health"]["on_collapse"] == "rollback"
+    nothing = ["--on-collapse=rollback", "--set", "health.remedies=[gamma]", "--set", "loss.r1_gamma=0"]
+    result = invoke("--data", tiny_zip, "--preset=demo", "--dry-run", *SMALL, *nothing)
+    assert result.exit_code == 2 and "add d_lr" in result.stderr
     assert invoke("--data", tiny_zip, "--on-collapse=panic").exit_code == 2
 
 
