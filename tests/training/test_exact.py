@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from gan.cli import scoring, train
+from gan.cli import scoring
 from gan.cli.train import run_training
 from gan.config import override
 from tests.training.tiny import EVERY_TWO_STEPS, configured, files, torchrun
 from training.config import RunConfig
+from training.reporting import Reporter
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
 # 40 images in batches of 8: epochs of five steps, ticks of two, moving p, and parts of two images.
@@ -106,10 +107,10 @@ def test_a_score_that_a_killed_run_lacks_is_made_up_for(monkeypatch, tiny_zip, t
 
     config = configured(tiny_zip, "kimg=0.016")
     with monkeypatch.context() as patch:
-        patch.setattr(train, "report_scores", killed)  # after metrics.jsonl was written: no second record
+        patch.setattr(Reporter, "scalars", killed)  # after metrics.jsonl was written: no second record
         with pytest.raises(KeyboardInterrupt):
             run_training(config, out=tmp_path, **SCORED)
-        patch.setattr(train, "report_scores", lambda *_: None)
+        patch.setattr(Reporter, "scalars", lambda *_: None)
         patch.setattr(scoring.RunScorer, "score", killed)
         with pytest.raises(KeyboardInterrupt):
             run_training(config, out=tmp_path, resume="auto", **SCORED)
