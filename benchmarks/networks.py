@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from ops.bench import medians, using
 
 CONVOLUTIONS = ("conv2d", "conv_transpose2d")

@@ -47,7 +47,7 @@ def main(preset: str, resolution: int, device: str, threads: int, steps: int, re
     kernels, plain = (trainer(preset, resolution, steps, where) for _ in range(2))
 
     def reference() -> None:
-        with using("reference"), mock.patch("gan.stylegan2.fast_layout", lambda x: x):
+        with using("reference"), mock.patch("gan.networks.stylegan2.fast_layout", lambda x: x):
             plain()
 
     fused, slow = (

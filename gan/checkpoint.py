@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 from gan import config as configs
 from gan import files
-from gan.architectures import discriminator_config, generator_config
 from gan.errors import CheckpointError, UsageError, UserError
+from gan.networks import discriminator_config, generator_config
 
 FORMAT = 1
 BEST = "best.json"  # beside the folders: which of them has the best score

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from gan.errors import UsageError, UserError
 from gan.files import atomic_write, sha256
 from gan.latents import z_from_seeds
-from gan.reparametrize import merged
+from gan.networks.reparametrize import merged
 from gan.sampling import has_styles, labels_from_seeds, one_hot
 from ops.library import plain
 

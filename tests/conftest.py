@@ -114,7 +114,7 @@ def close() -> Callable[..., None]:
 @pytest.fixture
 def tiny_generator(device: torch.device) -> torch.nn.Module:
     """StyleGAN2 generator, 16x16, z and w of 8 values, eval mode; the same weights in every test."""
-    from gan.stylegan2 import GeneratorConfig, MappingConfig
+    from gan.networks.stylegan2 import GeneratorConfig, MappingConfig
 
     torch.manual_seed(0)
     config = GeneratorConfig(
@@ -126,7 +126,7 @@ def tiny_generator(device: torch.device) -> torch.nn.Module:
 @pytest.fixture
 def tiny_discriminator(device: torch.device) -> torch.nn.Module:
     """StyleGAN2 discriminator for `tiny_generator`, train mode; the same weights in every test."""
-    from gan.stylegan2 import DiscriminatorConfig
+    from gan.networks.stylegan2 import DiscriminatorConfig
 
     torch.manual_seed(1)
     return DiscriminatorConfig(resolution=16, channel_base=128, channel_max=8).build().to(device)

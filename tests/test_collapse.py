@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from benchmarks.collapse import classifier, digits, perceptron, points, report
 from benchmarks.collapse.__main__ import main
 from benchmarks.collapse.runs import GUARDS, SEEDS, Job, configured, execute, jobs
-from gan.architectures import ARCHITECTURES, Architecture
 from gan.config import to_dict
 from gan.errors import UserError
+from gan.networks import ARCHITECTURES, Architecture
 
 TINY_GRID = ("kimg=0.4", "batch=8", "tick_kimg=0.2", "snapshot_ticks=1", "generator.width=8")
 CPU = torch.device("cpu")

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from torch import Tensor, nn
 
 import gan
-from gan.architectures import ARCHITECTURES, Architecture
 from gan.cli.main import main
+from gan.networks import ARCHITECTURES, Architecture
 from metrics import METRICS
 from metrics.registry import Inputs, Spec, metric
 from training.losses import LOSSES, Loss
@@ -179,4 +179,4 @@ def test_other_networks_go_with_the_toy(toy, command, tiny_zip, tmp_path):
     small = ["--set=discriminator={type: stylegan2, channel_base: 64, channel_max: 8}", "--kimg=0.1"]
     run = command("train", "--data", tiny_zip, "--preset", toy, *small, "--out", tmp_path).strip()
     assert type(gan.load(run)) is ToyGenerator
-    assert type(gan.load_discriminator(run)).__module__ == "gan.stylegan2"
+    assert type(gan.load_discriminator(run)).__module__ == "gan.networks.stylegan2"

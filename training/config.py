@@ -6,12 +6,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from gan.architectures import discriminator_config, generator_config
 from gan.config import from_dict, load_yaml, override
 from gan.errors import UsageError, unknown
 from gan.latents import MAX_SEED
+from gan.networks import discriminator_config, generator_config
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from gan.shapes import fitted, image_shape
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from training.augment.config import AugmentConfig
 from training.health import HealthConfig
 from training.losses import LOSSES

@@ -9,7 +9,7 @@ from torch import nn
 from gan import checkpoint, files
 from gan.config import to_dict
 from gan.errors import UserError
-from gan.reparametrize import merged, settle
+from gan.networks.reparametrize import merged, settle
 from gan.transfer import Report, paired, transfer
 from training.state import TrainState
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from gan.config import to_dict
 from gan.files import atomic_write, json_lines
-from gan.reparametrize import sigmas
+from gan.networks.reparametrize import sigmas
 from training import phases
 from training.health import LEVELS, Record
 from training.sinks import WandB, sampled, sinks

@@ -18,7 +18,7 @@ import torch
 
 from gan import checkpoint
 from gan.errors import UsageError, UserError
-from gan.reparametrize import add_spectral_norm
+from gan.networks.reparametrize import add_spectral_norm
 from training.config import RunConfig
 from training.schedules import Schedule
 from training.state import TrainState

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan import blocks
+from gan.networks import blocks
 from training.augment.adaptive import Augmentation
 from training.config import AdamConfig, RunConfig
 from training.parts import fixed

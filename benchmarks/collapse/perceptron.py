@@ -12,10 +12,10 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from gan import reparametrize, shapes
-from gan.architectures import ARCHITECTURES, Architecture
+from gan import shapes
 from gan.config import positive
-from gan.networks import Network, PlainGenerator
+from gan.networks import ARCHITECTURES, Architecture, reparametrize
+from gan.networks.base import Network, PlainGenerator
 
 SLOPE = 0.2  # of leaky ReLU
 

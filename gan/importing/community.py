@@ -201,7 +201,7 @@ def _reshaped(what: str, tensor: StoredTensor) -> Weight:
 
 
 def _average(found: Network, budget: Budget) -> np.ndarray:
-    """Mean of w over standard normal z [AVERAGED, z_dim], float64; as gan.mapping computes it."""
+    """Mean of w over standard normal z [AVERAGED, z_dim], float64; as gan.networks.mapping computes it."""
     if found.config["z_dim"] > MAX_WIDTH:
         raise Refused(f"its latents have {found.config['z_dim']:,} values, more than {MAX_WIDTH:,}")
     x = np.random.default_rng(0).standard_normal((AVERAGED, found.config["z_dim"]))

@@ -5,7 +5,7 @@ from typing import Any
 
 from gan.importing.storages import Network, Weight
 from gan.importing.unpickler import Refused
-from gan.residual import from_published
+from gan.networks.r3gan import from_published
 
 _ENDS = ("AggregationLayer.Layer.weight", "ExtractionLayer.Layer.weight")  # of the generator, of the other
 

@@ -18,11 +18,11 @@ from torch import nn
 
 from gan import card, checkpoint, files, shapes
 from gan import config as configs
-from gan.architectures import discriminator_config, generator_config
 from gan.errors import UsageError, UserError
 from gan.importing import community, official
 from gan.importing.storages import Network
 from gan.importing.unpickler import Budget, Refused, printable
+from gan.networks import discriminator_config, generator_config
 
 MAX_FILE = 16 * 2**30  # bytes
 LIMITS = {  # the largest number in a config, by field; of all other fields, OTHERS

@@ -13,7 +13,7 @@ from gan import checkpoint, config
 from gan.cli.main import main
 from gan.cli.scoring import DatasetImages, format_table, score
 from gan.errors import UserError
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
 from metrics import METRICS
 from training.data.archive import open_dataset
 

@@ -11,8 +11,8 @@ import gan
 from gan import checkpoint, config, export
 from gan.cli.main import main
 from gan.files import sha256
-from gan.mapping import MappingConfig
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.networks.mapping import MappingConfig
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 
 import gan
-from gan import checkpoint, config, sngan
+from gan import checkpoint, config
 from gan.cli.main import main
 from gan.cli.sample import captions, class_index
 from gan.errors import UsageError
 from gan.images import to_pil
-from gan.mapping import MappingConfig
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.networks import sngan
+from gan.networks.mapping import MappingConfig
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 
 CLASSES = ["cat", "dog", "0"]
 

@@ -15,9 +15,9 @@ from torch import nn
 
 import gan
 from gan import checkpoint
-from gan.architectures import ARCHITECTURES, Architecture
 from gan.errors import CheckpointError, UserError
 from gan.files import sha256
+from gan.networks import ARCHITECTURES, Architecture
 
 FILES = {f"{name}.safetensors" for name in ("generator", "discriminator", "training")}
 FILES |= {"config.json", "training.json", "card.md", "manifest.json"}

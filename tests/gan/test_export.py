@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from gan import export as module
-from gan import residual, sngan, stylegan2, stylegan3
 from gan.errors import UsageError, UserError
 from gan.export import TOLERANCE, Function, compare, export
-from gan.mapping import MappingConfig
+from gan.networks import r3gan, sngan, stylegan2, stylegan3
+from gan.networks.mapping import MappingConfig
 from ops import library
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in module.ONNX_PACKAGES)
@@ -41,7 +41,7 @@ def alias_free() -> nn.Module:
 
 
 def without_styles() -> nn.Module:
-    config = residual.GeneratorConfig(resolution=8, z_dim=6, c_dim=2, widths=(16, 16), blocks=1)
+    config = r3gan.GeneratorConfig(resolution=8, z_dim=6, c_dim=2, widths=(16, 16), blocks=1)
     return trained(config.build())
 
 

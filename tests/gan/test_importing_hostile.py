@@ -13,7 +13,7 @@ import pytest
 from gan.cli.main import main
 from gan.errors import UserError
 from gan.importing import snapshot
-from gan.stylegan2 import GeneratorConfig, MappingConfig
+from gan.networks.stylegan2 import GeneratorConfig, MappingConfig
 from tests.snapshots import (
     FLOATS,
     REBUILD,

@@ -8,8 +8,8 @@ from gan import sampling
 from gan.errors import UsageError
 from gan.images import to_uint8
 from gan.latents import z_from_seeds
-from gan.mapping import MappingConfig
-from gan.stylegan2 import GeneratorConfig
+from gan.networks.mapping import MappingConfig
+from gan.networks.stylegan2 import GeneratorConfig
 
 
 def build(c_dim: int = 0) -> nn.Module:

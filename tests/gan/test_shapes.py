@@ -6,12 +6,12 @@ import itertools
 import pytest
 import torch
 
-from gan import residual, sampling, shapes, sngan, stylegan3
-from gan.architectures import ARCHITECTURES
+from gan import sampling, shapes
 from gan.config import from_dict, to_dict
 from gan.errors import UsageError
-from gan.mapping import MappingConfig
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.networks import ARCHITECTURES, r3gan, sngan, stylegan3
+from gan.networks.mapping import MappingConfig
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from training.config import LossConfig, RunConfig, fit
 from training.state import create
 from training.step import train_step
@@ -84,8 +84,8 @@ CONFIGS = {  # small ones of every architecture
         DiscriminatorConfig(**SMALL),
     ),
     "r3gan": (
-        residual.GeneratorConfig(z_dim=8, widths=(8, 8, 16, 8), blocks=1),
-        residual.DiscriminatorConfig(widths=(8, 8, 16, 8), blocks=1),
+        r3gan.GeneratorConfig(z_dim=8, widths=(8, 8, 16, 8), blocks=1),
+        r3gan.DiscriminatorConfig(widths=(8, 8, 16, 8), blocks=1),
     ),
     "sngan": (sngan.GeneratorConfig(z_dim=8, width=8), sngan.DiscriminatorConfig(width=8)),
 }
@@ -144,7 +144,7 @@ def test_every_layer_has_a_channel(name):
 
 
 PLAIN = {
-    "r3gan": (residual, {"resolution": 16, "widths": [16, 16, 8], "blocks": 1}),
+    "r3gan": (r3gan, {"resolution": 16, "widths": [16, 16, 8], "blocks": 1}),
     "sngan": (sngan, {"resolution": 16, "width": 8}),
 }
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from gan import residual, sngan, stylegan2, stylegan3
-from gan.mapping import MappingConfig
+from gan.networks import r3gan as r3gan_networks
+from gan.networks import sngan, stylegan2, stylegan3
+from gan.networks.mapping import MappingConfig
 from gan.transfer import paired, transfer
 
 SMALL = {"channel_base": 128, "channel_max": 8, "mapping": MappingConfig(layers=2)}
@@ -33,13 +34,13 @@ def r3gan(seed=0, resolution=16, **other):
     torch.manual_seed(seed)
     levels = resolution.bit_length() - 2
     shape = {"widths": (16,) * levels, "blocks": 1, "resolution": resolution}
-    return settled(residual.GeneratorConfig(z_dim=6, **shape, **other).build())
+    return settled(r3gan_networks.GeneratorConfig(z_dim=6, **shape, **other).build())
 
 
 def r3gan_d(seed=0, resolution=16, **other):
     torch.manual_seed(seed)
     shape = {"widths": (16,) * (resolution.bit_length() - 2), "blocks": 1, "resolution": resolution}
-    return settled(residual.DiscriminatorConfig(**shape, **other).build())
+    return settled(r3gan_networks.DiscriminatorConfig(**shape, **other).build())
 
 
 def sngan_g(seed=0, resolution=16, **other):

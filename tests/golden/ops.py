@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 import ops
-from gan.layers import minibatch_std, normalize_2nd_moment
-from gan.lowpass import lowpass
+from gan.networks.layers import minibatch_std, normalize_2nd_moment
+from gan.networks.lowpass import lowpass
 from tests.golden.case import Case, Comparison, Family, FormatError, described
 from tests.golden.derivatives import derivatives
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from gan.residual import DiscriminatorConfig, GeneratorConfig, from_published
+from gan.networks.r3gan import DiscriminatorConfig, GeneratorConfig, from_published
 from tests.golden.case import Case, Comparison, Family, described
 from training.losses import LOSSES
 from training.losses.penalties import r1_penalty

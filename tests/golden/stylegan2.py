@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
 from tests.golden.case import Case, Comparison, Family, FormatError
 from tests.golden.networks import (
     check,

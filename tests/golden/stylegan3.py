@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gan.importing.official import OWN, STYLEGAN3, WIDTHS
-from gan.stylegan3 import GeneratorConfig, MappingConfig
+from gan.networks.stylegan3 import GeneratorConfig, MappingConfig
 from tests.golden.case import Case, Comparison, Family
 from tests.golden.networks import check, gradients, labels, parameter_gradients, path_length_values, stored
 from tests.golden.stylegan2 import IMAGE, MAPPING, renamed

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gan.errors import UserError
-from gan.stylegan2 import MappingConfig
-from gan.stylegan3 import Generator, GeneratorConfig
+from gan.networks.stylegan2 import MappingConfig
+from gan.networks.stylegan3 import Generator, GeneratorConfig
 from metrics import equivariance as eq
 from metrics import evaluate
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from gan.architectures import ARCHITECTURES, Architecture
 from gan.config import dumps_yaml, from_dict, override
 from gan.errors import UsageError
+from gan.networks import ARCHITECTURES, Architecture
 from training.config import LossConfig, RunConfig, fit, load_preset, preset_names
 
 

@@ -9,9 +9,9 @@ import torch
 
 import gan
 from gan import sampling
-from gan.architectures import ARCHITECTURES
 from gan.cli.train import run_training
 from gan.config import override
+from gan.networks import ARCHITECTURES
 from training.config import RunConfig, fit, load_preset, preset_names
 
 MODELS = Path(__file__).parents[2] / "docs" / "MODELS.md"

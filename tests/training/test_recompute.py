@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gan.blocks import Block
 from gan.config import override
+from gan.networks.blocks import Block
 from tests.training.test_parts import held
 from tests.training.test_presets import small
 from tests.training.tiny import tiny_state
@@ -86,6 +86,6 @@ def test_only_where_gradients_are_wanted(monkeypatch):
     state = tiny_state(*ON)
     assert all(m.recompute for m in state.discriminator.modules() if isinstance(m, Block))
     assert not any(m.recompute for m in state.ema.modules() if isinstance(m, Block))
-    monkeypatch.setattr("gan.blocks.checkpoint", None)  # not callable
+    monkeypatch.setattr("gan.networks.blocks.checkpoint", None)  # not callable
     with torch.no_grad():
         state.discriminator(torch.rand(4, 3, 8, 8))

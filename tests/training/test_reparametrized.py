@@ -6,7 +6,7 @@ from gan.checkpoint import read
 from gan.cli.train import run_training
 from gan.config import override
 from gan.ema import update as move_average
-from gan.reparametrize import sigmas
+from gan.networks.reparametrize import sigmas
 from training.config import RunConfig, fit
 from training.state import create
 from training.step import train_step

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gan import stylegan3
-from gan.stylegan2 import DiscriminatorConfig
+from gan.networks import stylegan3
+from gan.networks.stylegan2 import DiscriminatorConfig
 from tests.training.tiny import moved, plain_state, tiny_state, weights
 from training.config import LossConfig, RunConfig
 from training.losses import LOSSES

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from gan import stylegan3
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
+from gan.networks import stylegan3
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
 from training.losses.penalties import r1_penalty
 
 COMPILER = {"backend": "aot_eager", "fullgraph": True}  # traces as inductor does, compiles no C++

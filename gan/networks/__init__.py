@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gan import residual, sngan, stylegan2, stylegan3
 from gan.errors import UsageError
+from gan.networks import r3gan, sngan, stylegan2, stylegan3
 from gan.registry import table
 
 
@@ -21,7 +21,7 @@ ARCHITECTURES = table(
     {
         "stylegan2": Architecture(stylegan2.GeneratorConfig, stylegan2.DiscriminatorConfig),
         "stylegan3": Architecture(stylegan3.GeneratorConfig, None),
-        "r3gan": Architecture(residual.GeneratorConfig, residual.DiscriminatorConfig),
+        "r3gan": Architecture(r3gan.GeneratorConfig, r3gan.DiscriminatorConfig),
         "sngan": Architecture(sngan.GeneratorConfig, sngan.DiscriminatorConfig),
     },
 )

@@ -5,7 +5,7 @@ import torch
 
 from gan import ema
 from gan.config import from_dict
-from gan.sngan import DiscriminatorConfig, DownBlock, GeneratorConfig, Norm, UpBlock, doubled
+from gan.networks.sngan import DiscriminatorConfig, DownBlock, GeneratorConfig, Norm, UpBlock, doubled
 
 SMALL = {"resolution": 16, "width": 8}
 

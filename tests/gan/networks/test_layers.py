@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan.layers import Conv2d, Linear, minibatch_std, normalize_2nd_moment
+from gan.networks.layers import Conv2d, Linear, minibatch_std, normalize_2nd_moment
 
 
 def test_linear_scales_weight_and_bias():

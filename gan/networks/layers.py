@@ -6,8 +6,8 @@ Weights are stored with unit variance and scaled in `forward`, so that every lay
 import torch
 from torch import Tensor, nn
 
-from gan.blocks import exact
 from gan.errors import unknown
+from gan.networks.blocks import exact
 from ops import bias_act, conv2d_resample, setup_filter
 from ops.bias_act import ACTIVATIONS
 

@@ -8,9 +8,9 @@ from typing import Literal, NoReturn, Protocol
 from torch import Tensor, nn
 
 from gan import shapes
-from gan.blocks import Block
 from gan.errors import UserError
-from gan.mapping import MappingConfig, MappingNetwork
+from gan.networks.blocks import Block
+from gan.networks.mapping import MappingConfig, MappingNetwork
 
 Noise = Literal["const", "random", "none"]
 

@@ -5,7 +5,7 @@ import torch
 
 from gan.config import from_dict
 from gan.errors import UsageError, UserError
-from gan.residual import DiscriminatorConfig, GeneratorConfig, from_published
+from gan.networks.r3gan import DiscriminatorConfig, GeneratorConfig, from_published
 
 SMALL = {"resolution": 16, "widths": [16, 16, 8], "blocks": 1}
 

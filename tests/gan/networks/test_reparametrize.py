@@ -5,13 +5,13 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
-from gan import residual, sngan, stylegan3
 from gan.config import override
 from gan.errors import UsageError
-from gan.layers import Conv2d, Linear
-from gan.mapping import MappingConfig
-from gan.reparametrize import LowRank, add_low_rank, add_spectral_norm, merged, settle, sigmas
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.networks import r3gan, sngan, stylegan3
+from gan.networks.layers import Conv2d, Linear
+from gan.networks.mapping import MappingConfig
+from gan.networks.reparametrize import LowRank, add_low_rank, add_spectral_norm, merged, settle, sigmas
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 from ops.spectral_norm import SpectralNorm
 from training.losses.penalties import r1_penalty
 
@@ -21,14 +21,14 @@ LEVELS = {"resolution": 16, "widths": (8, 8, 8), "cardinality": (2, 2, 2), "bloc
 GENERATORS = {
     "skip": GeneratorConfig(**NARROW, **STYLES, c_dim=3),
     "resnet": GeneratorConfig(**NARROW, **STYLES, architecture="resnet"),
-    "r3gan": residual.GeneratorConfig(**LEVELS, z_dim=8, c_dim=3),
+    "r3gan": r3gan.GeneratorConfig(**LEVELS, z_dim=8, c_dim=3),
     "sngan": sngan.GeneratorConfig(resolution=16, z_dim=8, width=8, c_dim=3),
     "stylegan3": stylegan3.GeneratorConfig(**NARROW, **STYLES, layers=4),
 }
 DISCRIMINATORS = {
     "resnet": DiscriminatorConfig(**NARROW, c_dim=3),
     "skip": DiscriminatorConfig(**NARROW, architecture="skip"),
-    "r3gan": residual.DiscriminatorConfig(**LEVELS, c_dim=3),
+    "r3gan": r3gan.DiscriminatorConfig(**LEVELS, c_dim=3),
     "sngan": sngan.DiscriminatorConfig(resolution=16, width=8, c_dim=3, spectral_norm=False),
     "frozen": DiscriminatorConfig(**NARROW, freeze_layers=2),
 }

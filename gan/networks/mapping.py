@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan.blocks import exact
 from gan.config import positive
-from gan.layers import Linear, check_activation, normalize_2nd_moment
+from gan.networks.blocks import exact
+from gan.networks.layers import Linear, check_activation, normalize_2nd_moment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan import reparametrize, shapes
-from gan.blocks import Block
+from gan import shapes
 from gan.config import positive
-from gan.layers import CastConv2d, fast_layout
-from gan.networks import Network, PlainGenerator
+from gan.networks import reparametrize
+from gan.networks.base import Network, PlainGenerator
+from gan.networks.blocks import Block
+from gan.networks.layers import CastConv2d, fast_layout
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gan import reparametrize
+from gan.networks import reparametrize
 
 HALVES = (torch.float16, torch.bfloat16)
 

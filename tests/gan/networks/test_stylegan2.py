@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gan.mapping import MappingConfig
-from gan.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.networks.mapping import MappingConfig
+from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 
 TINY = {"resolution": 16, "channel_base": 128, "channel_max": 8, "c_dim": 3}
 

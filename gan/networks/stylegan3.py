@@ -11,13 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan import reparametrize, shapes
-from gan.blocks import Block, exact
+from gan import shapes
 from gan.config import positive
-from gan.layers import Linear
-from gan.lowpass import Band, bands, lowpass
-from gan.mapping import MappingConfig
-from gan.networks import Noise, StyledGenerator
+from gan.networks import reparametrize
+from gan.networks.base import Noise, StyledGenerator
+from gan.networks.blocks import Block, exact
+from gan.networks.layers import Linear
+from gan.networks.lowpass import Band, bands, lowpass
+from gan.networks.mapping import MappingConfig
 from ops import filtered_lrelu, prenormalized_modulated_conv2d
 
 
@@ -36,7 +37,7 @@ class GeneratorConfig:
     lrelu_upsampling: how much finer the non-linearity is sampled.  radial_filters: downsample alike in all
     directions.  conv_clamp: largest activation, None for no limit.  magnitude_beta: decay per batch of the
     running mean square of each layer's input.  spectral_norm: of the synthesis network, and lora_rank: of the
-    adapters that alone are trained, 0 for none; see `gan.reparametrize`.
+    adapters that alone are trained, 0 for none; see `gan.networks.reparametrize`.
     """
 
     type: Literal["stylegan3"] = "stylegan3"

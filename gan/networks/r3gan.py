@@ -13,11 +13,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gan import reparametrize, shapes
-from gan.blocks import Block, exact
+from gan import shapes
 from gan.config import positive
-from gan.layers import CastConv2d, fast_layout
-from gan.networks import Network, PlainGenerator
+from gan.networks import reparametrize
+from gan.networks.base import Network, PlainGenerator
+from gan.networks.blocks import Block, exact
+from gan.networks.layers import CastConv2d, fast_layout
 from ops import bias_act, downsample2d, setup_filter, upsample2d
 
 SLOPE = 0.2
@@ -33,7 +34,7 @@ class NetworkConfig:
     widths: channels of the levels, from level 4 up; each level after the last one given has half as many.
     cardinality: groups of each level's 3x3 convolutions, None for width / 8.  blocks: residual blocks of each
     level, one number for all or one each.  expansion: the inner width of a block, in units of the outer.
-    spectral_norm: see `gan.reparametrize`.
+    spectral_norm: see `gan.networks.reparametrize`.
     """
 
     type: Literal["r3gan"] = "r3gan"

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gan.blocks import Block, exact, halve
 from gan.config import override
-from gan.layers import minibatch_std
+from gan.networks.blocks import Block, exact, halve
+from gan.networks.layers import minibatch_std
 from tests.training.test_presets import SMALL
 from training.config import RunConfig, fit
 

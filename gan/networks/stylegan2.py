@@ -6,12 +6,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gan import reparametrize, shapes
-from gan.blocks import Block, exact
+from gan import shapes
 from gan.config import positive
-from gan.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
-from gan.mapping import MappingConfig, MappingNetwork
-from gan.networks import Network, Noise, StyledGenerator
+from gan.networks import reparametrize
+from gan.networks.base import Network, Noise, StyledGenerator
+from gan.networks.blocks import Block, exact
+from gan.networks.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
+from gan.networks.mapping import MappingConfig, MappingNetwork
 from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
 from ops.bias_act import ACTIVATIONS
 
@@ -25,8 +26,8 @@ class NetworkConfig:
     resolution: power of two >= 8.  base: rows and columns of the level 4; images have base * resolution / 4,
     see `gan.shapes`.  channels: of the image.  c_dim: classes, 0 if unconditional.
     A layer of level r has min(channel_base // r, channel_max) channels, at least 1.  conv_clamp: largest
-    activation, None for no limit (needed in float16 only).  spectral_norm: see `gan.reparametrize`; of the
-    generator, the synthesis network only.
+    activation, None for no limit (needed in float16 only).  spectral_norm: see `gan.networks.reparametrize`;
+    of the generator, the synthesis network only.
     """
 
     type: Literal["stylegan2"] = "stylegan2"
