@@ -22,14 +22,14 @@ def load(model: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.M
     model: a run directory (its newest checkpoint) or one checkpoint directory. Raises UserError if there is
     none, CheckpointError if it is damaged.
     """
-    from gan import checkpoint
+    from gan.models import checkpoint
 
     return checkpoint.read(checkpoint.resolve(model)).generator(device)
 
 
 def load_discriminator(model: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.Module":
     """Discriminator of a model, `D(img, c=None)` -> [N, 1] logits; otherwise as `load`."""
-    from gan import checkpoint
+    from gan.models import checkpoint
 
     return checkpoint.read(checkpoint.resolve(model)).discriminator(device)
 

@@ -283,7 +283,7 @@ def test_planted(check: Callable[[Source], list[str]], path: str, text: str) -> 
 
 FINE = [
     ("ops/x.py", "import torch\nfrom ops.build import load_kernels\nfrom . import autograd"),
-    ("training/x.py", "import ops, gan.checkpoint\nfrom training.state import TrainState"),
+    ("training/x.py", "import ops, gan.models.checkpoint\nfrom training.state import TrainState"),
     ("gan/cli/x.py", "import training.loop\nimport metrics\nfrom gan.cli.common import options"),
     ("gan/clip.py", "def _f():\n    import emoji\nimport numpy as np"),
     ("gan/registry.py", 'def table(what, /, **named): "Table."'),

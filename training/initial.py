@@ -6,11 +6,12 @@ from typing import Any
 
 from torch import nn
 
-from gan import checkpoint, files
+from gan import files
 from gan.config import to_dict
 from gan.errors import UserError
+from gan.models import checkpoint
+from gan.models.transfer import Report, paired, transfer
 from gan.networks.reparametrize import merged, settle
-from gan.transfer import Report, paired, transfer
 from training.state import TrainState
 
 LEAST = 0.1  # a generator of whose layers less than this fits has other widths: nothing to start from

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan import checkpoint, distributed, ema, randomness, sampling
+from gan import distributed, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
+from gan.models import checkpoint
 from training.data.archive import ImageDataset
 from training.memory import fitting_step
 from training.monitor import Monitor

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gan import checkpoint, sampling
+from gan import sampling
 from gan.files import atomic_bytes, json_lines
 from gan.images import grid, save_png
+from gan.models import checkpoint
 from training.data.archive import ImageDataset
 from training.health import Record, Verdict, judge
 from training.state import TrainState

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan.checkpoint import Checkpoint
 from gan.config import from_dict, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
+from gan.models.checkpoint import Checkpoint
 from training.config import RunConfig
 from training.health import HealthConfig
 from training.rollback import hardened, saved_rollbacks, set_aside

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan import checkpoint
 from gan.errors import UserError
+from gan.models import checkpoint
 from training.config import RunConfig
 from training.rollback import last_healthy
 

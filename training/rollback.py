@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gan import checkpoint
 from gan.errors import UsageError, UserError
+from gan.models import checkpoint
 from gan.networks.reparametrize import add_spectral_norm
 from training.config import RunConfig
 from training.schedules import Schedule

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 import gan
-from gan import card, checkpoint, distributed, shapes
+from gan import distributed, shapes
 from gan.config import dumps_yaml, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes, json_lines, read_json
+from gan.models import card, checkpoint
 from training import phases
 from training.config import RunConfig
 from training.data.archive import ImageDataset

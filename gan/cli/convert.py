@@ -33,7 +33,7 @@ def command(file: Path, out: Path, licence: str | None, as_json: bool) -> None:
     FILE is read by an interpreter of its own that runs no code of it, see docs/IMPORT.md. What is damaged,
     unsafe or unknown is refused, and nothing is written. The weights keep the licence of their source.
     """
-    from gan.importing.snapshot import convert
+    from gan.models.importing.snapshot import convert
 
     done = convert(file, out, licence)
     channels, rows, columns = done.image_shape

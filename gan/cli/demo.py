@@ -129,8 +129,8 @@ def prepare_data(path: Path, clock: Clock) -> None:
 
 def find_run(out: Path, config: "RunConfig") -> Path | None:
     """The newest run in `out` with a good checkpoint, these settings (kimg aside) and this data, or None."""
-    from gan import checkpoint
     from gan.config import from_dict, load_yaml
+    from gan.models import checkpoint
     from training.config import RunConfig
 
     for run in sorted(out.glob(f"[0-9]*-{config.preset}-*"), reverse=True):
@@ -158,7 +158,7 @@ def train(config: "RunConfig", out: Path, run: Path | None, seconds: float, cloc
 
 def trained_seconds(run: Path) -> float:
     """Training time up to the newest checkpoint of a run, over all its sessions."""
-    from gan import checkpoint
+    from gan.models import checkpoint
 
     return checkpoint.read(checkpoint.resolve(run)).training()[1]["seconds"]
 
@@ -167,8 +167,8 @@ def evaluate_run(
     run: Path, config: "RunConfig", dataset: "ImageDataset", metric: str, num_fakes: int, clock: Clock
 ) -> dict[str, Any]:
     """Score the first and the newest checkpoint, write grid.png and progress.png -> what demo.json holds."""
-    from gan import checkpoint
     from gan.images import save_png
+    from gan.models import checkpoint
     from gan.shapes import image_shape
 
     folders = run / "checkpoints" / checkpoint.folder_name(0), checkpoint.resolve(run)
@@ -189,9 +189,9 @@ def score_checkpoint(
     folder: Path, dataset: "ImageDataset", metric: str, num_fakes: int, seed: int, clock: Clock
 ) -> dict[str, Any]:
     """Record of one metric for the checkpoint in `folder`, also appended to the run's metrics.jsonl."""
-    from gan import checkpoint
     from gan.cli.scoring import append_records, score
     from gan.cli.train import pick_device
+    from gan.models import checkpoint
 
     saved = checkpoint.read(folder)
     text = f"scoring {num_fakes:,} images after {saved.kimg:g} kimg ..."
@@ -219,8 +219,9 @@ def sample_grid(run: Path, columns: int = 10, side: int = 64) -> "Tensor":
     """
     import torch
 
-    from gan import checkpoint, sampling
+    from gan import sampling
     from gan.images import grid
+    from gan.models import checkpoint
 
     generator = checkpoint.read(checkpoint.resolve(run)).generator()
     images = torch.cat(list(sampling.images(generator, range(columns**2))))  # [N, C, H, W]
@@ -251,7 +252,7 @@ def contact_sheet(run: Path, shape: tuple[int, int, int]) -> "Tensor":
 
 def summary(run: Path, record: dict[str, Any], config: "RunConfig") -> str:
     """What was made, how good it is, where it is and what to type next."""
-    from gan import checkpoint
+    from gan.models import checkpoint
 
     before, after = record["before"], record["after"]
     ratio, spent = before["value"] / max(after["value"], 1e-9), duration(record["trained_seconds"])
@@ -293,7 +294,7 @@ def duration(seconds: float) -> str:
 
 
 def _newest_kimg(run: Path) -> float:
-    from gan import checkpoint
+    from gan.models import checkpoint
 
     return checkpoint.read(checkpoint.resolve(run)).kimg
 

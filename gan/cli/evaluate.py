@@ -190,7 +190,7 @@ def _score_model(
     networks: "Networks",
 ) -> list[dict]:
     """Score a saved model and add the records to its run. options: as `score` has them."""
-    from gan import checkpoint
+    from gan.models import checkpoint
 
     folder = checkpoint.resolve(model)
     saved = checkpoint.read(folder)
@@ -241,8 +241,8 @@ def _report(
     seed: int,
 ) -> None:
     """Write the page of near copies: of the images, or of the model's first ones (2,000 unless told)."""
-    from gan import checkpoint
     from gan.cli.copies import write_page
+    from gan.models import checkpoint
     from training.data.archive import open_dataset
 
     real = DatasetImages(dataset)

@@ -49,9 +49,9 @@ def command(model: str, format_: str, out: Path, noise: str, seeds: str, as_json
     The file appears if its images equal the model's to 1e-4, at psi 1 and 0.5, one by one and as a batch.
     Beside it FILE.md keeps the model's card, the inputs and the measured difference.
     """
-    from gan import checkpoint
-    from gan.export import export, require_onnx
     from gan.latents import parse_seeds
+    from gan.models import checkpoint
+    from gan.models.export import export, require_onnx
 
     if format_ == "onnx":
         require_onnx()
@@ -70,7 +70,7 @@ def command(model: str, format_: str, out: Path, noise: str, seeds: str, as_json
 
 
 def section(record: dict[str, Any]) -> str:
-    """What `gan.export.export` returned, as a section of a model card."""
+    """What `gan.models.export.export` returned, as a section of a model card."""
     opset = f", opset {record['opset']}" if "opset" in record else ""
     inputs = "".join(
         f"- input `{name}`: {_shape(shape)}, float32\n" for name, shape in record["inputs"].items()

@@ -93,8 +93,9 @@ def command(
 
     An image depends on its own number in --seeds; --seed decides drawn classes and random noise.
     """
-    from gan import checkpoint, sampling
+    from gan import sampling
     from gan.latents import parse_seeds
+    from gan.models import checkpoint
 
     kind = output_kind(out)
     _refuse_options_of_other_kinds(ctx, kind)

@@ -208,7 +208,8 @@ class RunScorer:
         All processes of a run must call this; the first gets the records and writes.
         Raises NoMemory, in the process that lacks it.
         """
-        from gan import checkpoint, distributed
+        from gan import distributed
+        from gan.models import checkpoint
         from training.parts import out_of_memory
 
         if not self.metrics:

@@ -129,9 +129,9 @@ class Study:
 
         Raises Lost for a run that its monitor stopped, click.Abort where somebody stopped it by hand.
         """
-        from gan import checkpoint
         from gan.cli.train import run_training
         from gan.config import override
+        from gan.models import checkpoint
         from training.tuning import applied
 
         out, begun = self.folder / candidate.name, time.monotonic()
@@ -159,7 +159,7 @@ class Study:
 
     def score(self, run: Path) -> float:
         """Score of the run's newest checkpoint, also added to its metrics.jsonl."""
-        from gan import checkpoint
+        from gan.models import checkpoint
 
         begun = time.monotonic()
         saved = checkpoint.read(checkpoint.resolve(run))

@@ -9,11 +9,11 @@ import click
 import pytest
 from PIL import Image
 
-from gan import checkpoint
 from gan.cli import demo
 from gan.cli import train as cli_train
 from gan.config import override
 from gan.errors import UserError
+from gan.models import checkpoint
 from training.config import RunConfig
 from training.data import openmoji
 from training.data.archive import open_dataset

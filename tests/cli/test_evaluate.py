@@ -9,10 +9,11 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from gan import checkpoint, config
+from gan import config
 from gan.cli.main import main
 from gan.cli.scoring import DatasetImages, format_table, score
 from gan.errors import UserError
+from gan.models import checkpoint
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
 from metrics import METRICS
 from training.data.archive import open_dataset

@@ -8,9 +8,10 @@ import torch
 from click.testing import CliRunner
 
 import gan
-from gan import checkpoint, config, export
+from gan import config
 from gan.cli.main import main
 from gan.files import sha256
+from gan.models import checkpoint, export
 from gan.networks.mapping import MappingConfig
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
 

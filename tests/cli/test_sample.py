@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 
 import gan
-from gan import checkpoint, config
+from gan import config
 from gan.cli.main import main
 from gan.cli.sample import captions, class_index
 from gan.errors import UsageError
 from gan.images import to_pil
+from gan.models import checkpoint
 from gan.networks import sngan
 from gan.networks.mapping import MappingConfig
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from gan.importing.official import OWN, STYLEGAN3, WIDTHS
+from gan.models.importing.official import OWN, STYLEGAN3, WIDTHS
 from gan.networks.stylegan3 import GeneratorConfig, MappingConfig
 from tests.golden.case import Case, Comparison, Family
 from tests.golden.networks import check, gradients, labels, parameter_gradients, path_length_values, stored

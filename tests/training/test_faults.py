@@ -15,10 +15,10 @@ import zipfile
 
 import pytest
 
-from gan import checkpoint
 from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UserError
+from gan.models import checkpoint
 from tests.conftest import draw
 from tests.training.sessions import Session
 from tests.training.tiny import configured, files, plain

@@ -9,12 +9,12 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from gan import checkpoint
 from gan.cli.main import main
 from gan.cli.report import page
 from gan.cli.train import run_training
 from gan.config import to_dict
 from gan.errors import UserError
+from gan.models import checkpoint
 from tests.conftest import draw
 from tests.training.tiny import files, plain
 from training import loop

@@ -2,10 +2,10 @@
 
 import torch
 
-from gan.checkpoint import read
 from gan.cli.train import run_training
 from gan.config import override
 from gan.ema import update as move_average
+from gan.models.checkpoint import read
 from gan.networks.reparametrize import sigmas
 from training.config import RunConfig, fit
 from training.state import create

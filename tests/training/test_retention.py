@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan import checkpoint
 from gan.cli.train import run_training
 from gan.errors import UserError
+from gan.models import checkpoint
 from tests.training.tiny import configured, torchrun
 from training import loop
 from training.config import RunConfig

@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gan import checkpoint
 from gan.cli.report import page
 from gan.cli.train import run_training
 from gan.config import dumps_yaml, from_dict, load_yaml, override
 from gan.errors import UsageError, UserError
+from gan.models import checkpoint
 from gan.networks.reparametrize import sigmas
 from tests.training.test_parts import held
 from tests.training.tiny import configured, files, tiny_state, torchrun

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from gan import checkpoint, distributed, randomness
+from gan import distributed, randomness
 from gan.cli import scoring
 from gan.cli.session import scored
 from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UserError
+from gan.models import checkpoint
 from metrics import extractors
 from tests.training.tiny import configured, files, tiny_state
 from training.reporting import Silent

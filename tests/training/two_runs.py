@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from gan import checkpoint, distributed
+from gan import distributed
 from gan.cli.train import run_training
 from gan.errors import UserError
+from gan.models import checkpoint
 from tests.training.test_parts import held
 from tests.training.tiny import configured
 from training import loop

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from gan.models.transfer import paired, transfer
 from gan.networks import r3gan as r3gan_networks
 from gan.networks import sngan, stylegan2, stylegan3
 from gan.networks.mapping import MappingConfig
-from gan.transfer import paired, transfer
 
 SMALL = {"channel_base": 128, "channel_max": 8, "mapping": MappingConfig(layers=2)}
 

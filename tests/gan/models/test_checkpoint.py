@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 import gan
-from gan import checkpoint
 from gan.errors import CheckpointError, UserError
 from gan.files import sha256
+from gan.models import checkpoint
 from gan.networks import ARCHITECTURES, Architecture
 
 FILES = {f"{name}.safetensors" for name in ("generator", "discriminator", "training")}
@@ -317,7 +317,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from gan import checkpoint, files
+from gan.models import checkpoint
+from gan import files
 
 real = files.sha256
 files.sha256 = lambda path: os.kill(os.getpid(), signal.SIGKILL)  # dies when the weights are on the disk

@@ -16,12 +16,13 @@ from typing import Any, BinaryIO
 import torch
 from torch import nn
 
-from gan import card, checkpoint, files, shapes
 from gan import config as configs
+from gan import files, shapes
 from gan.errors import UsageError, UserError
-from gan.importing import community, official
-from gan.importing.storages import Network
-from gan.importing.unpickler import Budget, Refused, printable
+from gan.models import card, checkpoint
+from gan.models.importing import community, official
+from gan.models.importing.storages import Network
+from gan.models.importing.unpickler import Budget, Refused, printable
 from gan.networks import discriminator_config, generator_config
 
 MAX_FILE = 16 * 2**30  # bytes

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from gan.importing.storages import Network, Weight
-from gan.importing.unpickler import Refused
+from gan.models.importing.storages import Network, Weight
+from gan.models.importing.unpickler import Refused
 from gan.networks.r3gan import from_published
 
 _ENDS = ("AggregationLayer.Layer.weight", "ExtractionLayer.Layer.weight")  # of the generator, of the other

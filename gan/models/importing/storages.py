@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from gan.importing.unpickler import Budget, Call, Globals, Refused, Unpickler, arguments, printable
+from gan.models.importing.unpickler import Budget, Call, Globals, Refused, Unpickler, arguments, printable
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of legacy streams
 MAX_MEMBERS = 100_000

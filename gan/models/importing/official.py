@@ -7,10 +7,10 @@ before the defaults of the code line: a snapshot may come from a version with ot
 from collections.abc import Mapping
 from typing import Any
 
-from gan.importing import published, records, storages
-from gan.importing.records import Module
-from gan.importing.storages import Network
-from gan.importing.unpickler import Budget, Refused, UnknownGlobal, Unpickler, printable
+from gan.models.importing import published, records, storages
+from gan.models.importing.records import Module
+from gan.models.importing.storages import Network
+from gan.models.importing.unpickler import Budget, Refused, UnknownGlobal, Unpickler, printable
 
 TENSORFLOW = ("dnnlib.tflib", "tfutil", "dnnlib.submission")
 INPUT = "synthesis.input.freqs"  # of StyleGAN3's generator

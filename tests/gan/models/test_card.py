@@ -2,7 +2,7 @@
 
 import re
 
-from gan import card
+from gan.models import card
 
 CONFIG = {
     "kimg": 200.0,

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gan.importing import storages
-from gan.importing.storages import Network, StoredTensor, Weight
-from gan.importing.unpickler import Budget, Call, Globals, Refused, arguments, printable
+from gan.models.importing import storages
+from gan.models.importing.storages import Network, StoredTensor, Weight
+from gan.models.importing.unpickler import Budget, Call, Globals, Refused, arguments, printable
 
 ROLES = {"generator": ("g_ema", "g"), "discriminator": ("d",)}
 MAX_TENSORS = 4_096

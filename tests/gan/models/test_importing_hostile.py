@@ -12,7 +12,7 @@ import pytest
 
 from gan.cli.main import main
 from gan.errors import UserError
-from gan.importing import snapshot
+from gan.models.importing import snapshot
 from gan.networks.stylegan2 import GeneratorConfig, MappingConfig
 from tests.snapshots import (
     FLOATS,

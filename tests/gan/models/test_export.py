@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from gan import export as module
 from gan.errors import UsageError, UserError
-from gan.export import TOLERANCE, Function, compare, export
+from gan.models import export as module
+from gan.models.export import TOLERANCE, Function, compare, export
 from gan.networks import r3gan, sngan, stylegan2, stylegan3
 from gan.networks.mapping import MappingConfig
 from ops import library

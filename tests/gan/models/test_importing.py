@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import gan
-from gan import checkpoint, files
+from gan import files
 from gan.cli.main import main
 from gan.errors import CheckpointError
+from gan.models import checkpoint
 from tests import official, snapshots
 from tests.golden.networks import labels
 
