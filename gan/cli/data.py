@@ -10,7 +10,7 @@ import click
 from gan.cli.common import debug_option, echo_json, progress, seed_option
 
 if TYPE_CHECKING:
-    from training.data.writer import Entry
+    from training.preparation.writer import Entry
 
 
 @click.group("data", epilog="Example: gan data openmoji --resolution 32 --out data/openmoji-32.zip")
@@ -41,7 +41,7 @@ def openmoji(
     the manifest of the data set. Nothing here is random: --seed changes nothing, and two runs write the same
     bytes.
     """
-    from training.data import openmoji, writer
+    from training.preparation import openmoji, writer
 
     started = time.monotonic()
     out = out or Path("data", f"openmoji-{resolution}.zip")

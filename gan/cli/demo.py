@@ -113,8 +113,8 @@ def run_demo(
 
 def prepare_data(path: Path, clock: Clock) -> None:
     """Draw the OpenMoji set at `path` unless something is there; UserError if it has another name."""
-    from training.data import openmoji
-    from training.data.writer import write_dataset
+    from training.preparation import openmoji
+    from training.preparation.writer import write_dataset
 
     if path.exists():
         return

@@ -6,8 +6,8 @@ import pytest
 from PIL import features
 
 from gan.cli.main import main
-from training.data import openmoji
 from training.data.archive import open_dataset
+from training.preparation import openmoji
 
 
 def run(*arguments):

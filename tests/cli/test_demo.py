@@ -15,8 +15,8 @@ from gan.config import override
 from gan.errors import UserError
 from gan.models import checkpoint
 from training.config import RunConfig
-from training.data import openmoji
 from training.data.archive import open_dataset
+from training.preparation import openmoji
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*the covariance is singular:UserWarning")
 

@@ -1,1 +1,1 @@
-"""Images for training: `archive` reads data sets, `sampler` orders them, `writer` writes them."""
+"""Images for training: `archive` reads data sets, `sampler` orders them."""

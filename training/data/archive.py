@@ -7,41 +7,23 @@ and so are hidden ones. `dataset.json`, if there is one, lies at the top:
 Order is that of the sorted names.
 """
 
-import contextlib
 import functools
 import hashlib
-import io
 import json
-import math
-import os
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from gan.errors import UserError
+from training.data.decoding import decode, decode_array
+from training.data.faults import DataError, Refused, line
+from training.data.files import FolderFiles, ZipFiles
 
 CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 INDEX = "dataset.json"
-# Pillow mode -> the mode that holds it without loss
-_MODES = {"L": "L", "1": "L", "LA": "LA", "RGB": "RGB", "P": "RGB", "RGBA": "RGBA"}
-_REMEDY = "convert it to an 8-bit PNG, RGB or grey, with or without an alpha channel"
 _COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
-
-
-class DataError(UserError):
-    """A data set cannot be used. Names the file and the member, what is wrong and the remedy."""
-
-
-class _Refused(Exception):
-    """What is wrong with an image, to follow its name."""
 
 
 class ImageDataset:
@@ -54,7 +36,7 @@ class ImageDataset:
 
     def __init__(self, path: Path, use_labels: bool) -> None:
         self.path = path
-        self._files = _ZipFiles(path) if path.is_file() else _FolderFiles(path)
+        self._files = ZipFiles(path) if path.is_file() else FolderFiles(path)
         index = self._read_index()
         manifest = index.get("manifest") or {}
         self.name: str = manifest.get("name") or path.stem
@@ -132,8 +114,8 @@ class ImageDataset:
         """Image `i` whatever its size. Raises DataError if it is damaged or not 8 bits deep."""
         try:
             data = self._files.read(self.names[i])
-            image = _decode_array(data) if self.names[i].lower().endswith(".npy") else _decode(data)
-        except _Refused as error:
+            image = decode_array(data) if self.names[i].lower().endswith(".npy") else decode(data)
+        except Refused as error:
             raise DataError(f"{self.path}: {self.names[i]} {error}") from error
         image.setflags(write=False)
         return image
@@ -144,12 +126,10 @@ class ImageDataset:
             return {}
         try:
             index = json.loads(self._files.read(INDEX))
-        except _Refused as error:
+        except Refused as error:
             raise DataError(f"{self.path}: {INDEX} {error}") from error
         except ValueError as error:
-            raise DataError(
-                f"{self.path}: {INDEX} is not JSON ({_line(error)}): mend or remove it"
-            ) from error
+            raise DataError(f"{self.path}: {INDEX} is not JSON ({line(error)}): mend or remove it") from error
         if not isinstance(index, dict) or not isinstance(index.get("manifest") or {}, dict):
             raise DataError(
                 f'{self.path}: {INDEX} is not an object such as {{"labels": null}}: mend or remove it'
@@ -169,85 +149,6 @@ def open_dataset(path: str | Path, *, use_labels: bool = True) -> ImageDataset:
             f"no data set at {path}: mend the path, or make one with `gan data openmoji --out {path}`"
         )
     return ImageDataset(path, use_labels)
-
-
-class _FolderFiles:
-    """The files below a folder, named by their path relative to it with forward slashes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._names = frozenset(self._walk())
-
-    def _walk(self) -> Iterator[str]:
-        for folder, _, files in os.walk(self._path):
-            for file in files:
-                yield Path(folder, file).relative_to(self._path).as_posix()
-
-    def names(self) -> frozenset[str]:
-        return self._names
-
-    def read(self, name: str) -> bytes:
-        try:
-            return (self._path / name).read_bytes()
-        except OSError as error:
-            raise _Refused(f"cannot be read ({error.strerror}): restore it or allow reading") from error
-
-    def fingerprint(self, name: str) -> str:
-        try:
-            content = self.read(name)
-        except _Refused as error:
-            raise DataError(f"{self._path}: {name} {error}") from error
-        return f"{len(content)} {hashlib.sha256(content).hexdigest()}"
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
-class _ZipFiles:
-    """The files in a zip."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._open: tuple[int, zipfile.ZipFile] | None = None  # process that opened it, and the file
-        infos = [info for info in self._zip().infolist() if not info.is_dir()]
-        self._fingerprints = {info.filename: f"{info.file_size} {info.CRC:08x}" for info in infos}
-
-    def names(self) -> frozenset[str]:
-        return frozenset(self._fingerprints)
-
-    def read(self, name: str) -> bytes:
-        damaged = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
-        try:
-            return self._zip().read(name)
-        except damaged as error:
-            raise _Refused(f"is damaged in the zip ({_line(error)}): copy or make the zip again") from error
-        except (RuntimeError, NotImplementedError) as error:  # a password, an unknown compression
-            raise _Refused(
-                f"cannot be unpacked ({_line(error)}): make the zip again with `zip -0`"
-            ) from error
-
-    def fingerprint(self, name: str) -> str:
-        return self._fingerprints[name]
-
-    def close(self) -> None:
-        if self._open is not None:
-            self._open[1].close()
-            self._open = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": None}
-
-    def _zip(self) -> zipfile.ZipFile:
-        """The open zip. Processes do not share one, because they would share its position."""
-        if self._open is None or self._open[0] != os.getpid():
-            try:
-                self._open = os.getpid(), zipfile.ZipFile(self._path)
-            except (zipfile.BadZipFile, OSError) as error:
-                raise DataError(
-                    f"{self._path} is not a readable zip ({_line(error)}): "
-                    "copy or make it again, or name a folder"
-                ) from error
-        return self._open[1]
 
 
 def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[str], np.ndarray | None]:
@@ -271,70 +172,6 @@ def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[s
     return [str(c) for c in classes] or [str(c) for c in range(max(labels) + 1)], np.array(labels, np.int64)
 
 
-def _decode(data: bytes) -> np.ndarray:
-    """uint8 [C, H, W] of a PNG, JPEG or WebP file. Raises _Refused."""
-    if data.startswith(b"\x89PNG") and data[24:25] == b"\x10":  # Pillow would drop RGB's low byte silently
-        raise _Refused(f"has 16 bits per channel: {_REMEDY}")
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
-            _check(image)
-            array = np.asarray(image.convert(_MODES[image.mode]))  # [H, W] or [H, W, C]
-    except UnidentifiedImageError as error:
-        raise _Refused("is not a PNG, JPEG or WebP image: replace or remove it") from error
-    except Image.DecompressionBombError as error:
-        limit = 2 * Image.MAX_IMAGE_PIXELS
-        raise _Refused(f"has more than {limit:,} pixels: make it smaller, or remove it") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise _Refused(f"is damaged ({_line(error)}): replace or remove it") from error
-    return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
-
-
-def _decode_array(data: bytes) -> np.ndarray:
-    """uint8 [C, H, W] of a NumPy file; nothing that its header asks for is allocated. Raises _Refused."""
-    stream, remedy = io.BytesIO(data), "save uint8 [channels, height, width] with numpy.save"
-    try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("header too long")
-        shape, columns_first, kind = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
-        raise _Refused(f"is not a NumPy file ({_line(error)}): {remedy}") from error
-    if kind != np.uint8 or len(shape) != 3 or 0 in shape or columns_first:
-        raise _Refused(f"holds {kind} of shape {list(shape)}: {remedy}")
-    pixels = np.frombuffer(data, np.uint8, offset=stream.tell())
-    if len(pixels) != math.prod(shape):
-        raise _Refused(f"has {len(pixels)} of {math.prod(shape)} bytes of pixels: replace or remove it")
-    return pixels.reshape(shape)
-
-
-def _check(image: Image.Image) -> None:
-    """Refuse, from the header, what would lose something on the way to 8 bits per channel."""
-    if getattr(image, "n_frames", 1) > 1:
-        raise _Refused(f"holds {image.n_frames} pictures: save one of them as a PNG")
-    if image.mode not in _MODES:
-        raise _Refused(f"has colour mode {image.mode}: {_REMEDY}")
-    if "transparency" in image.info:
-        raise _Refused(f"has transparency: {_REMEDY}")
-    if (turn := _orientation(image.info.get("exif", b""))) in range(2, 9):
-        raise _Refused(f"is stored turned or mirrored (EXIF orientation {turn}): save it upright")
-
-
-def _orientation(exif: bytes) -> int:
-    """The EXIF tag 0x0112: 1 is upright, 2 to 8 are turned or mirrored; 1 where none can be read.
-
-    Not by Pillow, which warns of damaged blocks, and Python's filters of warnings are shared by threads.
-    """
-    data = exif.removeprefix(b"Exif\0\0")
-    order = "<" if data.startswith(b"II") else ">"
-    with contextlib.suppress(struct.error):
-        (start,) = struct.unpack_from(f"{order}I", data, 4)
-        (count,) = struct.unpack_from(f"{order}H", data, start)
-        for entry in range(count):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", data, start + 2 + 12 * entry)
-            if (tag, kind) == (0x0112, 3):  # 3: a short
-                return value
-    return 1
-
-
 def _is_image(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
@@ -343,7 +180,3 @@ def _is_image(name: str) -> bool:
 
 def _format(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[2]} {_COLOURS.get(shape[0], f'with {shape[0]} channels')}"
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

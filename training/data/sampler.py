@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gan.errors import UsageError, UserError
-from training.data.archive import DataError, ImageDataset
+from training.data.archive import ImageDataset
+from training.data.faults import DataError
 
 Batch = tuple[Tensor, Tensor]
 

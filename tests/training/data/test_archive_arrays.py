@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from tests.training.test_archive import RNG, refused, write_folder, write_zip
+from tests.training.data.test_archive import RNG, refused, write_folder, write_zip
 from training.data.archive import open_dataset
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gan.errors import UsageError
-from training.data.archive import DataError
+from training.data.faults import DataError
 from training.data.sampler import batches, flip_at, index_at
 
 LENGTH = 10

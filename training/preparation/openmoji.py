@@ -16,8 +16,8 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFont, features
 
 from gan.errors import UserError
-from training.data.emoji_names import CLASSES, emoji_caption, emoji_class, emoji_text
-from training.data.writer import About, Entry, encode_png
+from training.preparation.emoji_names import CLASSES, emoji_caption, emoji_class, emoji_text
+from training.preparation.writer import About, Entry, encode_png
 
 NAME = "openmoji"
 LICENCE = "CC BY-SA 4.0"

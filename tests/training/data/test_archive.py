@@ -13,7 +13,8 @@ from PIL import Image
 
 from gan.errors import UserError
 from training.data import archive
-from training.data.archive import DataError, open_dataset
+from training.data.archive import open_dataset
+from training.data.faults import DataError
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)  # [N, H, W, C]
@@ -325,8 +326,8 @@ def test_a_forked_process_opens_the_zip_itself(tmp_path):
 
 def test_sets_too_large_for_memory_are_decoded_again(make, monkeypatch):
     reads = []
-    decode = archive._decode
-    monkeypatch.setattr(archive, "_decode", lambda data: reads.append(1) or decode(data))
+    decode = archive.decode
+    monkeypatch.setattr(archive, "decode", lambda data: reads.append(1) or decode(data))
     for limit, expected in ((4 * 3 * 8 * 8, 2), (4 * 3 * 8 * 8 - 1, 4)):
         reads.clear()
         monkeypatch.setattr(archive, "CACHE_BYTES", limit)

@@ -1,0 +1,1 @@
+"""Makes data sets: from what, how, and the writer of their format."""
