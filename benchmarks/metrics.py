@@ -29,10 +29,10 @@ from benchmarks.networks import Call, floor, recorded
 from gan.cli.scoring import DatasetImages
 from metrics import evaluate, frechet_distance, kernel_distance, precision_recall
 from metrics.conventions import CONVENTIONS
-from metrics.extractors import extractor_for
 from metrics.features import Moments
-from metrics.inception import SIZE
 from metrics.networks import Networks
+from metrics.networks.extractors import extractor_for
+from metrics.networks.inception import SIZE
 from ops.bench import medians
 from tests.golden.inception import formula_weights
 from training.data.archive import open_dataset

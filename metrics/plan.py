@@ -9,9 +9,9 @@ from torch import nn
 from gan.errors import UsageError
 from metrics.catalogue import METRICS, OWN
 from metrics.conventions import CONVENTIONS, Convention
-from metrics.extractors import extractor_for
 from metrics.features import Extractor
 from metrics.measure import Statistic
+from metrics.networks.extractors import extractor_for
 from metrics.registry import Inputs, Request, Score, Spec, parse
 
 DEFAULT = "nv"

@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 
 from gan.errors import UserError
-from metrics.extractors import FLOAT32
 from metrics.features import Bank, Extractor, Moments
 from metrics.intervals import as_asked, interval
+from metrics.networks.extractors import FLOAT32
 from metrics.plan import Item
 from metrics.registry import Inputs, Score
 

@@ -26,8 +26,8 @@ _REQUEST = re.compile(r"([a-z0-9-]+)(?:\[([a-z0-9-]+)\])?")
 class Spec:
     """What the planner needs to know of a metric.
 
-    features: the network it reads, as `metrics.extractors.extractor_for` has it; "" for none. head: which of
-    its outputs. Both are functions of the convention where they depend on it.
+    features: the network it reads, as `metrics.networks.extractors.extractor_for` has it; "" for none.
+    head: which of its outputs. Both are functions of the convention where they depend on it.
     keep: what the function is given of each set of images: Moments or Bank; keep_real: of the reals, if not
     the same.
     scores: "pair" compares fakes with reals; "each" rates a set alone, the fakes and then the reals;

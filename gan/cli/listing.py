@@ -27,10 +27,9 @@ def listing() -> str:
 
 def origin(network: str) -> str:
     """Where a network's weights come from: "offline" where nothing is left to be fetched."""
-    from metrics import backbones, vgg
     from metrics.cache import directory
-    from metrics.extractors import INCEPTION_FILE, lite0_weights
-    from metrics.networks import family
+    from metrics.networks import backbones, family, vgg
+    from metrics.networks.extractors import INCEPTION_FILE, lite0_weights
 
     files = {
         "inception": INCEPTION_FILE,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from metrics.conventions import CONVENTIONS
-from metrics.inception import Inception
+from metrics.networks.inception import Inception
 from metrics.resize import prepared, tf1_bilinear
 from tests.golden.case import Case, Comparison, Family
 

@@ -4,8 +4,8 @@ import pytest
 
 from gan.errors import UsageError
 from metrics.conventions import CONVENTIONS
-from metrics.extractors import EXTRACTORS, extractor_for
-from metrics.inception import HEADS
+from metrics.networks.extractors import EXTRACTORS, extractor_for
+from metrics.networks.inception import HEADS
 from metrics.resize import RESIZERS, SCALES
 
 

@@ -7,9 +7,9 @@ import torch
 
 from gan.errors import UsageError, UserError
 from metrics import METRICS, cache, evaluate, frechet_distance
-from metrics.extractors import EXTRACTORS
 from metrics.images import BATCH, rebatch
 from metrics.measure import Statistic, measure
+from metrics.networks.extractors import EXTRACTORS
 
 NAME = "fd-untrained"
 KEYS = {

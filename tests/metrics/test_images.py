@@ -5,9 +5,9 @@ import threading
 import pytest
 import torch
 
-from metrics.extractors import EXTRACTORS
 from metrics.images import BATCH, ArrayImages, batches, shares
 from metrics.measure import Statistic, measure
+from metrics.networks.extractors import EXTRACTORS
 
 COUNT = 3 * BATCH + 7
 

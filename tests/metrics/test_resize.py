@@ -8,7 +8,7 @@ from PIL import Image
 
 from gan.errors import UserError
 from gan.images import rgb_view, view
-from metrics.extractors import prepare
+from metrics.networks.extractors import prepare
 from metrics.resize import RESIZERS, SCALES, described, prepared, rgb
 
 CPU = torch.device("cpu")

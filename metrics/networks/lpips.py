@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gan.errors import UserError
 from gan.files import sha256
-from metrics import vgg, weights
+from metrics.networks import vgg, weights
 from metrics.resize import SCALES
 
 _PACKAGE, _FILE = "lpips", "weights/v0.1/vgg.pth"

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan.errors import UserError
-from metrics.weights import WeightFile
+from metrics.networks.weights import WeightFile
 
 SIZE = 224  # pixels of a side
 DINOV2_FEATURES, CLIP_FEATURES = 1024, 512

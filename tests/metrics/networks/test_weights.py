@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from gan.errors import UserError
-from metrics import weights
-from metrics.weights import WeightFile, find, packaged, read
+from metrics.networks import weights
+from metrics.networks.weights import WeightFile, find, packaged, read
 
 CONTENT = bytes(range(256)) * 500
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -169,4 +169,4 @@ def test_read_executes_nothing(tmp_path):
 def test_packaged():
     assert packaged("no_such_package", "file") is None
     assert packaged("metrics", "no such file") is None
-    assert packaged("metrics", "weights.py").samefile(weights.__file__)
+    assert packaged("metrics.networks", "weights.py").samefile(weights.__file__)

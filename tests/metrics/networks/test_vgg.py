@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from gan.errors import UserError
-from metrics.extractors import EXTRACTORS
-from metrics.vgg import CHANNELS, FEATURES, FILE, Vgg16
-from tests.metrics.vgg_weights import random_vgg16
+from metrics.networks.extractors import EXTRACTORS
+from metrics.networks.vgg import CHANNELS, FEATURES, FILE, Vgg16
+from tests.metrics.networks.vgg_weights import random_vgg16
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from gan.errors import UserError
 from gan.files import sha256
 from metrics.conventions import CONVENTIONS
-from metrics.extractors import EXTRACTORS, INCEPTION_FILE, extractor_for
-from metrics.inception import HEADS, AveragePoolBranch, ConvNorm, Inception, MaxPoolBranch, joined
 from metrics.networks import Networks
+from metrics.networks.extractors import EXTRACTORS, INCEPTION_FILE, extractor_for
+from metrics.networks.inception import HEADS, AveragePoolBranch, ConvNorm, Inception, MaxPoolBranch, joined
 from tests.golden.inception import formula_weights, shapes
 
 CPU = torch.device("cpu")

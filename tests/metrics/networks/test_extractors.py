@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from gan.errors import UsageError, UserError
-from metrics import extractors
-from metrics.efficientnet_lite import EfficientNetLite0
-from metrics.extractors import EXTRACTORS, lite0_weights, prepare
+from metrics.networks import extractors
+from metrics.networks.efficientnet_lite import EfficientNetLite0
+from metrics.networks.extractors import EXTRACTORS, lite0_weights, prepare
 
 CPU = torch.device("cpu")
 # EXTRACTORS["untrained"] on `ramp()`: first three features of each image, and the sum of all.
