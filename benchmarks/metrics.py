@@ -26,7 +26,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from benchmarks.networks import Call, floor, recorded
-from gan.cli.scoring import DatasetImages
+from gan.jobs.scoring import DatasetImages
 from metrics import evaluate, frechet_distance, kernel_distance, precision_recall
 from metrics.conventions import CONVENTIONS
 from metrics.features import Moments

@@ -23,10 +23,10 @@ import click
 import torch
 
 from gan import ema
-from gan.cli.demo import Clock, prepare_data
-from gan.cli.scoring import RunScorer
 from gan.config import override
 from gan.images import to_float
+from gan.jobs.demo import Clock, prepare_data
+from gan.jobs.run_scores import RunScorer
 from training import loop
 from training import run as runs
 from training.config import RunConfig, fit, load_preset

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import click
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from gan import console
 from gan.config import to_dict
 from gan.files import atomic_write, json_lines
 from gan.networks.reparametrize import sigmas
@@ -142,8 +142,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """One line on the console (stderr) and in log.txt."""
-        with tqdm.external_write_mode(file=sys.stderr):
-            click.echo(text, err=True)
+        console.say(text)
         with (self.run / "log.txt").open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 

@@ -12,7 +12,8 @@ import torch
 from benchmarks.collapse import classifier, digits, report
 from benchmarks.collapse.pool import train_missing
 from benchmarks.collapse.runs import configured, jobs, result_of
-from gan.cli.common import device_option, pick_device
+from gan.cli.common import device_option
+from gan.devices import pick
 from gan.errors import UserError
 
 
@@ -43,7 +44,7 @@ def main(
     device: str,
 ) -> None:
     """Train the same small GAN with and without guards; finished runs are kept, stopped ones go on."""
-    folder, place = Path(out), pick_device(device)
+    folder, place = Path(out), pick(device)
     chosen = [job for job in jobs() if not only or any(str(job).startswith(name) for name in only)]
     if not chosen:
         raise click.UsageError(f"--only names no run; runs are {', '.join(map(str, jobs()))}")

@@ -13,12 +13,12 @@ from torch import nn
 from benchmarks.collapse import classifier, digits, perceptron, points
 from benchmarks.collapse.sabotage import SABOTAGES, Saboteur
 from gan import sampling
-from gan.cli.session import shuffled
-from gan.cli.stopping import Stop
 from gan.config import override, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes, atomic_write
 from gan.images import grid, save_png
+from gan.jobs.session import shuffled
+from gan.jobs.stopping import Stop
 from training import loop
 from training import run as training_runs
 from training.config import RunConfig, load_preset

@@ -4,7 +4,8 @@ A subcommand is a module `gan/cli/<name>.py` with a `command` that returns None,
 
     import click
 
-    from gan.cli.common import debug_option, echo_json, progress, seed_option
+    from gan.cli.common import debug_option, echo_json, seed_option
+    from gan.console import progress
 
     @click.command(epilog="Example: gan count --times 3 --json")
     @click.option("--times", default=10, show_default=True, help="How far to count.")
@@ -27,20 +28,11 @@ prints them. Results go to stdout through click.echo, all else to stderr through
 
 import json
 import math
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
-from tqdm import tqdm
 
-from gan.errors import UsageError
-
-if TYPE_CHECKING:
-    import torch
-
-T = TypeVar("T")
 MAX_SEED = 2**32 - 1  # as gan.latents, which loads torch, has it
 
 
@@ -91,35 +83,6 @@ class CountOrAuto(click.ParamType):
         return value if value == "auto" else click.IntRange(min=1).convert(value, param, ctx)
 
 
-def pick_device(name: str, number: int = 0) -> "torch.device":
-    """The torch device of that name; auto is GPU `number` if there are any.
-
-    Raises UsageError where it is unknown or not there.
-    """
-    import torch
-
-    if name == "auto":
-        gpus = torch.cuda.device_count()
-        name = f"cuda:{number % gpus}" if gpus else "cpu"
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: {reason}; use cpu, or cuda on a GPU") from error
-
-
 def echo_json(obj: Any) -> None:
     """Print an object as one line of JSON on stdout."""
     click.echo(json.dumps(obj, ensure_ascii=False))
-
-
-def progress(work: Iterable[T] | int, desc: str, unit: str = "it") -> "tqdm[T]":
-    """Progress bar on stderr, silent where stderr is not a terminal.
-
-    work: an iterable to wrap (`for x in progress(xs, "reading")`), or a total of steps to count by hand
-    (`with progress(1000, "training") as bar: bar.update(32)`).
-    """
-    iterable, total = (None, work) if isinstance(work, int) else (work, None)
-    silent = not sys.stderr.isatty()
-    return tqdm(iterable, desc, total, unit=unit, file=sys.stderr, disable=silent, dynamic_ncols=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import debug_option, echo_json, progress, seed_option
+from gan.cli.common import debug_option, echo_json, seed_option
+from gan.console import progress
 
 if TYPE_CHECKING:
     from training.preparation.writer import Entry

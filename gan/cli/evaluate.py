@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import (
-    debug_option,
-    device_option,
-    echo_json,
-    pick_device,
-    progress,
-    seed_option,
-)
-from gan.cli.scoring import (
+from gan.cli.common import debug_option, device_option, echo_json, seed_option
+from gan.console import progress
+from gan.errors import UsageError
+from gan.jobs.scoring import (
     BATCH,
     DatasetImages,
     GeneratedImages,
@@ -27,7 +22,6 @@ from gan.cli.scoring import (
     score,
     warn_of_sizes,
 )
-from gan.errors import UsageError
 
 if TYPE_CHECKING:
     from metrics.evaluate import Progress
@@ -146,6 +140,7 @@ def command(
     Under torchrun the processes share the images; the numbers stay the same.
     """
     from gan import distributed
+    from gan.devices import pick
     from metrics.networks import Networks, weight_files
     from metrics.plan import plan
     from training.data.archive import open_dataset
@@ -160,7 +155,7 @@ def command(
     with distributed.group(), contextlib.closing(open_dataset(data)) as dataset, _spoken_warnings():
         options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
         drawn = {"batch": batch, "psi": psi}
-        networks = Networks(pick_device(device, distributed.local_rank()), files, precision)
+        networks = Networks(pick(device), files, precision)
         if images is not None:
             records = _score_images(images, dataset, names, options, networks)
         else:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import debug_option, device_option, echo_json, pick_device, progress
+from gan.cli.common import debug_option, device_option, echo_json
+from gan.console import progress
 from gan.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def command(
     import torch
 
     from gan.cli.ops import kernel_state
+    from gan.devices import pick
     from ops import bench
 
-    where = pick_device(device)
+    where = pick(device)
     if threads:
         torch.set_num_threads(threads)
     chosen = [case for case in bench.cases(batch, where) if only in case.name]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import debug_option, device_option, pick_device, progress, seed_option
+from gan.cli.common import debug_option, device_option, seed_option
+from gan.console import progress
 from gan.errors import UsageError, UserError, unknown
 from gan.files import atomic_bytes, atomic_write
 
@@ -94,6 +95,7 @@ def command(
     An image depends on its own number in --seeds; --seed decides drawn classes and random noise.
     """
     from gan import sampling
+    from gan.devices import pick
     from gan.latents import parse_seeds
     from gan.models import checkpoint
 
@@ -101,7 +103,7 @@ def command(
     _refuse_options_of_other_kinds(ctx, kind)
     numbers = parse_seeds(seeds)
     saved = checkpoint.read(checkpoint.resolve(model))
-    generator = saved.generator(pick_device(device))
+    generator = saved.generator(pick(device))
     classes = saved.config.get("data", {}).get("classes") or []
     labels = _labels(class_, classes, generator.c_dim, numbers, seed)
     draw = partial(

@@ -1,31 +1,11 @@
 """`gan train`: preset + overrides -> resolved config -> run directory -> loop."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan.cli.common import (
-    CountOrAuto,
-    Finite,
-    debug_option,
-    device_option,
-    pick_device,
-    runs_option,
-    seed_option,
-)
-from gan.cli.scoring import metric_names
-from gan.cli.stopping import Stop
+from gan.cli.common import CountOrAuto, Finite, debug_option, device_option, runs_option, seed_option
 from gan.errors import UsageError
-
-if TYPE_CHECKING:
-    import torch
-
-    from gan.cli.scoring import RunScorer
-    from training.config import RunConfig
-    from training.data.archive import ImageDataset
 
 EXAMPLES = """\b
 Examples:
@@ -155,6 +135,9 @@ def command(
     With --metrics, RUN/checkpoints/best stands for the best checkpoint, for example in gan sample.
     """
     from gan import distributed
+    from gan.jobs.scoring import metric_names
+    from gan.jobs.training import dry_run as described
+    from gan.jobs.training import run_training, typed
 
     if freeze_d and not init_from:
         raise UsageError(
@@ -169,7 +152,7 @@ def command(
     config = typed(preset, data, init_from, flags, assignments)
     needs = {"metrics": names, "metrics_fakes": metrics_fakes, "wandb": wandb, "device": device}
     if dry_run:
-        show(config, new=not resume, **needs)
+        click.echo(described(config, new=not resume, **needs), nl=False)
         return
     with distributed.group():
         run = run_training(
@@ -182,127 +165,3 @@ def command(
         )
         if distributed.rank() == 0:
             click.echo(run)
-
-
-def typed(
-    preset: str, data: str, init_from: str | None, flags: Mapping[str, Any], assignments: Sequence[str]
-) -> "RunConfig":
-    """The preset with what was typed: `flags` by setting, None where one was left out, then assignments.
-
-    UsageError where an assignment contradicts --data or --init-from, whose values are not read as YAML.
-    """
-    from gan.config import override
-    from training.config import load_preset
-
-    given = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    base = load_preset(preset)
-    config = override(base, [*given, *assignments])
-    init_from = init_from or config.init_from
-    for option, value, key, before, after in (
-        ("--data", data, "data.path", base.data.path, config.data.path),
-        ("--init-from", init_from, "init_from", base.init_from, config.init_from),
-    ):
-        if after not in (before, value):
-            raise UsageError(f"{option} {value} and --set {key}={after} differ: leave out --set {key}")
-    data_config = dataclasses.replace(config.data, path=data)
-    return dataclasses.replace(config, data=data_config, init_from=init_from)
-
-
-def show(
-    config: "RunConfig",
-    *,
-    new: bool,
-    metrics: Sequence[str],
-    metrics_fakes: int | None,
-    wandb: str,
-    device: str,
-) -> None:
-    """Print the config as it fits the data set, and for a new run what it takes from the model init_from.
-
-    Raises what `run_training` would before its first step.
-    """
-    import torch
-
-    from gan.config import dumps_yaml
-    from training.initial import start_from
-    from training.state import create
-
-    _, resolved, dataset, _ = ready(config, metrics, metrics_fakes, wandb, device)
-    click.echo(f"# {len(dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch")
-    if new and resolved.init_from:
-        state = create(resolved, torch.device("cpu"))
-        _, notes = start_from(state, resolved.init_from, class_names(resolved, dataset))
-        click.echo("".join(f"# {note}\n" for note in notes), nl=False)
-    click.echo(dumps_yaml(resolved), nl=False)
-
-
-def run_training(
-    config: "RunConfig",
-    *,
-    out: Path,
-    resume: str | None = None,
-    accept_change: bool = False,
-    max_minutes: float | None = None,
-    metrics: Sequence[str] = (),
-    metrics_fakes: int | None = None,
-    wandb: str = "off",
-    device: str = "auto",
-) -> Path:
-    """Train as configured and return the run directory. Raises UserError for what the user can mend.
-
-    All processes of `gan.distributed.group` must call this; the first one writes.
-    """
-    from gan.cli.session import session
-    from training import run as runs
-
-    place, config, dataset, scorer = ready(config, metrics, metrics_fakes, wandb, device)
-    about = runs.describe_data(dataset, class_names(config, dataset))
-    run, state, notes = runs.begin(
-        config, dataset, about, out=out, resume=resume, device=place, accept_change=accept_change
-    )
-    with Stop(max_minutes) as stop:
-        while halt := session(run, state, dataset, about, notes, scorer, wandb, stop):
-            state, notes = runs.roll_back_together(run, state, halt, config, about)
-    return run
-
-
-def ready(
-    config: "RunConfig", metrics: Sequence[str], metrics_fakes: int | None, wandb: str, device: str
-) -> tuple["torch.device", "RunConfig", "ImageDataset", "RunScorer"]:
-    """The device, the config fitted to the data set, the set, the scorer. UserError for what a run lacks."""
-    from gan import distributed
-    from gan.cli.scoring import RunScorer
-    from training import parts, sinks
-    from training.rollback import check_remedies
-
-    place = pick_device(device, distributed.local_rank())
-    scorer = RunScorer(metrics, metrics_fakes, place)
-    if wandb != "off":
-        sinks.library()
-    config, dataset = shaped(config)
-    parts.check(config, parts.fixed(config))
-    check_remedies(config)
-    return place, config, dataset, scorer
-
-
-def class_names(config: "RunConfig", dataset: "ImageDataset") -> list[str]:
-    """Names of the classes that the run knows, [] for one without labels."""
-    return dataset.classes if config.data.conditional else []
-
-
-def shaped(config: "RunConfig") -> tuple["RunConfig", "ImageDataset"]:
-    """The config fitted to its data set, and the opened set. UsageError where they cannot go together."""
-    from training.config import fit
-    from training.data.archive import open_dataset
-
-    dataset = open_dataset(config.data.path, use_labels=config.data.conditional)
-    if config.data.conditional and dataset.labels is None:
-        raise UsageError(f"{config.data.path} has no class labels: leave out data.conditional")
-    classes = len(dataset.classes)
-    try:
-        fitted = fit(config, shape=dataset.shape, classes=classes)
-    except UsageError as error:
-        raise UsageError(f"{config.data.path}: {error}") from error
-    if config.batch > len(dataset):
-        raise UsageError(f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch")
-    return fitted, dataset

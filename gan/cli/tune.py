@@ -7,15 +7,7 @@ from typing import Any
 
 import click
 
-from gan.cli.common import (
-    Finite,
-    debug_option,
-    device_option,
-    echo_json,
-    pick_device,
-    runs_option,
-    seed_option,
-)
+from gan.cli.common import Finite, debug_option, device_option, echo_json, runs_option, seed_option
 from gan.errors import UsageError
 
 METRIC = "fd-efficientnet-lite0"
@@ -104,8 +96,9 @@ def command(
     All candidates train for a while, the better half for twice as long, until two have been compared. Each is
     a run directory like any other. Stop whenever you like: the same command goes on where it was.
     """
-    from gan.cli.study import Study, table
-    from gan.cli.train import shaped, typed
+    from gan.devices import pick
+    from gan.jobs.training import shaped, typed
+    from gan.jobs.tuning import Study, table
     from training.tuning import candidates, search
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -113,7 +106,7 @@ def command(
     base = typed(preset, data, None, {"seed": seed}, assignments)
     _, dataset = shaped(base)
     found = candidates(base, math.prod(dataset.shape[1:]), gammas, lrs)
-    study = Study(base, dataset, out, budget * 60, metric, num_fakes, pick_device(device))
+    study = Study(base, dataset, out, budget * 60, metric, num_fakes, pick(device))
     rounds = search(found, study.first_kimg(found, pilot_kimg), study.measure)
     result = study.finish(rounds)
     if as_json:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from gan.cli.train import run_training
 from gan.errors import UserError
+from gan.jobs.training import run_training
 from training.config import RunConfig
 
 CONTEXT = multiprocessing.get_context("forkserver")

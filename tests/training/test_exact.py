@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from gan.cli import scoring
-from gan.cli.train import run_training
 from gan.config import override
+from gan.jobs import run_scores
+from gan.jobs.training import run_training
 from tests.training.tiny import EVERY_TWO_STEPS, configured, files, torchrun
 from training.config import RunConfig
 from training.reporting import Reporter
@@ -111,7 +111,7 @@ def test_a_score_that_a_killed_run_lacks_is_made_up_for(monkeypatch, tiny_zip, t
         with pytest.raises(KeyboardInterrupt):
             run_training(config, out=tmp_path, **SCORED)
         patch.setattr(Reporter, "scalars", lambda *_: None)
-        patch.setattr(scoring.RunScorer, "score", killed)
+        patch.setattr(run_scores.RunScorer, "score", killed)
         with pytest.raises(KeyboardInterrupt):
             run_training(config, out=tmp_path, resume="auto", **SCORED)
     run = run_training(config, out=tmp_path, resume="auto", **SCORED)

@@ -15,9 +15,9 @@ import zipfile
 
 import pytest
 
-from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UserError
+from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.conftest import draw
 from tests.training.sessions import Session

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 import gan
 from gan.cli.main import main
-from gan.cli.train import run_training
 from gan.config import override, to_dict
 from gan.errors import UserError
+from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.training.tiny import EVERY_TWO_STEPS, TINY, plain
 

@@ -10,10 +10,11 @@ import torch
 from click.testing import CliRunner
 
 from gan.cli.common import CountOrAuto
-from gan.cli.scoring import RunScorer
-from gan.cli.train import command, run_training
+from gan.cli.train import command
 from gan.config import override
 from gan.errors import UsageError, UserError
+from gan.jobs.run_scores import RunScorer
+from gan.jobs.training import run_training
 from tests.training.test_presets import small
 from tests.training.tiny import tiny_state
 from training.config import RunConfig, fit, load_preset

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from gan.cli.main import main
 from gan.cli.report import page
-from gan.cli.train import run_training
 from gan.config import to_dict
 from gan.errors import UserError
+from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.conftest import draw
 from tests.training.tiny import files, plain

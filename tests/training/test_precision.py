@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UsageError, UserError
+from gan.jobs.training import run_training
 from tests.training.test_presets import PRESETS, small
 from tests.training.tiny import moved, tiny_state, weights
 from training.config import RunConfig

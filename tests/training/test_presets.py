@@ -9,8 +9,8 @@ import torch
 
 import gan
 from gan import sampling
-from gan.cli.train import run_training
 from gan.config import override
+from gan.jobs.training import run_training
 from gan.networks import ARCHITECTURES
 from training.config import RunConfig, fit, load_preset, preset_names
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from gan.cli.train import run_training
 from gan.config import override
 from gan.ema import update as move_average
+from gan.jobs.training import run_training
 from gan.models.checkpoint import read
 from gan.networks.reparametrize import sigmas
 from training.config import RunConfig, fit

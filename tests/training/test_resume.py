@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gan.cli.train import run_training
+from gan.jobs.training import run_training
 from tests.training.tiny import configured, files
 from training.run import find_run
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan.cli.train import run_training
 from gan.errors import UserError
+from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.training.tiny import configured, torchrun
 from training import loop

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from gan import distributed, randomness
-from gan.cli import scoring
-from gan.cli.session import scored
-from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UserError
+from gan.jobs import run_scores
+from gan.jobs.scoring import GeneratedImages
+from gan.jobs.session import scored
+from gan.jobs.training import run_training
 from gan.models import checkpoint
 from metrics.networks import extractors
 from tests.training.tiny import configured, files, tiny_state
@@ -36,7 +37,7 @@ def scripted(monkeypatch):
         keys = ("label", "convention", "detector_sha256", "data_sha256")
         return [{"metric": "x", "value": values.pop(0), "kimg": kimg, **dict.fromkeys(keys, "same")}]
 
-    monkeypatch.setattr(scoring, "score", score)
+    monkeypatch.setattr(run_scores, "score", score)
     return values
 
 
@@ -119,7 +120,7 @@ FULL = torch.OutOfMemoryError("CUDA out of memory")
 
 def test_auto_draws_the_images_of_a_score_in_batches_that_fit(tiny_zip, tmp_path, monkeypatch):
     """The rehearsal leaves no trace: the weights have the bits of a run without it."""
-    honest, sizes = scoring.GeneratedImages.read, []
+    honest, sizes = GeneratedImages.read, []
 
     def read(self, start, stop):
         sizes.append((self.batch, stop - start))
@@ -130,7 +131,7 @@ def test_auto_draws_the_images_of_a_score_in_batches_that_fit(tiny_zip, tmp_path
 
     config = configured(tiny_zip, "kimg=0.016")
     plain = run_training(config, out=tmp_path / "plain")
-    monkeypatch.setattr(scoring.GeneratedImages, "read", read)
+    monkeypatch.setattr(GeneratedImages, "read", read)
     auto = override(config, ["micro_batch=auto"])
     run = run_training(auto, out=tmp_path / "auto", **SCORED)
     assert sizes == [(40, 80), (20, 80), (10, 80), (10, 16), (10, 16), (10, 16)]
@@ -153,14 +154,14 @@ def test_auto_refuses_a_score_that_never_fits_before_the_first_step(tiny_zip, tm
 
 
 def test_a_score_that_runs_out_of_memory_is_left_out_and_training_goes_on(tiny_zip, tmp_path, monkeypatch):
-    config, honest = configured(tiny_zip, "kimg=0.016"), scoring.score
+    config, honest = configured(tiny_zip, "kimg=0.016"), run_scores.score
 
     def score(*arguments, kimg, **options):
         if kimg == 0.008:
             raise FULL
         return honest(*arguments, kimg=kimg, **options)
 
-    monkeypatch.setattr(scoring, "score", score)
+    monkeypatch.setattr(run_scores, "score", score)
     run = run_training(config, out=tmp_path, **SCORED)
     assert [r["kimg"] for r in jsonl(run, "metrics.jsonl")] == [0, 0.016]
     [line] = [line for line in (run / "log.txt").read_text().splitlines() if "warning" in line]
@@ -171,7 +172,7 @@ def test_a_score_that_runs_out_of_memory_is_left_out_and_training_goes_on(tiny_z
 def test_with_several_processes_it_ends_the_run(tmp_path, monkeypatch):
     class Scorer:
         def score(self, *_):
-            raise scoring.NoMemory("no score")
+            raise run_scores.NoMemory("no score")
 
     state = tiny_state()
     assert not scored(Scorer(), state, None, tmp_path, str, Silent())

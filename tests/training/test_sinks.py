@@ -13,8 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gan.cli.main import main
-from gan.cli.train import run_training
 from gan.errors import UsageError
+from gan.jobs.training import run_training
 from tests.training.tiny import configured
 from training.sinks import TensorBoard, library, one_report, sampled
 

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gan import distributed
-from gan.cli.train import run_training
 from gan.errors import UserError
+from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.training.test_parts import held
 from tests.training.tiny import configured

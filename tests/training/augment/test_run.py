@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from gan.cli.train import run_training
 from gan.config import override
 from gan.errors import UsageError
+from gan.jobs.training import run_training
 from training.config import RunConfig, fit, load_preset, preset_names
 from training.losses import LOSSES
 from training.schedules import Schedule

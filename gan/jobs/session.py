@@ -2,40 +2,34 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gan.cli.scoring import NoMemory
-from gan.cli.stopping import Stop
-
-if TYPE_CHECKING:
-    from gan.cli.scoring import RunScorer
-    from training.config import RunConfig
-    from training.data.archive import ImageDataset
-    from training.data.sampler import Batch
-    from training.reporting import Reporter
-    from training.state import TrainState
+from gan import distributed
+from gan.jobs.run_scores import NoMemory, RunScorer
+from gan.jobs.stopping import Stop
+from training import loop, sinks
+from training import run as runs
+from training.augment import leak
+from training.config import RunConfig
+from training.data.archive import ImageDataset
+from training.data.sampler import Batch, batches, workers_watched
+from training.memory import probe
+from training.monitor import Monitor
+from training.reporting import Reporter, Silent
+from training.state import TrainState
 
 
 def session(
     run: Path,
-    state: "TrainState",
-    dataset: "ImageDataset",
+    state: TrainState,
+    dataset: ImageDataset,
     about: Mapping[str, Any],
     notes: Sequence[str],
-    scorer: "RunScorer",
+    scorer: RunScorer,
     wandb: str,
     stop: Stop,
 ) -> str | None:
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
-    from gan import distributed
-    from training import loop, sinks
-    from training import run as runs
-    from training.augment import leak
-    from training.data.sampler import workers_watched
-    from training.memory import probe
-    from training.monitor import Monitor
-    from training.reporting import Reporter, Silent
-
     config, rank = state.config, distributed.rank()
     with (
         workers_watched(),
@@ -78,11 +72,8 @@ def session(
     return monitor.halt
 
 
-def shuffled(config: "RunConfig", dataset: "ImageDataset", start: int) -> "Iterator[Batch]":
+def shuffled(config: RunConfig, dataset: ImageDataset, start: int) -> Iterator[Batch]:
     """This process's share of the run's batches, from image `start` on."""
-    from gan import distributed
-    from training.data.sampler import batches
-
     return batches(
         dataset,
         batch_size=config.batch,
@@ -96,19 +87,17 @@ def shuffled(config: "RunConfig", dataset: "ImageDataset", start: int) -> "Itera
 
 
 def scored(
-    scorer: "RunScorer",
-    state: "TrainState",
-    dataset: "ImageDataset",
+    scorer: RunScorer,
+    state: TrainState,
+    dataset: ImageDataset,
     run: Path,
     save: Callable[[], str],
-    reporter: "Reporter",
+    reporter: Reporter,
 ) -> bool:
     """Score the weight average, in TensorBoard and on the console too; False where memory was lacking.
 
     One process then goes on without the score. Several raise NoMemory: the others wait within it.
     """
-    from gan import distributed
-
     try:
         records = scorer.score(state.ema, dataset, run, state.nimg, save)
     except NoMemory as error:

@@ -6,19 +6,22 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
+import torch
 
+from gan.config import dumps_yaml, override, to_dict
+from gan.console import say
 from gan.errors import UsageError, UserError
 from gan.files import atomic_bytes, json_lines, read_json
-
-if TYPE_CHECKING:
-    import torch
-
-    from training.config import RunConfig
-    from training.data.archive import ImageDataset
-    from training.tuning import Candidate, Rounds
+from gan.jobs import training
+from gan.jobs.demo import trained_seconds
+from gan.jobs.run_scores import RunScorer
+from gan.models import checkpoint
+from metrics.plan import plan
+from training.config import RunConfig
+from training.data.archive import ImageDataset
+from training.tuning import Candidate, Rounds, applied, first_length, ranking
 
 RECORD = "tune.json"  # in the search's folder: settings, time spent, and the score of every pilot so far
 TRIAL = 0.05  # of the budget: how long the first pilot trains to find how long the others may
@@ -32,17 +35,14 @@ class Study:
 
     def __init__(
         self,
-        base: "RunConfig",
-        dataset: "ImageDataset",
+        base: RunConfig,
+        dataset: ImageDataset,
         out: Path,
         seconds: float,
         metric: str,
         num_fakes: int | None,
-        device: "torch.device",
+        device: torch.device,
     ) -> None:
-        from gan.cli.scoring import RunScorer
-        from gan.config import to_dict
-        from metrics.plan import plan
 
         [item] = plan([metric])
         if not item.spec.better:
@@ -63,7 +63,7 @@ class Study:
                     f"{path} is of a search with other data, preset, settings or metric: choose another --out"
                 )
 
-    def first_kimg(self, found: "Sequence[Candidate]", given: float | None) -> float:
+    def first_kimg(self, found: Sequence[Candidate], given: float | None) -> float:
         """Length of the first round: as given, as recorded, or what the budget allows, from a short trial.
 
         UserError where the given one is not that of the record, or the budget allows none.
@@ -78,14 +78,11 @@ class Study:
         self.save()
         return self.record["first_kimg"]
 
-    def affordable(self, found: "Sequence[Candidate]") -> float:
+    def affordable(self, found: Sequence[Candidate]) -> float:
         """Kimg of a first round with which the search takes the budget, from a trial of the first candidate.
 
         UserError where the budget is too short, or that candidate is lost within the trial.
         """
-        from gan.cli.demo import trained_seconds
-        from training.tuning import first_length
-
         limit, begun = self.seconds * TRIAL, time.monotonic()
         self.say(f"{found[0].name}: training for {limit:.0f} s, to find how long the pilots may be")
         try:
@@ -102,7 +99,7 @@ class Study:
             )
         return max(reached, float(f"{kimg:.3g}"))
 
-    def measure(self, candidate: "Candidate", kimg: float) -> float | None:
+    def measure(self, candidate: Candidate, kimg: float) -> float | None:
         """The candidate's score after `kimg` thousand images, lower is better; None where the time is up."""
         for pilot in self.record["pilots"]:
             if (pilot["gamma"], pilot["lr"], pilot["kimg"]) == (candidate.gamma, candidate.lr, kimg):
@@ -124,21 +121,16 @@ class Study:
         self.say(f"{candidate.name}: {_outcome(pilot, self.metric)}")
         return self._cost(pilot)
 
-    def train(self, candidate: "Candidate", kimg: float, seconds: float) -> tuple[Path, float]:
+    def train(self, candidate: Candidate, kimg: float, seconds: float) -> tuple[Path, float]:
         """Train a pilot, or go on with it, for at most `seconds` -> run directory, kimg reached.
 
-        Raises Lost for a run that its monitor stopped, click.Abort where somebody stopped it by hand.
+        Raises Lost for a run that its monitor stopped, KeyboardInterrupt where somebody stopped it by hand.
         """
-        from gan.cli.train import run_training
-        from gan.config import override
-        from gan.models import checkpoint
-        from training.tuning import applied
-
         out, begun = self.folder / candidate.name, time.monotonic()
         settings = [f"kimg={kimg}", "keep_last=1", "health.on_collapse=stop"]
         config = override(applied(self.base, candidate), settings)
         try:
-            run = run_training(
+            run = training.run_training(
                 config, out=out, resume="auto", max_minutes=seconds / 60, device=str(self.device)
             )
         except UserError as error:
@@ -154,13 +146,11 @@ class Study:
         reached = checkpoint.read(checkpoint.resolve(run)).kimg
         if reached < kimg and spent < seconds:
             self.say("stopped; the same command goes on from here")
-            raise click.Abort
+            raise KeyboardInterrupt
         return run, reached
 
     def score(self, run: Path) -> float:
         """Score of the run's newest checkpoint, also added to its metrics.jsonl."""
-        from gan.models import checkpoint
-
         begun = time.monotonic()
         saved = checkpoint.read(checkpoint.resolve(run))
         nimg = round(saved.kimg * 1000)
@@ -168,10 +158,8 @@ class Study:
         self.record["seconds"] += time.monotonic() - begun
         return record["value"]
 
-    def finish(self, rounds: "Rounds") -> dict[str, Any]:
+    def finish(self, rounds: Rounds) -> dict[str, Any]:
         """Write the preset of the best candidate -> what --json prints. UserError where none can be named."""
-        from training.tuning import ranking
-
         rows = []
         for candidate, number, _ in ranking(rounds):
             kimg = self.record["first_kimg"] * 2**number
@@ -202,7 +190,7 @@ class Study:
 
     def say(self, text: str) -> None:
         """One line on stderr."""
-        click.echo(f"tune: {text}", err=True)
+        say(f"tune: {text}")
 
     def _stop(self) -> None:
         """Remember that the budget ended."""
@@ -220,11 +208,8 @@ class Lost(Exception):
         self.run = run
 
 
-def preset_text(base: "RunConfig", name: str, result: dict[str, Any]) -> str:
+def preset_text(base: RunConfig, name: str, result: dict[str, Any]) -> str:
     """The preset with the best candidate's values, under a comment that says how they were found."""
-    from gan.config import dumps_yaml
-    from training.tuning import Candidate, applied
-
     best = result["ranking"][0]
     config = applied(base, Candidate(best["gamma"], best["lr"]))
     config = dataclasses.replace(config, preset=name, data=dataclasses.replace(config.data, path=""))

@@ -6,10 +6,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from gan.cli import train
 from gan.cli.main import main
 from gan.config import override
 from gan.errors import UserError
+from gan.jobs import training
 from training.config import load_preset
 from training.schedules import default_r1_gamma
 
@@ -34,7 +34,7 @@ def invoke(*arguments):
 @pytest.fixture
 def pilots(monkeypatch):
     """Names of the pilots' folders, as training was called; `fail` raises in a chosen call instead."""
-    calls, real = [], train.run_training
+    calls, real = [], training.run_training
 
     def run_training(config, *, out, **options):
         calls.append((out.name, config.kimg))
@@ -43,7 +43,7 @@ def pilots(monkeypatch):
         return real(config, out=out, **options)
 
     run_training.failures = {}
-    monkeypatch.setattr(train, "run_training", run_training)
+    monkeypatch.setattr(training, "run_training", run_training)
     return calls, run_training.failures
 
 
@@ -92,8 +92,8 @@ def test_a_lost_pilot_is_last_and_tells_why(tiny_zip, tmp_path, pilots, monkeypa
         (run / "health.jsonl").write_text(json.dumps(event) + "\n")
         raise UserError("stopped at 0.004 kimg")
 
-    real = train.run_training
-    monkeypatch.setattr(train, "run_training", stopped)
+    real = training.run_training
+    monkeypatch.setattr(training, "run_training", stopped)
     result = invoke(
         "--data", tiny_zip, "--out", tmp_path, "--gammas=1,10", "--pilot-kimg=0.004", "--json", *SMALL
     )

@@ -1,22 +1,23 @@
-"""What evaluate, train and demo share: images for the metrics, scores of a generator, records."""
+"""Scores of a generator or of images: what the metrics read, and the records that come of it."""
 
 import json
-import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan import sampling
 from gan.errors import UsageError, UserError
 from gan.files import refusal
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
-
-    from metrics.evaluate import Progress
-    from metrics.networks import Networks
-    from training.data.archive import ImageDataset
+from gan.sampling import labels_from_seeds
+from metrics import evaluate
+from metrics.evaluate import Progress
+from metrics.networks import Networks
+from metrics.plan import plan
+from training.data.archive import ImageDataset
 
 BATCH = 40  # images per call of a generator; divides metrics.images.BATCH
 
@@ -26,7 +27,7 @@ class DatasetImages:
 
     concurrent = True
 
-    def __init__(self, dataset: "ImageDataset", limit: int | None = None) -> None:
+    def __init__(self, dataset: ImageDataset, limit: int | None = None) -> None:
         self.dataset = dataset
         self._length = len(dataset) if limit is None else min(limit, len(dataset))
         self.labels = None if dataset.labels is None else [int(c) for c in dataset.labels[: self._length]]
@@ -34,11 +35,8 @@ class DatasetImages:
     def __len__(self) -> int:
         return self._length
 
-    def read(self, start: int, stop: int) -> "Tensor":
+    def read(self, start: int, stop: int) -> Tensor:
         """Images start to stop - 1 in the data set's order, uint8 [stop - start, C, H, W]."""
-        import numpy as np
-        import torch
-
         return torch.from_numpy(np.stack([self.dataset.image(i) for i in range(start, stop)]))
 
 
@@ -49,7 +47,7 @@ class GeneratedImages:
 
     def __init__(
         self,
-        generator: "nn.Module",
+        generator: nn.Module,
         seeds: Sequence[int],
         labels: Sequence[int] | None = None,
         psi: float = 1.0,
@@ -60,21 +58,17 @@ class GeneratedImages:
     def __len__(self) -> int:
         return len(self.seeds)
 
-    def read(self, start: int, stop: int) -> "Tensor":
+    def read(self, start: int, stop: int) -> Tensor:
         """Images of seeds[start:stop], uint8 [stop - start, C, H, W]."""
-        import torch
-
-        from gan import sampling
-
         labels = None if self.labels is None else self.labels[start:stop]
         seeds = self.seeds[start:stop]
-        images = sampling.images(self.generator, seeds, labels=labels, psi=self.psi, batch=self.batch)
-        return torch.cat(list(images))
+        drawn = sampling.images(self.generator, seeds, labels=labels, psi=self.psi, batch=self.batch)
+        return torch.cat(list(drawn))
 
 
 def score(
-    generator: "nn.Module",
-    dataset: "ImageDataset",
+    generator: nn.Module,
+    dataset: ImageDataset,
     metrics: Sequence[str],
     *,
     num_fakes: int | None,
@@ -84,8 +78,8 @@ def score(
     batch: int = BATCH,
     psi: float = 1.0,
     bootstrap: int = 0,
-    networks: "Networks | None" = None,
-    progress: "Progress | None" = None,
+    networks: Networks | None = None,
+    progress: Progress | None = None,
 ) -> list[dict]:
     """Score images of seeds seed, seed + 1, ... against the whole data set.
 
@@ -96,9 +90,6 @@ def score(
     Returns records as `metrics.evaluate` does. Raises what it raises, and UserError if the model has classes
     and the data set has none or others. networks: None builds them on the generator's device.
     """
-    from metrics import evaluate
-    from metrics.networks import Networks
-
     if hasattr(generator, "image_shape"):
         warn_of_sizes(generator.image_shape, dataset)
     seeds = range(seed, seed + fake_count(metrics, convention, num_fakes, len(dataset)))
@@ -121,8 +112,8 @@ def score(
 
 
 def drawn(
-    generator: "nn.Module",
-    dataset: "ImageDataset",
+    generator: nn.Module,
+    dataset: ImageDataset,
     seeds: Sequence[int],
     psi: float = 1.0,
     batch: int = BATCH,
@@ -134,8 +125,6 @@ def drawn(
 
 def metric_names(text: str, options: Mapping[str, int | None]) -> list[str]:
     """The names in --metrics. UsageError for an unknown one, and for options of metrics without any."""
-    from metrics.plan import plan
-
     names = [name.strip() for name in text.split(",") if name.strip()]
     plan(names)
     given = [f"{name} {value}" for name, value in options.items() if value is not None]
@@ -144,125 +133,17 @@ def metric_names(text: str, options: Mapping[str, int | None]) -> list[str]:
     return names
 
 
-class NoMemory(UserError):
-    """A score needs more memory than there is."""
-
-
-class RunScorer:
-    """Scores of the weight average while a run trains; does nothing without metrics.
-
-    metrics: names; by the first of them the best checkpoint is chosen. num_fakes: None is each metric's own.
-    Raises UsageError for an unknown metric, UserError if the weights of a feature network are absent.
-    """
-
-    def __init__(self, metrics: Sequence[str], num_fakes: int | None, device: "torch.device") -> None:
-        self.metrics, self.num_fakes, self.batch, self._device = list(metrics), num_fakes, BATCH, device
-        if self.metrics:
-            from metrics.evaluate import ready
-            from metrics.networks import Networks
-            from metrics.plan import plan
-
-            items = plan(self.metrics)
-            self._better, self._networks = items[0].spec.better, Networks(device)
-            ready(items, self._networks)
-
-    def rehearse(self, generator: "nn.Module", dataset: "ImageDataset", say: Callable[[str], None]) -> None:
-        """Do one batch of all that a score does; its images are drawn in smaller batches until that fits.
-
-        Like the batch of `gan evaluate`, this one changes a score by rounding only. Other networks have fixed
-        batches. say: gets a line if it had to become smaller. Raises NoMemory if it never fits.
-        """
-        if not self.metrics:
-            return
-        from metrics import images
-        from metrics.evaluate import rehearse
-        from training.memory import fits
-
-        def one_batch() -> None:
-            fakes = drawn(generator, dataset, range(images.BATCH), 1.0, self.batch)
-            real = DatasetImages(dataset)
-            rehearse(real, fakes, self.metrics, generator=generator, networks=self._networks)
-
-        while not fits(one_batch, self._device):
-            if self.batch == 1:
-                raise NoMemory(f"the score does not fit into memory beside training: {self._remedy()}")
-            self.batch //= 2
-        if self.batch < BATCH:
-            say(f"scores: images are drawn {self.batch} at a time, as many as fit into memory")
-
-    def missing(self, run: Path, nimg: int) -> bool:
-        """Whether metrics.jsonl of `run` has no record after `nimg` images; the same in all processes."""
-        from gan import distributed
-        from training.run import scores
-
-        lacks = all(record.get("kimg") != nimg / 1000 for record in scores(run))
-        return distributed.shared_text("missing" if lacks else "") != ""
-
-    def score(
-        self, generator: "nn.Module", dataset: "ImageDataset", run: Path, nimg: int, save: Callable[[], None]
-    ) -> list[dict]:
-        """Records of the generator after `nimg` images, added to metrics.jsonl of `run`.
-
-        If the first is the best so far, best.json names its checkpoint, which `save` writes where a snapshot
-        is not due. Such an extra checkpoint is removed when a better one is found; others stay.
-        All processes of a run must call this; the first gets the records and writes.
-        Raises NoMemory, in the process that lacks it.
-        """
-        from gan import distributed
-        from gan.models import checkpoint
-        from training.parts import out_of_memory
-
-        if not self.metrics:
-            return []
-        options = {"num_fakes": self.num_fakes, "seed": 0, "kimg": nimg / 1000, "batch": self.batch}
-        try:
-            records = score(generator, dataset, self.metrics, **options, networks=self._networks)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            raise NoMemory(f"no score at {nimg / 1000:g} kimg, out of memory: {self._remedy()}") from error
-        if distributed.rank():
-            return []
-        folder = run / "checkpoints" / checkpoint.folder_name(nimg)
-        append_records(folder, records)
-        before = checkpoint.best(run)
-        if self._better and (before is None or self._improves(records[0], before[1].get("record", {}))):
-            extra = not folder.is_dir()
-            if extra:
-                save()
-            checkpoint.mark_best(folder, {"extra": extra, "record": records[0]})
-            if before and before[1].get("extra") and before[0] != folder:
-                shutil.rmtree(before[0], ignore_errors=True)
-        return records
-
-    def _remedy(self) -> str:
-        """What to do about a score that does not fit."""
-        names = ",".join(self.metrics)
-        return f"take another than --metrics {names}, or none, and score checkpoints later with gan evaluate"
-
-    def _improves(self, record: dict, old: dict) -> bool:
-        """Whether a record is better than the old best one, or not comparable with it."""
-        keys = ("label", "convention", "detector_sha256", "data_sha256")
-        same = all(record[key] == old.get(key) for key in keys)
-        sign = -1 if self._better == "lower" else 1
-        return not same or sign * record["value"] > sign * old["value"]
-
-
 def fake_count(metrics: Sequence[str], convention: str, num_fakes: int | None, num_reals: int) -> int:
     """How many images to generate: `num_fakes`, or the largest of the metrics' own numbers."""
-    from metrics.plan import plan
-
     items = plan(metrics, convention, num_fakes, num_reals)
     return max((item.fakes for item in items if item.spec.scores != "generator"), default=0)
 
 
-def drawn_labels(dataset: "ImageDataset", seeds: Sequence[int], c_dim: int) -> list[int]:
+def drawn_labels(dataset: ImageDataset, seeds: Sequence[int], c_dim: int) -> list[int]:
     """Class of one image of the data set per seed, drawn from that seed alone.
 
     Raises UserError if the set has no labels, or others than a model of `c_dim` classes knows.
     """
-    from gan.sampling import labels_from_seeds
-
     labels = [] if dataset.labels is None else [int(label) for label in dataset.labels if label >= 0]
     if not labels or max(labels) >= c_dim:
         has = f"labels 0 to {max(labels)}" if labels else "no labels"
@@ -272,7 +153,7 @@ def drawn_labels(dataset: "ImageDataset", seeds: Sequence[int], c_dim: int) -> l
     return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
 
 
-def warn_of_sizes(shape: Sequence[int], dataset: "ImageDataset") -> None:
+def warn_of_sizes(shape: Sequence[int], dataset: ImageDataset) -> None:
     """UserWarning if fakes of that (channels, rows, columns) are not of the size of the real images."""
     fake, real = tuple(shape[1:]), tuple(dataset.shape[1:])
     if fake != real:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from gan import config
 from gan.cli.main import main
-from gan.cli.scoring import DatasetImages, format_table, score
 from gan.errors import UserError
+from gan.jobs.scoring import DatasetImages, format_table, score
 from gan.models import checkpoint
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig, MappingConfig
 from metrics import METRICS

@@ -13,7 +13,7 @@ from PIL import Image
 import gan
 from gan.cli.main import main
 from gan.images import encode_exactly
-from tests.cli.test_train import SMALL
+from tests.gan.cli.test_train import SMALL
 from training.data.archive import open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")

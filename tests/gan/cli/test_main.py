@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import gan
 from gan.cli import common
 from gan.cli.main import COMMANDS, Entry, main
+from gan.console import progress
 from gan.errors import UsageError, UserError
 
 
@@ -231,9 +232,9 @@ def test_common_options_json_and_silent_progress(call):
     @common.seed_option
     @common.debug_option
     def command(seed):
-        with common.progress(3, "counting") as bar:
+        with progress(3, "counting") as bar:
             bar.update(3)
-        common.echo_json({"seed": seed, "sum": sum(common.progress([1, 2], "adding")), "word": "Größe"})
+        common.echo_json({"seed": seed, "sum": sum(progress([1, 2], "adding")), "word": "Größe"})
 
     result = call(command, "--seed", "7")
     assert result.exit_code == 0
@@ -246,7 +247,7 @@ def test_common_options_json_and_silent_progress(call):
 
 def test_progress_shows_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert list(common.progress([1, 2], "reading")) == [1, 2]
+    assert list(progress([1, 2], "reading")) == [1, 2]
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "reading: 100%" in captured.err

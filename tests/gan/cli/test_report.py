@@ -12,7 +12,7 @@ from PIL import Image
 
 from gan.cli.main import main
 from gan.cli.report import POINTS, chart
-from gan.cli.train import run_training
+from gan.jobs.training import run_training
 from tests.training.tiny import configured
 
 

@@ -4,6 +4,8 @@ import signal
 import threading
 import time
 
+from gan import distributed
+
 
 class Stop:
     """Why to stop after the current step: Ctrl-C, SIGTERM or time. A second signal stops at once.
@@ -32,8 +34,6 @@ class Stop:
         return self._reason
 
     def _note(self, number: int, _: object) -> None:
-        from gan import distributed
-
         if self._reason is not None and distributed.world() == 1:
             raise KeyboardInterrupt
         self._reason = f"stopped by {signal.Signals(number).name}"
