@@ -64,12 +64,12 @@ class Trainer:
         state, loss = self.state, self.config.loss
 
         def generator() -> None:
-            g_main(state, self.real, None)
+            learned(state, "g", self.real, None)
             ema.update(state.ema, state.generator, 0.999)
 
-        found = [(generator, float(loss.d_steps)), (lambda: d_main(state, self.real, None), 1.0)]
+        found = [(generator, float(loss.d_steps)), (lambda: learned(state, "d", self.real, None), 1.0)]
         if loss.lazy_d:
-            found.append((lambda: d_r1(state, self.real, None), float(loss.lazy_d)))
+            found.append((lambda: learned(state, "r1", self.real, None), float(loss.lazy_d)))
         if loss.lazy_g:
             every = float(loss.d_steps * loss.lazy_g)
             found.append((lambda: g_path_length(state, self.config.batch, None), every))
@@ -118,7 +118,7 @@ def events(config: RunConfig, dataset: ImageDataset, folder: Path, fakes: int, r
     tick = config.tick_kimg * 1000 / config.batch
     about = runs.describe_data(dataset, [])
     runs.describe(folder, config)
-    terms = g_main(state, trainer.real, None) | d_main(state, trainer.real, None)
+    terms = learned(state, "g", trainer.real, None) | learned(state, "d", trainer.real, None)
     with contextlib.redirect_stderr(io.StringIO()), Reporter(folder, state) as reporter:
         monitor = Monitor(folder, dataset, state, reporter.say)
         record = reporter.tick(state, 1.0, config.batch)

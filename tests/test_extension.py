@@ -20,7 +20,7 @@ from gan.cli.main import main
 from gan.networks import ARCHITECTURES, Architecture
 from metrics import METRICS
 from metrics.registry import Inputs, Spec, metric
-from training.losses import LOSSES, Loss
+from training.losses import LOSSES, LogitLoss
 
 # A model: its configs, each above the network it builds. No style space, no minibatch statistics.
 
@@ -119,7 +119,7 @@ optimizer_g: {lr: 0.02}
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The preset's file; until the test ends the three tables have one line more."""
     monkeypatch.setitem(ARCHITECTURES, "toy", Architecture(ToyGeneratorConfig, ToyDiscriminatorConfig))
-    monkeypatch.setitem(LOSSES, "toy", Loss(toy_generator_loss, toy_discriminator_loss))
+    monkeypatch.setitem(LOSSES, "toy", LogitLoss(toy_generator_loss, toy_discriminator_loss))
     monkeypatch.setitem(METRICS, "brightness", brightness)
     path = tmp_path / "toy.yaml"
     path.write_text(PRESET)

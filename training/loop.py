@@ -91,7 +91,7 @@ def score_due(state: TrainState, score_ticks: int | None) -> bool:
 
 def stepped(state: TrainState, images: Tensor, labels: Tensor, say: Callable[[str], None]) -> Terms:
     """One step on this process's uint8 [N, C, H, W] and labels [N]; `say` gets what had to be done for it."""
-    config, device = state.config, state.path_mean.device
+    config, device = state.config, state.device
     labels = distributed.gathered(labels)
     c = sampling.one_hot(labels, config.generator.c_dim).to(device) if config.generator.c_dim else None
     real = to_float(images.to(device))

@@ -32,7 +32,7 @@ class Undo:
             for optimizer in (state.optimizer_g, state.optimizer_d)
         ]
         self._copies = [t.detach().clone() for t in self._tensors]
-        self._means = state.path_mean, state.logit_means  # replaced by a step, never written to
+        self._memory = dict(state.memory)  # whose tensors a step replaces and never writes to
         self._scales = state.scaler_g.state_dict(), state.scaler_d.state_dict()
         self._counters = state.counters()
         self._random = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in _devices(state)]
@@ -47,8 +47,8 @@ class Undo:
         for optimizer, saved in self._optimizers:
             optimizer.state.clear()
             optimizer.state.update(saved)
-        state.path_mean, state.logit_means = self._means
-        state.scaler_g, state.scaler_d = (scaler(state.config, _device(state)) for _ in range(2))
+        state.memory = dict(self._memory)
+        state.scaler_g, state.scaler_d = (scaler(state.config, state.device) for _ in range(2))
         for each, saved in zip((state.scaler_g, state.scaler_d), self._scales, strict=True):
             each.load_state_dict(saved)
         if state.augmentation:
@@ -74,7 +74,7 @@ def fitting_step(
             if not parts.out_of_memory(error):
                 raise
         undo.restore()  # only here: the traceback held what the step had allocated
-        release(_device(state))
+        release(state.device)
         halve(state, say)
 
 
@@ -109,7 +109,7 @@ def probe(state: TrainState, say: Say, score: Callable[[], None] = lambda: None)
     The step is on noise, with every augmentation, and leaves no trace. score: what else must fit beside the
     networks and optimisers; called between the step and its undoing.
     """
-    undo, config, network, device = Undo(state), state.config, state.discriminator, _device(state)
+    undo, config, network, device = Undo(state), state.config, state.discriminator, state.device
     share = config.batch // distributed.world()
     real = torch.rand(share, *network.image_shape, device=device) * 2 - 1
     c = torch.eye(network.c_dim, device=device)[[0] * config.batch] if network.c_dim else None
@@ -154,10 +154,6 @@ def _copied(moments: dict) -> dict:
     return {name: value.clone() if isinstance(value, Tensor) else value for name, value in moments.items()}
 
 
-def _device(state: TrainState) -> torch.device:
-    return state.path_mean.device
-
-
 def _devices(state: TrainState) -> list[torch.device]:
     """The GPU of this state, if it is on one."""
-    return [_device(state)] if _device(state).type == "cuda" else []
+    return [state.device] if state.device.type == "cuda" else []

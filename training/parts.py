@@ -9,7 +9,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from gan.errors import UsageError
 from training.config import ComparesSamples, RunConfig
 
 Terms = dict[str, Tensor]
+Wholes = list[tuple[Tensor, ...]]  # values of a whole batch, in the order in which they are asked for
+R = TypeVar("R")
 OUT_OF_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 
 
@@ -42,6 +44,12 @@ class Part:
     def rows(self, whole: Tensor | None) -> Tensor | None:
         """This part of what is there for the whole batch [total, ...]."""
         return whole if whole is None or self.count == 1 else whole[self.number :: self.count]
+
+    def placed(self, rows: Tensor, whole: Tensor) -> Tensor:
+        """`whole` [total, ...] with this part's rows replaced by `rows`, which keep their gradients."""
+        filled = whole.clone()
+        filled[self.number :: self.count] = rows
+        return filled
 
 
 def split(state: Any, total: int) -> list[Part]:
@@ -88,35 +96,55 @@ def check(config: RunConfig, micro_batch: int | None) -> None:
         raise UsageError(f"{what}: path length has {config.batch // loss.path_length_shrink} samples only")
 
 
-def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], Terms]) -> list[Terms]:
-    """`work` on each part, with the batch's draws; buffers become the mean of what the parts make of them."""
+def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], R]) -> list[R]:
+    """`work` on each part, with the batch's draws; buffers become the mean of what the parts make of them.
+
+    Where it fails, random states and buffers are as before.
+    """
     if parts[0].count == 1:
         return [work(parts[0])]
     found, buffers = [], running(state)
     before = [b.clone() for b in buffers]
     change = [torch.zeros_like(b) for b in buffers]
-    with together(state):
-        for part in parts:
-            torch._foreach_copy_(buffers, before)
-            with _draws(part, last=part is parts[-1]):
-                found.append(work(part))
-            torch._foreach_add_(change, torch._foreach_sub(buffers, before), alpha=part.weight)
+    try:
+        with together(state):
+            for part in parts:
+                torch._foreach_copy_(buffers, before)
+                with _draws(part, state.device, last=part is parts[-1]):
+                    found.append(work(part))
+                torch._foreach_add_(change, torch._foreach_sub(buffers, before), alpha=part.weight)
+    except Exception:
+        torch._foreach_copy_(buffers, before)
+        raise
     merge(change)
     torch._foreach_copy_(buffers, torch._foreach_add(before, change))
     return found
 
 
-def measured(state: Any, parts: Sequence[Part], work: Callable[[Part], Tensor]) -> Tensor:
-    """Mean over the batch of what `work` finds, [n] a part; random state and buffers stay as they were."""
+def gathered(
+    state: Any, parts: Sequence[Part], values: Callable[[Part], tuple[Tensor, ...]]
+) -> tuple[Tensor, ...]:
+    """Tensors [n, ...] of every part as tensors [N, ...] of the batch, on all processes.
+
+    Random states and buffers stay as they were.
+    """
     buffers = running(state)
-    before = [b.clone() for b in buffers]
-    total = 0.0
+    before, wholes = [b.clone() for b in buffers], ()
     with together(state):
         for part in parts:
-            with _draws(part, last=False):
-                total = total + work(part) * part.weight
+            with _draws(part, state.device, last=False):
+                rows = values(part)
+            wholes = wholes or tuple(r.new_zeros(part.total, *r.shape[1:]) for r in rows)
+            wholes = tuple(part.placed(r, whole) for r, whole in zip(rows, wholes, strict=True))
             torch._foreach_copy_(buffers, before)
-    return distributed.summed(total)
+    return tuple(distributed.summed(whole) for whole in wholes)
+
+
+def summed(shares: Sequence[Terms]) -> Terms:
+    """The sum over this process's parts and over the processes, by name."""
+    terms = {name: sum(share[name] for share in shares) for name in shares[0]}
+    merge(list(terms.values()))
+    return terms
 
 
 @contextlib.contextmanager
@@ -173,11 +201,19 @@ def merge_gradients(parameters: Sequence[nn.Parameter]) -> None:
 
 
 @contextlib.contextmanager
-def _draws(part: Part, last: bool) -> Iterator[None]:
-    """Draw for the whole batch, and take the part's rows. All parts but the last give the state back."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices, enabled=not last), _Rows(part):
+def _draws(part: Part, device: torch.device, last: bool) -> Iterator[None]:
+    """Draw for the whole batch, and take the part's rows. All parts but the last give the state back.
+
+    So does the last one where it fails.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), _Rows(part):
         yield
+        moved = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
+    if last:
+        torch.set_rng_state(moved[0])
+        for d, found in zip(devices, moved[1], strict=True):
+            torch.cuda.set_rng_state(found, d)
 
 
 class _Rows(TorchFunctionMode):

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 from gan.latents import mix
-from gan.sampling import has_styles
 from training.blur import blurred, sigma_at
-from training.losses import LOSSES
 from training.state import TrainState
 
 
@@ -18,23 +16,6 @@ def judged(state: TrainState, images: Tensor, c: Tensor | None) -> Tensor:
     if state.augmentation:
         images = state.augmentation(images)
     return state.discriminator(images, c)
-
-
-def draw_fakes(
-    state: TrainState,
-    batch: int,
-    c: Tensor | None,
-    update_w_avg: bool = False,
-    update_emas: bool = False,
-) -> Tensor:
-    """Images [batch, C, H, W] of fresh z, from a generator with or without a style space.
-
-    update_w_avg, update_emas: move the running mean of w, and what the synthesis network keeps of its layers.
-    """
-    if has_styles(state.generator):
-        ws = draw_ws(state, batch, c, update_w_avg)
-        return state.generator.synthesis(ws, noise="random", update_emas=update_emas)
-    return state.generator(draw_z(state, batch), c)
 
 
 def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
@@ -51,7 +32,7 @@ def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool 
 
 def draw_z(state: TrainState, batch: int) -> Tensor:
     """Unit normal [batch, z_dim]."""
-    return torch.randn(batch, state.generator.z_dim, device=state.path_mean.device)
+    return torch.randn(batch, state.generator.z_dim, device=state.device)
 
 
 def interleaved(a: Tensor, b: Tensor) -> Tensor:
@@ -61,12 +42,6 @@ def interleaved(a: Tensor, b: Tensor) -> Tensor:
     modulo the number of groups, which is even here, so they never mix the two.
     """
     return torch.stack([a, b], dim=1).flatten(0, 1)
-
-
-def fake_labels(state: TrainState, c: Tensor | None) -> Tensor | None:
-    """The labels of the fakes: those of the reals, in random order unless the loss compares one with one."""
-    loss = state.config.loss
-    return c if LOSSES[loss.name].paired or loss.gradient_penalty_weight else shuffled(c)
 
 
 def shuffled(c: Tensor | None) -> Tensor | None:

@@ -237,7 +237,7 @@ def roll_back(
     folder = check(config, run, halt, lost.nimg, lost.rollbacks)
     saved = checkpoint.read(folder)
     changes = phases.changes(saved, config, data)  # of phases that have begun since
-    state = restore(saved, config, changes, lost.path_mean.device)
+    state = restore(saved, config, changes, lost.device)
     notes = phases.enter(run, saved, changes)
     state.rollbacks = lost.rollbacks + 1
     changed = harden(state, config)
@@ -261,7 +261,7 @@ def roll_back_together(
         return str(checkpoint.newest_good(run)[0])
 
     folder = distributed.from_first(back)
-    return done[0] if done else (restore(checkpoint.read(folder), config, [], lost.path_mean.device), [])
+    return done[0] if done else (restore(checkpoint.read(folder), config, [], lost.device), [])
 
 
 def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:
@@ -290,7 +290,7 @@ def summary(state: TrainState) -> str:
     """Size of the images and networks, and where they are."""
     g, d = (parameters(network) / 1e6 for network in (state.generator, state.discriminator))
     channels, height, width = shapes.image_shape(state.config.generator)
-    place = state.path_mean.device
+    place = state.device
     return (
         f"{height}x{width}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
     )

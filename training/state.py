@@ -1,7 +1,7 @@
 """TrainState: everything that changes while training, saved and restored as one."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from gan.networks import blocks
 from training.augment.adaptive import Augmentation
 from training.config import AdamConfig, RunConfig
+from training.losses.base import Loss
 from training.parts import fixed
 from training.schedules import lazy_adam, value_at
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by RunConfig.precision
+OLD = ("path_mean", "logit_means")  # names in the memory of version 0.1.0, without its prefix
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state per parameter
 
 
@@ -32,8 +34,8 @@ class TrainState:
     optimizer_d: torch.optim.Adam
     scaler_g: torch.amp.GradScaler
     scaler_d: torch.amp.GradScaler
-    path_mean: Tensor  # scalar: running mean of path lengths
-    logit_means: Tensor  # [2]: running means of D's logits of reals and of fakes, for LeCam
+    loss: Loss | None = None  # an object given in Python; None: the one that config.loss.name stands for
+    memory: dict[str, Tensor] = field(default_factory=dict)  # what losses remember; replaced, not written to
     micro_batch: int | None = None  # images at once in this process, in effect; None: all of its share
     augmentation: Augmentation | None = None  # None: D sees images as they are
     nimg: int = 0
@@ -41,6 +43,11 @@ class TrainState:
     seconds: float = 0.0  # training time of all sessions of this run
     health: str = "healthy"  # state of the latest tick, see training/health.py
     rollbacks: int = 0  # how often this run went back, see training/rollback.py
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.discriminator.parameters()).device
 
     @property
     def step(self) -> int:
@@ -54,8 +61,7 @@ class TrainState:
             for key, parameter in network.named_parameters():
                 for moment, value in optimizer.state.get(parameter, {}).items():
                     tensors[f"{name}.{key}.{moment}"] = value
-        tensors["path_mean"], tensors["logit_means"] = self.path_mean, self.logit_means
-        return tensors
+        return tensors | {f"memory.{name}": value for name, value in self.memory.items()}
 
     def counters(self) -> dict[str, float | str]:
         """Plain values, for JSON. Random draws need no entry: they follow from the seed and nimg."""
@@ -75,9 +81,10 @@ class TrainState:
                 if found["step"] is not None:
                     device = parameter.device
                     optimizer.state[parameter] = {m: v.to(device, copy=True) for m, v in found.items()}
-        device = self.path_mean.device
-        self.path_mean = tensors["path_mean"].to(device, copy=True)
-        self.logit_means = tensors["logit_means"].to(device, copy=True)
+        kept = {
+            k.removeprefix("memory."): v for k, v in tensors.items() if k in OLD or k.startswith("memory.")
+        }
+        self.memory = {name: value.to(self.device, copy=True) for name, value in kept.items()}
         self.nimg, self.tick = int(counters["nimg"]), int(counters["tick"])
         self.seconds = float(counters["seconds"])
         self.health, self.rollbacks = counters.get("health", "healthy"), int(counters.get("rollbacks", 0))
@@ -94,7 +101,7 @@ class TrainState:
         yield "optimizer_d", self.optimizer_d, self.discriminator
 
 
-def create(config: RunConfig, device: torch.device) -> TrainState:
+def create(config: RunConfig, device: torch.device, loss: Loss | None = None) -> TrainState:
     """A fresh state; the initial weights follow from config.seed alone."""
     torch.manual_seed(config.seed)
     generator = config.generator.build().to(device).requires_grad_(False)
@@ -116,8 +123,7 @@ def create(config: RunConfig, device: torch.device) -> TrainState:
         optimizer_d=adam(discriminator, config.optimizer_d),
         scaler_g=scaler(config, device),
         scaler_d=scaler(config, device),
-        path_mean=torch.zeros([], device=device),
-        logit_means=torch.zeros([2], device=device),
+        loss=loss,
         micro_batch=fixed(config),
         augmentation=None if augment.name == "none" else Augmentation(augment, config.batch, device),
     )

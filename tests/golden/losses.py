@@ -10,7 +10,7 @@ from gan.latents import mix
 from tests.golden.case import Case, Comparison, Family, FormatError, described, relative_error
 from training.blur import blurred, kernel, sigma_at
 from training.losses.logistic import discriminator_loss, generator_loss
-from training.losses.penalties import path_length, r1_penalty
+from training.losses.penalties import path_length, path_lengths, r1_penalty
 from training.schedules import lazy_adam
 from training.step import update as sanitised_step
 
@@ -58,7 +58,7 @@ def check_path_length(case: Case) -> Iterator[Comparison]:
     ws = ws[: len(ws) // case.parameter("pl_batch_shrink")].requires_grad_()
     img = torch.einsum("nld,ldp->np", ws.tanh(), W).reshape(noise.shape)
     mean = torch.tensor(case.parameter("pl_mean_before"), dtype=torch.float64)
-    penalty, mean, _ = path_length(ws, img, noise, mean, case.parameter("pl_decay"))
+    penalty, mean = path_length(path_lengths(ws, img, noise), mean, case.parameter("pl_decay"))
     loss = penalty * case.parameter("pl_weight")
     results = {"pl_penalty": penalty, "pl_loss": loss, "pl_mean_after": mean}
     yield from case.compare(results | _gradients(loss.mean() * case.parameter("gain"), {"W": W}), EXACT)

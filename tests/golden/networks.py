@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.golden.case import Case, Comparison, relative_error
-from training.losses.penalties import path_length
+from training.losses.penalties import path_length, path_lengths
 
 EXACT = 1e-6  # relative, float64
 ROUNDED = 2e-5  # relative, float32; or twice the rounding that the file lists for the array, if that is more
@@ -51,7 +51,8 @@ def path_length_values(case: Case, G: nn.Module) -> dict[str, Tensor]:
     ws = G.mapping(case.tensor("pl_z", dtype), labels(case, "pl_c", dtype))
     img, noise = G.synthesis(ws, noise="const"), case.tensor("pl_noise", dtype)
     mean = torch.tensor(PATH_MEAN, dtype=dtype)
-    penalty, mean, lengths = path_length(ws, img, noise, mean, PATH_DECAY)
+    lengths = path_lengths(ws, img, noise)
+    penalty, mean = path_length(lengths, mean, PATH_DECAY)
     reg = penalty * PATH_WEIGHT
     return {
         **gradients((img * noise).sum() / (img.shape[2] * img.shape[3]) ** 0.5, {"pl_grads_ws": ws}),

@@ -31,7 +31,7 @@ def _values(case: Case, dtype: torch.dtype) -> dict[str, Tensor]:
     adversarial = LOSSES["relativistic"]
     fake = G(z, c)
     real_logits, fake_logits = D(x, c), D(fake, c)
-    g_loss = adversarial.generator(real_logits, fake_logits)
+    g_loss = adversarial.of_generator(real_logits, fake_logits)
     values = {
         "img": fake,
         "d_logits": real_logits,
@@ -42,7 +42,7 @@ def _values(case: Case, dtype: torch.dtype) -> dict[str, Tensor]:
     fake = fake.detach().requires_grad_()
     fake_logits = D(fake, c)
     r1, r2 = r1_penalty(x, real_logits), r1_penalty(fake, fake_logits)
-    d_loss = adversarial.discriminator(real_logits, fake_logits)
+    d_loss = adversarial.of_discriminator(real_logits, fake_logits)
     penalised = d_loss.flatten() + (r1 + r2) * (case.parameter("gamma") / 2)
     values |= {"r1": r1, "r2": r2, "d_loss": d_loss, "d_rel_logits": real_logits - fake_logits}
     values |= _norms("Dgrad/", penalised, D, names["D"])

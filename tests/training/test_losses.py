@@ -22,16 +22,16 @@ BY_HAND = {  # loss of G, of D, at D(real) = 1.5, D(fake) = -0.25
 def test_losses_by_hand(name):
     loss, (g, d) = LOSSES[name], BY_HAND[name]
     real, fake = torch.tensor([REAL], dtype=torch.float64), torch.tensor([FAKE], dtype=torch.float64)
-    assert loss.generator(real if loss.paired else None, fake).item() == pytest.approx(g)
-    assert loss.discriminator(real, fake).item() == pytest.approx(d)
+    assert loss.of_generator(real if loss.paired else None, fake).item() == pytest.approx(g)
+    assert loss.of_discriminator(real, fake).item() == pytest.approx(d)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_side_pulls_its_own_way(name):
     real, fake = torch.zeros(3, 1, requires_grad=True), torch.zeros(3, 1, requires_grad=True)
-    (up,) = torch.autograd.grad(LOSSES[name].generator(real.detach(), fake).sum(), fake)
+    (up,) = torch.autograd.grad(LOSSES[name].of_generator(real.detach(), fake).sum(), fake)
     assert (up < 0).all()  # less loss where fakes look more real
-    d_real, d_fake = torch.autograd.grad(LOSSES[name].discriminator(real, fake).sum(), (real, fake))
+    d_real, d_fake = torch.autograd.grad(LOSSES[name].of_discriminator(real, fake).sum(), (real, fake))
     assert (d_real < 0).all() and (d_fake >= 0).all()
 
 

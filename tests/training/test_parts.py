@@ -54,7 +54,7 @@ def held(state):
     """Everything that a step moves, by name."""
     tensors = {f"g.{k}": v for k, v in state.generator.state_dict().items()}
     tensors |= {f"d.{k}": v for k, v in state.discriminator.state_dict().items()}
-    return tensors | {"path_mean": state.path_mean, "logit_means": state.logit_means}
+    return tensors | state.memory
 
 
 def assert_same(one, other):
@@ -84,13 +84,13 @@ def test_a_part_draws_its_rows_of_the_batch():
     after = torch.rand(1)
     for last in (False, True):
         torch.manual_seed(0)
-        with _draws(part, last=last):
+        with _draws(part, torch.device("cpu"), last=last):
             mine = [torch.randn(3, 3), torch.rand(()), torch.randint(4, (3, 2)), torch.rand(6, 2)]
         assert torch.equal(torch.rand(1), after) == last
         assert torch.equal(mine[0], whole[0][1::2]) and torch.equal(mine[1], whole[1])
         assert torch.equal(mine[2], whole[2][1::2])
         assert torch.equal(mine[3], whole[3][[2, 3, 6, 7, 10, 11]])
-    with pytest.raises(ValueError, match="draws 4 rows"), _draws(part, last=True):
+    with pytest.raises(ValueError, match="draws 4 rows"), _draws(part, torch.device("cpu"), last=True):
         torch.randn(4, 2)
 
 

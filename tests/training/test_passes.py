@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tests.training.tiny import plain_state, tiny_state
+from tests.training.tiny import learned, plain_state, tiny_state
 from training.blur import blurred
-from training.passes import fake_labels, interleaved, judged
-from training.step import d_main, g_main, train_step
+from training.passes import interleaved, judged, shuffled
+from training.step import train_step
 
 
 @pytest.mark.parametrize(("batch", "group"), [(4, 4), (8, 4), (8, 8), (6, 2)])
@@ -23,17 +23,18 @@ def test_where_one_is_compared_with_one_both_have_one_label(setting):
     state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
     c = torch.eye(3)[[0, 1, 2, 0]]
     for _ in range(5):
-        g_main(state, torch.rand(4, 3, 8, 8), c)
-        d_main(state, torch.rand(4, 3, 8, 8), c)
+        learned(state, "g", torch.rand(4, 3, 8, 8), c)
+        learned(state, "d", torch.rand(4, 3, 8, 8), c)
     for labels in seen:
         assert torch.equal(labels, c if len(labels) == 4 else c.repeat_interleave(2, dim=0))
 
 
 def test_other_losses_shuffle_the_labels_of_fakes():
-    state, c = plain_state(classes=16), torch.eye(16)
-    drawn = fake_labels(state, c)
-    assert not torch.equal(drawn, c) and torch.equal(drawn.sum(dim=0), torch.ones(16))
-    assert fake_labels(state, None) is None
+    state, c, seen = plain_state("loss.r1_gamma=0", "batch=16", classes=16), torch.eye(16), []
+    state.generator.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    learned(state, "g", torch.rand(16, 3, 8, 8), c)
+    assert not torch.equal(seen[0], c) and torch.equal(seen[0].sum(dim=0), torch.ones(16))
+    assert shuffled(None) is None
 
 
 def test_d_sees_blurred_images_until_the_blur_has_faded():

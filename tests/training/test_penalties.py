@@ -5,11 +5,18 @@ import dataclasses
 import pytest
 import torch
 
-from tests.training.tiny import tiny_state
+from tests.training.tiny import learned, tiny_state
 from training.config import LossConfig
-from training.losses.penalties import between, gradient_penalty, lecam, moved_means, path_length, r1_penalty
+from training.losses.penalties import (
+    between,
+    gradient_penalty,
+    lecam,
+    moved_means,
+    path_length,
+    path_lengths,
+    r1_penalty,
+)
 from training.schedules import Schedule
-from training.step import d_main, d_r1
 
 
 def test_r1_of_a_quadratic():
@@ -57,9 +64,10 @@ def test_path_length_of_a_linear_generator():
     ws = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
     images = (ws @ A.T).sum(dim=1).reshape(2, 3, 2, 2)
     noise = torch.randn_like(images)
-    penalty, mean, lengths = path_length(ws, images, noise, torch.tensor(1.0, dtype=torch.float64), 0.25)
+    lengths = path_lengths(ws, images, noise)
+    penalty, mean = path_length(lengths, torch.tensor(1.0, dtype=torch.float64), 0.25)
     want = (noise.reshape(2, 12) @ A / 2).norm(dim=1)  # the same for each of the three layers; sqrt(H W) = 2
-    torch.testing.assert_close(lengths, want.detach())
+    torch.testing.assert_close(lengths.detach(), want.detach())
     torch.testing.assert_close(mean, (0.75 + 0.25 * want.mean()).detach())
     torch.testing.assert_close(penalty, (want - (0.75 + 0.25 * want.mean())).square())
     (grad,) = torch.autograd.grad(penalty.sum(), A)
@@ -96,7 +104,6 @@ def quadratic_state(**loss):
     state.config = dataclasses.replace(state.config, loss=LossConfig(**options))
     state.generator, state.discriminator = Constant(), Quadratic().requires_grad_(False)
     state.optimizer_d = torch.optim.SGD(state.discriminator.parameters(), lr=1.0)
-    state.logit_means = state.logit_means.double()
     return state
 
 
@@ -127,7 +134,7 @@ WANT = {
 @pytest.mark.parametrize("r2", [False, True])
 def test_r1_in_every_step_is_added_to_the_loss(r2):
     state = quadratic_state(r1_gamma=3.0, r1_interval=None, r2=r2)
-    terms = d_main(state, REAL, None)
+    terms = learned(state, "d", REAL, None)
     want = WANT["wasserstein"] + 1.5 * (WANT["r1"] + (WANT["r2"] if r2 else 0))
     torch.testing.assert_close(moved_by(state), want)
     assert terms["r1"].item() == pytest.approx((A + B * REAL).square().sum().item() / 4)
@@ -139,7 +146,7 @@ def test_r1_in_every_step_is_added_to_the_loss(r2):
 @pytest.mark.parametrize("r2", [False, True])
 def test_lazy_r1_weighs_its_interval(r2):
     state = quadratic_state(r1_gamma=3.0, r1_interval=8, r2=r2)
-    terms = d_r1(state, REAL, None)
+    terms = learned(state, "r1", REAL, None)
     torch.testing.assert_close(moved_by(state), 8 * 1.5 * (WANT["r1"] + (WANT["r2"] if r2 else 0)))
     assert terms.keys() == ({"r1", "r2"} if r2 else {"r1"})
 
@@ -147,14 +154,14 @@ def test_lazy_r1_weighs_its_interval(r2):
 def test_gamma_follows_its_schedule():
     state = quadratic_state(r1_gamma=Schedule(start=3, end=1, kimg=2, shape="linear"), r1_interval=1)
     state.nimg = 1000
-    d_r1(state, REAL, None)
+    learned(state, "r1", REAL, None)
     torch.testing.assert_close(moved_by(state), WANT["r1"])  # gamma / 2 = 1
 
 
 def test_gradient_penalty_in_the_step():
     state = quadratic_state(gradient_penalty_weight=10.0)
     state.discriminator.b.zero_()  # linear: a slope of 0.3 a pixel wherever the points are, norm 0.6
-    terms = d_main(state, REAL, None)
+    terms = learned(state, "d", REAL, None)
     assert terms["gradient_penalty"].item() == pytest.approx(0.16)
     want = WANT["wasserstein"][0] + 10 * 2 * (0.6 - 1) * 2
     torch.testing.assert_close(A - state.discriminator.a, want)
@@ -163,9 +170,9 @@ def test_gradient_penalty_in_the_step():
 def test_lecam_in_the_step_moves_its_means_first():
     state = quadratic_state(lecam_weight=0.5, lecam_decay=0.25)
     real, fake = (Quadratic()(x)[:, 0].detach() for x in (REAL, FAKE))
-    terms = d_main(state, REAL, None)
+    terms = learned(state, "d", REAL, None)
     means = torch.stack([real.mean(), fake.mean()]) / 4
-    torch.testing.assert_close(state.logit_means, means)
+    torch.testing.assert_close(state.memory["logit_means"], means)
     assert terms["lecam"].item() == pytest.approx(lecam(real, fake, means).mean().item())
     weights = torch.cat([(real - means[1]) * 2, (fake - means[0]) * 2])  # d lecam / d logit
     x = torch.cat([REAL, FAKE])

@@ -7,26 +7,26 @@ import torch
 
 from gan.networks import stylegan3
 from gan.networks.stylegan2 import DiscriminatorConfig
-from tests.training.tiny import moved, plain_state, tiny_state, weights
+from tests.training.tiny import learned, moved, plain_state, tiny_state, weights
 from training.config import LossConfig, RunConfig
 from training.losses import LOSSES
 from training.state import create
-from training.step import d_main, d_r1, g_main, g_path_length, train_step, update
+from training.step import train_step, update
 
 
 def test_each_phase_moves_only_its_network():
     state, real = tiny_state(), torch.rand(4, 3, 8, 8) * 2 - 1
     g, d = weights(state.generator), weights(state.discriminator)
-    g_main(state, real, None)
+    learned(state, "g", real, None)
     assert any(moved(state.generator, g)) and not any(moved(state.discriminator, d))
     g = weights(state.generator)
-    d_main(state, real, None)
+    learned(state, "d", real, None)
     assert not any(moved(state.generator, g)) and all(moved(state.discriminator, d))
 
 
 def test_losses_improve_on_a_fixed_batch():
     state, real = tiny_state("optimizer_d.lr=0.01"), torch.rand(4, 3, 8, 8) * 2 - 1
-    losses = [float(d_main(state, real, None)["loss/d"]) for _ in range(30)]
+    losses = [float(learned(state, "d", real, None)["loss/d"]) for _ in range(30)]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
@@ -39,7 +39,7 @@ def test_penalties_run_at_their_intervals():
         state.nimg += 4
     assert [r for r, _ in seen] == [True, False] * 3
     assert [p for _, p in seen] == [True, False, False] * 2
-    assert state.path_mean > 0
+    assert state.memory["path_mean"] > 0
 
 
 def test_several_steps_of_d_for_each_of_g():
@@ -91,7 +91,7 @@ def test_every_loss_trains_a_generator_without_styles(name):
 def test_the_generator_of_a_paired_loss_starts_at_log_2():
     state = plain_state("loss.name=relativistic", "optimizer_g.lr=0")
     torch.nn.init.zeros_(state.discriminator.b4.out.weight)
-    assert g_main(state, torch.rand(4, 3, 8, 8), None)["loss/g"].item() == pytest.approx(math.log(2))
+    assert learned(state, "g", torch.rand(4, 3, 8, 8), None)["loss/g"].item() == pytest.approx(math.log(2))
 
 
 def test_magnitudes_follow_the_fakes_of_the_discriminator():
@@ -104,11 +104,11 @@ def test_magnitudes_follow_the_fakes_of_the_discriminator():
     state = create(config, torch.device("cpu"))
     magnitudes = [b for name, b in state.generator.named_buffers() if name.endswith("magnitude_ema")]
     real = torch.rand(4, 3, 16, 16)
-    g_main(state, real, None)
-    g_path_length(state, 4, None)
-    d_r1(state, real, None)
+    learned(state, "g", real, None)
+    learned(state, "path_length", real, None)
+    learned(state, "r1", real, None)
     assert all(m == 1 for m in magnitudes) and state.generator.mapping.w_avg.any()
-    d_main(state, real, None)
+    learned(state, "d", real, None)
     assert len(magnitudes) == 5 and all(m != 1 for m in magnitudes)
 
 

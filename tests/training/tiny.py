@@ -9,7 +9,10 @@ import torch
 
 from gan.config import override
 from training.config import RunConfig, fit
+from training.objectives import objectives
+from training.parts import Terms
 from training.state import TrainState, create
+from training.step import learn
 
 TINY = [
     *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
@@ -35,6 +38,12 @@ def tiny_state(*assignments: str, classes: int = 0, device: torch.device | str =
     """StyleGAN2 of 8x8 pixels and batches of 4."""
     config = override(RunConfig(), [*TINY, *assignments])
     return create(fit(config, shape=(3, 8, 8), classes=classes), torch.device(device))
+
+
+def learned(state: TrainState, name: str, real: torch.Tensor, c: torch.Tensor | None = None) -> Terms:
+    """One optimiser step on the objective of that name: g, d, r1 or path_length."""
+    [objective] = [o for o in objectives(state.config.loss, state.loss) if o.name == name]
+    return learn(state, objective, real, c)
 
 
 def plain(path: Path, *assignments: str) -> RunConfig:

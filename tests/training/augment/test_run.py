@@ -8,11 +8,12 @@ import torch
 from gan.config import override
 from gan.errors import UsageError
 from gan.jobs.training import run_training
+from tests.training.tiny import learned
 from training.config import RunConfig, fit, load_preset, preset_names
 from training.losses import LOSSES
 from training.schedules import Schedule
 from training.state import create
-from training.step import d_r1, g_main, train_step
+from training.step import train_step
 
 TINY = [
     *(f"{n}.channel_base=64" for n in ("generator", "discriminator")),
@@ -51,15 +52,15 @@ def test_d_sees_augmented_images_only(name, penalties):
 def test_r1_is_the_slope_before_augmentation():
     state, real = tiny_state("augment.name=ada", "augment.p=1", "optimizer_d.lr=0"), torch.rand(4, 3, 8, 8)
     state.augmentation._apply = lambda images, p: images * 3
-    tripled = d_r1(state, real, None)["r1"]
+    tripled = learned(state, "r1", real, None)["r1"]
     state.augmentation = None
-    torch.testing.assert_close(tripled, 9 * d_r1(state, real * 3, None)["r1"])
+    torch.testing.assert_close(tripled, 9 * learned(state, "r1", real * 3, None)["r1"])
 
 
 def test_the_generator_learns_through_the_augmentation():
     state = tiny_state("augment.name=ada", "augment.p=0.9")
     before = [p.detach().clone() for p in state.generator.synthesis.parameters()]
-    g_main(state, torch.rand(4, 3, 8, 8), None)
+    learned(state, "g", torch.rand(4, 3, 8, 8), None)
     assert any(not p.equal(b) for p, b in zip(state.generator.synthesis.parameters(), before, strict=True))
 
 
