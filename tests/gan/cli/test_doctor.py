@@ -8,8 +8,8 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from gan.cli import doctor
 from gan.cli.main import main
+from gan.jobs import doctor
 
 
 def run(*arguments: str) -> Result:
