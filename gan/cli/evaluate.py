@@ -39,7 +39,7 @@ Examples:
 def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     """Print the metrics and conventions there are, and stop."""
     if wanted:
-        from gan.cli.listing import listing
+        from metrics.listing import listing
 
         click.echo(listing())
         context.exit()
@@ -236,7 +236,7 @@ def _report(
     seed: int,
 ) -> None:
     """Write the page of near copies: of the images, or of the model's first ones (2,000 unless told)."""
-    from gan.cli.copies import write_page
+    from gan.jobs.copies import write_page
     from gan.models import checkpoint
     from training.data.archive import open_dataset
 

@@ -213,7 +213,7 @@ def test_interval_is_printed(run_folder, tiny_zip):
 
 def test_report_shows_copies_first(tiny_zip, run_folder, tmp_path, monkeypatch):
     """Images of the data set itself are copies; those of an untrained model are not."""
-    monkeypatch.setattr("gan.cli.copies.NETWORK", "untrained")
+    monkeypatch.setattr("gan.jobs.copies.NETWORK", "untrained")
     page, other = tmp_path / "copies.html", tmp_path / "model.html"
     shown = ("--images", tiny_zip, "--data", tiny_zip, *UNTRAINED[:2], "--num-fakes", 30)
     assert run(*shown, "--report", page).exit_code == 0
