@@ -95,7 +95,7 @@ def resolved_labels(
     seeds: Sequence[int],
     seed: int,
 ) -> list[int] | None:
-    """One class per seed, from the `labels` of `sample`; None where there are none and the model has no classes."""
+    """One class per seed, from the `labels` of `sample`; None for a model without classes."""
     if given is None:
         return sampling.labels_from_seeds(seeds, c_dim, seed) if c_dim else None
     if isinstance(given, str):
