@@ -1,4 +1,4 @@
-"""What stands for the fused kernels on this machine: whether they are built, for what, and if not, why."""
+"""State of the fused kernels on this machine: whether they are built, for what, and if not, why."""
 
 from typing import Any
 
