@@ -9,8 +9,8 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from ops.bias_act import bias_act
 from ops.filtered_lrelu import filtered_lrelu
 from ops.grid_sample import grid_sample
 from ops.scale_bias_act import scale_bias_act
+from ops.status import kernel_state
+from ops.toolchain import KernelError
 from ops.upfirdn2d import downsample2d, setup_filter, upsample2d
 
 Function = Callable[..., Tensor]
@@ -103,6 +105,58 @@ def cases(batch: int = 4, device: torch.device = CPU) -> list[Case]:
     return found
 
 
+def measure(
+    device: torch.device = CPU,
+    dtype: torch.dtype = torch.float32,
+    *,
+    batch: int = 4,
+    repeats: int = 7,
+    only: str = "",
+    watch: Callable[[Sequence[Case]], Iterable[Case]] = iter,
+) -> dict[str, Any]:
+    """Time every operator whose name contains `only`, with and without its kernel and its derivative.
+
+    watch: wraps the cases, to show how far the work is.
+    Returns the device's name, the dtype, copy_bytes_per_second, and one row a case: operator, shape, layout,
+    and for forward and with_gradient plain_ms, fused_ms, speedup and of_copy, the share of that rate.
+    Raises KernelError if no name contains `only`, or there are no kernels for this device.
+    """
+    chosen = [case for case in cases(batch, device) if only in case.name]
+    if not chosen:
+        names = ", ".join(dict.fromkeys(case.name for case in cases(batch)))
+        raise KernelError(f"no operator's name contains '{only}'; they are: {names}")
+    if kernel_state(device.type)["state"] not in ("ready", "unbuilt"):
+        raise KernelError(f"there are no kernels to time on {device}; `gan ops status` says why")
+    rate = copy_bandwidth(device)
+    rows = []
+    for case in watch(chosen):
+        inputs = case.inputs(device, dtype)
+        forward = compare(case, inputs, gradient=False, repeats=repeats)
+        both = compare(case, inputs, gradient=True, repeats=repeats)
+        rows.append(_row(case, forward, both, rate))
+    gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if gpu else f"{torch.get_num_threads()} threads"
+    dtype_name = str(dtype).removeprefix("torch.")
+    return {"device": name, "dtype": dtype_name, "copy_bytes_per_second": rate, "rows": rows}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as a Markdown table, milliseconds with and without kernels."""
+    lines = [
+        "| Operator | x | Layout | Forward, plain | fused | | Copy | With gradient, plain | fused | |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        forward, both = row["forward"], row["with_gradient"]
+        lines.append(
+            f"| {row['operator']} | {'x'.join(map(str, row['shape']))} | {row['layout']} "
+            f"| {forward['plain_ms']:.3g} ms | {forward['fused_ms']:.3g} ms | {forward['speedup']:.1f}x "
+            f"| {forward['of_copy']:.0%} "
+            f"| {both['plain_ms']:.3g} ms | {both['fused_ms']:.3g} ms | {both['speedup']:.1f}x |"
+        )
+    return "\n".join(lines)
+
+
 def compare(case: Case, inputs: list[Tensor], *, gradient: bool, repeats: int = 7) -> Timing:
     """Time the operator with and without kernels, alternating; `gradient` adds the first derivative."""
     with torch.no_grad():
@@ -161,6 +215,19 @@ def using(mode: str) -> Iterator[None]:
             del os.environ["GAN_OPS"]
         else:
             os.environ["GAN_OPS"] = before
+
+
+def _row(case: Case, forward: Timing, both: Timing, rate: float) -> dict[str, Any]:
+    layout = "NHWC" if case.layout == torch.channels_last else "NCHW"
+    row = {"operator": case.name, "shape": list(case.shape), "layout": layout}
+    for name, timing in (("forward", forward), ("with_gradient", both)):
+        row[name] = {
+            "plain_ms": timing.plain * 1e3,
+            "fused_ms": timing.fused * 1e3,
+            "speedup": timing.speedup,
+            "of_copy": timing.traffic / timing.fused / rate,
+        }
+    return row
 
 
 def _repetitions(function: Callable[[], object], device: torch.device) -> int:

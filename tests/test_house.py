@@ -17,6 +17,7 @@ import pytest
 from tests.sources import PACKAGES, ROOT, Source, dotted, functions, imports, library
 
 MAX_FUNCTION, MAX_FILE = 60, 350
+MAX_COMMAND = 40  # lines of a function in gan/cli, from its def: options -> one call of a job -> output
 # What the core installation brings; anything else is imported where an extra needs it, inside a function.
 CORE = {
     "torch",
@@ -57,6 +58,16 @@ def check_sizes(source: Source) -> list[str]:
             name = getattr(function, "name", "lambda")
             found.append(f"{source.path}:{function.lineno}: {name} has {length} lines (limit {MAX_FUNCTION})")
     return found
+
+
+def check_commands(source: Source) -> list[str]:
+    """A command is too short to hold work that a notebook could want; decorators do not count."""
+    return [
+        f"{source.path}:{function.lineno}: {function.name} has {length} lines (limit {MAX_COMMAND})"
+        for function in functions(source.tree)
+        if source.path.startswith("gan/cli/") and not isinstance(function, ast.Lambda)
+        if (length := function.end_lineno - function.lineno + 1) > MAX_COMMAND
+    ]
 
 
 def check_pickle(source: Source) -> list[str]:
@@ -109,6 +120,7 @@ def check_machine_paths(source: Source) -> list[str]:
 CHECKS = (
     check_core,
     check_sizes,
+    check_commands,
     check_pickle,
     check_tunnels,
     check_docstrings,
@@ -146,6 +158,8 @@ PLANTED = [
     (check_core, "gan/x.py", "try:\n    from fontTools import ttLib\nexcept ImportError:\n    ttLib = None"),
     (check_sizes, "gan/x.py", "def f():\n" + "    pass\n" * MAX_FUNCTION),
     (check_sizes, "gan/x.py", "x = 1\n" * (MAX_FILE + 1)),
+    (check_commands, "gan/cli/x.py", "def command():\n" + "    pass\n" * MAX_COMMAND),
+    (check_commands, "gan/cli/x.py", "class A:\n    def f(self):\n" + "        pass\n" * MAX_COMMAND),
     (check_pickle, "gan/x.py", "import pickle"),
     (check_pickle, "gan/x.py", "def f():\n    from pickle import loads"),
     (check_pickle, "gan/x.py", "torch.load(path)"),
@@ -177,6 +191,7 @@ FINE = [
     ("gan/registry.py", 'def table(what, /, **named): "Table."'),
     ("metrics/x.py", "torch.load(p, weights_only=True)\nnp.load(p)\nnp.load(p, allow_pickle=False)"),
     ("gan/x.py", "def _f():\n" + "    pass\n" * (MAX_FUNCTION - 1)),
+    ("gan/cli/x.py", "@option('x')\n" * MAX_COMMAND + "def _f():\n" + "    pass\n" * (MAX_COMMAND - 1)),
     ("gan/x.py", "URL = 'https://example.org/home/page'\nP = root + '/tmp'\nQ = 'runs/tmp/x'"),
 ]
 
@@ -220,5 +235,7 @@ def test_imports_do_no_work(tmp_path: Path) -> None:
 
 
 def test_command_line_starts_without_torch(tmp_path: Path) -> None:
-    code = "import gan, gan.cli.main; print([m for m in ('torch', 'numpy', 'scipy') if m in sys.modules])"
+    """So does every command, until it is called: `gan train --help` is as quick as `gan --help`."""
+    commands = ", ".join(s.module for s in library() if s.path.startswith("gan/cli/"))
+    code = f"import {commands}; print([m for m in ('torch', 'numpy', 'scipy') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"

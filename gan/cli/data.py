@@ -1,17 +1,10 @@
 """`gan data`: make data sets."""
 
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from gan.cli.common import debug_option, echo_json, seed_option
-from gan.console import progress
-
-if TYPE_CHECKING:
-    from training.preparation.writer import Entry
 
 
 @click.group("data", epilog="Example: gan data openmoji --resolution 32 --out data/openmoji-32.zip")
@@ -42,24 +35,11 @@ def openmoji(
     the manifest of the data set. Nothing here is random: --seed changes nothing, and two runs write the same
     bytes.
     """
-    from training.preparation import openmoji, writer
+    from gan.jobs.preparation import draw_openmoji
 
-    started = time.monotonic()
-    out = out or Path("data", f"openmoji-{resolution}.zip")
-    writer.refuse_existing(out, force)
-    about = openmoji.about(resolution)
-    with progress(len(openmoji.glyph_codes()), "drawing", unit="glyph") as bar:
-        entries = _counted(openmoji.render(resolution, workers=workers), bar.update)
-        count = writer.write_dataset(out, entries, about, force=force)
-    seconds = round(time.monotonic() - started, 1)
+    made = draw_openmoji(out, resolution=resolution, workers=workers, force=force)
     if as_json:
-        echo_json({"path": str(out), "images": count, "classes": list(about.classes), "seconds": seconds})
+        echo_json(made)
     else:
-        click.echo(f"wrote {out}: {count} images, {len(about.classes)} classes, {seconds} s")
-
-
-def _counted(entries: Iterator["Entry"], update: Callable[[int], object]) -> Iterator["Entry"]:
-    """The same entries; `update(1)` is called after each."""
-    for entry in entries:
-        yield entry
-        update(1)
+        images, classes = made["images"], len(made["classes"])
+        click.echo(f"wrote {made['path']}: {images} images, {classes} classes, {made['seconds']} s")

@@ -2,31 +2,15 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from gan.cli.common import debug_option, device_option, echo_json, seed_option
-from gan.console import progress
 from gan.errors import UsageError
-from gan.jobs.scoring import (
-    BATCH,
-    DatasetImages,
-    GeneratedImages,
-    append_records,
-    drawn_labels,
-    fake_count,
-    format_table,
-    score,
-    warn_of_sizes,
-)
 
-if TYPE_CHECKING:
-    from metrics.evaluate import Progress
-    from metrics.networks import Networks
-    from training.data.archive import ImageDataset
+BATCH = 40  # as gan.jobs.scoring, which loads torch, has it
 
 EPILOG = """\b
 Examples:
@@ -39,7 +23,7 @@ Examples:
 def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     """Print the metrics and conventions there are, and stop."""
     if wanted:
-        from gan.cli.listing import listing
+        from metrics.listing import listing
 
         click.echo(listing())
         context.exit()
@@ -140,133 +124,39 @@ def command(
     Under torchrun the processes share the images; the numbers stay the same.
     """
     from gan import distributed
-    from gan.devices import pick
-    from metrics.networks import Networks, weight_files
-    from metrics.plan import plan
-    from training.data.archive import open_dataset
+    from gan.jobs.evaluation import evaluate_images, evaluate_model
 
-    if (model is None) == (images is None):
-        raise UsageError("give one of --model and --images")
-    if images is not None:
-        _refuse_options_of_models(context)
+    _refuse_combinations(context)
     names = [name.strip() for name in metrics.split(",")]
-    items = plan(names, convention)  # refuse a misspelt name before anything is loaded
-    files = weight_files(weights, [item.extractor for item in items if item.extractor])
-    with distributed.group(), contextlib.closing(open_dataset(data)) as dataset, _spoken_warnings():
-        options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
-        drawn = {"batch": batch, "psi": psi}
-        networks = Networks(pick(device), files, precision)
+    options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
+    options |= {"weights": weights, "precision": precision, "device": device, "report": report}
+    with distributed.group(), _spoken_warnings():
         if images is not None:
-            records = _score_images(images, dataset, names, options, networks)
+            records = evaluate_images(images, data, names, **options)
         else:
-            records = _score_model(model, dataset, names, {**options, "seed": seed, **drawn}, networks)
+            records = evaluate_model(model, data, names, seed=seed, psi=psi, batch=batch, **options)
         if distributed.rank() == 0:
-            if as_json:
-                echo_json(records)
-            else:
-                click.echo(format_table(records))
-        if report:
-            _report(report, model, images, dataset, num_fakes, networks, drawn, seed)
+            _print(records, as_json)
 
 
-def _refuse_options_of_models(context: click.Context) -> None:
-    """UsageError for an option that was typed but says how a model draws, where images are given."""
-    for name in ("psi", "seed", "batch"):
+def _refuse_combinations(context: click.Context) -> None:
+    """UsageError unless one of model and images is given, and for options typed that only a model obeys."""
+    given = context.params
+    if (given["model"] is None) == (given["images"] is None):
+        raise UsageError("give one of --model and --images")
+    for name in ("psi", "seed", "batch") if given["images"] is not None else ():
         if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            value = context.params[name]
-            raise UsageError(f"--{name} {value:g} needs --model; images are scored as they are")
+            raise UsageError(f"--{name} {given[name]:g} needs --model; images are scored as they are")
 
 
-def _score_model(
-    model: str,
-    dataset: "ImageDataset",
-    metrics: Sequence[str],
-    options: dict[str, Any],
-    networks: "Networks",
-) -> list[dict]:
-    """Score a saved model and add the records to its run. options: as `score` has them."""
-    from gan.models import checkpoint
+def _print(records: list[dict], as_json: bool) -> None:
+    """The records as JSON, or as one line each."""
+    from gan.jobs.scoring import format_table
 
-    folder = checkpoint.resolve(model)
-    saved = checkpoint.read(folder)
-    fakes = fake_count(metrics, options["convention"], options["num_fakes"], len(dataset))
-    with _bars(len(dataset), fakes) as report:
-        generator = saved.generator(networks.device)
-        more = {"kimg": saved.kimg, "networks": networks, "progress": report}
-        records = score(generator, dataset, metrics, **options, **more)
-    append_records(folder, records)
-    return records
-
-
-def _score_images(
-    path: str,
-    dataset: "ImageDataset",
-    metrics: Sequence[str],
-    options: dict[str, Any],
-    networks: "Networks",
-) -> list[dict]:
-    """Score the images of a folder or zip, all of them or the first num_fakes."""
-    from metrics import evaluate
-    from training.data.archive import open_dataset
-
-    with contextlib.closing(open_dataset(path)) as shown:
-        warn_of_sizes(shown.shape, dataset)
-        count = len(shown) if options["num_fakes"] is None else options["num_fakes"]
-        with _bars(len(dataset), count) as report:
-            return evaluate(
-                DatasetImages(dataset),
-                DatasetImages(shown),
-                metrics,
-                **{**options, "num_fakes": count},
-                data_sha256=dataset.sha256,
-                classes=dataset.classes,
-                networks=networks,
-                progress=report,
-            )
-
-
-def _report(
-    out: Path,
-    model: str | None,
-    images: str | None,
-    dataset: "ImageDataset",
-    num_fakes: int | None,
-    networks: "Networks",
-    drawn: dict[str, Any],
-    seed: int,
-) -> None:
-    """Write the page of near copies: of the images, or of the model's first ones (2,000 unless told)."""
-    from gan.cli.copies import write_page
-    from gan.models import checkpoint
-    from training.data.archive import open_dataset
-
-    real = DatasetImages(dataset)
-    if images is not None:
-        with contextlib.closing(open_dataset(images, use_labels=False)) as shown:
-            write_page(out, real, DatasetImages(shown, num_fakes), networks)
-        return
-    generator = checkpoint.read(checkpoint.resolve(model)).generator(networks.device)
-    seeds = range(seed, seed + (num_fakes or 2_000))
-    labels = drawn_labels(dataset, seeds, generator.c_dim) if generator.c_dim else None
-    write_page(out, real, GeneratedImages(generator, seeds, labels, **drawn), networks)
-
-
-@contextlib.contextmanager
-def _bars(reals: int, fakes: int) -> Iterator["Progress"]:
-    """Progress callback with a bar for each kind of image, which appears with the first of them."""
-    from gan import distributed
-
-    with contextlib.ExitStack() as stack:
-        totals, bars = {"real": reals, "fake": fakes}, {}
-
-        def report(stage: str, count: int) -> None:
-            if distributed.rank():
-                return
-            if stage not in bars:
-                bars[stage] = stack.enter_context(progress(totals.get(stage), f"{stage} images", unit="img"))
-            bars[stage].update(count)
-
-        yield report
+    if as_json:
+        echo_json(records)
+    else:
+        click.echo(format_table(records))
 
 
 @contextlib.contextmanager

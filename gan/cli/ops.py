@@ -36,6 +36,7 @@ def build(cuda: bool, force: bool) -> None:
 def status(as_json: bool) -> None:
     """Say which kernels are built, for what, and why the others are not. Builds nothing."""
     from ops import library
+    from ops.status import kernel_state
 
     mode = library.mode()
     targets = {target: kernel_state(target) for target in library.TARGETS}
@@ -45,42 +46,3 @@ def status(as_json: bool) -> None:
     click.echo(f"GAN_OPS is {mode}")
     for target, found in targets.items():
         click.echo(f"{target:<5} {found['state']}: {found['text']}")
-
-
-def kernel_state(target: str) -> dict:
-    """State of the kernels for "cpu" or "cuda", which are loaded if they are there, and never built.
-
-    state: "ready"; "unbuilt" (nothing stands in the way); "failed" (an earlier build did, and is not tried
-    again by itself); "unavailable". text: what for, or why and what to type. path and manifest: None
-    unless ready.
-    """
-    from ops import build, library, recipe
-    from ops.toolchain import KernelError
-
-    found = {"state": "ready", "text": "", "path": None, "manifest": None}
-    option = " --cuda" if target == "cuda" else ""
-    try:
-        if target in library.loaded() or build.built(target) or build.prebuilt(target):
-            path = library.load(target, compiling=False)
-            manifest = build.read_manifest(path.with_name("manifest.json"))
-            manifest = manifest or build.read_manifest(path.with_name(f"{target}.json"))
-            return {**found, "path": str(path), "manifest": manifest, "text": _describe(str(path), manifest)}
-        if message := build.failure(target):
-            return {**found, "state": "failed", "text": message}
-        recipe.recipe(target)
-        recipe.tools(target)
-    except KernelError as error:
-        return {**found, "state": "unavailable", "text": str(error)}
-    return {**found, "state": "unbuilt", "text": f"built at first use; to do it now: gan ops build{option}"}
-
-
-def _describe(path: str, manifest: dict | None) -> str:
-    """What a library is for, and where it lies."""
-    if manifest is None:  # tests name a library of their own
-        return path
-    by = manifest["compiler"] + (f" and nvcc {manifest['nvcc']}" if manifest["nvcc"] else "")
-    if manifest["architectures"]:
-        machine = f"compute capability {', '.join(manifest['architectures'])}"
-    else:
-        machine = "this CPU" if "-march=native" in manifest["flags"] else manifest["machine"]
-    return f"for {machine} and torch {manifest['torch_needed']} or newer, by {by}: {path}"

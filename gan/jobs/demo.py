@@ -23,13 +23,13 @@ from gan.errors import UserError
 from gan.files import atomic_bytes
 from gan.images import grid, labelled_grid, save_png
 from gan.jobs import training
+from gan.jobs.preparation import draw_openmoji
 from gan.jobs.scoring import append_records, score
 from gan.models import checkpoint
 from gan.shapes import image_shape
 from training.config import RunConfig
 from training.data.archive import ImageDataset
 from training.preparation import openmoji
-from training.preparation.writer import write_dataset
 
 PRESET = "demo"
 RESOLUTION = 32  # of a data set that is drawn here
@@ -101,9 +101,7 @@ def prepare_data(path: Path, clock: Clock) -> None:
         drawn = f"{openmoji.NAME} at {RESOLUTION}x{RESOLUTION}"
         raise UserError(f"no data set at {path}; leave --data out to draw {drawn}")
     with clock.stage("data", f"drawing {path} from {openmoji.NAME} ..."):
-        entries = progress(openmoji.render(RESOLUTION), "glyphs", unit="img")
-        entries.total = len(openmoji.glyph_codes())
-        write_dataset(path, entries, openmoji.about(RESOLUTION))
+        draw_openmoji(path, resolution=RESOLUTION)
 
 
 def find_run(out: Path, config: RunConfig) -> Path | None:

@@ -10,9 +10,9 @@ import yaml
 from click.testing import CliRunner
 
 from gan.cli.main import main
-from gan.cli.report import page
 from gan.config import to_dict
 from gan.errors import UserError
+from gan.jobs.reporting import page
 from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.conftest import draw

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gan.cli.report import page
 from gan.config import dumps_yaml, from_dict, load_yaml, override
 from gan.errors import UsageError, UserError
+from gan.jobs.reporting import page
 from gan.jobs.training import run_training
 from gan.models import checkpoint
 from gan.networks.reparametrize import sigmas

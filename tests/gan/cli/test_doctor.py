@@ -2,14 +2,13 @@
 
 import json
 import sys
-from importlib import metadata
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from gan.cli import doctor
 from gan.cli.main import main
+from gan.jobs import doctor
 
 
 def run(*arguments: str) -> Result:
@@ -87,34 +86,6 @@ def test_size_of_the_cache(machine):
     (machine.cache / "statistics").mkdir(parents=True)
     (machine.cache / "statistics" / "x").write_bytes(bytes(2_500_000))
     assert findings()["cache"]["text"] == f"{machine.cache}, 2.5 MB"
-
-
-REQUIRES = {
-    "mine": [
-        "torch>=2.9",
-        "absent",
-        'ruff ; extra == "dev"',
-        'lost>=1; extra == "dev"',
-        'winonly; sys_platform == "nowhere" and extra == "dev"',
-        'kit[nvcc,cccl]; extra == "cuda"',
-    ],
-    "kit": ['nvcc-part<2; extra == "nvcc"', 'cccl-part; extra == "cccl"', 'other-part; extra == "all"'],
-}
-
-
-def test_absent_packages(monkeypatch):
-    there = {"mine", "torch", "ruff", "kit", "cccl-part"}
-
-    def version(name):
-        if name not in there:
-            raise metadata.PackageNotFoundError(name)
-        return "1"
-
-    monkeypatch.setattr(metadata, "version", version)
-    monkeypatch.setattr(metadata, "requires", REQUIRES.get)
-    assert doctor.absent("mine") == ["absent"]
-    assert doctor.absent("mine", "dev") == ["lost"]
-    assert doctor.absent("mine", "cuda") == ["nvcc-part"]
 
 
 def test_not_installed(monkeypatch):

@@ -12,8 +12,6 @@ from PIL import Image
 import gan
 from gan import config
 from gan.cli.main import main
-from gan.cli.sample import captions, class_index
-from gan.errors import UsageError
 from gan.images import to_pil
 from gan.models import checkpoint
 from gan.networks import sngan
@@ -146,20 +144,6 @@ def test_classes_by_name_by_number_and_drawn(conditional, tmp_path):
     labels = gan.sampling.labels_from_seeds(range(8), 3)
     for i, label in enumerate(labels):
         assert np.array_equal(drawn[i], dogs[i]) == (label == 1)
-
-
-def test_the_number_of_a_class_yields_to_its_name():
-    assert class_index("0", CLASSES, 3) == 2
-    assert class_index("2", [], 3) == 2
-    with pytest.raises(UsageError, match="did you mean 'cat'"):
-        class_index("cta", CLASSES, 3)
-    with pytest.raises(UsageError, match="unknown class '3'"):
-        class_index("3", CLASSES, 3)
-
-
-def test_captions_name_the_class():
-    assert captions([7, 8], None, []) == ["7", "8"]
-    assert captions([7, 8], [1, 2], ["cat", "dog"]) == ["7 dog", "8 2"]
 
 
 @pytest.mark.parametrize(

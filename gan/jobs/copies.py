@@ -1,31 +1,28 @@
-"""The page of `gan evaluate --report`: the fakes nearest to being copies, beside what they resemble."""
+"""A page of the fakes that are nearest to being copies, beside the real images that they resemble."""
 
 import base64
 import html
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gan import distributed
 from gan.files import atomic_bytes
-
-if TYPE_CHECKING:
-    from metrics.images import Images
-    from metrics.networks import Networks
+from gan.images import encode, view
+from metrics.images import Images
+from metrics.measure import Statistic, measure
+from metrics.memorisation import memorisation
+from metrics.networks import Networks
 
 NETWORK = "efficientnet-lite0"  # its weights need no download
 WORST, NEIGHBOURS = 24, 3
 _STYLE = "body{font:14px sans-serif;margin:2em}img{width:128px;image-rendering:pixelated;margin:2px}"
 
 
-def write_page(out: Path, real: "Images", fake: "Images", networks: "Networks") -> None:
+def write_page(out: Path, real: Images, fake: Images, networks: Networks) -> None:
     """Write an HTML page with images inside: the most suspicious fakes, each with its nearest real images.
 
     Real and fake images are compared by features of EfficientNet-Lite0. Under several processes all call
     this and rank 0 writes. Raises UserError if `out` cannot be written.
     """
-    from gan import distributed
-    from metrics.measure import Statistic, measure
-    from metrics.memorisation import memorisation
-
     want = Statistic(NETWORK, "pool", "bank", None)
     network = networks[NETWORK]
     extractors = {NETWORK: network}
@@ -50,9 +47,7 @@ def write_page(out: Path, real: "Images", fake: "Images", networks: "Networks") 
     atomic_bytes(out, page.encode())
 
 
-def _picture(images: "Images", index: int) -> str:
+def _picture(images: Images, index: int) -> str:
     """An <img> with the PNG inside."""
-    from gan.images import encode, view
-
     data = base64.b64encode(encode(view(images.read(index, index + 1)[0]), ".png")).decode()
     return f'<img alt="image {index}" src="data:image/png;base64,{data}">'

@@ -1,14 +1,16 @@
-"""The page that `gan evaluate --list` prints: every metric, every convention, and whether it runs offline."""
+"""Every metric and every convention as text, and whether each runs without a network connection."""
 
 from gan.errors import UserError
+from metrics.cache import directory
+from metrics.catalogue import METRICS
+from metrics.conventions import CONVENTIONS
+from metrics.networks import backbones, family, vgg
+from metrics.networks.extractors import INCEPTION_FILE, lite0_weights
+from metrics.plan import DEFAULT, plan
 
 
 def listing() -> str:
     """Tables of METRICS and CONVENTIONS as text."""
-    from metrics.catalogue import METRICS
-    from metrics.conventions import CONVENTIONS
-    from metrics.plan import DEFAULT, plan
-
     rows = [("metric", "unit", "better", "network", "weights", "what it is")]
     for name, function in METRICS.items():
         (item,) = plan([name], DEFAULT)
@@ -27,10 +29,6 @@ def listing() -> str:
 
 def origin(network: str) -> str:
     """Where a network's weights come from: "offline" where nothing is left to be fetched."""
-    from metrics.cache import directory
-    from metrics.networks import backbones, family, vgg
-    from metrics.networks.extractors import INCEPTION_FILE, lite0_weights
-
     files = {
         "inception": INCEPTION_FILE,
         "vgg16": vgg.FILE,

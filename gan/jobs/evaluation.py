@@ -1,0 +1,198 @@
+"""A model, or a set of images, against a data set -> records with their provenance."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from torch import nn
+
+from gan import distributed
+from gan.console import progress
+from gan.devices import pick
+from gan.errors import UsageError, UserError
+from gan.jobs.copies import write_page
+from gan.jobs.scoring import (
+    BATCH,
+    DatasetImages,
+    append_records,
+    drawn,
+    fake_count,
+    score,
+    warn_of_sizes,
+)
+from gan.models import checkpoint
+from metrics import evaluate as measured
+from metrics.evaluate import Progress
+from metrics.networks import Networks, weight_files
+from metrics.plan import plan
+from training.data.archive import ImageDataset, open_dataset
+
+METRICS = ("fd-efficientnet-lite0",)  # unless others are named; its weights need no download
+ON_PAGE = 2_000  # images of a model that are looked through for copies, unless a number is given
+MODEL_FILES = ("config.yaml", "checkpoints", "manifest.json")  # one is in every run or checkpoint directory
+
+
+def evaluate(
+    fakes: nn.Module | ImageDataset | str | Path,
+    data: ImageDataset | str | Path,
+    metrics: Sequence[str] = METRICS,
+    *,
+    convention: str = "nv",
+    num_fakes: int | None = None,
+    seed: int = 0,
+    psi: float = 1.0,
+    batch: int = BATCH,
+    bootstrap: int = 0,
+    weights: Sequence[str] = (),
+    precision: str = "float32",
+    device: str = "auto",
+    report: str | Path | None = None,
+) -> list[dict]:
+    """Score a model or images, whichever `fakes` is, against all images of a data set.
+
+    fakes: a generator, or the path of a run or checkpoint directory; or an open data set, or the path of a
+    folder or zip of images. Arguments, records and errors are those of `evaluate_model` and
+    `evaluate_images`; also UsageError for seed, psi or batch with images, which are scored as they are.
+    """
+    shared = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap, "weights": weights}
+    shared |= {"precision": precision, "device": device, "report": report}
+    if is_model(fakes):
+        return evaluate_model(fakes, data, metrics, seed=seed, psi=psi, batch=batch, **shared)
+    for name, value, neutral in (("seed", seed, 0), ("psi", psi, 1), ("batch", batch, BATCH)):
+        if value != neutral:
+            raise UsageError(f"{name} {value:g} needs a model; images are scored as they are")
+    return evaluate_images(fakes, data, metrics, **shared)
+
+
+def is_model(fakes: nn.Module | ImageDataset | str | Path) -> bool:
+    """Whether it is a generator or the path of a run or checkpoint directory; else it is images.
+
+    Raises UserError where nothing lies at the path.
+    """
+    if not isinstance(fakes, str | Path):
+        return isinstance(fakes, nn.Module)
+    path = Path(fakes)
+    if path.name == "best" and checkpoint.best(path.parent.parent):
+        return True
+    if not path.exists():
+        raise UserError(
+            f"nothing at {path}: give a run or checkpoint directory, or a folder or zip of images"
+        )
+    return any((path / name).exists() for name in MODEL_FILES)
+
+
+def evaluate_model(
+    model: nn.Module | str | Path,
+    data: ImageDataset | str | Path,
+    metrics: Sequence[str] = METRICS,
+    *,
+    convention: str = "nv",
+    num_fakes: int | None = None,
+    seed: int = 0,
+    psi: float = 1.0,
+    batch: int = BATCH,
+    bootstrap: int = 0,
+    weights: Sequence[str] = (),
+    precision: str = "float32",
+    device: str = "auto",
+    report: str | Path | None = None,
+) -> list[dict]:
+    """Score images that a model draws from seeds seed, seed + 1, ... against all images of a data set.
+
+    model: a run directory (its newest checkpoint) or a checkpoint directory, or a generator, which stays on
+    its device. The records of a run's checkpoint are also added to the run's metrics.jsonl.
+    num_fakes: None is each metric's own number. psi, batch, convention, bootstrap: as `score` has them.
+    weights: "FILE" or "NETWORK=FILE", instead of published ones. precision: of the feature networks, float32
+    or bf16. report: where to write a page of the fakes that are nearest to copies.
+    Under several processes rank 0 has the records, the others an empty list.
+    Raises what `score` raises, UserError where model, data or weights are missing, and UsageError for names
+    that are unknown.
+    """
+    with _ready(data, metrics, convention, weights, precision, device) as (dataset, networks):
+        saved = None if isinstance(model, nn.Module) else checkpoint.read(checkpoint.resolve(model))
+        options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap}
+        options |= {"seed": seed, "psi": psi, "batch": batch, "kimg": saved.kimg if saved else None}
+        with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as bars:
+            generator = saved.generator(networks.device) if saved else model
+            records = score(generator, dataset, metrics, networks=networks, progress=bars, **options)
+        if saved:
+            append_records(saved.path, records)
+        if report:
+            seeds = range(seed, seed + (num_fakes or ON_PAGE))
+            fakes = drawn(generator, dataset, seeds, psi, batch)
+            write_page(Path(report), DatasetImages(dataset), fakes, networks)
+    return records
+
+
+def evaluate_images(
+    images: ImageDataset | str | Path,
+    data: ImageDataset | str | Path,
+    metrics: Sequence[str] = METRICS,
+    *,
+    convention: str = "nv",
+    num_fakes: int | None = None,
+    bootstrap: int = 0,
+    weights: Sequence[str] = (),
+    precision: str = "float32",
+    device: str = "auto",
+    report: str | Path | None = None,
+) -> list[dict]:
+    """Score the images of a folder, zip or open data set, all or the first num_fakes, against a data set.
+
+    Other arguments, records and errors as in `evaluate_model`; UserWarning where the sizes differ.
+    """
+    ready = _ready(data, metrics, convention, weights, precision, device)
+    with ready as (dataset, networks), _opened(images) as shown:
+        warn_of_sizes(shown.shape, dataset)
+        real = DatasetImages(dataset)
+        count = len(shown) if num_fakes is None else num_fakes
+        options = {"convention": convention, "num_fakes": count, "bootstrap": bootstrap}
+        options |= {"data_sha256": dataset.sha256, "classes": dataset.classes}
+        with _bars(len(dataset), count) as bars:
+            fakes = DatasetImages(shown)
+            records = measured(real, fakes, metrics, networks=networks, progress=bars, **options)
+        if report:
+            write_page(Path(report), real, DatasetImages(shown, num_fakes), networks)
+    return records
+
+
+@contextlib.contextmanager
+def _ready(
+    data: ImageDataset | str | Path,
+    metrics: Sequence[str],
+    convention: str,
+    weights: Sequence[str],
+    precision: str,
+    device: str,
+) -> Iterator[tuple[ImageDataset, Networks]]:
+    """The open data set and the feature networks; a misspelt name is refused before anything is loaded."""
+    items = plan(metrics, convention)
+    files = weight_files(weights, [item.extractor for item in items if item.extractor])
+    with _opened(data) as dataset:
+        yield dataset, Networks(pick(device), files, precision)
+
+
+@contextlib.contextmanager
+def _opened(images: ImageDataset | str | Path) -> Iterator[ImageDataset]:
+    """The data set itself, or the one at a path, which is closed at the end."""
+    if isinstance(images, ImageDataset):
+        yield images
+        return
+    with contextlib.closing(open_dataset(images)) as dataset:
+        yield dataset
+
+
+@contextlib.contextmanager
+def _bars(reals: int, fakes: int) -> Iterator[Progress]:
+    """Progress callback with a bar for each kind of image, which appears with the first of them."""
+    with contextlib.ExitStack() as stack:
+        totals, bars = {"real": reals, "fake": fakes}, {}
+
+        def report(stage: str, count: int) -> None:
+            if distributed.rank():
+                return
+            if stage not in bars:
+                bars[stage] = stack.enter_context(progress(totals.get(stage), f"{stage} images", unit="img"))
+            bars[stage].update(count)
+
+        yield report

@@ -1,0 +1,182 @@
+"""Seeds -> images: as a tensor, or as a folder of PNGs, one labelled grid or a looped video."""
+
+import contextlib
+import importlib.util
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gan import sampling
+from gan.console import progress
+from gan.devices import pick
+from gan.errors import UsageError, UserError, unknown
+from gan.files import atomic_bytes, atomic_write
+from gan.images import encode, encode_exactly, labelled_grid, to_pil, view
+from gan.latents import parse_seeds
+from gan.models import checkpoint
+
+STILLS, VIDEOS = (".png", ".jpg", ".jpeg", ".webp"), (".gif", ".mp4")
+
+
+def sample(
+    model: nn.Module | str | Path,
+    seeds: Sequence[int] | str,
+    *,
+    out: str | Path | None = None,
+    psi: float = 1.0,
+    psi_cutoff: int | None = None,
+    labels: str | int | Sequence[int] | None = None,
+    noise: sampling.Noise = "const",
+    seed: int = 0,
+    columns: int | None = None,
+    space: str | None = None,
+    frames_per_seed: int = 30,
+    fps: int = 30,
+    device: str = "auto",
+) -> Tensor | list[Path]:
+    """Draw one image per seed -> uint8 [N, C, H, W] on the CPU; or write them to `out` -> the paths written.
+
+    model: a generator, which stays on its device, or a run directory (its newest checkpoint) or a checkpoint
+    directory, which draws on `device`. seeds: numbers, or text such as "0-63" or "1,5,8-10".
+    out: what `output_kind` makes of its suffix: a folder of one file per seed (seed0007.png, .npy of more
+    than 4 channels), a grid with a caption on each image, or a looped video through the seeds.
+    psi, psi_cutoff, noise: as `gan.sampling.images` has them. labels: a class for all seeds, by name or
+    number, or one number for each; None draws them. seed: decides drawn classes and random noise.
+    columns: of a grid; None is near square. space, frames_per_seed, fps: of a video; None walks among styles
+    (w) where the model has them, else among latents (z).
+    Raises UsageError for options that do not fit the model or `out`, UserError where there is no model, and
+    CheckpointError where it is damaged.
+    """
+    out = None if out is None else Path(out)
+    kind = "tensor" if out is None else output_kind(out)
+    numbers = parse_seeds(seeds) if isinstance(seeds, str) else list(seeds)
+    if not numbers:
+        raise UsageError("no seeds; give at least one")
+    generator, classes = _opened(model, device)
+    labels = resolved_labels(labels, classes, generator.c_dim, numbers, seed)
+    look = {"labels": labels, "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
+    if kind == "video":
+        space = space or ("w" if sampling.has_styles(generator) else "z")
+        walk = sampling.frames(generator, numbers, steps=frames_per_seed, space=space, **look)
+        write_video(out, _each(walk, len(numbers) * frames_per_seed), fps)
+        return [out]
+    images = _each(sampling.images(generator, numbers, noise_seed=seed, **look), len(numbers))
+    if kind == "tensor":
+        return torch.stack(list(images))
+    if kind == "folder":
+        return write_folder(out, images, numbers)
+    write_grid(out, images, captions(numbers, labels, classes), columns)
+    return [out]
+
+
+def output_kind(out: Path) -> str:
+    """'folder' (no suffix, or it is one already), 'grid' or 'video'.
+
+    Raises UsageError for another suffix and UserError where .mp4 cannot be written here.
+    """
+    suffix = out.suffix.lower()
+    if out.is_dir() or not suffix:
+        return "folder"
+    if suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise UserError(f"cannot write {out}: mp4 needs pip install imageio-ffmpeg; or give a .gif")
+    if suffix in STILLS + VIDEOS:
+        return "grid" if suffix in STILLS else "video"
+    known = ", ".join(STILLS + VIDEOS)
+    raise UsageError(f"--out {out}: cannot write '{suffix}'; use a folder, or one of {known}")
+
+
+def resolved_labels(
+    given: str | int | Sequence[int] | None,
+    classes: Sequence[str],
+    c_dim: int,
+    seeds: Sequence[int],
+    seed: int,
+) -> list[int] | None:
+    """One class per seed, from the `labels` of `sample`; None for a model without classes."""
+    if given is None:
+        return sampling.labels_from_seeds(seeds, c_dim, seed) if c_dim else None
+    if isinstance(given, str):
+        given = class_index(given, classes, c_dim)
+    return [given] * len(seeds) if isinstance(given, int) else list(given)
+
+
+def class_index(text: str, classes: Sequence[str], c_dim: int) -> int:
+    """Number of the class that --class means; names go before numbers. UsageError if there is none."""
+    if c_dim == 0:
+        raise UsageError(f"--class {text}: this model has no classes; leave --class out")
+    if text in classes:
+        return classes.index(text)
+    if text.isascii() and text.isdigit() and int(text) < c_dim:
+        return int(text)
+    raise UsageError(unknown("class", text, classes or map(str, range(c_dim))))
+
+
+def captions(seeds: Sequence[int], labels: Sequence[int] | None, classes: Sequence[str]) -> list[str]:
+    """Text under each image of a grid: its seed, and its class if the model has any."""
+    if labels is None:
+        return [str(seed) for seed in seeds]
+    names = [classes[label] if label < len(classes) else str(label) for label in labels]
+    return [f"{seed} {name}" for seed, name in zip(seeds, names, strict=True)]
+
+
+def write_folder(out: Path, images: Iterable[Tensor], seeds: Sequence[int]) -> list[Path]:
+    """Write seed0007.png and so on into `out`, each as soon as it is drawn; returns their paths in order."""
+    paths = []
+    for seed, image in zip(seeds, images, strict=True):
+        suffix, data = encode_exactly(image)
+        paths.append(out / f"seed{seed:04d}{suffix}")
+        atomic_bytes(paths[-1], data)
+    return list(dict.fromkeys(paths))
+
+
+def write_grid(out: Path, images: Iterable[Tensor], labels: Sequence[str], columns: int | None) -> None:
+    """Write all images as one labelled picture, in the format of the suffix."""
+    atomic_bytes(out, encode(labelled_grid(torch.stack(list(images)), labels, columns), out.suffix))
+
+
+def write_video(out: Path, frames: Iterator[Tensor], fps: int) -> None:
+    """Write frames [C, H, W] one by one as a GIF that loops, or as H.264 in mp4."""
+    with atomic_write(out) as temporary:
+        if out.suffix.lower() == ".gif":
+            _write_gif(temporary, frames, fps)
+        else:
+            _write_mp4(temporary, frames, fps)
+
+
+def _write_gif(path: Path, frames: Iterator[Tensor], fps: int) -> None:
+    hundredths = max(round(100 / fps), 2)  # viewers slow down at 1
+    pictures = map(to_pil, map(view, frames))
+    duration = 10 * hundredths  # milliseconds
+    next(pictures).save(path, "GIF", save_all=True, append_images=pictures, duration=duration, loop=0)
+
+
+def _write_mp4(path: Path, frames: Iterator[Tensor], fps: int) -> None:
+    import imageio_ffmpeg
+
+    pictures = map(to_pil, map(view, frames))
+    first = next(pictures)
+    writer = imageio_ffmpeg.write_frames(path, first.size, fps=fps, macro_block_size=2)
+    with contextlib.closing(writer):
+        writer.send(None)  # starts ffmpeg
+        for picture in itertools.chain([first], pictures):
+            writer.send(picture.convert("RGB").tobytes())
+
+
+def _each(batches: Iterable[Tensor], total: int) -> Iterator[Tensor]:
+    """Single images [C, H, W] on the CPU out of batches, counted by a progress bar."""
+    with progress(total, "sampling", unit="img") as bar:
+        for batch in batches:
+            for image in batch.cpu():
+                yield image
+                bar.update()
+
+
+def _opened(model: nn.Module | str | Path, device: str) -> tuple[nn.Module, list[str]]:
+    """The generator, and the names of its classes where its checkpoint has them."""
+    if isinstance(model, nn.Module):
+        return model, []
+    saved = checkpoint.read(checkpoint.resolve(model))
+    return saved.generator(pick(device)), saved.config.get("data", {}).get("classes") or []

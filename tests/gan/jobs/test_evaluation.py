@@ -1,0 +1,77 @@
+"""The evaluation job as a notebook calls it: models and images, open or by path, each told from the other."""
+
+import json
+import zipfile
+
+import pytest
+
+from gan.errors import UsageError, UserError
+from gan.jobs.evaluation import evaluate, evaluate_images, evaluate_model, is_model
+from gan.models import checkpoint
+from tests.gan.runs import write_run
+from training.data.archive import open_dataset
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
+METRICS = ["fd-untrained"]
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    return write_run(tmp_path / "runs" / "00000-demo-tiny")
+
+
+@pytest.fixture
+def dataset(tiny_zip):
+    dataset = open_dataset(tiny_zip)
+    yield dataset
+    dataset.close()
+
+
+def test_a_run_its_checkpoint_and_its_generator_give_one_number(run_folder, tiny_zip, dataset):
+    options = {"metrics": METRICS, "num_fakes": 50, "seed": 3, "device": "cpu"}
+    one = run_folder / "checkpoints" / "000012"
+    (run,) = evaluate(run_folder, tiny_zip, **options)
+    (saved,) = evaluate(str(one), dataset, **options)
+    (module,) = evaluate(checkpoint.read(one).generator(), dataset, **options)
+    assert run == saved == {**module, "kimg": 12.0} and module["kimg"] is None and run["seed"] == 3
+    lines = (run_folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [run, saved]
+    assert evaluate_model(one, tiny_zip, **options) == [run]
+
+
+def test_images_by_path_and_open_give_one_number(tiny_zip, dataset, tmp_path):
+    with zipfile.ZipFile(tiny_zip) as archive:
+        archive.extractall(tmp_path / "000012")  # a number is no mark of a checkpoint
+    options = {"metrics": METRICS, "num_fakes": 20}
+    found = [evaluate(fakes, dataset, **options) for fakes in (tmp_path / "000012", tiny_zip, dataset)]
+    assert found[0] == found[1] == found[2] == evaluate_images(tiny_zip, tiny_zip, **options)
+    assert found[0][0]["num_fake"] == 20 and found[0][0]["kimg"] is None
+    assert dataset.image(0).shape == (3, 16, 16)  # what was open stays so
+
+
+def test_a_model_is_told_from_images(run_folder, tiny_zip, tiny_generator, dataset, tmp_path):
+    checkpoint.mark_best(run_folder / "checkpoints" / "000012", {})
+    for model in (tiny_generator, run_folder, *(run_folder / "checkpoints").glob("0*")):
+        assert is_model(model)
+    assert is_model(run_folder / "checkpoints" / "best")
+    assert not is_model(tiny_zip) and not is_model(dataset) and not is_model(tmp_path)
+    with pytest.raises(UserError, match="nothing at .*none: give a run"):
+        is_model(tmp_path / "none")
+
+
+@pytest.mark.parametrize("option", [{"psi": 0.5}, {"seed": 1}, {"batch": 7}])
+def test_images_have_no_options_of_models(option, tiny_zip):
+    with pytest.raises(UsageError, match="needs a model; images are scored as they are"):
+        evaluate(tiny_zip, tiny_zip, METRICS, **option)
+
+
+def test_a_page_of_an_open_model(tiny_generator, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("gan.jobs.copies.NETWORK", "untrained")
+    page = tmp_path / "copies.html"
+    evaluate(tiny_generator, dataset, METRICS, num_fakes=30, report=page)
+    assert "30 fakes against 40 real images" in page.read_text()

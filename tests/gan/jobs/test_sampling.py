@@ -1,0 +1,70 @@
+"""The sampling job as a notebook calls it: tensors without `out`, else the files, whose paths it returns."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan import sampling
+from gan.errors import UsageError, UserError
+from gan.jobs.sampling import captions, class_index, sample
+from tests.gan.cli.test_sample import CLASSES, make_model
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    """A run whose model knows CLASSES."""
+    return make_model(tmp_path_factory.mktemp("run") / "checkpoints" / "000000", c_dim=3).parent.parent
+
+
+def test_images_are_those_of_the_seeds(tiny_generator):
+    images = sample(tiny_generator, "3,5-6", psi=0.7)
+    assert images.dtype == torch.uint8 and images.device.type == "cpu"
+    assert torch.equal(images, torch.cat(list(sampling.images(tiny_generator, [3, 5, 6], psi=0.7))))
+    assert torch.equal(sample(tiny_generator, range(5, 7), psi=0.7), images[1:])
+
+
+def test_a_class_by_name_by_number_and_one_for_each(conditional):
+    cats, dogs = (sample(conditional, [1, 2], labels=name, device="cpu") for name in ("cat", "dog"))
+    assert torch.equal(sample(str(conditional), [1, 2], labels=1, device="cpu"), dogs)
+    assert torch.equal(sample(conditional, [1, 2], labels=[0, 1]), torch.stack([cats[0], dogs[1]]))
+    assert not torch.equal(sample(conditional, range(8), seed=1), sample(conditional, range(8), seed=2))
+
+
+def test_written_paths(tiny_generator, tmp_path):
+    paths = sample(tiny_generator, [7, 2, 7], out=tmp_path / "new")
+    assert paths == [tmp_path / "new" / "seed0007.png", tmp_path / "new" / "seed0002.png"]
+    shown = np.asarray(Image.open(paths[1]).convert("RGB"))
+    assert np.array_equal(shown, sample(tiny_generator, [2])[0].permute(1, 2, 0).numpy())
+    assert sample(tiny_generator, [7], out=str(tmp_path / "grid.webp")) == [tmp_path / "grid.webp"]
+    [walk] = sample(tiny_generator, [7, 8], out=tmp_path / "walk.gif", frames_per_seed=2)
+    with Image.open(walk) as video:
+        assert video.n_frames == 4
+
+
+def test_mistakes(tiny_generator, conditional, tmp_path):
+    for error, words, arguments in (
+        (UsageError, "no seeds", (tiny_generator, [])),
+        (UsageError, "no number or range", (tiny_generator, "5-")),
+        (UsageError, "no classes", (tiny_generator, [0], "cat")),
+        (UsageError, "2 classes for 1 seeds", (conditional, [0], [1, 2])),
+        (UsageError, "class 3 does not exist", (conditional, [0], 3)),
+        (UserError, "no model at", (tmp_path / "none", [0])),
+    ):
+        model, seeds, *labels = arguments
+        with pytest.raises(error, match=words):
+            sample(model, seeds, labels=labels[0] if labels else None)
+
+
+def test_the_number_of_a_class_yields_to_its_name():
+    assert class_index("0", CLASSES, 3) == 2
+    assert class_index("2", [], 3) == 2
+    with pytest.raises(UsageError, match="did you mean 'cat'"):
+        class_index("cta", CLASSES, 3)
+    with pytest.raises(UsageError, match="unknown class '3'"):
+        class_index("3", CLASSES, 3)
+
+
+def test_captions_name_the_class():
+    assert captions([7, 8], None, []) == ["7", "8"]
+    assert captions([7, 8], [1, 2], ["cat", "dog"]) == ["7 dog", "8 2"]
