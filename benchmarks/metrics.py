@@ -35,7 +35,7 @@ from metrics.networks.extractors import extractor_for
 from metrics.networks.inception import SIZE
 from ops.bench import medians
 from tests.golden.inception import formula_weights
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 
 BATCH = 8  # images per call of the network, the fastest here
 ROWS, FEATURES = 10_000, 2048  # of the arithmetic

@@ -26,7 +26,7 @@ def main(threads: int, batch: int, repeats: int) -> None:
     click.echo("| Preset | Size | G, M | D, M | Seconds an image |\n|---|---|---|---|---|")
     for name in preset_names():
         side = SIDES.get(name, 256)
-        config = fit(load_preset(name), shape=(3, side, side), classes=0)
+        config = fit(load_preset(name), shape=(3, side, side), c_dim=0)
         G, D = config.generator.build().eval(), config.discriminator.build()
         z = torch.randn(batch, G.z_dim)
         with torch.inference_mode():

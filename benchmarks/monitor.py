@@ -9,7 +9,7 @@ import click
 import torch
 
 from training.config import fit, load_preset
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 from training.monitor import Monitor
 from training.state import create
 
@@ -24,7 +24,7 @@ def main(data: str, presets: tuple[str, ...]) -> None:
     dataset = open_dataset(data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for preset in presets:
-        config = fit(load_preset(preset), shape=dataset.shape, classes=0)
+        config = fit(load_preset(preset), shape=dataset.shape, c_dim=0)
         state = create(config, device)
         with tempfile.TemporaryDirectory() as folder:
             monitor = Monitor(Path(folder), dataset, state, print)

@@ -30,11 +30,11 @@ from gan.jobs.run_scores import RunScorer
 from training import loop
 from training import run as runs
 from training.config import RunConfig, fit, load_preset
-from training.data.archive import ImageDataset, open_dataset
+from training.data.images import ImageDataset, open_dataset
 from training.monitor import Monitor
 from training.reporting import Reporter
 from training.state import create
-from training.step import d_main, d_r1, g_main, g_path_length, set_rates
+from training.step import g_path_length, set_rates
 
 METRIC = "fd-efficientnet-lite0"
 FAKES = 2000  # images of a score
@@ -53,7 +53,7 @@ class Trainer:
     """A fresh state on a data set, and the phases of its step as functions with the steps between two."""
 
     def __init__(self, config: RunConfig, dataset: ImageDataset) -> None:
-        self.config = fit(config, shape=dataset.shape, classes=0)
+        self.config = fit(config, shape=dataset.shape, c_dim=0)
         self.state = create(self.config, torch.device("cpu"))
         set_rates(self.state)
         picked = [torch.from_numpy(dataset.image(i).copy()) for i in range(self.config.batch)]

@@ -141,7 +141,7 @@ def main(
 ) -> None:
     """Print one row per setting."""
     config = override(load_preset(preset), [f"batch={batch}", *assignments])
-    config = fit(config, shape=(3, resolution, resolution), classes=0)
+    config = fit(config, shape=(3, resolution, resolution), c_dim=0)
     title = f"`{preset}`, {resolution}x{resolution}, batch {batch}, {device}"
     columns = ["D keeps", "R1 keeps"] if activations else ["losses", "with penalties", "copy to undo"]
     click.echo(f"| {title} | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")

@@ -21,7 +21,7 @@ from training.step import train_step
 
 def trainer(preset: str, resolution: int, steps: int, device: torch.device) -> Callable[[], None]:
     """A function that trains for so many steps on noise, from a fresh state."""
-    config = fit(load_preset(preset), shape=(3, resolution, resolution), classes=0)
+    config = fit(load_preset(preset), shape=(3, resolution, resolution), c_dim=0)
     state = create(config, device)
     images = torch.randn(config.batch, 3, resolution, resolution, device=device)
 

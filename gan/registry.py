@@ -15,6 +15,12 @@ class Table(dict[str, T]):
         super().__init__(entries)
         self.what = what
 
+    def add(self, name: str, entry: T) -> None:
+        """List an own entry, as a plug-in does. UsageError if another has the name."""
+        if name in self and self[name] is not entry:
+            raise UsageError(f"there is a {self.what} '{name}' already: choose another name")
+        self[name] = entry
+
     def __missing__(self, name: object) -> T:
         raise UsageError(unknown(self.what, name, self))
 

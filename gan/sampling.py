@@ -17,7 +17,9 @@ from gan.images import to_uint8
 from gan.latents import checked_seed, walk, z_from_seeds
 
 Noise = Literal["const", "random", "none"]
+Labels = Sequence[int] | Tensor  # classes, or vectors [N, c_dim]
 
+EXAMPLES = "condition_examples"  # buffer of a generator that takes vectors
 BATCH = 8  # samples per call of the network, unless a caller asks for another number
 
 
@@ -25,7 +27,7 @@ def images(
     generator: nn.Module,
     seeds: Sequence[int],
     *,
-    labels: Sequence[int] | None = None,
+    labels: Labels | None = None,
     psi: float = 1.0,
     psi_cutoff: int | None = None,
     noise: Noise = "const",
@@ -34,7 +36,8 @@ def images(
 ) -> Iterator[Tensor]:
     """Draw one image per seed, in order -> uint8 [n, C, H, W], n <= batch, on the generator's device.
 
-    labels: one class per seed; None draws them with `labels_from_seeds` if the model is conditional.
+    labels: one class, or one vector of conditions [N, c_dim], per seed; None draws them from the seeds if the
+    model is conditional: classes by `labels_from_seeds`, vectors of those that the model was trained with.
     psi, psi_cutoff: truncation by the mapping network; 1 is none.
     noise: const (the trained buffers), none, or random, drawn for each image from (noise_seed, its seed).
     Random runs image by image, because a batch would share one noise generator.
@@ -45,12 +48,13 @@ def images(
     or noise on a model without a style space.
     """
     _check_style_options(generator, psi, psi_cutoff, noise)
-    labels = _resolved_labels(generator, seeds, labels)
+    conditions = _conditions(generator, seeds, labels)
     for part in _parts(len(seeds), 1 if noise == "random" else batch):
         some, count = list(seeds[part]), len(seeds[part])
         filler = 0 if noise == "random" else batch - count
-        some_labels = [*labels[part], *labels[part][-1:] * filler] if labels else None
-        z, c = _inputs(generator, [*some, *some[-1:] * filler], some_labels)
+        c = None if conditions is None else conditions[part]
+        c = c if c is None else torch.cat([c, c[-1:].expand(filler, -1)])
+        z = _latents(generator, [*some, *some[-1:] * filler])
         if not has_styles(generator):
             yield _render_plain(generator, z, c)[:count]
             continue
@@ -64,7 +68,7 @@ def frames(
     *,
     steps: int,
     space: Literal["z", "w"] = "w",
-    labels: Sequence[int] | None = None,
+    labels: Labels | None = None,
     psi: float = 1.0,
     psi_cutoff: int | None = None,
     noise: Literal["const", "none"] = "const",
@@ -85,7 +89,7 @@ def frames(
     if noise == "random":
         raise UsageError("noise 'random' would flicker from frame to frame; use const or none")
     _check_style_options(generator, psi, psi_cutoff, noise)
-    z, c = _inputs(generator, seeds, _resolved_labels(generator, seeds, labels))
+    z, c = _latents(generator, seeds), _conditions(generator, seeds, labels)
     if space == "w":
         path = walk(_styles(generator, z, c, psi, psi_cutoff), steps)  # [T, L, D]
         for part in _parts(len(path), batch):
@@ -107,6 +111,31 @@ def one_hot(labels: Sequence[int] | Tensor, c_dim: int) -> Tensor:
     if len(wrong):
         raise UsageError(f"class {wrong[0].item()} does not exist; this model has 0 to {c_dim - 1}")
     return torch.nn.functional.one_hot(labels, c_dim).to(torch.float32)
+
+
+def as_conditions(labels: Labels, c_dim: int) -> Tensor:
+    """Classes [N] as one-hot rows, or vectors [N, c_dim] as they are -> float32 [N, c_dim].
+
+    Raises UsageError for a class outside [0, c_dim), and for vectors of another length.
+    """
+    if not (isinstance(labels, Tensor) and labels.is_floating_point()):
+        return one_hot(labels, c_dim)
+    if labels.ndim != 2 or labels.shape[1] != c_dim:
+        raise UsageError(f"conditions are {list(labels.shape)}; this model takes vectors of {c_dim} values")
+    return labels.to(torch.float32)
+
+
+def remember_conditions(generator: nn.Module, vectors: Tensor | None) -> None:
+    """Let a generator draw its conditions from these vectors [M, c_dim] where none are given; None: classes.
+
+    They are no part of its state_dict; checkpoints keep them beside it.
+    """
+    generator.register_buffer(EXAMPLES, vectors, persistent=False)
+
+
+def remembered_conditions(generator: nn.Module) -> Tensor | None:
+    """What `remember_conditions` was given, None for a model of classes or without conditions."""
+    return getattr(generator, EXAMPLES, None)
 
 
 def labels_from_seeds(seeds: Sequence[int], c_dim: int, seed: int = 0) -> list[int]:
@@ -137,26 +166,32 @@ def _render_plain(generator: nn.Module, z: Tensor, c: Tensor | None) -> Tensor:
     return to_uint8(generator(z, c))
 
 
-def _inputs(
-    generator: nn.Module, seeds: Sequence[int], labels: Sequence[int] | None
-) -> tuple[Tensor, Tensor | None]:
-    """z [N, D] and one-hot c [N, K] (None if there are no labels), on the generator's device."""
-    device = next(generator.parameters()).device
-    z = z_from_seeds(seeds, generator.z_dim).to(device)
-    return z, None if labels is None else one_hot(labels, generator.c_dim).to(device)
+def _latents(generator: nn.Module, seeds: Sequence[int]) -> Tensor:
+    """z [N, D], on the generator's device."""
+    return z_from_seeds(seeds, generator.z_dim).to(next(generator.parameters()).device)
 
 
-def _resolved_labels(
-    generator: nn.Module, seeds: Sequence[int], labels: Sequence[int] | None
-) -> list[int] | None:
-    """Labels as given, drawn, or None for an unconditional model; UsageError if they do not fit."""
+def _conditions(generator: nn.Module, seeds: Sequence[int], labels: Labels | None) -> Tensor | None:
+    """c [N, K], as given or drawn, on the generator's device; None for an unconditional model.
+
+    UsageError if the labels do not fit.
+    """
     if labels is None:
-        return labels_from_seeds(seeds, generator.c_dim) if generator.c_dim else None
-    if generator.c_dim == 0:
-        raise UsageError("this model has no classes; leave the class out")
-    if len(labels) != len(seeds):
-        raise UsageError(f"{len(labels)} classes for {len(seeds)} seeds; give one class per seed")
-    return list(labels)
+        if generator.c_dim == 0:
+            return None
+        examples = remembered_conditions(generator)
+        count = generator.c_dim if examples is None else len(examples)
+        drawn = labels_from_seeds(seeds, count)
+        c = one_hot(drawn, count) if examples is None else examples[drawn]
+    else:
+        if generator.c_dim == 0:
+            raise UsageError("this model has no classes; leave the class out")
+        if len(labels) != len(seeds):
+            raise UsageError(f"{len(labels)} classes for {len(seeds)} seeds; give one class per seed")
+        if remembered_conditions(generator) is not None and not isinstance(labels, Tensor):
+            raise UsageError(f"this model has no classes: give vectors of {generator.c_dim} values")
+        c = as_conditions(labels, generator.c_dim)
+    return c.to(next(generator.parameters()).device)
 
 
 def _check_style_options(generator: nn.Module, psi: float, psi_cutoff: int | None, noise: str) -> None:

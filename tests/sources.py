@@ -46,6 +46,12 @@ def dotted(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def annotations(source: Source) -> set[int]:
+    """Lines of imports that only type checkers follow, below `if TYPE_CHECKING`."""
+    blocks = [n for n in ast.walk(source.tree) if isinstance(n, ast.If) and dotted(n.test) == "TYPE_CHECKING"]
+    return {node.lineno for block in blocks for node in ast.walk(block) if hasattr(node, "lineno")}
+
+
 def imports(source: Source, root: ast.AST | None = None) -> Iterator[tuple[int, str]]:
     """(line, absolute module) for every import, in function bodies too, and import_module("...") calls."""
     package = source.path.removesuffix(".py").removesuffix("/__init__").split("/")

@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.sources import Source, functions, imports, library
+from tests.sources import Source, annotations, functions, imports, library
 
 # Room -> rooms it may import, from the bottom to the top. A module belongs to the room of its longest prefix.
 # The front of the package `gan` is the door: it loads what it offers when it is asked for, from any room.
@@ -57,7 +57,8 @@ def check_layers(source: Source) -> list[str]:
 def circles(sources: Sequence[Source]) -> list[str]:
     """Modules that import each other when they are loaded, by whatever way round: one line a circle.
 
-    Imports inside functions and for annotations alone count as well: they hide a circle, they do not open it.
+    Imports inside functions count as well, for they hide a circle and do not open it; those for annotations
+    alone do not, for nothing loads them.
     A package does not count as importing its own modules through itself.
     """
     modules = {source.module for source in sources}
@@ -65,7 +66,8 @@ def circles(sources: Sequence[Source]) -> list[str]:
     for source in sources:
         if source.path == DOOR:
             continue
-        names = {name if name in modules else name.rpartition(".")[0] for _, name in imports(source)}
+        loaded = (name for line, name in imports(source) if line not in annotations(source))
+        names = {name if name in modules else name.rpartition(".")[0] for name in loaded}
         graph[source.module] = {n for n in names & modules if n not in (source.module, "gan")}
     found = []
     sorter = TopologicalSorter(graph)

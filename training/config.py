@@ -11,11 +11,16 @@ from gan.errors import UsageError, unknown
 from gan.latents import MAX_SEED
 from gan.networks import discriminator_config, generator_config
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.plugins import Plugin
+from gan.registry import Table, table
 from gan.shapes import fitted, image_shape
+from training.augment import AUGMENTATIONS
 from training.augment.config import AugmentConfig
 from training.health import HealthConfig
 from training.losses import LOSSES
 from training.schedules import Schedule, default_r1_gamma, extremes
+
+GIVEN = "given:"  # before the class of a loss that was given as an object, in LossConfig.name
 
 
 @runtime_checkable
@@ -44,13 +49,14 @@ class Freezes(Protocol):
 class DataConfig:
     """Where the images come from.
 
-    path: zip or folder.  xflip: mirror each image with probability 1/2.  conditional: train on class labels.
+    path: zip or folder, "" for an object given in Python.  xflip: mirror each image with probability 1/2.
+    conditional: train on class labels or on vectors, whichever the set has; say which where it has both.
     workers: processes that decode images; 0 decodes in the training process.
     """
 
     path: str = ""
     xflip: bool = False
-    conditional: bool = False
+    conditional: bool | Literal["labels", "vectors"] = False
     workers: int = 0
 
     def __post_init__(self):
@@ -61,7 +67,8 @@ class DataConfig:
 class LossConfig:
     """What the networks minimise.
 
-    name: a key of LOSSES.  d_steps: steps of D for each of G.
+    name: a key of LOSSES, or given:CLASS for an object handed to `gan.train`.
+    d_steps: steps of D for each of G.
     r1_gamma: weight of R1; None: 0.0002 * pixels / batch; 0: off.  r2: the same penalty at the fakes.
     r1_interval: steps between two R1 steps (lazy regularisation, with Adam's correction); None: R1 in every
     step, in one backward pass with the adversarial loss.
@@ -89,7 +96,8 @@ class LossConfig:
     blur_fade_kimg: float = 0.0
 
     def __post_init__(self):
-        _ = LOSSES[self.name]
+        if not self.name.startswith(GIVEN):
+            _ = LOSSES[self.name]
         at_least(self, 1, "d_steps", "r1_interval", "path_length_interval", "path_length_shrink")
         weights = ("r1_gamma", "gradient_penalty_weight", "lecam_weight", "path_length_weight")
         at_least(self, 0, *weights, "blur_sigma", "blur_fade_kimg")
@@ -112,11 +120,6 @@ class LossConfig:
     def lazy_d(self) -> int | None:
         """Steps of D from one penalty step of its own to the next; None: there are none."""
         return self.r1_interval if self.r1_gamma else None
-
-    @property
-    def r1_in_every_step(self) -> bool:
-        """Whether R1 shares the backward pass of the adversarial loss."""
-        return bool(self.r1_gamma) and self.r1_interval is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +161,12 @@ class RunConfig:
     metrics_ticks: ticks between two scores of --metrics; None: with every checkpoint.
     keep_last, keep_every_kimg: checkpoints kept beside the best and the newest healthy one: that many of the
     newest (None: all), and one every so many kimg (None: none).  max_disk_gib: room for all; None: no limit.
+    plugins: files that added to the tables of networks, losses, ... see `gan.plugins`.
     init_from: model whose weights the networks start from (a run or checkpoint directory), "" for none.
     """
 
     preset: str = "custom"
+    plugins: tuple[Plugin, ...] = ()
     init_from: str = ""
     seed: int = 0
     kimg: float = 25000.0
@@ -197,6 +202,8 @@ class RunConfig:
             raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")
         if self.kimg <= 0 or self.tick_kimg <= 0:
             raise ValueError(f"kimg and tick_kimg must be > 0; got {self.kimg} and {self.tick_kimg}")
+        if self.augment.name != "none":
+            _ = AUGMENTATIONS[self.augment.name]
         check_networks(self)
         self.augment.check(*image_shape(self.discriminator))
 
@@ -234,15 +241,21 @@ def within(config: object, low: float, high: float, *names: str) -> None:
             raise ValueError(f"{name} must be between {low} and {high}; got {found[found[1] > high]}")
 
 
+PRESETS: Table[Path] = table("preset")  # files of own presets, by name
+
+
 def preset_names() -> list[str]:
-    """Names of the shipped presets."""
+    """Names of the shipped presets, and of those in PRESETS."""
     folder = resources.files("training") / "presets"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    shipped = (p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    return sorted({*shipped, *PRESETS})
 
 
 def load_preset(name: str) -> RunConfig:
     """A shipped preset, or the YAML file at path `name`. UsageError if there is neither."""
-    if name in preset_names():
+    if name in PRESETS:
+        data = load_yaml(PRESETS[name])
+    elif name in preset_names():
         with resources.as_file(resources.files("training") / "presets" / f"{name}.yaml") as path:
             data = load_yaml(path)
     elif Path(name).suffix in {".yaml", ".yml"}:
@@ -252,10 +265,11 @@ def load_preset(name: str) -> RunConfig:
     return from_dict(RunConfig, {"preset": name, **data})
 
 
-def fit(config: RunConfig, *, shape: tuple[int, int, int], classes: int) -> RunConfig:
+def fit(config: RunConfig, *, shape: tuple[int, int, int], c_dim: int) -> RunConfig:
     """The config with networks shaped for the data, and r1_gamma and the statistics' group filled in.
 
-    shape: channels, height and width of every image.
+    shape: channels, height and width of every image.  c_dim: number of classes, or of values in the vector of
+    an image; 0 for none.
 
     Raises:
         UsageError: a size that the networks cannot have, naming the nearest ones; more frozen layers than
@@ -265,7 +279,7 @@ def fit(config: RunConfig, *, shape: tuple[int, int, int], classes: int) -> RunC
     base, resolution = fitted(height, width)
     shapes = []
     for role, network in (("generator", config.generator), ("discriminator", config.discriminator)):
-        items = [f"resolution={resolution}", f"channels={channels}", f"c_dim={classes}"]
+        items = [f"resolution={resolution}", f"channels={channels}", f"c_dim={c_dim}"]
         if hasattr(network, "base"):
             items.append(f"base={list(base)}")
         elif base != (4, 4):

@@ -10,7 +10,8 @@ from torch import Tensor
 from gan import distributed, ema, randomness, sampling
 from gan.images import grid, save_png, to_float
 from gan.models import checkpoint
-from training.data.archive import ImageDataset
+from training.callbacks import Callbacks
+from training.data.images import ImageDataset
 from training.memory import fitting_step
 from training.monitor import Monitor
 from training.parts import Terms
@@ -19,6 +20,7 @@ from training.schedules import value_at
 from training.state import TrainState
 from training.step import train_step
 
+NONE = Callbacks(())
 GRID = 64  # images in reals.png and fakes-*.png
 
 
@@ -30,6 +32,7 @@ def train(
     reporter: Reporter,
     snapshot: Callable[[], None],
     should_stop: Callable[[], str | None],
+    callbacks: Callbacks = NONE,
     score: Callable[[], None] = lambda: None,
     score_ticks: int | None = None,
     monitor: Monitor | None = None,
@@ -37,7 +40,8 @@ def train(
     """Train until config.kimg, or until `should_stop` gives a reason in some process, which is returned.
 
     Args:
-        data: this process's share of the batches, uint8 [N, C, H, W] and labels [N], from state.nimg on.
+        data: this process's share of the batches, uint8 [N, C, H, W] and conditions, from state.nimg on.
+        callbacks: own code, called at steps and ticks; see `training.callbacks`.
         snapshot: called with the state at rest, every `snapshot_ticks` ticks and at the end.
         score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
             What it draws is drawn from random states of its own.
@@ -48,12 +52,11 @@ def train(
     since, reason = state.nimg, None
     started = time.perf_counter()
     while state.nimg < config.kimg * 1000 and reason is None:
-        reporter.step(stepped(state, *next(data), reporter.say), config.batch)
-        half_life = value_at(config.ema.kimg, state.nimg)
-        beta = ema.ema_beta(config.batch, state.nimg, half_life, config.ema.rampup)
-        ema.update(state.ema, state.generator, beta)
-        state.nimg += config.batch
-        reason = distributed.agreed(should_stop())
+        terms = stepped(state, *next(data), reporter.say)
+        reporter.step(terms, config.batch)
+        advance(state)
+        wish = callbacks.call("step", state, terms)
+        reason = distributed.agreed(should_stop() or wish)
         done = reason is not None or state.nimg >= config.kimg * 1000
         if done or state.nimg // tick_images > state.tick:
             state.tick = state.nimg // tick_images
@@ -65,10 +68,10 @@ def train(
                 monitor.halt = distributed.agreed(monitor.halt)
             if monitor and monitor.halt:
                 return monitor.halt
-            if skipped := skipped_steps(record):
-                reporter.say(skipped)
-            if state.augmentation and (warning := state.augmentation.warning()):
+            for warning in warnings_of(state, record):
                 reporter.say(warning)
+            wish = distributed.agreed(callbacks.call("tick", state, record))
+            reason, done = reason or wish, done or wish is not None
             if done or state.tick % config.snapshot_ticks == 0:
                 show(state, run, reporter)
                 snapshot()
@@ -81,6 +84,15 @@ def train(
     return reason
 
 
+def advance(state: TrainState) -> None:
+    """After a step: the weight average follows the generator, and the batch counts as seen."""
+    config = state.config
+    half_life = value_at(config.ema.kimg, state.nimg)
+    beta = ema.ema_beta(config.batch, state.nimg, half_life, config.ema.rampup)
+    ema.update(state.ema, state.generator, beta)
+    state.nimg += config.batch
+
+
 def score_due(state: TrainState, score_ticks: int | None) -> bool:
     """Whether `train` has a score after this image count, which a run killed after its snapshot lacks."""
     config, tick_images = state.config, round(state.config.tick_kimg * 1000)
@@ -90,12 +102,18 @@ def score_due(state: TrainState, score_ticks: int | None) -> bool:
 
 
 def stepped(state: TrainState, images: Tensor, labels: Tensor, say: Callable[[str], None]) -> Terms:
-    """One step on this process's uint8 [N, C, H, W] and labels [N]; `say` gets what had to be done for it."""
+    """One step on this process's uint8 [N, C, H, W] and conditions; `say` gets what had to be done for it."""
     config, device = state.config, state.device
-    labels = distributed.gathered(labels)
-    c = sampling.one_hot(labels, config.generator.c_dim).to(device) if config.generator.c_dim else None
+    c_dim = config.generator.c_dim
+    c = sampling.as_conditions(distributed.gathered(labels), c_dim).to(device) if c_dim else None
     real = to_float(images.to(device))
     return fitting_step(state, real, c, say) if config.micro_batch == "auto" else train_step(state, real, c)
+
+
+def warnings_of(state: TrainState, record: Mapping[str, float | str | None]) -> list[str]:
+    """Lines on what a tick shows that somebody should look at."""
+    found = [skipped_steps(record), state.augmentation.warning() if state.augmentation else None]
+    return [line for line in found if line]
 
 
 def skipped_steps(record: Mapping[str, float | str | None]) -> str:

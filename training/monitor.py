@@ -12,7 +12,7 @@ from gan import sampling
 from gan.files import atomic_bytes, json_lines
 from gan.images import grid, save_png
 from gan.models import checkpoint
-from training.data.archive import ImageDataset
+from training.data.images import ImageDataset
 from training.health import Record, Verdict, judge
 from training.state import TrainState
 

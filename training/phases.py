@@ -6,22 +6,23 @@ phase that has begun since the newest checkpoint.
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan.config import from_dict, to_dict
+from gan import plugins
+from gan.config import from_dict, override, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
 from gan.models.checkpoint import Checkpoint
 from training.config import RunConfig
 from training.health import HealthConfig
-from training.rollback import hardened, saved_rollbacks, set_aside
+from training.rollback import hardened, saved_rollbacks
 from training.state import TrainState
 
 FILE = "phases.json"
 FREE_TO_CHANGE = frozenset(
-    {"preset", "kimg", "snapshot_ticks", "metrics_ticks", "tick_kimg", "data.path", "data.workers"}
+    {"preset", "plugins", "kimg", "snapshot_ticks", "metrics_ticks", "tick_kimg", "data.path", "data.workers"}
     | {"keep_last", "keep_every_kimg", "max_disk_gib", "micro_batch", "checkpoint_activations"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
 )  # without effect on a step, or on its rounding only
@@ -41,17 +42,24 @@ class Change:
         return f"{self.field} {_short(self.old)} -> {_short(self.new)}"
 
 
+def with_settings(config: RunConfig, other: RunConfig, keys: Iterable[str]) -> RunConfig:
+    """`config` with the settings of those dotted names as `other` has them."""
+    plain = to_dict(other)
+    values = {}
+    for key in keys:
+        value = plain
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        values[key] = value
+    return override(config, [f"{key}={json.dumps(value)}" for key, value in values.items()])
+
+
 def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> list[Change]:
     """In what `config` and `data` differ from those of the checkpoint, the free settings apart.
 
     health.remedies are free until the first rollback, which they decide.
-    config: as typed, before what rollbacks make of it. UserError for a model that was not trained here.
+    config: as typed, before what rollbacks make of it.
     """
-    if not (saved.path / "training.json").is_file():
-        raise UserError(
-            f"{saved.path} is for sampling only, such as an imported model: it has nothing to go on from;"
-            f" start a new run with --init-from {saved.path}"
-        )
     rollbacks = saved_rollbacks(json.loads((saved.path / "training.json").read_text(encoding="utf-8")))
     free = FREE_TO_CHANGE - {"health.remedies"} if rollbacks else FREE_TO_CHANGE
     old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
@@ -61,11 +69,32 @@ def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> li
         for key in old | new
         if old.get(key) != new.get(key) and key not in free
     ]
+    found = [*_changed_plugins(saved), *found]
     theirs = saved.config["data"]
     if theirs["sha256"] == data["sha256"]:
         return found
     names = [key for key in DATA if theirs.get(key) != data[key]]
     return [Change(f"data.{key}", theirs.get(key), data[key]) for key in names] + found
+
+
+def _changed_plugins(saved: Checkpoint) -> list[Change]:
+    """The plug-ins of the checkpoint whose text is another now."""
+    now = {plugin.name: plugin.sha256 for plugin in plugins.loaded()}
+    return [
+        Change(f"plug-in {old['name']}", old["sha256"][:12], now[old["name"]][:12])
+        for old in saved.config["run"].get("plugins") or ()
+        if old["name"] in now and old["sha256"] != now[old["name"]]
+    ]
+
+
+def settings_changed(old: RunConfig, new: RunConfig) -> list[Change]:
+    """Every setting in which two configs differ."""
+    before, after = _flat(to_dict(old)), _flat(to_dict(new))
+    return [
+        Change(key, before.get(key), after.get(key))
+        for key in before | after
+        if before.get(key) != after.get(key)
+    ]
 
 
 def permit(run: Path, saved: Checkpoint, found: Sequence[Change], accept: bool) -> None:
@@ -101,14 +130,10 @@ def check_fit(saved: Checkpoint, state: TrainState, found: Sequence[Change]) -> 
 
 
 def enter(run: Path, saved: Checkpoint, found: Sequence[Change]) -> list[str]:
-    """Make phases.json that of a run that goes on from the checkpoint with the changes; lines for the log.
-
-    With changes, newer checkpoints, which came of other settings, are set aside.
-    """
+    """Make phases.json that of a run that goes on from the checkpoint with the changes; lines for the log."""
     phases = list(saved.config.get("phases", []))
     notes = []
     if found:
-        notes = [f"set aside {path}" for path in set_aside(run, saved.path)]
         phases.append(_entry(saved, found))
         listed = "; ".join(str(change) for change in found)
         notes.append(f"phase {len(phases) + 1} from {saved.kimg:g} kimg on: {listed}")

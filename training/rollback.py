@@ -62,6 +62,21 @@ def hardened(config: RunConfig, rollbacks: int) -> RunConfig:
     return config
 
 
+def softened(config: RunConfig, rollbacks: int) -> RunConfig:
+    """What was typed, from the config after so many rollbacks: `hardened` of it gives that config again.
+
+    spectral_norm stays as it is: hardened or not, D has it.
+    """
+    for name, factor in (("gamma", 0.5**rollbacks), ("d_lr", 2.0**rollbacks)):
+        remedy = REMEDIES[name]
+        if name in config.health.remedies and (value := remedy.value(config)) is not None:
+            part = dataclasses.replace(
+                getattr(config, remedy.section), **{remedy.field: _scaled(value, factor)}
+            )
+            config = dataclasses.replace(config, **{remedy.section: part})
+    return config
+
+
 def check_remedies(config: RunConfig) -> None:
     """UsageError for a config as typed whose first rollback would change nothing, see `check`."""
     if config.health.on_collapse == "rollback" and hardened(config, 1) == config:

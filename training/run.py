@@ -1,10 +1,11 @@
-"""Run directories: number, files that describe the run, checkpoints, and finding a run to resume."""
+"""Run directories: number, files that describe the run, checkpoints, and how a run begins and goes on."""
 
 import contextlib
 import errno
 import json
 import platform
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,19 @@ from gan.config import dumps_yaml, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes, json_lines, read_json
 from gan.models import card, checkpoint
+from gan.sampling import remembered_conditions
 from training import phases
 from training.config import RunConfig
-from training.data.archive import ImageDataset
+from training.data.images import ImageDataset
 from training.initial import start_from
+from training.losses.base import Loss
 from training.monitor import log
 from training.retention import check_room, prune
 from training.rollback import check, harden, hardened, saved_rollbacks, set_aside
 from training.state import TrainState, create
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # what the system says of a full disk, and of a used quota
+EXAMPLES = 256  # condition vectors that a checkpoint keeps, to draw samples for
 TRANSFER = "transfer.json"  # what was taken from the model that a run started from
 
 
@@ -69,64 +73,58 @@ def environment() -> dict[str, Any]:
     }
 
 
-def find_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path | None:
-    """The newest run of this preset and data below `out` that has a good checkpoint."""
-    for run in sorted(out.glob(f"[0-9]*-{_suffix(config, dataset)}"), reverse=True):
-        if checkpoint.newest_good(run)[0]:
-            return run
-    return None
-
-
 def begin(
+    out: Path,
     config: RunConfig,
     dataset: ImageDataset,
-    about: Mapping[str, Any],
     *,
-    out: Path,
-    resume: str | None,
     device: torch.device,
-    accept_change: bool = False,
+    loss: Loss | None = None,
 ) -> tuple[Path, TrainState, list[str]]:
-    """A new run, or one to go on with: its directory, its state, and lines for its log.
+    """A new run: its directory, its state, and lines for its log.
 
-    Under torchrun, the first process chooses and writes; all read the same folder.
-    A new run starts from the weights of config.init_from; one that goes on does not read it again.
-    resume: None; "auto", the newest run of this preset and data below `out`, if there is one; or a run or
-    checkpoint directory. Later checkpoints of a run that is resumed from an earlier one are not removed.
-    accept_change: go on with other settings or data, as a new phase of the run; UserError without it.
+    config: as `fit` returns it. Its networks start from the weights of config.init_from, if it names a model.
+    Under torchrun, the first process makes the directory.
     """
-    first, notes = distributed.rank() == 0, []
-    found = distributed.from_first(lambda: _wanted(config, dataset, out, resume, notes))
-    if not found:
-        state, record = create(config, device), None
-        if config.init_from:
-            record, notes = start_from(state, config.init_from, about["classes"])
-        elif getattr(config.generator, "lora_rank", 0):
-            notes = ["warning: generator.lora_rank trains adapters on random weights: name --init-from MODEL"]
-        run = Path(distributed.from_first(lambda: str(new_run(out, config, dataset))))
-        if record and first:
-            atomic_bytes(run / TRANSFER, json.dumps(record, indent=2, ensure_ascii=False).encode())
-        return run, state, notes
-    folder = Path(found)
-    run, saved = folder.resolve().parent.parent, checkpoint.read(folder)
-    changes = phases.changes(saved, config, about)
-    distributed.from_first(lambda: phases.permit(run, saved, changes, accept_change) or "")
-    state = restore(saved, config, changes, device)
-    if first:
+    state, record, notes = create(config, device, loss=loss, conditions=examples(dataset)), None, []
+    if config.init_from:
+        record, notes = start_from(state, config.init_from, dataset.classes)
+    elif getattr(config.generator, "lora_rank", 0):
+        notes = ["warning: generator.lora_rank trains adapters on random weights: name --init-from MODEL"]
+    run = Path(distributed.from_first(lambda: str(new_run(out, config, dataset))))
+    if record and distributed.rank() == 0:
+        atomic_bytes(run / TRANSFER, json.dumps(record, indent=2, ensure_ascii=False).encode())
+    return run, state, notes
+
+
+def go_on(
+    saved: checkpoint.Checkpoint,
+    config: RunConfig,
+    changes: Sequence[phases.Change],
+    *,
+    device: torch.device,
+    loss: Loss | None = None,
+) -> tuple[Path, TrainState, list[str]]:
+    """A run from one of its checkpoints on, under `config`, as typed, with permitted changes.
+
+    Checkpoints that are newer, of a branch that is left, are set aside.
+    """
+    run = saved.path.resolve().parent.parent
+    state, notes = restore(saved, config, changes, device, loss), []
+    if distributed.rank() == 0:
         checkpoint.sweep_temporaries(run)
+        notes = [f"set aside {path}" for path in set_aside(run, saved.path)]
         notes += phases.enter(run, saved, changes)
         describe(run, state.config)
     return run, state, notes
 
 
-def _wanted(config: RunConfig, dataset: ImageDataset, out: Path, resume: str | None, notes: list[str]) -> str:
-    """The checkpoint that `resume` asks for, "" for a new run; what was passed over is added to `notes`."""
-    if resume != "auto":
-        return str(checkpoint.resolve(resume)) if resume else ""
-    run = find_run(out, config, dataset)
-    folder, damaged = checkpoint.newest_good(run) if run else (None, [])
-    notes += [f"passed over a damaged checkpoint: {reason}" for _, reason in damaged]
-    return str(folder or "")
+def examples(dataset: ImageDataset) -> torch.Tensor | None:
+    """Some of the condition vectors of a set, evenly spaced [M, c_dim], for samples; None without vectors."""
+    if dataset.vectors is None:
+        return None
+    count = min(EXAMPLES, len(dataset))
+    return torch.from_numpy(dataset.vectors[[i * len(dataset) // count for i in range(count)]].copy())
 
 
 def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
@@ -204,23 +202,34 @@ def paused(state: TrainState, error: Exception) -> UserError:
     """What to say where `error` keeps a run from writing."""
     return UserError(
         f"paused at {state.nimg / 1000:g} kimg: {error}. The older checkpoints are intact:"
-        " make room, then go on with --resume auto"
+        f" make room, then go on with {resume_command(state.run)}"
     )
 
 
+def resume_command(run: Path | None) -> str:
+    """What to type to go on with a run."""
+    return f"gan train --resume {shlex.quote(str(run or 'auto'))}"
+
+
 def restore(
-    saved: checkpoint.Checkpoint, config: RunConfig, changes: Sequence[phases.Change], device: torch.device
+    saved: checkpoint.Checkpoint,
+    config: RunConfig,
+    changes: Sequence[phases.Change],
+    device: torch.device,
+    loss: Loss | None = None,
 ) -> TrainState:
     """The state of a checkpoint, to go on under `config`, as typed, which differs from its own by `changes`.
 
     Raises UserError where the networks would have other weights.
     """
     tensors, counters = saved.training()
-    state = create(hardened(config, saved_rollbacks(counters)), device)
+    generator = saved.generator()
+    config, conditions = hardened(config, saved_rollbacks(counters)), remembered_conditions(generator)
+    state = create(config, device, loss=loss, conditions=conditions)
     if changes:
         phases.check_fit(saved, state, changes)
     state.restore(tensors, counters)
-    state.ema.load_state_dict(saved.generator().state_dict())
+    state.ema.load_state_dict(generator.state_dict())
     state.discriminator.load_state_dict(saved.discriminator().state_dict())
     return state
 
@@ -237,7 +246,7 @@ def roll_back(
     folder = check(config, run, halt, lost.nimg, lost.rollbacks)
     saved = checkpoint.read(folder)
     changes = phases.changes(saved, config, data)  # of phases that have begun since
-    state = restore(saved, config, changes, lost.device)
+    state = restore(saved, config, changes, lost.device, lost.loss)
     notes = phases.enter(run, saved, changes)
     state.rollbacks = lost.rollbacks + 1
     changed = harden(state, config)
@@ -261,18 +270,18 @@ def roll_back_together(
         return str(checkpoint.newest_good(run)[0])
 
     folder = distributed.from_first(back)
-    return done[0] if done else (restore(checkpoint.read(folder), config, [], lost.device), [])
+    return done[0] if done else (restore(checkpoint.read(folder), config, [], lost.device, lost.loss), [])
 
 
-def describe_data(dataset: ImageDataset, classes: list[str]) -> dict[str, Any]:
+def describe_data(dataset: ImageDataset) -> dict[str, Any]:
     """What a checkpoint keeps of its data set."""
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
         "images": len(dataset),
-        "classes": classes,
+        "classes": dataset.classes,
         "licence": dataset.licence,
-    }
+    } | ({} if dataset.vectors is None else {"vectors": dataset.c_dim})
 
 
 def origin(run: Path) -> list[str]:
@@ -302,4 +311,4 @@ def parameters(network: nn.Module) -> int:
 
 
 def _suffix(config: RunConfig, dataset: ImageDataset) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{config.preset}-{dataset.path.stem}")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{config.preset}-{dataset.slug}")

@@ -2,13 +2,16 @@
 
 import copy
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from gan.errors import UsageError
 from gan.networks import blocks
+from gan.sampling import remember_conditions
 from training.augment.adaptive import Augmentation
-from training.config import AdamConfig, RunConfig
+from training.config import GIVEN, AdamConfig, RunConfig
 from training.losses.base import Loss
 from training.parts import fixed
 from training.schedules import lazy_adam, value_at
@@ -43,6 +46,7 @@ class TrainState:
     seconds: float = 0.0  # training time of all sessions of this run
     health: str = "healthy"  # state of the latest tick, see training/health.py
     rollbacks: int = 0  # how often this run went back, see training/rollback.py
+    run: Path | None = None  # the directory of the run, where there is one
 
     @property
     def device(self) -> torch.device:
@@ -101,11 +105,24 @@ class TrainState:
         yield "optimizer_d", self.optimizer_d, self.discriminator
 
 
-def create(config: RunConfig, device: torch.device, loss: Loss | None = None) -> TrainState:
-    """A fresh state; the initial weights follow from config.seed alone."""
+def create(
+    config: RunConfig,
+    device: torch.device | str = "cpu",
+    *,
+    loss: Loss | None = None,
+    conditions: Tensor | None = None,
+) -> TrainState:
+    """A fresh state; the initial weights follow from config.seed alone.
+
+    config: as `fit` returns it.  loss: an object instead of the loss that config.loss names.
+    conditions: vectors [M, c_dim] that samples are drawn for; None for classes, or for no condition.
+    """
+    device = torch.device(device)
+    check_loss(config, loss)
     torch.manual_seed(config.seed)
     generator = config.generator.build().to(device).requires_grad_(False)
     discriminator = config.discriminator.build().to(device).requires_grad_(False)
+    remember_conditions(generator, None if conditions is None else conditions.to(device))
     ema, augment = copy.deepcopy(generator).eval(), config.augment
     if config.precision in HALVES:
         for network in (generator, discriminator):
@@ -129,6 +146,15 @@ def create(config: RunConfig, device: torch.device, loss: Loss | None = None) ->
     )
     set_rates(state)
     return state
+
+
+def check_loss(config: RunConfig, loss: Loss | None) -> None:
+    """UsageError where a run's loss was given as an object and is not given now."""
+    if config.loss.name.startswith(GIVEN) and loss is None:
+        name = config.loss.name.removeprefix(GIVEN)
+        raise UsageError(
+            f"the loss of this run is an object, of the class {name}: go on in Python, by gan.train(loss=...)"
+        )
 
 
 def scaler(config: RunConfig, device: torch.device) -> torch.amp.GradScaler:

@@ -60,6 +60,26 @@ seed_option = click.option(
     help="Seed of everything random; the same seed repeats the result.",
 )
 
+
+def _load(context: click.Context, _: click.Parameter, values: tuple[str, ...]) -> None:
+    """Run the plug-ins, those of installed packages first."""
+    if not context.resilient_parsing:
+        from gan import plugins
+
+        plugins.load_installed()
+        for value in values:
+            plugins.load(value)
+
+
+plugin_option = click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE.py",
+    expose_value=False,
+    callback=_load,
+    help="Run a file of yours first that adds networks, losses, metrics, ... by name; repeatable.",
+)
+
 runs_option = click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -1,16 +1,16 @@
 """`gan tune`: short pilots rank gamma and learning rates by their score, and the best become a preset."""
 
 import math
-import os
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gan.cli.common import Finite, debug_option, device_option, echo_json, runs_option, seed_option
-from gan.errors import UsageError
+from gan.cli.common import Finite, debug_option, device_option, echo_json, plugin_option, runs_option
+from gan.cli.settings import seed_setting, set_option, typed_settings
 
-METRIC = "fd-efficientnet-lite0"
+METRIC = "fd-efficientnet-lite0"  # as gan.jobs.tuning, which loads torch, has it
 
 EXAMPLES = """\b
 Examples:
@@ -40,7 +40,8 @@ class Numbers(click.ParamType):
 @click.command("tune", epilog=EXAMPLES)
 @click.option("--data", required=True, help="Data set: a zip or folder of images of one size.")
 @click.option(
-    "--preset", default="stylegan2-small", show_default=True, help="Recipe: a shipped name, or a .yaml file."
+    "--preset",
+    help="Recipe: a shipped name, or a .yaml file.  [default: demo on a CPU, stylegan2-small on a GPU]",
 )
 @runs_option
 @click.option(
@@ -69,16 +70,17 @@ class Numbers(click.ParamType):
 @click.option(
     "--num-fakes", type=click.IntRange(min=2), help="Images to score.  [default: the metric's own number]"
 )
-@click.option(
-    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override one setting; repeatable."
-)
+@set_option
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@seed_option
+@seed_setting
+@plugin_option
 @debug_option
+@click.pass_context
 def command(
+    context: click.Context,
     data: str,
-    preset: str,
+    preset: str | None,
     out: Path,
     gammas: tuple[float, ...],
     lrs: tuple[float, ...],
@@ -86,31 +88,36 @@ def command(
     budget: float,
     metric: str,
     num_fakes: int | None,
-    assignments: tuple[str, ...],
     device: str,
     as_json: bool,
-    seed: int,
 ) -> None:
     """Find R1's gamma, and learning rates, for a data set by short trainings; write them as a preset.
 
     All candidates train for a while, the better half for twice as long, until two have been compared. Each is
     a run directory like any other. Stop whenever you like: the same command goes on where it was.
     """
-    from gan.devices import pick
-    from gan.jobs.training import shaped, typed
-    from gan.jobs.tuning import Study, table
-    from training.tuning import candidates, search
+    from gan.jobs import tuning
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError("gan tune runs in one process: start it without torchrun")
-    base = typed(preset, data, None, {"seed": seed}, assignments)
-    _, dataset = shaped(base)
-    found = candidates(base, math.prod(dataset.shape[1:]), gammas, lrs)
-    study = Study(base, dataset, out, budget * 60, metric, num_fakes, pick(device))
-    rounds = search(found, study.first_kimg(found, pilot_kimg), study.measure)
-    result = study.finish(rounds)
+    result = tuning.tune(
+        preset,
+        data,
+        out=out,
+        gammas=gammas,
+        lrs=lrs,
+        pilot_kimg=pilot_kimg,
+        minutes=budget,
+        metric=metric,
+        num_fakes=num_fakes,
+        overrides=typed_settings(context),
+        device=device,
+    )
     if as_json:
         echo_json(result)
     else:
-        click.echo(table(result))
-        click.echo(f"\ngan train --data {data} --preset {result['preset']}")
+        click.echo(tuning.table(result))
+        click.echo(f"\n{train_command(data, result['preset'])}")
+
+
+def train_command(data: str, preset: str) -> str:
+    """What to type to train with the preset that was found."""
+    return shlex.join(["gan", "train", "--data", data, "--preset", preset])

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import shlex
 import shutil
 import sys
 import time
@@ -28,7 +29,7 @@ from gan.jobs.scoring import append_records, score
 from gan.models import checkpoint
 from gan.shapes import image_shape
 from training.config import RunConfig
-from training.data.archive import ImageDataset
+from training.data.images import ImageDataset, open_dataset
 from training.preparation import openmoji
 
 PRESET = "demo"
@@ -77,7 +78,7 @@ def run_demo(
     """
     clock = Clock()
     prepare_data(Path(config.data.path), clock)
-    config, dataset = training.shaped(config)
+    config, dataset = training.shaped(config, open_dataset(config.data.path, condition="none"))
     with contextlib.closing(dataset):
         run = None if fresh else find_run(out, config)
         left = minutes * 60 - (trained_seconds(run) if run else 0)
@@ -120,9 +121,7 @@ def train(config: RunConfig, out: Path, run: Path | None, seconds: float, clock:
     """Train, or go on with `run`, for at most `seconds`; KeyboardInterrupt if somebody stops it earlier."""
     verb = f"going on with {run}" if run else "training from scratch"
     with clock.stage("training", f"{verb}, {duration(seconds)} at most; Ctrl-C saves and stops ..."):
-        run = training.run_training(
-            config, out=out, resume=str(run) if run else None, max_minutes=seconds / 60
-        )
+        run = training.train(config, out=out, resume=str(run) if run else None, max_minutes=seconds / 60).path
     if clock.seconds["training"] < seconds - 1 and _newest_kimg(run) < config.kimg:
         clock.say("stopped; the same command goes on from here")
         raise KeyboardInterrupt
@@ -222,12 +221,12 @@ def summary(run: Path, record: dict[str, Any], config: RunConfig) -> str:
         ("Checkpoint", str(checkpoint.resolve(run))),
     ]
     table = "\n".join(f"{name:<11} {text}" for name, text in lines)
-    longer = f"--out {run.parent} --seed {config.seed} --kimg {3 * after['kimg']:.0f} --resume {run}"
+    longer = f"--resume {shlex.quote(str(run))} --kimg {3 * after['kimg']:.0f}"
     return f"""{table}
 
 Next:
-  {tool("gan")} sample {run} --seeds 0-31 --out walk.gif
-  {tool("gan")} train --data {config.data.path} --preset {PRESET} {longer}
+  {tool("gan")} sample {shlex.quote(str(run))} --seeds 0-31 --out walk.gif
+  {tool("gan")} train {longer}
   {tool("tensorboard")} --logdir {run.parent}
 Then read on in notebooks/01-tour.ipynb."""
 

@@ -25,7 +25,7 @@ from metrics import evaluate as measured
 from metrics.evaluate import Progress
 from metrics.networks import Networks, weight_files
 from metrics.plan import plan
-from training.data.archive import ImageDataset, open_dataset
+from training.data.images import ImageDataset, open_dataset
 
 METRICS = ("fd-efficientnet-lite0",)  # unless others are named; its weights need no download
 ON_PAGE = 2_000  # images of a model that are looked through for copies, unless a number is given

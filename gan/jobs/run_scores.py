@@ -15,7 +15,7 @@ from metrics.evaluate import ready, rehearse
 from metrics.images import BATCH as PASS
 from metrics.networks import Networks
 from metrics.plan import plan
-from training.data.archive import ImageDataset
+from training.data.images import ImageDataset
 from training.memory import fits
 from training.parts import out_of_memory
 from training.run import scores

@@ -17,7 +17,7 @@ from metrics import evaluate
 from metrics.evaluate import Progress
 from metrics.networks import Networks
 from metrics.plan import plan
-from training.data.archive import ImageDataset
+from training.data.images import ImageDataset
 
 BATCH = 40  # images per call of a generator; divides metrics.images.BATCH
 

@@ -1,6 +1,7 @@
 """One session of a run: training, scores and checkpoints, until its end, a signal or a collapse."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from gan.jobs.stopping import Stop
 from training import loop, sinks
 from training import run as runs
 from training.augment import leak
+from training.callbacks import Callbacks
 from training.config import RunConfig
-from training.data.archive import ImageDataset
+from training.data.images import ImageDataset
 from training.data.sampler import Batch, batches, workers_watched
 from training.memory import probe
 from training.monitor import Monitor
@@ -19,23 +21,30 @@ from training.reporting import Reporter, Silent
 from training.state import TrainState
 
 
-def session(
-    run: Path,
-    state: TrainState,
-    dataset: ImageDataset,
-    about: Mapping[str, Any],
-    notes: Sequence[str],
-    scorer: RunScorer,
-    wandb: str,
-    stop: Stop,
-) -> str | None:
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What stays the same in all sessions of a run.
+
+    about: what checkpoints keep of the data.  stop: says when to stop.  wandb: off, offline or online.
+    """
+
+    dataset: ImageDataset
+    about: Mapping[str, Any]
+    scorer: RunScorer
+    callbacks: Callbacks
+    stop: Stop
+    wandb: str = "off"
+
+
+def session(run: Path, state: TrainState, notes: Sequence[str], around: Surroundings) -> str | None:
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
-    config, rank = state.config, distributed.rank()
+    config, dataset, call = state.config, around.dataset, around.callbacks.call
+    state.run = run
     with (
         workers_watched(),
         runs.pausing(state),
         sinks.one_report(),
-        Reporter(run, state, wandb) if rank == 0 else Silent() as reporter,
+        Reporter(run, state, around.wandb) if distributed.rank() == 0 else Silent() as reporter,
     ):
         begins = f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg"
         for note in (*notes, begins):
@@ -43,32 +52,37 @@ def session(
         monitor = Monitor(run, dataset, state, reporter.say)
 
         def save() -> str:
-            return str(runs.snapshot(run, state, about))
+            return str(runs.snapshot(run, state, around.about))
 
         def snapshot() -> None:
-            distributed.from_first(save)
+            call("snapshot", state, Path(distributed.from_first(save)))
 
         def score() -> None:
-            if not scored(scorer, state, dataset, run, save, reporter):
+            records = scored(around.scorer, state, dataset, run, save, reporter)
+            if records is None:
                 return
-            distributed.from_first(lambda: str(runs.update_card(run, state, about)))
-            if rank == 0 and (note := leak.notice(state, dataset)):
+            distributed.from_first(lambda: str(runs.update_card(run, state, around.about)))
+            call("score", state, records)
+            if distributed.rank() == 0 and (note := leak.notice(state, dataset)):
                 reporter.say(note)
 
+        call("start", state)
         if state.nimg == 0 and not state.rollbacks:
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
         if config.micro_batch == "auto":
-            probe(state, reporter.say, lambda: scorer.rehearse(state.ema, dataset, reporter.say))
-        if loop.score_due(state, config.metrics_ticks) and scorer.missing(run, state.nimg):
+            probe(state, reporter.say, lambda: around.scorer.rehearse(state.ema, dataset, reporter.say))
+        if loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg):
             score()
         feed = shuffled(config, dataset, state.nimg)
         events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
-        events |= {"monitor": monitor, "should_stop": stop.reason}
+        events |= {"monitor": monitor, "should_stop": around.stop.reason, "callbacks": around.callbacks}
         reason = loop.train(state, feed, run=run, reporter=reporter, **events)
         if reason and not monitor.halt:
-            reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with --resume auto")
+            go_on = runs.resume_command(run)
+            reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with {go_on}")
+        call("end", state, reason)
     return monitor.halt
 
 
@@ -93,8 +107,8 @@ def scored(
     run: Path,
     save: Callable[[], str],
     reporter: Reporter,
-) -> bool:
-    """Score the weight average, in TensorBoard and on the console too; False where memory was lacking.
+) -> list[dict] | None:
+    """Score the weight average, in TensorBoard and on the console too; None where memory was lacking.
 
     One process then goes on without the score. Several raise NoMemory: the others wait within it.
     """
@@ -102,10 +116,10 @@ def scored(
         records = scorer.score(state.ema, dataset, run, state.nimg, save)
     except NoMemory as error:
         if distributed.world() > 1:
-            raise NoMemory(f"{error}; then go on with --resume auto") from error
+            raise NoMemory(f"{error}; then go on with {runs.resume_command(run)}") from error
         reporter.say(f"warning: {error}; training goes on")
-        return False
+        return None
     reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
     for record in records:
         reporter.say(f"{record['label']} {record['value']:.4g}")
-    return True
+    return records

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from gan.config import dumps_yaml, override, to_dict
 from gan.console import say
+from gan.devices import pick
 from gan.errors import UsageError, UserError
 from gan.files import atomic_bytes, json_lines, read_json
 from gan.jobs import training
@@ -20,11 +22,45 @@ from gan.jobs.run_scores import RunScorer
 from gan.models import checkpoint
 from metrics.plan import plan
 from training.config import RunConfig
-from training.data.archive import ImageDataset
-from training.tuning import Candidate, Rounds, applied, first_length, ranking
+from training.data.images import ImageDataset, open_dataset
+from training.tuning import Candidate, Rounds, applied, candidates, first_length, ranking, search
 
+METRIC = "fd-efficientnet-lite0"  # unless another is named; needs no download
 RECORD = "tune.json"  # in the search's folder: settings, time spent, and the score of every pilot so far
 TRIAL = 0.05  # of the budget: how long the first pilot trains to find how long the others may
+
+
+def tune(
+    preset: str | None,
+    data: str,
+    *,
+    out: Path,
+    gammas: Sequence[float] = (),
+    lrs: Sequence[float] = (),
+    pilot_kimg: float | None = None,
+    minutes: float = 60.0,
+    metric: str = METRIC,
+    num_fakes: int | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Short trainings rank gammas and learning rates; the best become the preset that the result names.
+
+    preset, data, out, overrides, device: as `gan.jobs.training.train` has them.  gammas, lrs: empty for
+    values around the preset's.  pilot_kimg: of the first round; None: as the budget of `minutes` allows.
+    Returns {"preset", "metric", "minutes", "ranking"}. Repeated, it goes on where it stopped. Raises
+    UsageError under torchrun, UserError where the budget is too short.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("gan tune runs in one process: start it without torchrun")
+    place, opened = pick(device), open_dataset(data, condition="none")
+    start, _, _ = training.starting_point(preset, opened, out, None, place)
+    base = training.with_parts(override(start, overrides), start, opened, None)
+    _, dataset = training.shaped(base, opened)
+    found = candidates(base, math.prod(dataset.shape[1:]), gammas, lrs)
+    study = Study(base, dataset, out, minutes * 60, metric, num_fakes, place)
+    rounds = search(found, study.first_kimg(found, pilot_kimg), study.measure)
+    return study.finish(rounds)
 
 
 class Study:
@@ -51,7 +87,7 @@ class Study:
         self.sign = 1 if item.spec.better == "lower" else -1
         self.base, self.dataset, self.out, self.seconds, self.device = base, dataset, out, seconds, device
         self.metric, self.scorer = metric, RunScorer([metric], num_fakes, device)
-        self.name = f"{base.preset}-{dataset.path.stem}"
+        self.name = f"{base.preset}-{dataset.slug}"
         self.folder = out / f"tune-{self.name}"
         settings = {"config": to_dict(base), "data": dataset.sha256, "metric": metric, "num_fakes": num_fakes}
         settings["config"]["data"].pop("path")
@@ -130,9 +166,9 @@ class Study:
         settings = [f"kimg={kimg}", "keep_last=1", "health.on_collapse=stop"]
         config = override(applied(self.base, candidate), settings)
         try:
-            run = training.run_training(
+            run = training.train(
                 config, out=out, resume="auto", max_minutes=seconds / 60, device=str(self.device)
-            )
+            ).path
         except UserError as error:
             runs = sorted(out.glob("[0-9]*-*"))
             events, _ = json_lines(runs[-1] / "health.jsonl") if runs else ([], 0)

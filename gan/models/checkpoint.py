@@ -5,6 +5,7 @@
     discriminator.safetensors   weights
     training.safetensors        raw generator, optimisers and all else that training continues from
     training.json               counters and other plain values
+    conditions.safetensors      vectors that images were trained for, of a model that takes vectors
     card.md                     what the model is, for people
     manifest.json               format, and size and sha256 of each file above
 
@@ -28,9 +29,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gan import config as configs
-from gan import files
+from gan import files, plugins
 from gan.errors import CheckpointError, UsageError, UserError
 from gan.networks import discriminator_config, generator_config
+from gan.sampling import remember_conditions, remembered_conditions
 
 FORMAT = 1
 BEST = "best.json"  # beside the folders: which of them has the best score
@@ -48,7 +50,10 @@ class Checkpoint:
 
     def generator(self, device: str | torch.device = "cpu") -> nn.Module:
         """The EMA generator: eval mode, no weight gradients. CheckpointError if the weights do not fit."""
-        return self._network("generator", generator_config, device)
+        generator = self._network("generator", generator_config, device)
+        if (self.path / "conditions.safetensors").is_file():
+            remember_conditions(generator, self._tensors("conditions")["vectors"].to(device))
+        return generator
 
     def discriminator(self, device: str | torch.device = "cpu") -> nn.Module:
         """The discriminator: eval mode, no weight gradients. CheckpointError if absent or unfit."""
@@ -62,6 +67,7 @@ class Checkpoint:
     def _network(self, role: str, variants: Callable[[str], type], device: str | torch.device) -> nn.Module:
         tensors = self._tensors(role)
         data = self.config.get(role)
+        plugins.require((self.config.get("run") or {}).get("plugins") or (), str(self.path))
         try:
             if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
                 raise UsageError(f"{role}.type is missing")
@@ -108,6 +114,8 @@ def write(
             _write_json(temporary / "training.json", training_state)
         (temporary / "card.md").write_text(card, encoding="utf-8")
         _write_tensors(temporary / "generator.safetensors", generator.state_dict())
+        if (vectors := remembered_conditions(generator)) is not None:
+            _write_tensors(temporary / "conditions.safetensors", {"vectors": vectors})
         if discriminator is not None:
             _write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())
         if training_tensors is not None:

@@ -48,7 +48,7 @@ def test_base_and_resolution_of_a_size(height, width, base, resolution):
 )
 def test_other_sizes_name_the_nearest(height, width, message):
     with pytest.raises(UsageError, match=message) as caught:
-        fit(RunConfig(), shape=(3, height, width), classes=0)
+        fit(RunConfig(), shape=(3, height, width), c_dim=0)
     assert "\n" not in str(caught.value)
 
 
@@ -164,11 +164,11 @@ def test_networks_without_styles_follow_base_channels_and_classes(name, c_dim, b
 
 
 def test_gamma_follows_the_number_of_pixels():
-    config = fit(RunConfig(batch=16), shape=(3, 96, 128), classes=0)
+    config = fit(RunConfig(batch=16), shape=(3, 96, 128), c_dim=0)
     assert config.loss.r1_gamma == pytest.approx(0.0002 * 96 * 128 / 16)
     assert config.generator.base == config.discriminator.base == (3, 4)
     assert config.generator.resolution == config.discriminator.resolution == 128
-    square = fit(config, shape=(3, 64, 64), classes=0)
+    square = fit(config, shape=(3, 64, 64), c_dim=0)
     assert square.generator.base == square.discriminator.base == (4, 4)
 
 
@@ -182,7 +182,7 @@ def test_a_network_without_a_base_makes_squares_only():
 
     config = dataclasses.replace(RunConfig(), generator=Plain())
     with pytest.raises(UsageError, match="generator plain makes squares of side 2\\^n only, not 24x32"):
-        fit(config, shape=(1, 24, 32), classes=0)
+        fit(config, shape=(1, 24, 32), c_dim=0)
 
 
 @pytest.mark.parametrize("base", [(3, 4), (4, 3), (5, 6)])

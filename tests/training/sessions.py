@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from gan.errors import UserError
-from gan.jobs.training import run_training
+from tests.training.tiny import run_training
 from training.config import RunConfig
 
 CONTEXT = multiprocessing.get_context("forkserver")

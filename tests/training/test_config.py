@@ -12,7 +12,7 @@ from training.config import LossConfig, RunConfig, fit, load_preset, preset_name
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_loads_and_survives_yaml(name, tmp_path):
-    config = fit(load_preset(name), shape=(3, 32, 32), classes=0)
+    config = fit(load_preset(name), shape=(3, 32, 32), c_dim=0)
     assert config.preset == name and config.generator.resolution == 32
     path = tmp_path / "copy.yaml"
     path.write_text(dumps_yaml(config))
@@ -20,14 +20,14 @@ def test_every_preset_loads_and_survives_yaml(name, tmp_path):
 
 
 def test_fit_shapes_both_networks_and_fills_gamma():
-    config = fit(RunConfig(batch=32), shape=(1, 64, 64), classes=7)
+    config = fit(RunConfig(batch=32), shape=(1, 64, 64), c_dim=7)
     for network in (config.generator, config.discriminator):
         assert (network.resolution, network.channels, network.c_dim) == (64, 1, 7)
     assert config.loss.r1_gamma == pytest.approx(0.0002 * 64**2 / 32)
     whole = override(RunConfig(batch=48), ["discriminator.mbstd_group=null"])
-    assert fit(whole, shape=(3, 8, 8), classes=0).discriminator.mbstd_group == 48
+    assert fit(whole, shape=(3, 8, 8), c_dim=0).discriminator.mbstd_group == 48
     given = override(RunConfig(), ["loss.r1_gamma=5"])
-    assert fit(given, shape=(3, 64, 64), classes=0).loss.r1_gamma == 5
+    assert fit(given, shape=(3, 64, 64), c_dim=0).loss.r1_gamma == 5
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_no_more_layers_are_frozen_than_there_are(architecture, size):
     """As many as can be leave the head alone in training; one more is refused."""
     more = [f"discriminator.{key}=4" for key in ("channel_base", "channel_max")]
     config = override(RunConfig(), [*more, f"discriminator.architecture={architecture}"])
-    most = fit(config, shape=(3, size, size), classes=0).discriminator.most_frozen
+    most = fit(config, shape=(3, size, size), c_dim=0).discriminator.most_frozen
     frozen = [
-        fit(override(config, [f"discriminator.freeze_layers={n}"]), shape=(3, size, size), classes=0)
+        fit(override(config, [f"discriminator.freeze_layers={n}"]), shape=(3, size, size), c_dim=0)
         for n in (most - 1, most)
     ]
     trained = [{n.split(".")[0] for n, _ in c.discriminator.build().named_parameters()} for c in frozen]
@@ -81,7 +81,7 @@ def test_no_more_layers_are_frozen_than_there_are(architecture, size):
     for n in (most + 1, -1):
         typed = override(config, [f"discriminator.freeze_layers={n}"])
         with pytest.raises(UsageError, match=rf"freeze_layers {n} \(--freeze-d\).* {most} convolutions"):
-            fit(typed, shape=(3, size, size), classes=0)
+            fit(typed, shape=(3, size, size), c_dim=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Plain:
 def test_networks_without_styles_or_minibatch_statistics(monkeypatch):
     monkeypatch.setitem(ARCHITECTURES, "plain", Architecture(Plain, Plain))
     config = RunConfig(batch=6, generator=Plain(), discriminator=Plain())
-    config = fit(config, shape=(1, 16, 16), classes=2)
+    config = fit(config, shape=(1, 16, 16), c_dim=2)
     assert config.generator == config.discriminator == Plain(resolution=16, channels=1, c_dim=2)
 
 

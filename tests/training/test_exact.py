@@ -6,8 +6,7 @@ import pytest
 
 from gan.config import override
 from gan.jobs import run_scores
-from gan.jobs.training import run_training
-from tests.training.tiny import EVERY_TWO_STEPS, configured, files, torchrun
+from tests.training.tiny import EVERY_TWO_STEPS, configured, files, run_training, torchrun
 from training.config import RunConfig
 from training.reporting import Reporter
 

@@ -17,11 +17,10 @@ import pytest
 
 from gan.config import override
 from gan.errors import UserError
-from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.conftest import draw
 from tests.training.sessions import Session
-from tests.training.tiny import configured, files, plain
+from tests.training.tiny import configured, files, plain, run_training
 from training.data.sampler import index_at
 
 pytestmark = pytest.mark.slow

@@ -14,11 +14,10 @@ from gan.cli.train import command
 from gan.config import override
 from gan.errors import UsageError, UserError
 from gan.jobs.run_scores import RunScorer
-from gan.jobs.training import run_training
 from tests.training.test_presets import small
-from tests.training.tiny import tiny_state
+from tests.training.tiny import run_training, tiny_state
 from training.config import RunConfig, fit, load_preset
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 from training.memory import Undo, fitting_step, next_size, probe
 from training.parts import out_of_memory
 from training.state import create
@@ -168,7 +167,7 @@ def test_one_of_two_processes_runs_out(tmp_path):
 def test_a_gpu_that_runs_out():
     """A real one, of which this process may use little more than half of what the whole batch needs."""
     config = override(load_preset("stylegan2-small"), ["batch=32", "micro_batch=auto"])
-    state = create(fit(config, shape=(3, 64, 64), classes=0), torch.device("cuda"))
+    state = create(fit(config, shape=(3, 64, 64), c_dim=0), torch.device("cuda"))
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     weights = torch.cuda.memory_allocated()
@@ -192,7 +191,7 @@ def test_a_gpu_that_runs_out():
 @pytest.mark.needs_gpu
 def test_a_gpu_that_a_score_does_not_fit_into(tiny_zip):
     """Where half of what its 40 images at a time need is free, fewer are drawn at a time."""
-    config = fit(load_preset("stylegan2-small"), shape=(3, 64, 64), classes=0)
+    config = fit(load_preset("stylegan2-small"), shape=(3, 64, 64), c_dim=0)
     state, said = create(config, torch.device("cuda")), []
     scorer, dataset = RunScorer(["fd-untrained"], None, torch.device("cuda")), open_dataset(tiny_zip)
     torch.cuda.empty_cache()

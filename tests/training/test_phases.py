@@ -13,10 +13,9 @@ from gan.cli.main import main
 from gan.config import to_dict
 from gan.errors import UserError
 from gan.jobs.reporting import page
-from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.conftest import draw
-from tests.training.tiny import files, plain
+from tests.training.tiny import files, plain, run_training
 from training import loop
 from training.phases import recorded
 

@@ -7,9 +7,8 @@ import torch
 
 from gan.config import override
 from gan.errors import UsageError, UserError
-from gan.jobs.training import run_training
 from tests.training.test_presets import PRESETS, small
-from tests.training.tiny import learned, moved, tiny_state, weights
+from tests.training.tiny import learned, moved, run_training, tiny_state, weights
 from training.config import RunConfig
 from training.loop import skipped_steps
 from training.step import train_step, update

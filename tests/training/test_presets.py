@@ -10,8 +10,8 @@ import torch
 import gan
 from gan import sampling
 from gan.config import override
-from gan.jobs.training import run_training
 from gan.networks import ARCHITECTURES
+from tests.training.tiny import run_training
 from training.config import RunConfig, fit, load_preset, preset_names
 
 MODELS = Path(__file__).parents[2] / "docs" / "MODELS.md"
@@ -47,7 +47,7 @@ def built(name: str, side: int, classes: int) -> list[torch.nn.Module]:
     Without the spectral norm, which looks at the values of the weights; it has no parameters.
     """
     config = override(PRESETS[name], ["discriminator.spectral_norm=false"])
-    config = fit(config, shape=(3, side, side), classes=classes)
+    config = fit(config, shape=(3, side, side), c_dim=classes)
     with torch.device("meta"):
         return [config.generator.build(), config.discriminator.build()]
 

@@ -60,7 +60,7 @@ def test_the_same_bits_in_every_phase(case, device):
 @pytest.mark.parametrize("name", ["stylegan3-t", "r3gan-64", "sngan-32"])
 def test_the_same_bits_in_every_family(name, device):
     """Batch statistics and their counters too."""
-    fitted = fit(small(name, "x.zip", "loss.d_steps=1"), shape=(3, 16, 16), classes=0)
+    fitted = fit(small(name, "x.zip", "loss.d_steps=1"), shape=(3, 16, 16), c_dim=0)
     states = [create(override(fitted, more), device) for more in ([], ON)]
     assert_same(*map(after_two_steps, states))
 

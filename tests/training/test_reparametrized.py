@@ -4,9 +4,9 @@ import torch
 
 from gan.config import override
 from gan.ema import update as move_average
-from gan.jobs.training import run_training
 from gan.models.checkpoint import read
 from gan.networks.reparametrize import sigmas
+from tests.training.tiny import run_training
 from training.config import RunConfig, fit
 from training.state import create
 from training.step import train_step
@@ -30,7 +30,7 @@ def changed(network, before):
 
 def test_a_step_trains_adapters_alone():
     config = override(RunConfig(), [*TINY, "generator.lora_rank=2", "discriminator.spectral_norm=true"])
-    state = create(fit(config, shape=(3, 8, 8), classes=0), torch.device("cpu"))
+    state = create(fit(config, shape=(3, 8, 8), c_dim=0), torch.device("cpu"))
     before, average = state_of(state.generator), state_of(state.ema)
     for _ in range(2):
         train_step(state, torch.rand(4, 3, 8, 8) * 2 - 1, None)

@@ -15,7 +15,7 @@ from training.state import create
 def state():
     small = [f"{n}.{k}" for n in ("generator", "discriminator") for k in ("channel_base=32", "channel_max=4")]
     config = override(RunConfig(kimg=1), [*small, "generator.z_dim=4", "generator.w_dim=4"])
-    return create(fit(config, shape=(3, 8, 8), classes=0), torch.device("cpu"))
+    return create(fit(config, shape=(3, 8, 8), c_dim=0), torch.device("cpu"))
 
 
 def test_means_count_each_term_by_itself():

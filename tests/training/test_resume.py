@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from gan.jobs.training import run_training
-from tests.training.tiny import configured, files
-from training.run import find_run
+from tests.training.tiny import configured, files, run_training
 
 CHANGING = [
     "loss.lecam_weight=0.1",
@@ -81,10 +79,3 @@ def test_metrics_do_not_change_the_run(tiny_zip, tmp_path):
     assert files(plain, "000000.008") == files(scored, "000000.008")
     records = [json.loads(line) for line in (scored / "metrics.jsonl").read_text().splitlines()]
     assert [r["kimg"] for r in records] == [0.0, 0.008]
-
-
-def test_find_run_wants_a_checkpoint(tiny_zip, tmp_path):
-    class Data:
-        path = tiny_zip
-
-    assert find_run(tmp_path, configured(tiny_zip), Data()) is None

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from gan.errors import UserError
-from gan.jobs.training import run_training
 from gan.models import checkpoint
-from tests.training.tiny import configured, torchrun
+from tests.training.tiny import configured, run_training, torchrun
 from training import loop
 from training.config import RunConfig
 from training.retention import superseded
@@ -71,7 +70,9 @@ def test_a_full_disk_pauses_with_the_old_checkpoints_intact(monkeypatch, tiny_zi
     config = configured(tiny_zip, "kimg=0.032", "keep_last=1")
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "_write_tensors", write)
-        with pytest.raises(UserError, match=r"paused at 0.024 kimg: .*No space left.*intact.*--resume auto"):
+        with pytest.raises(
+            UserError, match=r"paused at 0.024 kimg: .*No space left.*intact.*gan train --resume"
+        ):
             run_training(config, out=tmp_path)
     (run,) = tmp_path.iterdir()
     assert names(run) == ["000000.016"] and checkpoint.read(run / "checkpoints" / "000000.016")

@@ -11,11 +11,10 @@ from safetensors.torch import load_file
 from gan.config import dumps_yaml, from_dict, load_yaml, override
 from gan.errors import UsageError, UserError
 from gan.jobs.reporting import page
-from gan.jobs.training import run_training
 from gan.models import checkpoint
 from gan.networks.reparametrize import sigmas
 from tests.training.test_parts import held
-from tests.training.tiny import configured, files, tiny_state, torchrun
+from tests.training.tiny import configured, files, run_training, tiny_state, torchrun
 from training import loop, phases, state
 from training import run as runs
 from training.config import LossConfig, RunConfig

@@ -6,12 +6,13 @@ import pytest
 import yaml
 
 from gan.errors import UserError
+from training import resuming
 from training.config import RunConfig
-from training.run import find_run, new_run, scores
+from training.run import new_run, scores
 
 
 def data(name="my faces"):
-    return SimpleNamespace(path=SimpleNamespace(stem=name))
+    return SimpleNamespace(slug=name)
 
 
 def test_runs_are_numbered_and_named_safely(tmp_path):
@@ -26,7 +27,7 @@ def test_runs_are_numbered_and_named_safely(tmp_path):
 
 def test_a_run_without_checkpoint_is_not_found(tmp_path):
     new_run(tmp_path, RunConfig(preset="demo"), data())
-    assert find_run(tmp_path, RunConfig(preset="demo"), data()) is None
+    assert resuming.find(tmp_path, "demo", None) == (None, [])
 
 
 def test_unwritable_place_names_the_remedy(tmp_path):

@@ -75,7 +75,7 @@ def test_the_recipe_of_r3gan_is_a_file(tmp_path):
     middle = 10_000_000
     assert value_at(config.loss.r1_gamma, middle) == pytest.approx(1.1)
     assert value_at(config.ema.kimg, middle) == pytest.approx(250)
-    assert config.loss.lazy_d is None and config.loss.r1_in_every_step
+    assert config.loss.lazy_d is None
     state = tiny_state()
     state.config, state.nimg = config, middle
     set_rates(state)

@@ -13,10 +13,9 @@ from gan.errors import UserError
 from gan.jobs import run_scores
 from gan.jobs.scoring import GeneratedImages
 from gan.jobs.session import scored
-from gan.jobs.training import run_training
 from gan.models import checkpoint
 from metrics.networks import extractors
-from tests.training.tiny import configured, files, tiny_state
+from tests.training.tiny import configured, files, run_training, tiny_state
 from training.reporting import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
@@ -177,7 +176,7 @@ def test_with_several_processes_it_ends_the_run(tmp_path, monkeypatch):
     state = tiny_state()
     assert not scored(Scorer(), state, None, tmp_path, str, Silent())
     monkeypatch.setattr(distributed, "world", lambda: 2)
-    with pytest.raises(UserError, match="no score; then go on with --resume auto"):
+    with pytest.raises(UserError, match="no score; then go on with gan train --resume"):
         scored(Scorer(), state, None, tmp_path, str, Silent())
 
 

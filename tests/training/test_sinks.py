@@ -14,8 +14,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gan.cli.main import main
 from gan.errors import UsageError
-from gan.jobs.training import run_training
-from tests.training.tiny import configured
+from tests.training.tiny import configured, run_training
 from training.sinks import TensorBoard, library, one_report, sampled
 
 

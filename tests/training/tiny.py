@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from gan.config import override
+from gan.jobs.training import train
 from training.config import RunConfig, fit
 from training.objectives import objectives
 from training.parts import Terms
@@ -37,7 +39,7 @@ RICH = [
 def tiny_state(*assignments: str, classes: int = 0, device: torch.device | str = "cpu") -> TrainState:
     """StyleGAN2 of 8x8 pixels and batches of 4."""
     config = override(RunConfig(), [*TINY, *assignments])
-    return create(fit(config, shape=(3, 8, 8), classes=classes), torch.device(device))
+    return create(fit(config, shape=(3, 8, 8), c_dim=classes), torch.device(device))
 
 
 def learned(state: TrainState, name: str, real: torch.Tensor, c: torch.Tensor | None = None) -> Terms:
@@ -54,6 +56,11 @@ def plain(path: Path, *assignments: str) -> RunConfig:
 def configured(path: Path, *assignments: str) -> RunConfig:
     """The same with classes, flips, path length and style mixing."""
     return plain(path, *RICH, *assignments)
+
+
+def run_training(config: RunConfig, *, out: Path, **options: Any) -> Path:
+    """Train as configured, or go on; the run directory."""
+    return train(config, out=out, **options).path
 
 
 def files(run: Path, name: str) -> dict[str, bytes]:

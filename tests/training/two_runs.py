@@ -18,10 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gan import distributed
 from gan.errors import UserError
-from gan.jobs.training import run_training
 from gan.models import checkpoint
 from tests.training.test_parts import held
-from tests.training.tiny import configured
+from tests.training.tiny import configured, run_training
 from training import loop
 
 

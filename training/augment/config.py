@@ -61,7 +61,8 @@ class StrengthConfig:
 class AugmentConfig:
     """Augmentation of everything the discriminator sees, reals and fakes alike.
 
-    name: none; ada (Karras et al. 2020b); diffaugment (Zhao et al. 2020), which alters every image.
+    name: none, or a key of AUGMENTATIONS: ada (Karras et al. 2020b); diffaugment (Zhao et al. 2020), which
+    alters every image; an own one, to which policy is a text of its own.
     policy: transforms separated by commas, each a name or a group of names (`bgc`, `blit`, `color`, ...),
     with `=factor` where its probability is a multiple of p, as in "blit,hue=0.5". For diffaugment: color,
     translation, cutout. null: bgc, or all three.
@@ -70,7 +71,7 @@ class AugmentConfig:
     images, and never beyond `max`.
     """
 
-    name: Literal["none", "ada", "diffaugment"] = "none"
+    name: str = "none"
     policy: str | None = None
     p: float | Schedule | Literal["adaptive"] = "adaptive"
     target: float = 0.6
@@ -99,6 +100,8 @@ class AugmentConfig:
 
         Raises ValueError for an unknown name or a factor that is no number >= 0.
         """
+        if self.name not in DEFAULT_POLICY:
+            return {}
         policy = DEFAULT_POLICY[self.name] if self.policy is None else self.policy
         groups = {name: (name,) for name in DIFF}
         if self.name != "diffaugment":

@@ -26,7 +26,7 @@ from gan.randomness import kept
 from training.augment import AUGMENTATIONS
 from training.augment.adaptive import LEAKY
 from training.augment.config import BLIT, COLOUR, GEOM, AugmentConfig
-from training.data.archive import ImageDataset
+from training.data.images import ImageDataset
 from training.state import TrainState
 
 GROUPS = {"blit": BLIT, "geom": GEOM, "color": COLOUR}  # other transforms are groups by themselves

@@ -1,10 +1,11 @@
-"""Read a data set: a zip or a folder of 8-bit images of one size, with or without `dataset.json`.
+"""A data set in files: a zip or a folder of 8-bit images, with or without `dataset.json`.
 
 Images are PNG, JPEG or WebP, grey or RGB, with or without an alpha channel (1 to 4 channels), or NumPy files
 (.npy) of uint8 [C, H, W] with any number of channels, at any depth below the top; other files are ignored,
 and so are hidden ones. `dataset.json`, if there is one, lies at the top:
-{"labels": [[name, int], ...] | null, "classes": [...], "manifest": {...}}, of which every key may be absent.
-Order is that of the sorted names.
+{"labels": [[name, int], ...] | null, "classes": [...], "vectors": "vectors.npy", "manifest": {...}}, of which
+every key may be absent. Order is that of the sorted names. The file of vectors lies beside `dataset.json` and
+holds floats [N, c_dim], a row for each image in that order.
 """
 
 import functools
@@ -15,109 +16,89 @@ from typing import Any
 
 import numpy as np
 
-from training.data.decoding import decode, decode_array
+from training.data.decoding import decode, decode_array, decode_vectors
 from training.data.faults import DataError, Refused, line
 from training.data.files import FolderFiles, ZipFiles
 
-CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 INDEX = "dataset.json"
-_COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 
 
-class ImageDataset:
-    """Images by number, decoded when asked for.
+class Archive:
+    """The images of a zip or folder by number, as `training.data.images.Images` has them.
 
     Holds at most one open file, reopened in each process that reads, so copies may go to worker processes.
-    `shape` is (C, H, W) of every image. `labels` is int64 [N] or None, `classes` names them; `licence` is
-    None where the set does not say.
     """
 
-    def __init__(self, path: Path, use_labels: bool) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._files = ZipFiles(path) if path.is_file() else FolderFiles(path)
-        index = self._read_index()
-        manifest = index.get("manifest") or {}
-        self.name: str = manifest.get("name") or path.stem
+        self._index = self._read_index()
+        manifest = self._index.get("manifest") or {}
+        self.name: str | None = manifest.get("name")
         self.licence: str | None = manifest.get("licence")
-        self.names = sorted(filter(_is_image, self._files.names()))
+        self._vectors = self._index.get("vectors")
+        self.names = sorted(name for name in self._files.names() if _is_image(name) and name != self._vectors)
         if not self.names:
             others = sorted(self._files.names())
             kinds = "holds no PNG, JPEG, WebP or .npy image"
             holds = f"{kinds}, only {len(others)} other files such as {others[0]}" if others else "is empty"
             raise DataError(f"{path} {holds}: mend the path" + (", or convert the files" if others else ""))
-        self.shape: tuple[int, int, int] = self._decode(0).shape
-        self.classes, self.labels = _labels(path, index, self.names) if use_labels else ([], None)
-        self._cached = self._empty_cache()
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def image(self, i: int) -> np.ndarray:
-        """Image `i`, uint8 [C, H, W] in [0, 255], read-only.
+    @functools.cached_property
+    def _labelled(self) -> tuple[list[str], np.ndarray | None]:
+        return _labels(self.path, self._index, self.names)
 
-        Raises DataError if it is damaged, or differs from the first image in size or colour.
-        """
-        if self._cached is None:
-            return self._checked(i)
-        images, present = self._cached
-        if not present[i]:
-            images[i] = self._checked(i)
-            present[i] = True
-        image = images[i]
-        image.setflags(write=False)
-        return image
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Class of each image, int64 [N]; None where the set has none. DataError if they cannot be used."""
+        return self._labelled[1]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes."""
+        return self._labelled[0]
+
+    @property
+    def vectors(self) -> np.ndarray | None:
+        """Floats [N, c_dim], a row for each image; None where the set has none."""
+        if self._vectors is None:
+            return None
+        if self._vectors not in self._files.names():
+            raise DataError(f"{self.path}: {INDEX} names the vectors {self._vectors}, which are not there")
+        try:
+            return decode_vectors(self._files.read(self._vectors), len(self.names))
+        except Refused as error:
+            raise DataError(f"{self.path}: {self._vectors} {error}") from error
 
     @functools.cached_property
-    def sha256(self) -> str:
-        """Fingerprint of the content: images, labels and manifest, but not the path or file times.
+    def fingerprint(self) -> str:
+        """sha256 of the content: images, labels and manifest, but not the path or file times.
 
         Covers the sorted names of the images and of `dataset.json` with size and CRC-32 (zip directory) or
         with size and content (folder, all of which is read). A zip and a folder of the same images differ.
         """
         digest = hashlib.sha256()
-        used = [INDEX, *self.names] if INDEX in self._files.names() else self.names
-        for name in sorted(used):
+        more = [name for name in (INDEX, self._vectors) if name in self._files.names()]
+        for name in sorted([*more, *self.names]):
             digest.update(f"{name}\0{self._files.fingerprint(name)}\n".encode())
         return digest.hexdigest()
 
     def close(self) -> None:
-        """Release the file and the memory; the next read opens it again."""
+        """Release the file; the next read opens it again."""
         self._files.close()
-        self._cached = self._empty_cache()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cached": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._cached = self._empty_cache()
-
-    def _empty_cache(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Images [N, C, H, W], filled as they are read, and which of them are there [N]; None if too many."""
-        shape = (len(self.names), *self.shape)
-        if np.prod(shape) > CACHE_BYTES:
-            return None
-        return np.empty(shape, np.uint8), np.zeros(len(self.names), bool)
-
-    def _checked(self, i: int) -> np.ndarray:
-        image = self._decode(i)
-        if image.shape != self.shape:
-            raise DataError(
-                f"{self.path}: {self.names[i]} is {_format(image.shape)}, but {self.names[0]} is "
-                f"{_format(self.shape)}: convert all images to one size and colour, or remove it"
-            )
-        return image
-
-    def _decode(self, i: int) -> np.ndarray:
-        """Image `i` whatever its size. Raises DataError if it is damaged or not 8 bits deep."""
+    def image(self, i: int) -> np.ndarray:
+        """Image `i`, uint8 [C, H, W]. Raises DataError if it is damaged or not 8 bits deep."""
         try:
             data = self._files.read(self.names[i])
             image = decode_array(data) if self.names[i].lower().endswith(".npy") else decode(data)
         except Refused as error:
             raise DataError(f"{self.path}: {self.names[i]} {error}") from error
-        image.setflags(write=False)
         return image
 
     def _read_index(self) -> dict[str, Any]:
@@ -135,20 +116,6 @@ class ImageDataset:
                 f'{self.path}: {INDEX} is not an object such as {{"labels": null}}: mend or remove it'
             )
         return index
-
-
-def open_dataset(path: str | Path, *, use_labels: bool = True) -> ImageDataset:
-    """Open a zip or folder; only the first image is decoded, the others are checked as they are read.
-
-    `use_labels` False leaves the labels aside, whatever is wrong with them. Raises DataError, in one line, if
-    there is no such file, it is no zip or holds no image, or the first image or the labels cannot be used.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise DataError(
-            f"no data set at {path}: mend the path, or make one with `gan data openmoji --out {path}`"
-        )
-    return ImageDataset(path, use_labels)
 
 
 def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[str], np.ndarray | None]:
@@ -176,7 +143,3 @@ def _is_image(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return path.suffix.lower() in SUFFIXES and not hidden
-
-
-def _format(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[2]} {_COLOURS.get(shape[0], f'with {shape[0]} channels')}"

@@ -35,19 +35,37 @@ def decode(data: bytes) -> np.ndarray:
 
 def decode_array(data: bytes) -> np.ndarray:
     """uint8 [C, H, W] of a NumPy file; nothing that its header asks for is allocated. Raises Refused."""
-    stream, remedy = io.BytesIO(data), "save uint8 [channels, height, width] with numpy.save"
+    remedy = "save uint8 [channels, height, width] with numpy.save"
+    array, kind = _numpy(data, "pixels", remedy)
+    if kind != np.uint8 or array.ndim != 3 or 0 in array.shape:
+        raise Refused(f"holds {kind} of shape {list(array.shape)}: {remedy}")
+    return array
+
+
+def decode_vectors(data: bytes, count: int) -> np.ndarray:
+    """Floats [count, c_dim] of a NumPy file; otherwise as `decode_array`."""
+    remedy = f"save floats [{count}, values] with numpy.save, a row for each image by sorted name"
+    array, kind = _numpy(data, "vectors", remedy)
+    if kind.kind != "f" or array.ndim != 2 or len(array) != count or array.shape[1] == 0:
+        raise Refused(f"holds {kind} of shape {list(array.shape)}: {remedy}")
+    return array
+
+
+def _numpy(data: bytes, what: str, remedy: str) -> tuple[np.ndarray, np.dtype]:
+    """The array of a NumPy file that should hold `what`, a view of `data`, and its type."""
+    stream = io.BytesIO(data)
     try:
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError("header too long")
         shape, columns_first, kind = np.lib.format.read_array_header_1_0(stream)
     except ValueError as error:
         raise Refused(f"is not a NumPy file ({line(error)}): {remedy}") from error
-    if kind != np.uint8 or len(shape) != 3 or 0 in shape or columns_first:
+    if columns_first or kind.hasobject:
         raise Refused(f"holds {kind} of shape {list(shape)}: {remedy}")
-    pixels = np.frombuffer(data, np.uint8, offset=stream.tell())
-    if len(pixels) != math.prod(shape):
-        raise Refused(f"has {len(pixels)} of {math.prod(shape)} bytes of pixels: replace or remove it")
-    return pixels.reshape(shape)
+    given, needed = len(data) - stream.tell(), math.prod(shape) * kind.itemsize
+    if given != needed:
+        raise Refused(f"has {given} of {needed} bytes of {what}: replace or remove it")
+    return np.frombuffer(data, kind, offset=stream.tell()).reshape(shape), kind
 
 
 def _check(image: Image.Image) -> None:

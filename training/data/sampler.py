@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gan.errors import UsageError, UserError
-from training.data.archive import ImageDataset
 from training.data.faults import DataError
+from training.data.images import ImageDataset
 
 Batch = tuple[Tensor, Tensor]
 
@@ -48,7 +48,7 @@ def batches(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[Batch]:
-    """Endless (images uint8 [N, C, H, W], labels int64 [N], -1 where the set has none).
+    """Endless (images uint8 [N, C, H, W], conditions): classes int64 [N], -1 without, or vectors [N, c_dim].
 
     `batch_size` and `start` count the images of all `world` processes; N = batch_size / world. Process `rank`
     gets every world-th image of each batch, beginning with its own number. `workers` processes decode ahead;
@@ -124,8 +124,7 @@ class _Reader(Dataset):
         if self.xflip:
             flips = np.array([flip_at(position, length, self.seed) for position in positions])
             images[flips] = images[flips, ..., ::-1]
-        labels = np.full(len(numbers), -1) if self.dataset.labels is None else self.dataset.labels[numbers]
-        return torch.from_numpy(images), torch.from_numpy(labels)
+        return torch.from_numpy(images), torch.from_numpy(self.dataset.conditions(numbers))
 
 
 def _heed(trainer: int, _: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL import features
 
 from gan.cli.main import main
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 from training.preparation import openmoji
 
 

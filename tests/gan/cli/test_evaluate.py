@@ -13,7 +13,7 @@ from gan.jobs import scoring
 from gan.jobs.scoring import format_table
 from metrics import METRICS
 from tests.gan.runs import write_run
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
 UNTRAINED = ("--metrics", "fd-untrained", "--num-fakes", "70")

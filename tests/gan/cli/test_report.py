@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gan.cli.main import main
-from gan.jobs.training import run_training
-from tests.training.tiny import configured
+from tests.training.tiny import configured, run_training
 
 
 def test_a_tiny_run(tiny_zip, tmp_path):

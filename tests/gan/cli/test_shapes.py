@@ -14,7 +14,7 @@ import gan
 from gan.cli.main import main
 from gan.images import encode_exactly
 from tests.gan.cli.test_train import SMALL
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
 HEIGHT, WIDTH = 24, 32

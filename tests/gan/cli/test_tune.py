@@ -34,7 +34,7 @@ def invoke(*arguments):
 @pytest.fixture
 def pilots(monkeypatch):
     """Names of the pilots' folders, as training was called; `fail` raises in a chosen call instead."""
-    calls, real = [], training.run_training
+    calls, real = [], training.train
 
     def run_training(config, *, out, **options):
         calls.append((out.name, config.kimg))
@@ -43,7 +43,7 @@ def pilots(monkeypatch):
         return real(config, out=out, **options)
 
     run_training.failures = {}
-    monkeypatch.setattr(training, "run_training", run_training)
+    monkeypatch.setattr(training, "train", run_training)
     return calls, run_training.failures
 
 
@@ -92,8 +92,8 @@ def test_a_lost_pilot_is_last_and_tells_why(tiny_zip, tmp_path, pilots, monkeypa
         (run / "health.jsonl").write_text(json.dumps(event) + "\n")
         raise UserError("stopped at 0.004 kimg")
 
-    real = training.run_training
-    monkeypatch.setattr(training, "run_training", stopped)
+    real = training.train
+    monkeypatch.setattr(training, "train", stopped)
     result = invoke(
         "--data", tiny_zip, "--out", tmp_path, "--gammas=1,10", "--pilot-kimg=0.004", "--json", *SMALL
     )

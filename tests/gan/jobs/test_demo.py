@@ -14,7 +14,7 @@ from gan.jobs import demo
 from gan.jobs import training as jobs_training
 from gan.models import checkpoint
 from training.config import RunConfig
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 from training.preparation import openmoji
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*the covariance is singular:UserWarning")
@@ -112,7 +112,7 @@ def test_summary_says_where_and_what_next(finished: Path, config: RunConfig) -> 
 
 
 def test_finished_run_is_only_reported(copied: Path, config: RunConfig, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(jobs_training, "run_training", forbid)
+    monkeypatch.setattr(jobs_training, "train", forbid)
     monkeypatch.setattr(demo, "evaluate_run", forbid)
     run, record = run_demo(config, copied)
     assert record == json.loads((run / "demo.json").read_text())
@@ -127,21 +127,21 @@ def test_fresh_trains_another(copied: Path, config: RunConfig, monkeypatch) -> N
         assert resume is None
         raise Asked
 
-    monkeypatch.setattr(jobs_training, "run_training", train)
+    monkeypatch.setattr(jobs_training, "train", train)
     with pytest.raises(Asked):
         run_demo(config, copied, fresh=True)
 
 
 def test_unscored_run_is_scored_but_not_trained(copied: Path, config: RunConfig, monkeypatch) -> None:
     (copied / "00000-demo-tiny-16" / "demo.json").unlink()
-    monkeypatch.setattr(jobs_training, "run_training", forbid)
+    monkeypatch.setattr(jobs_training, "train", forbid)
     run, record = run_demo(config, copied)
     assert record == json.loads((run / "demo.json").read_text())
 
 
 def test_used_up_time_is_not_trained_again(copied: Path, config: RunConfig, monkeypatch) -> None:
     (copied / "00000-demo-tiny-16" / "demo.json").unlink()
-    monkeypatch.setattr(jobs_training, "run_training", forbid)
+    monkeypatch.setattr(jobs_training, "train", forbid)
     monkeypatch.setattr(demo, "trained_seconds", lambda run: 0.97 * 5 * 60)
     _, record = run_demo(dataclasses.replace(config, kimg=1), copied, minutes=5)
     assert record["kimg"] == 0.064
@@ -156,10 +156,10 @@ def test_longer_run_goes_on(copied: Path, config: RunConfig) -> None:
 
 
 def test_stop_by_hand_leaves_the_run_to_resume(tmp_path: Path, config: RunConfig, monkeypatch) -> None:
-    train = jobs_training.run_training
+    train = jobs_training.train
     short = dataclasses.replace(config, kimg=0.032)
     with monkeypatch.context() as patch:
-        patch.setattr(jobs_training, "run_training", lambda _, **rest: train(short, **rest))
+        patch.setattr(jobs_training, "train", lambda _, **rest: train(short, **rest))
         with pytest.raises(KeyboardInterrupt):
             run_demo(config, tmp_path / "runs")
     [run] = (tmp_path / "runs").iterdir()
@@ -170,14 +170,14 @@ def test_stop_by_hand_leaves_the_run_to_resume(tmp_path: Path, config: RunConfig
 
 @pytest.mark.parametrize("change", ["seed=1", "loss.r1_gamma=3", "generator.channel_max=4", "preset=other"])
 def test_run_with_other_settings_is_left_alone(change: str, copied: Path, config: RunConfig) -> None:
-    same, dataset = jobs_training.shaped(config)
+    same, dataset = jobs_training.shaped(config, open_dataset(config.data.path, condition="none"))
     dataset.close()
     assert demo.find_run(copied, same) == copied / "00000-demo-tiny-16"
     assert demo.find_run(copied, override(same, [change])) is None
 
 
 def test_run_on_other_data_or_without_config_is_left_alone(copied: Path, config: RunConfig) -> None:
-    same, dataset = jobs_training.shaped(config)
+    same, dataset = jobs_training.shaped(config, open_dataset(config.data.path, condition="none"))
     dataset.close()
     assert demo.find_run(copied, override(same, ["data.path=elsewhere/tiny-16.zip"])) is None
     (copied / "00000-demo-tiny-16" / "config.yaml").unlink()

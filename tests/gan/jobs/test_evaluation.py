@@ -9,7 +9,7 @@ from gan.errors import UsageError, UserError
 from gan.jobs.evaluation import evaluate, evaluate_images, evaluate_model, is_model
 from gan.models import checkpoint
 from tests.gan.runs import write_run
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
 METRICS = ["fd-untrained"]

@@ -7,7 +7,7 @@ import torch
 from gan.errors import UserError
 from gan.jobs.scoring import DatasetImages, format_table, score
 from tests.gan.runs import generator_config
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
 

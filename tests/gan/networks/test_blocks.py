@@ -19,7 +19,7 @@ def pair(family: str, side: int = 16):
     items = [f"generator.type={family}", f"discriminator.type={other}", "batch=4"]
     for role, kind in (("generator", family), ("discriminator", other)):
         items += [f"{role}.{item}" for item in SMALL[role][kind]]
-    config = fit(override(RunConfig(), items), shape=(3, side, side), classes=0)
+    config = fit(override(RunConfig(), items), shape=(3, side, side), c_dim=0)
     return config.generator.build(), config.discriminator.build()
 
 

@@ -53,7 +53,7 @@ def test_full_sizes_have_the_published_layout(preset, resolution):
     if not FACTS.is_file():
         pytest.skip(f"no {FACTS.name}; set GAN_GOLDEN to the folder of all golden files")
     layout = json.loads(FACTS.read_text())["state_dict_layouts"][f"{preset}_res{resolution}_uncond"]["G"]
-    config = fit(load_preset(preset), shape=(3, resolution, resolution), classes=0).generator
+    config = fit(load_preset(preset), shape=(3, resolution, resolution), c_dim=0).generator
     with torch.device("meta"):
         ours = {name: list(t.shape) for name, t in config.build().state_dict().items()}
     assert ours == {name: shape for name, shape, _ in layout}

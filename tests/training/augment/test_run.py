@@ -7,8 +7,7 @@ import torch
 
 from gan.config import override
 from gan.errors import UsageError
-from gan.jobs.training import run_training
-from tests.training.tiny import learned
+from tests.training.tiny import learned, run_training
 from training.config import RunConfig, fit, load_preset, preset_names
 from training.losses import LOSSES
 from training.schedules import Schedule
@@ -28,7 +27,7 @@ ADAPTIVE = ["augment.name=ada", "augment.target=-1", "augment.interval=3", "augm
 
 def tiny_state(*assignments):
     config = override(RunConfig(), [*TINY, *assignments])
-    return create(fit(config, shape=(3, 8, 8), classes=0), torch.device("cpu"))
+    return create(fit(config, shape=(3, 8, 8), c_dim=0), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
@@ -123,13 +122,13 @@ def test_images_that_a_policy_cannot_take_are_refused():
     with pytest.raises(
         UsageError, match="imgfilter needs images of 22 pixels or more on each side, got 16x32"
     ):
-        fit(config, shape=(3, 16, 32), classes=0)
+        fit(config, shape=(3, 16, 32), c_dim=0)
     with pytest.raises(UsageError, match="need images of 1 channel"):
-        fit(config, shape=(2, 32, 32), classes=0)
+        fit(config, shape=(2, 32, 32), c_dim=0)
 
 
 def test_rectangular_images_with_alpha(device):
     config = override(RunConfig(), [*TINY, "augment.name=ada", "augment.p=0.9"])
-    state = create(fit(config, shape=(4, 12, 16), classes=0), device)
+    state = create(fit(config, shape=(4, 12, 16), c_dim=0), device)
     terms = train_step(state, torch.rand(4, 4, 12, 16, device=device), None)
     assert all(value.isfinite() for value in terms.values())

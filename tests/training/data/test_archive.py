@@ -13,8 +13,8 @@ from PIL import Image
 
 from gan.errors import UserError
 from training.data import archive
-from training.data.archive import open_dataset
 from training.data.faults import DataError
+from training.data.images import open_dataset
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)  # [N, H, W, C]
@@ -74,7 +74,7 @@ def refused(path, number=None):
 
 def test_images_names_and_shape(make):
     dataset = open_dataset(make({**members(), "README.txt": b"hello"}))
-    assert len(dataset) == 4 and dataset.names == NAMES
+    assert len(dataset) == 4 and dataset.source.names == NAMES
     assert (dataset.shape, dataset.labels, dataset.classes) == ((3, 8, 8), None, [])
     for i, pixels in enumerate(PIXELS):
         image = dataset.image(i)
@@ -97,7 +97,7 @@ def test_files_of_any_depth_and_kind_but_not_hidden_ones(make):
         "__MACOSX/b/x.png": b"junk",
     }
     dataset = open_dataset(make(files))
-    assert dataset.names == ["a.jpg", "b/deep/er/x.PNG", "c.webp"]
+    assert dataset.source.names == ["a.jpg", "b/deep/er/x.PNG", "c.webp"]
     for i in range(3):
         assert np.abs(dataset.image(i).astype(int) - np.array([200, 30, 30])[:, None, None]).max() <= 3
     dataset.close()
@@ -234,7 +234,7 @@ def test_labels_classes_and_manifest(make):
     dataset = open_dataset(path)
     assert dataset.labels.dtype == np.int64 and dataset.labels.tolist() == [3, 2, 1, 0]
     assert (dataset.classes, dataset.name, dataset.licence) == (["a", "b", "c", "d"], "letters", "CC0")
-    bare = open_dataset(path, use_labels=False)
+    bare = open_dataset(path, condition="none")
     assert bare.labels is None and bare.classes == [] and bare.licence == "CC0"
     dataset.close(), bare.close()
 
@@ -314,13 +314,13 @@ def test_a_forked_process_opens_the_zip_itself(tmp_path):
     """Two processes sharing one open file would share its position and read each other's bytes."""
     dataset = open_dataset(write_zip(tmp_path / "set.zip", members()))
     dataset.image(0)
-    parent = dataset._files._open[1]
+    parent = dataset.source._files._open[1]
     child = os.fork()
     if child == 0:
         dataset.image(1)
-        os._exit(0 if dataset._files._open[1] is not parent else 1)
+        os._exit(0 if dataset.source._files._open[1] is not parent else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert dataset._files._open[1] is parent
+    assert dataset.source._files._open[1] is parent
     dataset.close()
 
 
@@ -330,7 +330,7 @@ def test_sets_too_large_for_memory_are_decoded_again(make, monkeypatch):
     monkeypatch.setattr(archive, "decode", lambda data: reads.append(1) or decode(data))
     for limit, expected in ((4 * 3 * 8 * 8, 2), (4 * 3 * 8 * 8 - 1, 4)):
         reads.clear()
-        monkeypatch.setattr(archive, "CACHE_BYTES", limit)
+        monkeypatch.setattr("training.data.images.CACHE_BYTES", limit)
         dataset = open_dataset(make(members()))
         for _ in range(3):
             dataset.image(1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.data.test_archive import RNG, refused, write_folder, write_zip
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 
 
 def npy(array):

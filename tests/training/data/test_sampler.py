@@ -8,6 +8,7 @@ import torch
 
 from gan.errors import UsageError
 from training.data.faults import DataError
+from training.data.images import ImageDataset
 from training.data.sampler import batches, flip_at, index_at
 
 LENGTH = 10
@@ -18,7 +19,7 @@ GOLDEN_FLIPS = [int(c) for c in "0111000101"]
 class Numbered:
     """LENGTH images of 2x2; the pixels of image i are 10 i + 0, 1, 2, 3 and its label is i."""
 
-    labels = np.arange(LENGTH)
+    labels, fingerprint = np.arange(LENGTH), "numbered"
 
     def __init__(self, broken=None):
         self.broken = broken
@@ -38,7 +39,7 @@ class Unlabelled(Numbered):
 
 def take(count, dataset=None, **options):
     """Images and labels of the first `count` batches, end to end."""
-    found = list(itertools.islice(batches(dataset or Numbered(), **options), count))
+    found = list(itertools.islice(batches(ImageDataset(dataset or Numbered(), "set.zip"), **options), count))
     images, labels = zip(*found, strict=True)
     return torch.cat(images), torch.cat(labels)
 
@@ -119,7 +120,7 @@ def test_ranks_together_draw_the_batch_of_one_process(world):
 @pytest.mark.parametrize("batch_size, world", [(10, 4), (0, 1), (2, 3)])
 def test_a_batch_that_cannot_be_shared(batch_size, world):
     with pytest.raises(UsageError, match=f"batch {batch_size} cannot be shared by {world} processes"):
-        batches(Numbered(), batch_size=batch_size, seed=0, world=world)
+        batches(ImageDataset(Numbered(), "set.zip"), batch_size=batch_size, seed=0, world=world)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 
 from gan.errors import UserError
-from training.data.archive import open_dataset
+from training.data.images import open_dataset
 from training.preparation import openmoji, writer
 from training.preparation.emoji_names import CLASSES, emoji_caption, emoji_class, emoji_text
 from training.preparation.writer import About, Entry, write_dataset

@@ -1,0 +1,208 @@
+"""Data sets as training and scores read them: from files, or any object that gives images by number."""
+
+import functools
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from gan.errors import UsageError
+from training.data.archive import MAX_CLASSES, Archive
+from training.data.faults import DataError
+from training.data.mapstyle import MapStyle
+
+Condition = Literal["any", "none", "labels", "vectors"]
+
+CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
+_COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
+
+
+@runtime_checkable
+class Images(Protocol):
+    """What an own data set must have; labels, classes, vectors, name and licence are optional.
+
+    fingerprint: text that changes with the content; a run goes on only with the data it began with.
+    """
+
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def image(self, i: int) -> np.ndarray:
+        """Image i, uint8 [C, H, W], the same in every call."""
+
+
+class ImageDataset:
+    """Images by number, all of one shape, with what is known of them.
+
+    place: what messages call it: a path, or the object's class.  path: None for an object.
+    shape: (C, H, W).  labels: class numbers, int64 [N], or None; classes: their names.
+    vectors: conditions of the images, float32 [N, c_dim], or None; a set in use has labels or vectors.
+    name, licence: None where the set does not say.
+    Copies may go to worker processes. Raises DataError if the first image cannot be used.
+    """
+
+    def __init__(self, source: Images, place: str, path: Path | None = None, condition: Condition = "any"):
+        self.source, self.place, self.path = source, place, path
+        self.name: str = getattr(source, "name", None) or (path.stem if path else place)
+        self.licence: str | None = getattr(source, "licence", None)
+        if len(source) == 0:
+            raise DataError(f"{place} is empty: give it images")
+        self.shape: tuple[int, int, int] = self._read(0).shape
+        self.labels, self.classes = _labels(source, place, condition)
+        self.vectors = _vectors(source, place, condition, self.labels)
+        self._cached = self._empty_cache()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def c_dim(self) -> int:
+        """Values of a condition: as many as classes, or as in a vector; 0 for none."""
+        return len(self.classes) if self.vectors is None else self.vectors.shape[1]
+
+    @property
+    def slug(self) -> str:
+        """A short name for folders."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.path.stem if self.path else self.name)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Fingerprint of the content as 64 hex digits; see the source's."""
+        found = self.source.fingerprint
+        return found if re.fullmatch(r"[0-9a-f]{64}", found) else hashlib.sha256(found.encode()).hexdigest()
+
+    def image(self, i: int) -> np.ndarray:
+        """Image `i`, uint8 [C, H, W] in [0, 255], read-only.
+
+        Raises DataError if it is damaged, or differs from the first image in size or colour.
+        """
+        if self._cached is None:
+            return self._checked(i)
+        images, present = self._cached
+        if not present[i]:
+            images[i] = self._checked(i)
+            present[i] = True
+        image = images[i]
+        image.setflags(write=False)
+        return image
+
+    def conditioned(self, condition: Condition) -> "ImageDataset":
+        """The same images with other conditions, or none."""
+        return ImageDataset(self.source, self.place, self.path, condition)
+
+    def conditions(self, numbers: Sequence[int]) -> np.ndarray:
+        """Vectors float32 [n, c_dim], or classes int64 [n], -1 where the set has neither."""
+        if self.vectors is not None:
+            return self.vectors[numbers]
+        return np.full(len(numbers), -1) if self.labels is None else self.labels[numbers]
+
+    def close(self) -> None:
+        """Release the file and the memory; the next read opens it again."""
+        getattr(self.source, "close", lambda: None)()
+        self._cached = self._empty_cache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cached": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._cached = self._empty_cache()
+
+    def _empty_cache(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Images [N, C, H, W], filled as they are read, and which of them are there [N]; None if too many."""
+        shape = (len(self), *self.shape)
+        if np.prod(shape) > CACHE_BYTES:
+            return None
+        return np.empty(shape, np.uint8), np.zeros(len(self), bool)
+
+    def _checked(self, i: int) -> np.ndarray:
+        image = self._read(i)
+        if image.shape != self.shape:
+            raise DataError(
+                f"{self.place}: {self._called(i)} is {_format(image.shape)}, but {self._called(0)} is "
+                f"{_format(self.shape)}: convert all images to one size and colour, or remove it"
+            )
+        return image
+
+    def _read(self, i: int) -> np.ndarray:
+        """Image `i` whatever its size. DataError for what is no uint8 [C, H, W]."""
+        image = self.source.image(i)
+        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3):
+            what = f"{getattr(image, 'dtype', type(image).__name__)} {list(getattr(image, 'shape', ()))}"
+            raise DataError(f"{self.place}: image({i}) gives {what}: give a NumPy array uint8 [C, H, W]")
+        image = image.view()
+        image.setflags(write=False)
+        return image
+
+    def _called(self, i: int) -> str:
+        names = getattr(self.source, "names", None)
+        return names[i] if names else f"image {i}"
+
+
+def open_dataset(data: Any, *, condition: Condition = "any") -> ImageDataset:
+    """A data set of a path (zip or folder), of an object with `Images`, or of a map-style data set.
+
+    A map-style data set, such as one of torchvision, a table of `datasets` or an array [N, ...], has `len`
+    and gives an image, or an image with its label, by number; see `MapStyle`.
+    condition: which conditions are read; any takes the labels, or else the vectors; none leaves both aside,
+    whatever is wrong with them.
+    Only the first image of a file is decoded, the others are checked as they are read. Raises DataError, in
+    one line, if there is no such file, it is no zip or holds no image, or the first image or the conditions
+    cannot be used; UsageError for an object that is none of these.
+    """
+    if isinstance(data, ImageDataset):
+        return data
+    if isinstance(data, str | Path):
+        path = Path(data)
+        if not path.exists():
+            make = f"`gan data openmoji --out {path}`"
+            raise DataError(f"no data set at {path}: mend the path, or make one with {make}")
+        return ImageDataset(Archive(path), str(path), path, condition)
+    place = type(data).__name__
+    if isinstance(data, Images):
+        return ImageDataset(data, place, condition=condition)
+    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        ways = "a path, a data set with len() and [i], or an object with image(i) and fingerprint"
+        raise UsageError(f"cannot read images from a {place}: give {ways}")
+    return ImageDataset(MapStyle(data), place, condition=condition)
+
+
+def _labels(source: Any, place: str, condition: Condition) -> tuple[np.ndarray | None, list[str]]:
+    """Class numbers int64 [N] and the names of the classes."""
+    found = getattr(source, "labels", None) if condition in ("any", "labels") else None
+    if found is None:
+        return None, []
+    labels = np.asarray(found)
+    classes = [str(name) for name in getattr(source, "classes", None) or range(int(labels.max()) + 1)]
+    if labels.shape != (len(source),) or labels.dtype.kind not in "iu":
+        given = f"{labels.dtype} {list(labels.shape)}"
+        raise DataError(f"{place}: labels are {given}: give one class number for each image")
+    if labels.min() < 0 or labels.max() >= min(len(classes), MAX_CLASSES):
+        given = f"{labels.min()} to {labels.max()} for {len(classes)} classes"
+        raise DataError(f"{place}: labels are {given}: give numbers of classes, from 0 on")
+    return labels.astype(np.int64), classes
+
+
+def _vectors(source: Any, place: str, condition: Condition, labels: np.ndarray | None) -> np.ndarray | None:
+    """Condition vectors float32 [N, c_dim]."""
+    wanted = condition == "vectors" or (condition == "any" and labels is None)
+    found = getattr(source, "vectors", None) if wanted else None
+    if found is None:
+        return None
+    vectors = np.asarray(found)
+    if vectors.ndim != 2 or len(vectors) != len(source) or vectors.dtype.kind != "f":
+        shape = f"{vectors.dtype} {list(vectors.shape)}"
+        wanted = f"give one row of floats for each of {len(source)} images"
+        raise DataError(f"{place}: vectors are {shape}: {wanted}")
+    if not np.isfinite(vectors).all():
+        row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise DataError(f"{place}: the vector of image {row} is not finite: mend or remove it")
+    return vectors.astype(np.float32)
+
+
+def _format(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[2]} {_COLOURS.get(shape[0], f'with {shape[0]} channels')}"
