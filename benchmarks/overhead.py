@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import click
 import torch
+from torch import Tensor
 
 from gan import ema
 from gan.config import override
@@ -32,9 +33,11 @@ from training import run as runs
 from training.config import RunConfig, fit, load_preset
 from training.data.images import ImageDataset, open_dataset
 from training.monitor import Monitor
+from training.objectives import objectives
+from training.parts import Terms
 from training.reporting import Reporter
-from training.state import create
-from training.step import g_path_length, set_rates
+from training.state import TrainState, create, set_rates
+from training.step import learn
 
 METRIC = "fd-efficientnet-lite0"
 FAKES = 2000  # images of a score
@@ -64,16 +67,22 @@ class Trainer:
         state, loss = self.state, self.config.loss
 
         def generator() -> None:
-            learned(state, "g", self.real, None)
+            learned(state, "g", self.real)
             ema.update(state.ema, state.generator, 0.999)
 
-        found = [(generator, float(loss.d_steps)), (lambda: learned(state, "d", self.real, None), 1.0)]
+        found = [(generator, float(loss.d_steps)), (lambda: learned(state, "d", self.real), 1.0)]
         if loss.lazy_d:
-            found.append((lambda: learned(state, "r1", self.real, None), float(loss.lazy_d)))
+            found.append((lambda: learned(state, "r1", self.real), float(loss.lazy_d)))
         if loss.lazy_g:
             every = float(loss.d_steps * loss.lazy_g)
-            found.append((lambda: g_path_length(state, self.config.batch, None), every))
+            found.append((lambda: learned(state, "path_length", self.real), every))
         return found
+
+
+def learned(state: TrainState, name: str, real: Tensor) -> Terms:
+    """One optimiser step on the objective of that name."""
+    [objective] = [o for o in objectives(state.config.loss) if o.name == name]
+    return learn(state, objective, real, None)
 
 
 def timed(
@@ -116,9 +125,9 @@ def events(config: RunConfig, dataset: ImageDataset, folder: Path, fakes: int, r
     trainer = Trainer(config, dataset)
     state, config = trainer.state, trainer.config
     tick = config.tick_kimg * 1000 / config.batch
-    about = runs.describe_data(dataset, [])
+    about = runs.describe_data(dataset)
     runs.describe(folder, config)
-    terms = learned(state, "g", trainer.real, None) | learned(state, "d", trainer.real, None)
+    terms = learned(state, "g", trainer.real) | learned(state, "d", trainer.real)
     with contextlib.redirect_stderr(io.StringIO()), Reporter(folder, state) as reporter:
         monitor = Monitor(folder, dataset, state, reporter.say)
         record = reporter.tick(state, 1.0, config.batch)

@@ -1,26 +1,39 @@
-"""StyleGAN in PyTorch: `gan.load` gives a trained generator, `gan.latents` the seeds and edits to feed it.
+"""StyleGAN in PyTorch: train, load, sample and score generators; `gan.latents` has the seeds and edits.
 
-Importing this package is cheap: torch is loaded with the first model or the first use of a submodule.
+    run = gan.train("demo", "data.zip")
+    G = gan.load("runs/00000-demo-data")
+    images = gan.sample(G, "0-63")
+    records = gan.evaluate(G, "data.zip")
+
+Importing this package is cheap: torch is loaded with the first use of what needs it.
 """
 
 import importlib
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
+    from gan.jobs.evaluation import evaluate as evaluate
+    from gan.jobs.sampling import sample as sample
+    from gan.jobs.training import train as train
+
 __version__ = "0.1.0"
 
-_SUBMODULES = ("images", "latents", "sampling")
+_SUBMODULES = ("images", "latents", "plugins", "sampling")
+_JOBS = {
+    "evaluate": "evaluation",
+    "sample": "sampling",
+    "train": "training",
+}  # function -> module of gan.jobs
 
 
 def load(model: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.Module":
     """EMA generator of a model, in eval mode and without gradients of its weights.
 
     model: a run directory (its newest checkpoint) or one checkpoint directory. Raises UserError if there is
-    none, CheckpointError if it is damaged.
+    none or a plug-in that it needs is not loaded, CheckpointError if it is damaged.
     """
     from gan.models import checkpoint
 
@@ -34,8 +47,10 @@ def load_discriminator(model: str | Path, device: "str | torch.device" = "cpu") 
     return checkpoint.read(checkpoint.resolve(model)).discriminator(device)
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import a public submodule on first use, so that `gan.latents` works after a bare `import gan`."""
+def __getattr__(name: str) -> Any:
+    """Import a submodule or job on first use, so that `gan.latents` works after a bare `import gan`."""
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _JOBS:
+        return getattr(importlib.import_module(f"{__name__}.jobs.{_JOBS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

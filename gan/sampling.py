@@ -138,6 +138,18 @@ def remembered_conditions(generator: nn.Module) -> Tensor | None:
     return getattr(generator, EXAMPLES, None)
 
 
+def choices(generator: nn.Module) -> int:
+    """How many conditions a model is drawn for: its classes, or the vectors that it remembers; 0 for none."""
+    examples = remembered_conditions(generator)
+    return generator.c_dim if examples is None else len(examples)
+
+
+def chosen(generator: nn.Module, numbers: Sequence[int]) -> Tensor:
+    """c [N, c_dim] of those of the `choices`, on the CPU."""
+    examples = remembered_conditions(generator)
+    return one_hot(numbers, generator.c_dim) if examples is None else examples[list(numbers)].cpu()
+
+
 def labels_from_seeds(seeds: Sequence[int], c_dim: int, seed: int = 0) -> list[int]:
     """One class per seed, uniform in [0, c_dim), drawn from (seed, that seed): no other seed matters."""
     return [_draw(seed, each, c_dim) for each in seeds]
@@ -179,10 +191,7 @@ def _conditions(generator: nn.Module, seeds: Sequence[int], labels: Labels | Non
     if labels is None:
         if generator.c_dim == 0:
             return None
-        examples = remembered_conditions(generator)
-        count = generator.c_dim if examples is None else len(examples)
-        drawn = labels_from_seeds(seeds, count)
-        c = one_hot(drawn, count) if examples is None else examples[drawn]
+        c = chosen(generator, labels_from_seeds(seeds, choices(generator)))
     else:
         if generator.c_dim == 0:
             raise UsageError("this model has no classes; leave the class out")

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan.sampling import one_hot
+from gan.sampling import choices, chosen
 from ops.upfirdn2d import filter2d, upsample2d
 
 Transformed = tuple[
@@ -108,8 +108,8 @@ def equivariance_of_model(
         for start in range(0, samples, batch):
             streams = [np.random.RandomState([seed, i]) for i in range(start, min(start + batch, samples))]
             z = torch.from_numpy(np.stack([rng.standard_normal(generator.z_dim) for rng in streams]))
-            classes = [int(rng.randint(max(1, generator.c_dim))) for rng in streams]
-            c = one_hot(classes, generator.c_dim).to(weight) if generator.c_dim else None
+            classes = [int(rng.randint(max(1, choices(generator)))) for rng in streams]
+            c = chosen(generator, classes).to(weight) if generator.c_dim else None
             yield generator.mapping(z.to(weight), c)  # [n, L, D]
             progress(len(streams))
 

@@ -43,6 +43,7 @@ def check_layers(source: Source) -> list[str]:
     allowed = ROOMS[room_of(source.module)]
     if source.path == DOOR:
         inner = {line for function in functions(source.tree) for line, _ in imports(source, function)}
+        inner |= annotations(source)
         found = [(line, module) for line, module in imports(source) if line not in inner]
         found += [(line, module) for line, module in imports(source) if room_of(module) == "gan.cli"]
     else:

@@ -65,6 +65,11 @@ class StackedDigits:
         self._digits, self._labels = digits, labels
         self._triples = np.random.default_rng(0).integers(0, len(digits), (TRIPLES, 3))
         self.classes: list[str] = []
+        self.vectors, self.slug = None, self.path.stem
+
+    def conditions(self, numbers: Sequence[int]) -> np.ndarray:
+        """None: -1 for each."""
+        return np.full(len(numbers), -1)
 
     def __len__(self) -> int:
         return TRIPLES

@@ -7,6 +7,7 @@ Letters: N points.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,12 @@ class GaussianGrid:
         means = centres().numpy()[rng.integers(0, SIDE**2, POINTS)]
         self.points = (means + DEVIATION * rng.standard_normal((POINTS, 2))).astype(np.float32)
         self.classes: list[str] = []
+        self.vectors, self.slug = None, self.path.stem
         self.sha256 = hashlib.sha256(self.points.tobytes()).hexdigest()
+
+    def conditions(self, numbers: Sequence[int]) -> np.ndarray:
+        """None: -1 for each."""
+        return np.full(len(numbers), -1)
 
     def __len__(self) -> int:
         return POINTS

@@ -19,7 +19,7 @@ from gan.files import atomic_bytes, atomic_write
 from gan.images import grid, save_png
 from gan.jobs.session import shuffled
 from gan.jobs.stopping import Stop
-from training import loop
+from training import loop, phases, resuming
 from training import run as training_runs
 from training.config import RunConfig, load_preset
 from training.monitor import Monitor
@@ -151,8 +151,8 @@ def execute(job: Job, config: RunConfig, out: Path, device: torch.device) -> dic
     Raises UserError where it was stopped before.
     """
     folder, task = job.folder(out), task_of(job, out, device)
-    dataset, about = task.dataset, training_runs.describe_data(task.dataset, [])
-    run, state, notes = training_runs.begin(config, dataset, about, out=folder, resume="auto", device=device)
+    dataset, about = task.dataset, training_runs.describe_data(task.dataset)
+    run, state, notes = begun(folder, config, dataset, about, device)
     after = Saboteur(SABOTAGES[job.guard], config) if job.task == "sabotage" else Curve(task)
     with Stop(None) as stop:
         while halt := session(run, state, dataset, about, notes, after, stop):
@@ -175,6 +175,20 @@ def execute(job: Job, config: RunConfig, out: Path, device: torch.device) -> dic
     task.keep(state.ema, folder)
     atomic_bytes(folder / "result.json", json.dumps(result, indent=2).encode())
     return result
+
+
+def begun(
+    folder: Path, config: RunConfig, dataset: Any, about: dict[str, Any], device: torch.device
+) -> tuple[Path, TrainState, list[str]]:
+    """The run in `folder` as far as it is, or a new one."""
+    found, notes = resuming.find(folder, None, None)
+    if found is None:
+        return training_runs.begin(folder, config, dataset, device=device)
+    saved = resuming.read(found)
+    changes = phases.changes(saved, config, about)
+    phases.permit(found.resolve().parent.parent, saved, changes, accept=False)
+    run, state, more = training_runs.go_on(saved, config, changes, device=device)
+    return run, state, [*notes, *more]
 
 
 def session(

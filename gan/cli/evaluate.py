@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli.common import debug_option, device_option, echo_json, seed_option
+from gan.cli.common import debug_option, device_option, echo_json, plugin_option, seed_option
 from gan.errors import UsageError
 
 BATCH = 40  # as gan.jobs.scoring, which loads torch, has it
@@ -97,6 +97,7 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @device_option
 @seed_option
+@plugin_option
 @debug_option
 @click.pass_context
 def command(

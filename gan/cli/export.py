@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli.common import debug_option, echo_json
+from gan.cli.common import debug_option, echo_json, plugin_option
 
 EPILOG = """\b
 Examples:
@@ -32,6 +32,7 @@ Examples:
 )
 @click.option("--seeds", default="0-3", show_default=True, help="Images to compare with the model's.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written and the differences as JSON.")
+@plugin_option
 @debug_option
 def command(model: str, format_: str, out: Path, noise: str, seeds: str, as_json: bool) -> None:
     """Write the generator of MODEL, a run or checkpoint directory, for use without this project.

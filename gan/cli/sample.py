@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli.common import debug_option, device_option, seed_option
+from gan.cli.common import debug_option, device_option, plugin_option, seed_option
 from gan.errors import UsageError
 
 ONLY_FOR = {"columns": "grid", "space": "video", "frames_per_seed": "video", "fps": "video"}
@@ -25,6 +25,11 @@ Examples:
 @click.option("--psi", default=1.0, show_default=True, help="Truncation: 1 is none, 0 gives the average.")
 @click.option("--psi-cutoff", type=click.IntRange(min=0), help="Truncate the first N layers.  [default: all]")
 @click.option("--class", "class_", help="Class, by name or number.  [default: drawn for each seed]")
+@click.option(
+    "--condition",
+    metavar="X,X,...|FILE.npy",
+    help="Vector of conditions for all, or a file of one for each seed.  [default: some of the data's]",
+)
 @click.option(
     "--noise",
     type=click.Choice(["const", "random", "none"]),
@@ -55,6 +60,7 @@ Examples:
 )
 @device_option
 @seed_option
+@plugin_option
 @debug_option
 @click.pass_context
 def command(
@@ -65,6 +71,7 @@ def command(
     psi: float,
     psi_cutoff: int | None,
     class_: str | None,
+    condition: str | None,
     noise: str,
     columns: int | None,
     space: str | None,
@@ -83,15 +90,19 @@ def command(
 
     An image depends on its own number in --seeds; --seed decides drawn classes and random noise.
     """
-    from gan.jobs.sampling import output_kind, sample
+    from gan.jobs.sampling import label_of, sample
     from gan.latents import parse_seeds
 
-    kind = output_kind(out)
-    _refuse_options_of_other_kinds(ctx, kind)
-    numbers = parse_seeds(seeds)
-    drawn = {"labels": class_, "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise, "seed": seed}
-    walked = {"space": space, "frames_per_seed": frames_per_seed, "fps": fps}
-    paths = sample(model, numbers, out=out, columns=columns, device=device, **drawn, **walked)
+    numbers, kind = parse_seeds(seeds), _kind(ctx, out)
+    drawn = {
+        "labels": label_of(class_, condition),
+        "psi": psi,
+        "psi_cutoff": psi_cutoff,
+        "noise": noise,
+        "seed": seed,
+    }
+    drawn |= {"space": space, "frames_per_seed": frames_per_seed, "fps": fps, "columns": columns}
+    paths = sample(model, numbers, out=out, device=device, **drawn)
     click.echo(_summary(out, kind, paths, len(numbers), frames_per_seed))
 
 
@@ -105,11 +116,15 @@ def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: int, frames_per
     return f"wrote {len(paths)} images to {out}/{paths[0].name}{more}"
 
 
-def _refuse_options_of_other_kinds(ctx: click.Context, kind: str) -> None:
-    """UsageError for an option that was typed but has no meaning for this output."""
+def _kind(ctx: click.Context, out: Path) -> str:
+    """What is written; UsageError for an option that was typed but has no meaning for it."""
+    from gan.jobs.sampling import output_kind
+
+    kind = output_kind(out)
     for name, wanted in ONLY_FOR.items():
         if wanted != kind and ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
             option = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{option} is for a {wanted}, and this --out makes a {kind}; leave one of them out"
             )
+    return kind

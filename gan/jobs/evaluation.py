@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -21,6 +22,7 @@ from gan.jobs.scoring import (
     warn_of_sizes,
 )
 from gan.models import checkpoint
+from gan.sampling import remembered_conditions
 from metrics import evaluate as measured
 from metrics.evaluate import Progress
 from metrics.networks import Networks, weight_files
@@ -33,8 +35,8 @@ MODEL_FILES = ("config.yaml", "checkpoints", "manifest.json")  # one is in every
 
 
 def evaluate(
-    fakes: nn.Module | ImageDataset | str | Path,
-    data: ImageDataset | str | Path,
+    fakes: Any,
+    data: Any,
     metrics: Sequence[str] = METRICS,
     *,
     convention: str = "nv",
@@ -50,8 +52,9 @@ def evaluate(
 ) -> list[dict]:
     """Score a model or images, whichever `fakes` is, against all images of a data set.
 
-    fakes: a generator, or the path of a run or checkpoint directory; or an open data set, or the path of a
-    folder or zip of images. Arguments, records and errors are those of `evaluate_model` and
+    fakes: a generator, or the path of a run or checkpoint directory; or images: the path of a folder or zip,
+    an array or tensor, or any data set that `training.data.images.open_dataset` opens, as `data` is.
+    Arguments, records and errors are those of `evaluate_model` and
     `evaluate_images`; also UsageError for seed, psi or batch with images, which are scored as they are.
     """
     shared = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap, "weights": weights}
@@ -64,7 +67,7 @@ def evaluate(
     return evaluate_images(fakes, data, metrics, **shared)
 
 
-def is_model(fakes: nn.Module | ImageDataset | str | Path) -> bool:
+def is_model(fakes: Any) -> bool:
     """Whether it is a generator or the path of a run or checkpoint directory; else it is images.
 
     Raises UserError where nothing lies at the path.
@@ -83,7 +86,7 @@ def is_model(fakes: nn.Module | ImageDataset | str | Path) -> bool:
 
 def evaluate_model(
     model: nn.Module | str | Path,
-    data: ImageDataset | str | Path,
+    data: Any,
     metrics: Sequence[str] = METRICS,
     *,
     convention: str = "nv",
@@ -114,6 +117,8 @@ def evaluate_model(
         options |= {"seed": seed, "psi": psi, "batch": batch, "kimg": saved.kimg if saved else None}
         with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as bars:
             generator = saved.generator(networks.device) if saved else model
+            if remembered_conditions(generator) is not None:
+                dataset = dataset.conditioned("vectors")
             records = score(generator, dataset, metrics, networks=networks, progress=bars, **options)
         if saved:
             append_records(saved.path, records)
@@ -125,8 +130,8 @@ def evaluate_model(
 
 
 def evaluate_images(
-    images: ImageDataset | str | Path,
-    data: ImageDataset | str | Path,
+    images: Any,
+    data: Any,
     metrics: Sequence[str] = METRICS,
     *,
     convention: str = "nv",
@@ -158,7 +163,7 @@ def evaluate_images(
 
 @contextlib.contextmanager
 def _ready(
-    data: ImageDataset | str | Path,
+    data: Any,
     metrics: Sequence[str],
     convention: str,
     weights: Sequence[str],
@@ -173,10 +178,10 @@ def _ready(
 
 
 @contextlib.contextmanager
-def _opened(images: ImageDataset | str | Path) -> Iterator[ImageDataset]:
-    """The data set itself, or the one at a path, which is closed at the end."""
-    if isinstance(images, ImageDataset):
-        yield images
+def _opened(images: Any) -> Iterator[ImageDataset]:
+    """A data set as it is given, or the one at a path, which is closed at the end."""
+    if not isinstance(images, str | Path):
+        yield open_dataset(images)
         return
     with contextlib.closing(open_dataset(images)) as dataset:
         yield dataset

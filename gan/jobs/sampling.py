@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from gan.images import encode, encode_exactly, labelled_grid, to_pil, view
 from gan.latents import parse_seeds
 from gan.models import checkpoint
 
+Wanted = str | int | Sequence[int] | Tensor | None
 STILLS, VIDEOS = (".png", ".jpg", ".jpeg", ".webp"), (".gif", ".mp4")
 
 
@@ -28,7 +30,7 @@ def sample(
     out: str | Path | None = None,
     psi: float = 1.0,
     psi_cutoff: int | None = None,
-    labels: str | int | Sequence[int] | None = None,
+    labels: Wanted = None,
     noise: sampling.Noise = "const",
     seed: int = 0,
     columns: int | None = None,
@@ -44,7 +46,8 @@ def sample(
     out: what `output_kind` makes of its suffix: a folder of one file per seed (seed0007.png, .npy of more
     than 4 channels), a grid with a caption on each image, or a looped video through the seeds.
     psi, psi_cutoff, noise: as `gan.sampling.images` has them. labels: a class for all seeds, by name or
-    number, or one number for each; None draws them. seed: decides drawn classes and random noise.
+    number, or one number for each; for a model of vectors one [c_dim], or one for each [N, c_dim]; None draws
+    them. seed: decides drawn classes and random noise.
     columns: of a grid; None is near square. space, frames_per_seed, fps: of a video; None walks among styles
     (w) where the model has them, else among latents (z).
     Raises UsageError for options that do not fit the model or `out`, UserError where there is no model, and
@@ -56,7 +59,7 @@ def sample(
     if not numbers:
         raise UsageError("no seeds; give at least one")
     generator, classes = _opened(model, device)
-    labels = resolved_labels(labels, classes, generator.c_dim, numbers, seed)
+    labels = resolved_labels(labels, classes, generator, numbers, seed)
     look = {"labels": labels, "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
     if kind == "video":
         space = space or ("w" if sampling.has_styles(generator) else "z")
@@ -89,18 +92,49 @@ def output_kind(out: Path) -> str:
 
 
 def resolved_labels(
-    given: str | int | Sequence[int] | None,
-    classes: Sequence[str],
-    c_dim: int,
-    seeds: Sequence[int],
-    seed: int,
-) -> list[int] | None:
-    """One class per seed, from the `labels` of `sample`; None for a model without classes."""
+    given: Wanted, classes: Sequence[str], generator: nn.Module, seeds: Sequence[int], seed: int
+) -> sampling.Labels | None:
+    """A class or a vector per seed, from the `labels` of `sample`; None for a model without conditions."""
+    vectors = sampling.remembered_conditions(generator) is not None
     if given is None:
-        return sampling.labels_from_seeds(seeds, c_dim, seed) if c_dim else None
+        if not generator.c_dim:
+            return None
+        drawn = sampling.labels_from_seeds(seeds, sampling.choices(generator), seed)
+        return sampling.chosen(generator, drawn) if vectors else drawn
+    if isinstance(given, Tensor):
+        return given.float().expand(len(seeds), -1) if given.ndim == 1 or len(given) == 1 else given.float()
+    if vectors:
+        raise UsageError(f"this model has no classes: it takes vectors of {generator.c_dim} values")
     if isinstance(given, str):
-        given = class_index(given, classes, c_dim)
+        given = class_index(given, classes, generator.c_dim)
     return [given] * len(seeds) if isinstance(given, int) else list(given)
+
+
+def label_of(class_: str | None, condition: str | None) -> str | Tensor | None:
+    """`labels` of `sample` from the texts of a class and of a condition, of which at most one is given."""
+    if class_ is not None and condition is not None:
+        raise UsageError("--class and --condition: a model knows one of them; leave the other out")
+    return class_ if condition is None else parse_condition(condition)
+
+
+def parse_condition(text: str) -> Tensor:
+    """'0.5,-1' -> [2]; the path of a .npy file of floats [c_dim] or [N, c_dim] -> what it holds.
+
+    Raises UsageError for anything else.
+    """
+    try:
+        if text.endswith(".npy"):
+            vectors = torch.from_numpy(np.load(text, allow_pickle=False))
+        else:
+            vectors = torch.tensor([float(item) for item in text.split(",")])
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"--condition {text}: {error}; write numbers such as 0.5,-1, or a .npy file"
+        ) from error
+    if not (vectors.is_floating_point() and vectors.ndim in (1, 2) and vectors.isfinite().all()):
+        shape = f"{vectors.dtype} {list(vectors.shape)}"
+        raise UsageError(f"--condition {text}: {shape} are no finite floats [c_dim] or [N, c_dim]")
+    return vectors
 
 
 def class_index(text: str, classes: Sequence[str], c_dim: int) -> int:
@@ -114,10 +148,14 @@ def class_index(text: str, classes: Sequence[str], c_dim: int) -> int:
     raise UsageError(unknown("class", text, classes or map(str, range(c_dim))))
 
 
-def captions(seeds: Sequence[int], labels: Sequence[int] | None, classes: Sequence[str]) -> list[str]:
+def captions(seeds: Sequence[int], labels: sampling.Labels | None, classes: Sequence[str]) -> list[str]:
     """Text under each image of a grid: its seed, and its class if the model has any."""
     if labels is None:
         return [str(seed) for seed in seeds]
+    if isinstance(labels, Tensor):
+        return [
+            f"{seed} [{','.join(f'{x:.2g}' for x in c[:3])}]" for seed, c in zip(seeds, labels, strict=True)
+        ]
     names = [classes[label] if label < len(classes) else str(label) for label in labels]
     return [f"{seed} {name}" for seed, name in zip(seeds, names, strict=True)]
 

@@ -49,18 +49,25 @@ class GeneratedImages:
         self,
         generator: nn.Module,
         seeds: Sequence[int],
-        labels: Sequence[int] | None = None,
+        labels: sampling.Labels | None = None,
         psi: float = 1.0,
         batch: int = BATCH,
     ) -> None:
-        self.generator, self.seeds, self.labels, self.psi, self.batch = generator, seeds, labels, psi, batch
+        self.generator, self.seeds, self.psi, self.batch, self._conditions = (
+            generator,
+            seeds,
+            psi,
+            batch,
+            labels,
+        )
+        self.labels = None if isinstance(labels, Tensor) else labels  # metrics know of classes only
 
     def __len__(self) -> int:
         return len(self.seeds)
 
     def read(self, start: int, stop: int) -> Tensor:
         """Images of seeds[start:stop], uint8 [stop - start, C, H, W]."""
-        labels = None if self.labels is None else self.labels[start:stop]
+        labels = None if self._conditions is None else self._conditions[start:stop]
         seeds = self.seeds[start:stop]
         drawn = sampling.images(self.generator, seeds, labels=labels, psi=self.psi, batch=self.batch)
         return torch.cat(list(drawn))
@@ -139,16 +146,20 @@ def fake_count(metrics: Sequence[str], convention: str, num_fakes: int | None, n
     return max((item.fakes for item in items if item.spec.scores != "generator"), default=0)
 
 
-def drawn_labels(dataset: ImageDataset, seeds: Sequence[int], c_dim: int) -> list[int]:
-    """Class of one image of the data set per seed, drawn from that seed alone.
+def drawn_labels(dataset: ImageDataset, seeds: Sequence[int], c_dim: int) -> sampling.Labels:
+    """Condition of one image of the data set per seed, drawn from that seed alone: classes, or [N, c_dim].
 
-    Raises UserError if the set has no labels, or others than a model of `c_dim` classes knows.
+    Raises UserError if the set has none, or others than a model of `c_dim` values knows.
     """
+    if dataset.vectors is not None and dataset.c_dim == c_dim:
+        return torch.from_numpy(dataset.vectors[labels_from_seeds(seeds, len(dataset))])
     labels = [] if dataset.labels is None else [int(label) for label in dataset.labels if label >= 0]
     if not labels or max(labels) >= c_dim:
         has = f"labels 0 to {max(labels)}" if labels else "no labels"
+        if dataset.vectors is not None:
+            has = f"vectors of {dataset.c_dim} values"
         raise UserError(
-            f"the model has {c_dim} classes but {dataset.path} has {has}; score against its own data"
+            f"the model has {c_dim} classes but {dataset.place} has {has}; score against its own data"
         )
     return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
 
@@ -157,7 +168,7 @@ def warn_of_sizes(shape: Sequence[int], dataset: ImageDataset) -> None:
     """UserWarning if fakes of that (channels, rows, columns) are not of the size of the real images."""
     fake, real = tuple(shape[1:]), tuple(dataset.shape[1:])
     if fake != real:
-        sizes = f"the fakes are {fake[0]}x{fake[1]}, {dataset.path} is {real[0]}x{real[1]}"
+        sizes = f"the fakes are {fake[0]}x{fake[1]}, {dataset.place} is {real[0]}x{real[1]}"
         warnings.warn(f"{sizes}: resizing alone sets them apart; take data of one size", stacklevel=2)
 
 

@@ -22,7 +22,7 @@ from gan.errors import UsageError, UserError
 from gan.files import atomic_write, sha256
 from gan.latents import z_from_seeds
 from gan.networks.reparametrize import merged
-from gan.sampling import has_styles, labels_from_seeds, one_hot
+from gan.sampling import choices, chosen, has_styles, labels_from_seeds
 from ops.library import plain
 
 Noise = Literal["const", "none", "input"]
@@ -76,8 +76,7 @@ class Function(nn.Module):
         """Inputs for these seeds, with the classes and the noise that follow from them; psi is []."""
         found = [z_from_seeds(seeds, self.generator.z_dim)]
         if self.conditional:
-            labels = labels_from_seeds(seeds, self.generator.c_dim)
-            found.append(one_hot(labels, self.generator.c_dim))
+            found.append(chosen(self.generator, labels_from_seeds(seeds, choices(self.generator))))
         if self.styles:
             found.append(torch.tensor(psi))
         drawn = torch.Generator().manual_seed(seeds[0])
