@@ -3,9 +3,10 @@
 Letters: n samples of the part, N of the batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -129,13 +130,14 @@ class Context:
         """What D's blocks make of images [m, C, H, W], by name, such as b8: [m, ...]; seen as by `judge`."""
         found: dict[str, Tensor] = {}
 
-        def keep(name: str):
-            return lambda module, inputs, output: found.setdefault(
-                name, output[0] if isinstance(output, tuple) else output
-            )
+        def keeper(name: str) -> Callable[[nn.Module, tuple, Any], None]:
+            def keep(_: nn.Module, inputs: tuple, output: Any) -> None:
+                found.setdefault(name, output[0] if isinstance(output, tuple) else output)
+
+            return keep
 
         blocks = {n: m for n, m in self.discriminator.named_modules() if isinstance(m, Block) and m.level}
-        handles = [m.register_forward_hook(keep(n)) for n, m in blocks.items()]
+        handles = [module.register_forward_hook(keeper(name)) for name, module in blocks.items()]
         try:
             self.judge(images, c)
         finally:

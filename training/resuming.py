@@ -51,7 +51,7 @@ def settings(saved: Checkpoint) -> RunConfig:
     plugins.require(run.get("plugins") or (), str(saved.path))
     rollbacks = saved_rollbacks(saved.training()[1])
     typed = softened(from_dict(RunConfig, run), rollbacks)
-    path = saved.path.resolve().parent.parent / "config.yaml"
+    path = saved.run / "config.yaml"
     if not path.is_file():
         return typed
     written = from_dict(RunConfig, load_yaml(path))

@@ -109,7 +109,7 @@ def go_on(
 
     Checkpoints that are newer, of a branch that is left, are set aside.
     """
-    run = saved.path.resolve().parent.parent
+    run = saved.run
     state, notes = restore(saved, config, changes, device, loss), []
     if distributed.rank() == 0:
         checkpoint.sweep_temporaries(run)

@@ -186,7 +186,7 @@ def begun(
         return training_runs.begin(folder, config, dataset, device=device)
     saved = resuming.read(found)
     changes = phases.changes(saved, config, about)
-    phases.permit(found.resolve().parent.parent, saved, changes, accept=False)
+    phases.permit(saved.run, saved, changes, accept=False)
     run, state, more = training_runs.go_on(saved, config, changes, device=device)
     return run, state, [*notes, *more]
 

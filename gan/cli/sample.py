@@ -93,7 +93,7 @@ def command(
     from gan.jobs.sampling import label_of, sample
     from gan.latents import parse_seeds
 
-    numbers, kind = parse_seeds(seeds), _kind(ctx, out)
+    count, kind = len(parse_seeds(seeds)), _kind(ctx, out)
     drawn = {
         "labels": label_of(class_, condition),
         "psi": psi,
@@ -102,8 +102,8 @@ def command(
         "seed": seed,
     }
     drawn |= {"space": space, "frames_per_seed": frames_per_seed, "fps": fps, "columns": columns}
-    paths = sample(model, numbers, out=out, device=device, **drawn)
-    click.echo(_summary(out, kind, paths, len(numbers), frames_per_seed))
+    paths = sample(model, seeds, out=out, device=device, **drawn)
+    click.echo(_summary(out, kind, paths, count, frames_per_seed))
 
 
 def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: int, frames_per_seed: int) -> str:

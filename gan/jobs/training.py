@@ -134,7 +134,7 @@ def prepare(
         if not isinstance(config, RunConfig):
             notes += _told(base, fitted, changes)
         if saved.kimg >= fitted.kimg:
-            more = f"{runs.resume_command(saved.path.resolve().parent.parent)} --kimg {2 * saved.kimg:g}"
+            more = f"{runs.resume_command(saved.run)} --kimg {2 * saved.kimg:g}"
             notes.append(f"the run has had its {fitted.kimg:g} kimg; to go on: {more}")
     return Plan(
         config=fitted,
@@ -152,7 +152,7 @@ def dry_run(plan: Plan, accept_change: bool) -> str:
     """What a plan would do, as YAML with comments. UserError for changes that are not accepted."""
     notes = [f"{len(plan.dataset)} images; loss.r1_gamma defaults to 0.0002 * pixels / batch", *plan.notes]
     if plan.saved:
-        run = plan.saved.path.resolve().parent.parent
+        run = plan.saved.run
         phases.permit(run, plan.saved, plan.changes, accept_change)
         notes.insert(0, f"goes on from {plan.saved.path}")
     elif plan.config.init_from:
@@ -170,7 +170,7 @@ def begin(
         run, state, notes = runs.begin(out, plan.config, plan.dataset, **make)
         _lock(run, held)
         return run, state, notes
-    saved, run = plan.saved, plan.saved.path.resolve().parent.parent
+    saved, run = plan.saved, plan.saved.run
     distributed.from_first(lambda: phases.permit(run, saved, plan.changes, accept_change) or "")
     _lock(run, held)
     return runs.go_on(saved, plan.config, plan.changes, **make)

