@@ -54,6 +54,25 @@ def test_labels_change_the_result():
     assert not torch.allclose(logits[0], logits[1])
 
 
+@pytest.mark.parametrize(
+    ("given", "widths"),
+    [({}, (4, 16)), ({"c_embed": "auto"}, (4, 16)), ({"c_embed": None}, (16, 16)), ({"c_embed": 5}, (5, 5))],
+    ids=["default", "auto", "null", "5"],
+)
+def test_width_of_the_embedding(given, widths):
+    """As wide as z in the generator and as its first stage in the discriminator; null means 0.1's widths."""
+    classes = {"c_dim": 3, **given}
+    G, D = build(GeneratorConfig, z_dim=4, **classes), build(DiscriminatorConfig, **classes)
+    assert [net.embed.weight.shape for net in (G, D)] == [(width, 3) for width in widths]
+    assert G.linear.weight.shape == (16, 4 + widths[0]) and D.linear.weight.shape == (widths[1], 16)
+
+
+def test_noise_outweighs_the_class():
+    """Expected share of the variance before the basis: 64 of 64 + 64 / 10, for z_dim 64 and 10 classes."""
+    labels = GeneratorConfig(c_dim=10).build().embed(torch.eye(10)).square().sum(dim=1).mean()
+    assert (64 / (64 + labels)).item() == pytest.approx(0.91, abs=0.01)
+
+
 def test_a_style_space_is_refused_by_name():
     with pytest.raises(UserError, match="no style space"):
         build(GeneratorConfig).mapping(torch.randn(1, 64))
