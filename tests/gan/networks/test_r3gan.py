@@ -5,6 +5,7 @@ import torch
 
 from gan.config import from_dict
 from gan.errors import UsageError, UserError
+from gan.models import checkpoint
 from gan.networks.r3gan import DiscriminatorConfig, GeneratorConfig, from_published
 
 SMALL = {"resolution": 16, "widths": [16, 16, 8], "blocks": 1}
@@ -65,6 +66,20 @@ def test_width_of_the_embedding(given, widths):
     G, D = build(GeneratorConfig, z_dim=4, **classes), build(DiscriminatorConfig, **classes)
     assert [net.embed.weight.shape for net in (G, D)] == [(width, 3) for width in widths]
     assert G.linear.weight.shape == (16, 4 + widths[0]) and D.linear.weight.shape == (widths[1], 16)
+
+
+def test_a_file_that_says_null_holds_the_width_of_the_first_stage(tmp_path):
+    """As version 0.1 wrote it, whose null meant so in both networks."""
+    given = {"type": "r3gan", **SMALL, "c_dim": 3}
+    networks = {
+        role: from_dict(config, {**given, "c_embed": 16}).build()
+        for role, config in (("generator", GeneratorConfig), ("discriminator", DiscriminatorConfig))
+    }
+    config = {"kimg": 1.0} | {role: {**given, "c_embed": None} for role in networks}
+    checkpoint.write(tmp_path / "000001", config=config, card="", **networks)
+    saved = checkpoint.read(tmp_path / "000001")
+    assert torch.equal(saved.generator().embed.weight, networks["generator"].embed.weight)
+    assert torch.equal(saved.discriminator().embed.weight, networks["discriminator"].embed.weight)
 
 
 def test_noise_outweighs_the_class():
