@@ -1,6 +1,5 @@
 """RunConfig: everything that decides what a training run computes, checked before it starts."""
 
-import dataclasses
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -18,7 +17,14 @@ from training.augment import AUGMENTATIONS
 from training.augment.config import AugmentConfig
 from training.health import HealthConfig
 from training.losses import LOSSES
-from training.schedules import Schedule, default_r1_gamma, extremes
+from training.schedules import (
+    Schedule,
+    default_blur_fade_kimg,
+    default_ema_kimg,
+    default_magnitude_beta,
+    default_r1_gamma,
+    extremes,
+)
 
 GIVEN = "given:"  # before the class of a loss that was given as an object, in LossConfig.name
 
@@ -35,6 +41,21 @@ class ComparesSamples(Protocol):
     """Config of a discriminator with minibatch statistics over groups of samples (None: the whole batch)."""
 
     mbstd_group: int | None
+
+
+@runtime_checkable
+class TracksMagnitudes(Protocol):
+    """Config of a generator with running mean squares of its layers' inputs, and their decay per batch."""
+
+    magnitude_beta: float | None
+
+
+@runtime_checkable
+class EmbedsLabels(Protocol):
+    """Config of a network with an embedding of labels, of `embedding` values whatever c_embed says."""
+
+    c_embed: int | Literal["auto"] | None
+    embedding: int
 
 
 @runtime_checkable
@@ -76,7 +97,8 @@ class LossConfig:
     path_length_weight: 0 is off.  path_length_interval: steps of G between two.  path_length_shrink: takes
     1/n of the batch.  *_decay: weight of a batch in the running means.
     style_mixing: probability that a batch takes its later layers' w from other z.
-    blur_sigma: blur of what D sees, in pixels at first, in a straight line to 0 within `blur_fade_kimg`.
+    blur_sigma: blur of what D sees, in pixels at first, in a straight line to 0 within `blur_fade_kimg`
+    (None: batch * 200 / 32).
     """
 
     name: str = "logistic"
@@ -93,7 +115,7 @@ class LossConfig:
     path_length_shrink: int = 2
     style_mixing: float = 0.0
     blur_sigma: float = 0.0
-    blur_fade_kimg: float = 0.0
+    blur_fade_kimg: float | None = None
 
     def __post_init__(self):
         if not self.name.startswith(GIVEN):
@@ -108,7 +130,7 @@ class LossConfig:
             raise ValueError(
                 "gradient_penalty_weight wants slopes of 1 and R1 slopes of 0: set r1_gamma to 0"
             )
-        if self.blur_sigma and not self.blur_fade_kimg:
+        if self.blur_sigma and self.blur_fade_kimg == 0:
             raise ValueError("blur_sigma needs blur_fade_kimg > 0, the images within which it fades")
 
     @property
@@ -140,9 +162,12 @@ class AdamConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EMAConfig:
-    """kimg: half-life of the weight average; rampup: at most this fraction of the images seen."""
+    """Average of the generator's weights.
 
-    kimg: float | Schedule = 10.0
+    kimg: half-life, None: batch * 10 / 32.  rampup: at most this fraction of the images seen.
+    """
+
+    kimg: float | Schedule | None = None
     rampup: float | None = 0.05
 
     def __post_init__(self):
@@ -266,7 +291,7 @@ def load_preset(name: str) -> RunConfig:
 
 
 def fit(config: RunConfig, *, shape: tuple[int, int, int], c_dim: int) -> RunConfig:
-    """The config with networks shaped for the data, and r1_gamma and the statistics' group filled in.
+    """The config with networks shaped for the data, and what is left open filled in: see `completed`.
 
     shape: channels, height and width of every image.  c_dim: number of classes, or of values in the vector of
     an image; 0 for none.
@@ -285,16 +310,34 @@ def fit(config: RunConfig, *, shape: tuple[int, int, int], c_dim: int) -> RunCon
         elif base != (4, 4):
             raise UsageError(f"{role} {network.type} makes squares of side 2^n only, not {height}x{width}")
         shapes += [f"{role}.{item}" for item in items]
-    if isinstance(config.discriminator, ComparesSamples) and config.discriminator.mbstd_group is None:
-        shapes.append(f"discriminator.mbstd_group={config.batch}")
-    config = override(config, shapes)
+    config = completed(override(config, shapes), height * width)
     network = config.discriminator
     if isinstance(network, Freezes) and not 0 <= network.freeze_layers <= network.most_frozen:
         raise UsageError(
             f"discriminator.freeze_layers {network.freeze_layers} (--freeze-d): at {height}x{width} the "
             f"discriminator has {network.most_frozen} convolutions before its head; take at most those"
         )
-    if config.loss.r1_gamma is None:
-        gamma = default_r1_gamma(height * width, config.batch)
-        config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, r1_gamma=gamma))
     return config
+
+
+def completed(config: RunConfig, pixels: int) -> RunConfig:
+    """The config with a number for each setting that is None or auto and has a rule.
+
+    pixels: of an image.  Files that say null for c_embed mean a width of their own, which stays.
+    """
+    batch, loss, generator, discriminator = config.batch, config.loss, config.generator, config.discriminator
+    numbers: dict[str, float] = {}
+    if loss.r1_gamma is None:
+        numbers["loss.r1_gamma"] = default_r1_gamma(pixels, batch)
+    if loss.blur_fade_kimg is None:
+        numbers["loss.blur_fade_kimg"] = default_blur_fade_kimg(batch) if loss.blur_sigma else 0.0
+    if config.ema.kimg is None:
+        numbers["ema.kimg"] = default_ema_kimg(batch)
+    if isinstance(generator, TracksMagnitudes) and generator.magnitude_beta is None:
+        numbers["generator.magnitude_beta"] = default_magnitude_beta(batch)
+    if isinstance(discriminator, ComparesSamples) and discriminator.mbstd_group is None:
+        numbers["discriminator.mbstd_group"] = batch
+    for role, network in (("generator", generator), ("discriminator", discriminator)):
+        if isinstance(network, EmbedsLabels) and network.c_embed == "auto":
+            numbers[f"{role}.c_embed"] = network.embedding
+    return override(config, [f"{key}={number!r}" for key, number in numbers.items()])

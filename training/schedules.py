@@ -65,3 +65,18 @@ def lazy_adam(lr: float, beta1: float, beta2: float, interval: int | None) -> tu
 def default_r1_gamma(pixels: int, batch: int) -> float:
     """0.0002 * pixels / batch: the published rule of thumb for squares (Karras et al. 2020b, appendix C)."""
     return 0.0002 * pixels / batch
+
+
+def default_ema_kimg(batch: int) -> float:
+    """batch * 10 / 32: half-life of the weight average (configurations of Karras et al. 2020b and 2021)."""
+    return batch * 10 / 32
+
+
+def default_blur_fade_kimg(batch: int) -> float:
+    """batch * 200 / 32: the 200,000 images of Karras et al. 2021 (section 3.2) at their batch of 32."""
+    return batch * 200 / 32
+
+
+def default_magnitude_beta(batch: int) -> float:
+    """0.5 ^ (batch / 20,000) per batch: a half-life of 20,000 images (Karras et al. 2021)."""
+    return 0.5 ** (batch / 20_000)

@@ -65,15 +65,22 @@ def bands(
     """One band per layer, 0 to `layers`; the last is ToRGB's with `channels`.
 
     Cut-off and stop band grow geometrically from their first values to those of the output, which the last
-    `critical` layers keep: there the cut-off is half the sampling rate. Sizes and rates follow from them.
+    `critical` layers before it keep, so that their cut-off is half the sampling rate (section 3.2); with
+    critical 0 only the output has it. Sizes and rates follow from them.
     Frequencies are per side of a square image; an image of another base holds base / 4 of that side along
-    each axis, at the same rates. ValueError for a rate at which that is no whole number of pixels.
+    each axis, at the same rates. ValueError for a rate at which that is no whole number of pixels, and for
+    layers so few that, with critical 0, the last before ToRGB, which does not resample, has a lower rate.
     """
     last_cutoff = resolution / 2
     progress = np.minimum(np.arange(layers + 1) / (layers - critical), 1)
     cutoffs = first_cutoff * (last_cutoff / first_cutoff) ** progress
     stops = first_stopband * (last_cutoff * last_stopband_rel / first_stopband) ** progress
     rates = np.exp2(np.ceil(np.log2(np.minimum(stops * 2, resolution))))
+    if rates[-2] < resolution:
+        raise ValueError(
+            f"critical {critical} with layers {layers} samples the layer before ToRGB at {rates[-2]:g} of "
+            f"{resolution} pixels a side; raise critical or layers"
+        )
     half_widths = np.maximum(stops, rates / 2) - cutoffs
     sides, margins = rates.astype(int), np.full(layers + 1, margin * 2)
     sides[-2:], margins[-2:] = resolution, 0

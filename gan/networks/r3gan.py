@@ -30,7 +30,9 @@ class NetworkConfig:
     """What both networks have in common; the defaults are the published values for CIFAR-10 and FFHQ.
 
     resolution: power of two >= 4.  base: rows and columns of the level 4, see `gan.shapes`.  channels: of the
-    image.  c_dim: classes, 0 if unconditional.  c_embed: width of their embedding, None for widths[0].
+    image.  c_dim: classes, 0 if unconditional.  c_embed: width of their embedding; auto: as published, which
+    is z_dim for the generator and widths[0] for the discriminator; None: widths[0] for both, which is what
+    the files of version 0.1 mean by it.
     widths: channels of the levels, from level 4 up; each level after the last one given has half as many.
     cardinality: groups of each level's 3x3 convolutions, None for width / 8.  blocks: residual blocks of each
     level, one number for all or one each.  expansion: the inner width of a block, in units of the outer.
@@ -42,7 +44,7 @@ class NetworkConfig:
     base: shapes.Base = (4, 4)
     channels: int = 3
     c_dim: int = 0
-    c_embed: int | None = None
+    c_embed: int | Literal["auto"] | None = "auto"
     widths: tuple[int, ...] = (768, 768, 768, 768)
     cardinality: tuple[int, ...] | None = None
     blocks: int | tuple[int, ...] = 2
@@ -51,7 +53,9 @@ class NetworkConfig:
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=4)
-        positive(self, "channels", "c_embed", "expansion")
+        positive(self, "channels", "expansion")
+        if self.c_embed != "auto":
+            positive(self, "c_embed")
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"widths must be one number or more, each >= 1; got {list(self.widths)}")
         for name, given in (("cardinality", self.groups), ("blocks", self.depths)):
@@ -89,7 +93,7 @@ class NetworkConfig:
     @property
     def embedding(self) -> int:
         """Width of the embedding of labels."""
-        return self.widths[0] if self.c_embed is None else self.c_embed
+        return self.c_embed if isinstance(self.c_embed, int) else self.widths[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,11 @@ class GeneratorConfig(NetworkConfig):
         super().__post_init__()
         positive(self, "z_dim")
         reparametrize.check_rank(self.lora_rank)
+
+    @property
+    def embedding(self) -> int:
+        """Width of the embedding of labels: by default that of z, which it must not drown."""
+        return self.z_dim if self.c_embed == "auto" else super().embedding
 
     def build(self) -> "Generator":
         """A freshly initialised generator; draws from torch's global random state."""

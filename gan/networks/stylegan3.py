@@ -36,8 +36,9 @@ class GeneratorConfig:
     conv_kernel: 3, or 1 for rotation equivariance.  filter_size: taps per resampling factor.
     lrelu_upsampling: how much finer the non-linearity is sampled.  radial_filters: downsample alike in all
     directions.  conv_clamp: largest activation, None for no limit.  magnitude_beta: decay per batch of the
-    running mean square of each layer's input.  spectral_norm: of the synthesis network, and lora_rank: of the
-    adapters that alone are trained, 0 for none; see `gan.networks.reparametrize`.
+    running mean square of each layer's input; None: 0.5 ^ (batch / 20,000), which a run fills in before it
+    trains.  spectral_norm: of the synthesis network, and lora_rank: of the adapters that alone are trained,
+    0 for none; see `gan.networks.reparametrize`.
     """
 
     type: Literal["stylegan3"] = "stylegan3"
@@ -61,7 +62,7 @@ class GeneratorConfig:
     lrelu_upsampling: int = 2
     radial_filters: bool = False
     conv_clamp: float | None = 256.0
-    magnitude_beta: float = 0.999
+    magnitude_beta: float | None = None
     mapping: MappingConfig = field(default_factory=lambda: MappingConfig(layers=2))
     spectral_norm: bool = False
     lora_rank: int = 0
@@ -70,8 +71,8 @@ class GeneratorConfig:
         shapes.check(self.base, self.resolution, least=16)
         positive(self, "channels", "z_dim", "w_dim", "channel_base", "channel_max", "filter_size")
         positive(self, "lrelu_upsampling")
-        if not 0 < self.critical < self.layers:
-            raise ValueError(f"critical must be between 1 and layers - 1; got {self.critical}")
+        if not 0 <= self.critical < self.layers:
+            raise ValueError(f"critical must be between 0 and layers - 1; got {self.critical}")
         if self.conv_kernel not in (1, 3):
             raise ValueError(f"conv_kernel must be 1 or 3; got {self.conv_kernel}")
         self.bands()  # ValueError for rates that the base cannot have
@@ -180,7 +181,12 @@ class SynthesisLayer(Block):
         self.register_buffer("down_filter", down_filter)
 
     def move_magnitude(self, x: Tensor) -> None:
-        """Move the running mean square of the inputs towards that of x [N, in, H, W]."""
+        """Move the running mean square of the inputs towards that of x [N, in, H, W].
+
+        ValueError where magnitude_beta is still open, as nobody knows the batch here.
+        """
+        if self.beta is None:
+            raise ValueError("magnitude_beta is null: set it, such as 0.5 ** (batch / 20000)")
         mean_square = exact(x.detach()).square().mean().to(self.magnitude_ema)
         self.magnitude_ema.copy_(mean_square.lerp(self.magnitude_ema, self.beta))
 

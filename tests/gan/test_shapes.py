@@ -79,7 +79,14 @@ CONFIGS = {  # small ones of every architecture
     ),
     "stylegan3": (
         stylegan3.GeneratorConfig(
-            z_dim=8, w_dim=8, layers=5, critical=1, margin=4, mapping=MappingConfig(layers=1), **SMALL
+            z_dim=8,
+            w_dim=8,
+            layers=5,
+            critical=1,
+            margin=4,
+            magnitude_beta=0.9,
+            mapping=MappingConfig(layers=1),
+            **SMALL,
         ),
         DiscriminatorConfig(**SMALL),
     ),

@@ -15,7 +15,7 @@ from tests.golden.stylegan2 import IMAGE, MAPPING, renamed
 def generator_config(kwargs: dict) -> GeneratorConfig:
     """Our config for their constructor arguments; ValueError for one that has no counterpart."""
     top = {key: value for key, value in kwargs.items() if key != "mapping_kwargs"}
-    fields = renamed(top, OWN | WIDTHS | STYLEGAN3 | IMAGE)
+    fields = {"magnitude_beta": 0.999} | renamed(top, OWN | WIDTHS | STYLEGAN3 | IMAGE)
     mapping = {"layers": 2} | renamed(kwargs.get("mapping_kwargs", {}), MAPPING)
     return GeneratorConfig(**fields, mapping=MappingConfig(**mapping))
 

@@ -44,7 +44,7 @@ def test_fit_shapes_both_networks_and_fills_gamma():
         ("loss.r1_interval=0", "r1_interval must be >= 1"),
         ("loss={r2: true, r1_gamma: 0}", "set r1_gamma, or r2 to false"),
         ("loss.gradient_penalty_weight=10", "set r1_gamma to 0"),
-        ("loss.blur_sigma=10", "blur_fade_kimg"),
+        ("loss={blur_sigma: 10, blur_fade_kimg: 0}", "blur_fade_kimg"),
         ("loss.lecam_decay=1.5", "lecam_decay must be between 0 and 1; got 1.5"),
         ("optimizer_g.beta2={start: 0.9, end: 1, kimg: 5}", "below 1"),
         ("optimizer_d.lr=-0.1", "optimizer_d: lr must be >= 0"),

@@ -96,7 +96,15 @@ def test_the_generator_of_a_paired_loss_starts_at_log_2():
 
 def test_magnitudes_follow_the_fakes_of_the_discriminator():
     generator = stylegan3.GeneratorConfig(
-        resolution=16, z_dim=8, w_dim=8, channel_base=64, channel_max=8, layers=4, critical=1, margin=4
+        resolution=16,
+        z_dim=8,
+        w_dim=8,
+        channel_base=64,
+        channel_max=8,
+        layers=4,
+        critical=1,
+        margin=4,
+        magnitude_beta=0.9,
     )
     discriminator = DiscriminatorConfig(resolution=16, channel_base=64, channel_max=8)
     loss = LossConfig(path_length_weight=1.0, r1_gamma=1.0)

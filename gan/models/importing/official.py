@@ -125,7 +125,8 @@ def _stylegan3_generator(module: Module) -> dict[str, Any]:
     kwargs = dict(module.group("_init_kwargs"))
     mapping = {"layers": 2} | renamed(_part(kwargs, "mapping_kwargs"), MAPPING)
     options = _part(kwargs, "synthesis_kwargs")
-    fields = renamed(kwargs, OWN | IMAGE | WIDTHS | STYLEGAN3) | renamed(options, WIDTHS | STYLEGAN3)
+    fields = {"magnitude_beta": 0.999} | renamed(kwargs, OWN | IMAGE | WIDTHS | STYLEGAN3)
+    fields |= renamed(options, WIDTHS | STYLEGAN3)
     for name in ("num_layers", "num_critical", "margin_size", "output_scale"):
         _resolve(fields, STYLEGAN3[name], module, "synthesis", name)
     layers = module.part("synthesis")

@@ -38,15 +38,15 @@ def _config(weights: dict[str, Weight]) -> dict[str, Any]:
     inner = [shapes[f"stages.{i}.blocks.0.conv2.weight"] for i in stages]  # [inner, inner / groups, 3, 3]
     widths = [shapes[f"stages.{i}.blocks.0.conv3.weight"][0] for i in stages]
     c_embed, c_dim = shapes.get("embed.weight", (0, 0))
+    embedding = {"c_embed": c_embed} if c_dim else {}
     fields = {
         "type": "r3gan",
         "resolution": 4 * 2 ** (len(stages) - 1),
         "channels": shapes["to_rgb.weight"][0] if generates else shapes["from_rgb.weight"][1],
         "c_dim": c_dim,
-        "c_embed": c_embed or None,
         "widths": widths,
         "cardinality": [shape[0] // shape[1] for shape in inner],
         "blocks": [blocks[i] for i in stages],
         "expansion": inner[0][0] // widths[0],
     }
-    return fields | ({"z_dim": shapes["linear.weight"][1] - c_embed} if generates else {})
+    return fields | embedding | ({"z_dim": shapes["linear.weight"][1] - c_embed} if generates else {})

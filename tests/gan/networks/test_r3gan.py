@@ -5,6 +5,7 @@ import torch
 
 from gan.config import from_dict
 from gan.errors import UsageError, UserError
+from gan.models import checkpoint
 from gan.networks.r3gan import DiscriminatorConfig, GeneratorConfig, from_published
 
 SMALL = {"resolution": 16, "widths": [16, 16, 8], "blocks": 1}
@@ -52,6 +53,39 @@ def test_labels_change_the_result():
     assert not torch.allclose(img[0], img[1])
     logits = D(img[:1].expand(2, -1, -1, -1), c)
     assert not torch.allclose(logits[0], logits[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "widths"),
+    [({}, (4, 16)), ({"c_embed": "auto"}, (4, 16)), ({"c_embed": None}, (16, 16)), ({"c_embed": 5}, (5, 5))],
+    ids=["default", "auto", "null", "5"],
+)
+def test_width_of_the_embedding(given, widths):
+    """As wide as z in the generator and as its first stage in the discriminator; null means 0.1's widths."""
+    classes = {"c_dim": 3, **given}
+    G, D = build(GeneratorConfig, z_dim=4, **classes), build(DiscriminatorConfig, **classes)
+    assert [net.embed.weight.shape for net in (G, D)] == [(width, 3) for width in widths]
+    assert G.linear.weight.shape == (16, 4 + widths[0]) and D.linear.weight.shape == (widths[1], 16)
+
+
+def test_a_file_that_says_null_holds_the_width_of_the_first_stage(tmp_path):
+    """As version 0.1 wrote it, whose null meant so in both networks."""
+    given = {"type": "r3gan", **SMALL, "c_dim": 3}
+    networks = {
+        role: from_dict(config, {**given, "c_embed": 16}).build()
+        for role, config in (("generator", GeneratorConfig), ("discriminator", DiscriminatorConfig))
+    }
+    config = {"kimg": 1.0} | {role: {**given, "c_embed": None} for role in networks}
+    checkpoint.write(tmp_path / "000001", config=config, card="", **networks)
+    saved = checkpoint.read(tmp_path / "000001")
+    assert torch.equal(saved.generator().embed.weight, networks["generator"].embed.weight)
+    assert torch.equal(saved.discriminator().embed.weight, networks["discriminator"].embed.weight)
+
+
+def test_noise_outweighs_the_class():
+    """Expected share of the variance before the basis: 64 of 64 + 64 / 10, for z_dim 64 and 10 classes."""
+    labels = GeneratorConfig(c_dim=10).build().embed(torch.eye(10)).square().sum(dim=1).mean()
+    assert (64 / (64 + labels)).item() == pytest.approx(0.91, abs=0.01)
 
 
 def test_a_style_space_is_refused_by_name():

@@ -14,7 +14,7 @@ from training.config import fit, load_preset
 
 SMALL = {"resolution": 32, "channel_base": 2048, "channel_max": 32, "z_dim": 16, "w_dim": 16}
 R = {"conv_kernel": 1, "radial_filters": True}
-FULL = Path(os.environ.get("GAN_GOLDEN", Path(__file__).parents[3] / "shared" / "golden"))
+FULL = Path(os.environ.get("GAN_GOLDEN", Path(__file__).parents[4] / "shared" / "golden"))
 FACTS = FULL / "facts_sg3repo.json"
 
 
@@ -33,10 +33,13 @@ def psnr(a, b):
     return (10 * torch.log10(4 / (a - b).square().mean())).item()
 
 
+@pytest.mark.parametrize("critical", [2, 0])
 @pytest.mark.parametrize("config", [{}, R], ids=["T", "R"])
-def test_moves_with_its_input(config):
+def test_moves_with_its_input(config, critical):
     """The transform is the inverse map: what was 5 pixels to the right comes to its place."""
-    img, shifted = moved(config, [[1.0, 0.0, 5 / 32], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    img, shifted = moved(
+        config | {"critical": critical}, [[1.0, 0.0, 5 / 32], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    )
     assert psnr(shifted[..., :-5], img[..., 5:]) > 40
     assert psnr(shifted, img) < 25
 
@@ -60,7 +63,7 @@ def test_full_sizes_have_the_published_layout(preset, resolution):
 
 
 def test_magnitudes_follow_the_activations_only_when_asked():
-    G = from_dict(GeneratorConfig, SMALL).build()
+    G = from_dict(GeneratorConfig, SMALL | {"magnitude_beta": 0.9}).build()
     ws = G.mapping(torch.randn(2, 16))
     names = [n for n, _ in G.named_buffers() if n.endswith("magnitude_ema")]
     before = {n: b.clone() for n, b in G.named_buffers() if n in names}
@@ -68,9 +71,35 @@ def test_magnitudes_follow_the_activations_only_when_asked():
     assert all(torch.equal(dict(G.named_buffers())[n], before[n]) for n in names)
     G.synthesis(ws, update_emas=True)
     assert all(not torch.equal(dict(G.named_buffers())[n], before[n]) for n in names)
+    with pytest.raises(ValueError, match="magnitude_beta is null: set it"):
+        from_dict(GeneratorConfig, SMALL).build().synthesis(ws, update_emas=True)
 
 
-@pytest.mark.parametrize(("key", "value"), [("resolution", 24), ("critical", 20), ("conv_kernel", 2)])
+def test_no_layer_need_be_critically_sampled():
+    """Cut-offs grow by one factor from the first to ToRGB's: f_i = f_0 (R / 2 / f_0)^(i / L)."""
+    config = from_dict(GeneratorConfig, SMALL | {"critical": 0, "layers": 4, "resolution": 64})
+    plan = config.bands()
+    assert [band.cutoff for band in plan] == pytest.approx([2 * 16 ** (i / 4) for i in range(5)])
+    # Stop bands 2^2.1 (32 * 2^0.3 / 2^2.1)^(i / 4) = 4.29, 7.46, 13.0, 22.6, 39.4; rates: the next powers
+    # of 2 from twice that.
+    assert [band.rate for band in plan] == [16, 16, 32, 64, 64]
+    assert [band.size for band in plan] == [36, 36, 52, 64, 64]
+    half_widths = [8 - 2, 8 - 4, 16 - 8, 32 - 16, 32 * 2**0.3 - 32]
+    assert [band.half_width for band in plan] == pytest.approx(half_widths)
+    G = config.build().eval()
+    img = G(torch.randn(2, 16))
+    assert img.shape == (2, 3, 64, 64) and img.isfinite().all()
+
+
+def test_too_few_layers_for_none_to_be_critical():
+    message = "critical 0 with layers 2 samples the layer before ToRGB at 64 of 256 pixels"
+    with pytest.raises(UsageError, match=message):
+        from_dict(GeneratorConfig, SMALL | {"resolution": 256, "critical": 0, "layers": 2})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("resolution", 24), ("critical", 20), ("critical", -1), ("conv_kernel", 2)]
+)
 def test_impossible_settings(key, value):
     with pytest.raises(UsageError, match=key):
         from_dict(GeneratorConfig, SMALL | {key: value})
