@@ -6,6 +6,7 @@ namespace gan {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kBlocks = 1 << 12;  // of threads, at most: several times as many as a GPU holds at once
 
 // Whole: every sample has a multiple of four elements, and may be written in vectors.
 template <typename T, bool Whole, bool Gaussian>
@@ -32,7 +33,7 @@ __global__ void __launch_bounds__(kThreads) random_kernel(RandomParams p) {
 
 template <typename T, bool Whole>
 int launch(const RandomParams& p, void* stream) {
-  const unsigned blocks = grid_size(p.n * ((p.count + 3) / 4), kThreads, 1 << 16);
+  const unsigned blocks = grid_size(p.n * ((p.count + 3) / 4), kThreads, kBlocks);
   if (p.gaussian) CU_LAUNCH((random_kernel<T, Whole, true>), blocks, kThreads, 0, stream, p);
   if (!p.gaussian) CU_LAUNCH((random_kernel<T, Whole, false>), blocks, kThreads, 0, stream, p);
   return launch_status();
