@@ -87,7 +87,7 @@ def fused(x: Tensor) -> bool:
 
 
 def serves(dtype: torch.dtype, device: torch.device) -> bool:
-    """`fused`, where there is no tensor of the dtype and device that the result is to have."""
+    """As `fused`, for operators without a floating input: may kernels make this dtype on this device?"""
     return dtype in _DTYPES and _ready(device.type)
 
 

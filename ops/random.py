@@ -12,8 +12,8 @@ has word e % 4 of the result (`uniform`), or words 0, 1 for e % 4 in (0, 1) and 
 `uniform` and `normal` read the same words: draws that must not depend on each other take different streams.
 
 The kernels give the same uniform numbers as the definition below, bit for bit. Their normal ones, computed
-by polynomials with explicit fused multiply-adds, are the same bits on the CPU and on CUDA, at most 8 units in
-the last place from the definition, which takes logarithm, sine and cosine from PyTorch.
+by polynomials with explicit fused multiply-adds, are the same bits on the CPU and on CUDA, and lie within 8
+units in the last place of the definition, which takes logarithm, sine and cosine from PyTorch.
 """
 
 import math
@@ -167,6 +167,4 @@ def _check_range(name: str, number: int, limit: int) -> None:
         raise ValueError(f"{name} must be in [0, 2**{limit.bit_length() - 1}); got {number}")
 
 
-derivative(
-    "random", fake=lambda keys, count, dtype, _: keys.new_empty((keys.shape[0], count), dtype=dtype)
-)
+derivative("random", fake=lambda keys, count, dtype, _: keys.new_empty((keys.shape[0], count), dtype=dtype))
