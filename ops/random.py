@@ -7,7 +7,7 @@ of 128-bit counters for every 64-bit key. Their layout, in words of 32 bits, low
     key       seed, stream
     counter   e // 4, sample number, images seen mod 2**32, images seen // 2**32
 
-All bits are in use and none twice, so no two elements of any two draws share a counter and a key. Element e
+No bit serves two numbers, so no two elements of any two draws share both counter and key. Element e
 has word e % 4 of the result (`uniform`), or words 0, 1 for e % 4 in (0, 1) and 2, 3 for (2, 3) (`normal`).
 `uniform` and `normal` read the same words: draws that must not depend on each other take different streams.
 
@@ -97,8 +97,9 @@ def random_ref(keys: Tensor, count: int, dtype: torch.dtype, gaussian: bool) -> 
     """The definition, in plain PyTorch on any device -> [N, count].
 
     Box and Muller 1958: the first word of a pair gives the radius sqrt(-2 log u), where u in (0, 1] is the
-    middle of one of 2**31 equal cells; the second gives a side of the square around the circle in its first
-    two bits, and within that side an angle from -pi/4 to pi/4 of 2**30 equal steps in the others.
+    middle of one of 2**31 equal cells, rounded to float32; the second gives a side of the square around the
+    circle in its first two bits, and within that side an angle from -pi/4 to pi/4 of 2**30 equal steps in
+    the others.
     """
     seed_stream, nimg, sample = keys[:, None].unbind(2)  # [N, 1] each
     blocks = torch.arange(-(-count // 4), device=keys.device)
