@@ -1,5 +1,6 @@
 """Operators of StyleGAN networks; each is defined in the file of its name."""
 
+from ops import random
 from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
 from ops.filtered_lrelu import filtered_lrelu
@@ -18,6 +19,7 @@ __all__ = [
     "grid_sample",
     "modulated_conv2d",
     "prenormalized_modulated_conv2d",
+    "random",
     "scale_bias_act",
     "setup_filter",
     "sigma",

@@ -79,11 +79,16 @@ def fused(x: Tensor) -> bool:
     KernelError. Raises NotImplementedError if x carries a tangent of forward-mode differentiation, which
     kernels would lose. Transparent to torch.compile and torch.export.
     """
-    if x.dtype not in _DTYPES or not _ready(x.device.type):
+    if not serves(x.dtype, x.device):
         return False
     if forward_ad._current_level >= 0:
         _refuse_tangents("the fused kernels", (x,))
     return True
+
+
+def serves(dtype: torch.dtype, device: torch.device) -> bool:
+    """As `fused`, for operators without a floating input: may kernels make this dtype on this device?"""
+    return dtype in _DTYPES and _ready(device.type)
 
 
 def call(name: str, *args: Any) -> Any:

@@ -86,6 +86,11 @@ MUTANTS = (
         "races",
         "sums without atomics",
     ),
+    Mutant("random", "p.keys + 3 * sample", "p.keys", "values", "one key for all samples"),
+    Mutant("random", "C(z.d)", "C(z.c)", "values", "third element twice"),
+    Mutant("random", "p.count % 4 == 0 && ", "", "values", "vectors across two samples"),
+    Mutant("random", "i += step", "i += step + total", "values", "one piece a thread"),
+    Mutant("random", "block + k < p.count", "block + k <= p.count", "memory", "one element beyond"),
     Mutant("spectral_norm", "p.inner % V == 0 && ", "", "values", "rows beyond the last vector"),
     Mutant("spectral_norm", "if (column < rest) {", "if (column <= rest) {", "memory", "one column beyond"),
     Mutant(
