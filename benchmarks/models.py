@@ -11,7 +11,7 @@ import click
 import torch
 
 from ops.bench import medians
-from training.config import fit, load_preset, preset_names
+from training.recipes import fit, load_preset, preset_names
 
 SIDES = {"demo": 32, "stylegan2-small": 64, "sngan-32": 32, "r3gan-cifar10": 32, "r3gan-64": 64}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import torch
 
-from training.config import fit, load_preset
 from training.data.images import open_dataset
 from training.monitor import Monitor
+from training.recipes import fit, load_preset
 from training.state import create
 
 REPEATS = 5

@@ -30,11 +30,12 @@ from gan.jobs.demo import Clock, prepare_data
 from gan.jobs.run_scores import RunScorer
 from training import loop
 from training import run as runs
-from training.config import RunConfig, fit, load_preset
+from training.config import RunConfig
 from training.data.images import ImageDataset, open_dataset
 from training.monitor import Monitor
 from training.objectives import objectives
 from training.parts import Terms
+from training.recipes import fit, load_preset
 from training.reporting import Reporter
 from training.state import TrainState, create, set_rates
 from training.step import learn

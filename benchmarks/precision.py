@@ -17,9 +17,10 @@ import click
 import torch
 
 from gan.config import override
-from training.config import RunConfig, fit, load_preset
+from training.config import RunConfig
 from training.losses.penalties import r1_penalty
 from training.memory import Undo
+from training.recipes import fit, load_preset
 from training.state import TrainState, create
 from training.step import train_step
 

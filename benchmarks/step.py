@@ -14,7 +14,7 @@ import click
 import torch
 
 from ops.bench import medians, using
-from training.config import fit, load_preset
+from training.recipes import fit, load_preset
 from training.state import create
 from training.step import train_step
 

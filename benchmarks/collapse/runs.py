@@ -21,8 +21,9 @@ from gan.jobs.session import shuffled
 from gan.jobs.stopping import Stop
 from training import loop, phases, resuming
 from training import run as training_runs
-from training.config import RunConfig, load_preset
+from training.config import RunConfig
 from training.monitor import Monitor
+from training.recipes import load_preset
 from training.reporting import Reporter
 from training.state import TrainState
 

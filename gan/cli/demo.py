@@ -35,7 +35,7 @@ def command(out: Path, data: str, minutes: float, fresh: bool, seed: int) -> Non
     import dataclasses
 
     from gan.jobs import demo
-    from training.config import load_preset
+    from training.recipes import load_preset
 
     preset = load_preset(demo.PRESET)
     config = dataclasses.replace(preset, seed=seed, data=dataclasses.replace(preset.data, path=data))

@@ -91,9 +91,8 @@ def command(
     An image depends on its own number in --seeds; --seed decides drawn classes and random noise.
     """
     from gan.jobs.sampling import label_of, sample
-    from gan.latents import parse_seeds
 
-    count, kind = len(parse_seeds(seeds)), _kind(ctx, out)
+    kind = _kind(ctx, out)
     drawn = {
         "labels": label_of(class_, condition),
         "psi": psi,
@@ -103,15 +102,18 @@ def command(
     }
     drawn |= {"space": space, "frames_per_seed": frames_per_seed, "fps": fps, "columns": columns}
     paths = sample(model, seeds, out=out, device=device, **drawn)
-    click.echo(_summary(out, kind, paths, count, frames_per_seed))
+    click.echo(_summary(out, kind, paths, seeds, frames_per_seed))
 
 
-def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: int, frames_per_seed: int) -> str:
+def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: str, frames_per_seed: int) -> str:
     """One line: what was written, and where."""
+    from gan.latents import parse_seeds
+
+    count = len(parse_seeds(seeds))
     if kind == "video":
-        return f"wrote a looped video of {seeds * frames_per_seed} frames to {out}"
+        return f"wrote a looped video of {count * frames_per_seed} frames to {out}"
     if kind == "grid":
-        return f"wrote a grid of {seeds} images to {out}"
+        return f"wrote a grid of {count} images to {out}"
     more = f" ... {paths[-1].name}" if len(paths) > 1 else ""
     return f"wrote {len(paths)} images to {out}/{paths[0].name}{more}"
 

@@ -21,11 +21,12 @@ from gan.models.runs import Run
 from training import lock, parts, phases, resuming, sinks
 from training import run as runs
 from training.callbacks import Callbacks
-from training.config import GIVEN, RunConfig, fit, load_preset
+from training.config import GIVEN, RunConfig
 from training.data.images import ImageDataset, open_dataset
 from training.initial import start_from
 from training.losses.base import Loss
 from training.phases import Change
+from training.recipes import fit, load_preset
 from training.rollback import check_remedies
 from training.state import check_loss, create
 

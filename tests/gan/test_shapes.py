@@ -12,7 +12,8 @@ from gan.errors import UsageError
 from gan.networks import ARCHITECTURES, r3gan, sngan, stylegan3
 from gan.networks.mapping import MappingConfig
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
-from training.config import LossConfig, RunConfig, fit
+from training.config import LossConfig, RunConfig
+from training.recipes import fit
 from training.state import create
 from training.step import train_step
 

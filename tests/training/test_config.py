@@ -7,7 +7,8 @@ import pytest
 from gan.config import dumps_yaml, from_dict, override
 from gan.errors import UsageError
 from gan.networks import ARCHITECTURES, Architecture
-from training.config import LossConfig, RunConfig, fit, load_preset, preset_names
+from training.config import LossConfig, RunConfig
+from training.recipes import fit, load_preset, preset_names
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -16,10 +16,11 @@ from gan.errors import UsageError, UserError
 from gan.jobs.run_scores import RunScorer
 from tests.training.test_presets import small
 from tests.training.tiny import run_training, tiny_state
-from training.config import RunConfig, fit, load_preset
+from training.config import RunConfig
 from training.data.images import open_dataset
 from training.memory import Undo, fitting_step, next_size, probe
 from training.parts import out_of_memory
+from training.recipes import fit, load_preset
 from training.state import create
 from training.step import train_step
 

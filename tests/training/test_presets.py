@@ -12,7 +12,8 @@ from gan import sampling
 from gan.config import override
 from gan.networks import ARCHITECTURES
 from tests.training.tiny import run_training
-from training.config import RunConfig, fit, load_preset, preset_names
+from training.config import RunConfig
+from training.recipes import fit, load_preset, preset_names
 
 MODELS = Path(__file__).parents[2] / "docs" / "MODELS.md"
 PRESETS = {name: load_preset(name) for name in preset_names()}

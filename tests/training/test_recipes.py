@@ -10,7 +10,8 @@ from torch import nn
 
 from gan.config import override
 from tests.training.recipes import RECIPES
-from training.config import RunConfig, fit, load_preset, preset_names
+from training.config import RunConfig
+from training.recipes import fit, load_preset, preset_names
 from training.schedules import value_at
 
 

@@ -8,7 +8,7 @@ from gan.networks.blocks import Block
 from tests.training.test_parts import held
 from tests.training.test_presets import small
 from tests.training.tiny import tiny_state
-from training.config import fit
+from training.recipes import fit
 from training.state import create
 from training.step import train_step
 

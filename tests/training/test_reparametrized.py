@@ -7,7 +7,8 @@ from gan.ema import update as move_average
 from gan.models.checkpoint import read
 from gan.networks.reparametrize import sigmas
 from tests.training.tiny import run_training
-from training.config import RunConfig, fit
+from training.config import RunConfig
+from training.recipes import fit
 from training.state import create
 from training.step import train_step
 

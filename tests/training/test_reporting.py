@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from gan.config import override
-from training.config import RunConfig, fit
+from training.config import RunConfig
+from training.recipes import fit
 from training.reporting import KEYS, Means, Reporter, duration
 from training.state import create
 

@@ -5,7 +5,8 @@ import pytest
 from gan.config import from_dict, override
 from gan.errors import UsageError
 from tests.training.tiny import tiny_state
-from training.config import LossConfig, RunConfig, load_preset
+from training.config import LossConfig, RunConfig
+from training.recipes import load_preset
 from training.schedules import Schedule, default_r1_gamma, extremes, lazy_adam, value_at
 from training.state import set_rates
 

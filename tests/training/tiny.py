@@ -10,9 +10,10 @@ import torch
 
 from gan.config import override
 from gan.jobs.training import train
-from training.config import RunConfig, fit
+from training.config import RunConfig
 from training.objectives import objectives
 from training.parts import Terms
+from training.recipes import fit
 from training.state import TrainState, create
 from training.step import learn
 

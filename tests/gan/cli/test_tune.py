@@ -10,7 +10,7 @@ from gan.cli.main import main
 from gan.config import override
 from gan.errors import UserError
 from gan.jobs import training
-from training.config import load_preset
+from training.recipes import load_preset
 from training.schedules import default_r1_gamma
 
 SMALL = [

@@ -7,7 +7,8 @@ from gan.config import override
 from gan.networks.blocks import Block, exact, halve
 from gan.networks.layers import minibatch_std
 from tests.training.test_presets import SMALL
-from training.config import RunConfig, fit
+from training.config import RunConfig
+from training.recipes import fit
 
 FAMILIES = ["stylegan2", "stylegan3", "r3gan", "sngan"]
 HALVES = [torch.bfloat16, torch.float16]

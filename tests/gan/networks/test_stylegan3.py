@@ -10,7 +10,7 @@ import torch
 from gan.config import from_dict
 from gan.errors import UsageError
 from gan.networks.stylegan3 import GeneratorConfig
-from training.config import fit, load_preset
+from training.recipes import fit, load_preset
 
 SMALL = {"resolution": 32, "channel_base": 2048, "channel_max": 32, "z_dim": 16, "w_dim": 16}
 R = {"conv_kernel": 1, "radial_filters": True}

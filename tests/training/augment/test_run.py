@@ -8,8 +8,9 @@ import torch
 from gan.config import override
 from gan.errors import UsageError
 from tests.training.tiny import learned, run_training
-from training.config import RunConfig, fit, load_preset, preset_names
+from training.config import RunConfig
 from training.losses import LOSSES
+from training.recipes import fit, load_preset, preset_names
 from training.schedules import Schedule
 from training.state import create
 from training.step import train_step
