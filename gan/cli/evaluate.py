@@ -16,7 +16,7 @@ EPILOG = """\b
 Examples:
   gan evaluate --model runs/00000-demo-openmoji-32 --data data/openmoji-32.zip
   gan evaluate --images A --data B --metrics fid,kid,is,pr,dc --convention clean --json
-  torchrun --nproc-per-node 2 -m gan evaluate --model runs/00000-demo-openmoji-32 --data X.zip --metrics fid
+  torchrun --nproc-per-node 2 --no-python gan evaluate --model RUN --data X.zip --metrics fid
 """
 
 

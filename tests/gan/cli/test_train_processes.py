@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +20,14 @@ OPTIONS += [f"{n}.channel_base=64" for n in ("generator", "discriminator")]
 
 
 def command(processes, data, out, kimg, *more, restarts=0):
-    gan = ["-m", "gan", "train", "--data", str(data), "--out", str(out), "--kimg", kimg, "--device", "cpu"]
-    gan += [part for option in OPTIONS for part in ("--set", option)] + list(more)
+    gan = [str(Path(sys.executable).with_name("gan")), "train", "--data", str(data), "--out", str(out)]
+    gan += ["--kimg", kimg, "--device", "cpu", *more]
+    gan += [part for option in OPTIONS for part in ("--set", option)]
     if processes == 1:
-        return [sys.executable, *gan]
+        return gan
     start = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
-    start += ["--max-restarts", str(restarts)]
-    return [sys.executable, *start, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", *gan]
+    start += ["--max-restarts", str(restarts), "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    return [sys.executable, *start, "--no-python", *gan]
 
 
 def finished(line):
