@@ -21,8 +21,8 @@ OPTIONS += [f"{n}.channel_base=64" for n in ("generator", "discriminator")]
 
 def command(processes, data, out, kimg, *more, restarts=0):
     gan = [str(Path(sys.executable).with_name("gan")), "train", "--data", str(data), "--out", str(out)]
-    gan += ["--kimg", kimg, "--device", "cpu", *more]
-    gan += [part for option in OPTIONS for part in ("--set", option)]
+    gan += ["--kimg", kimg, "--device", "cpu"]
+    gan += [part for option in OPTIONS for part in ("--set", option)] + list(more)
     if processes == 1:
         return gan
     start = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
