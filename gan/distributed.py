@@ -5,13 +5,16 @@ Only tensors travel: those on the CPU over gloo, those on GPUs over NCCL.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
 from gan.errors import UserError
+
+WAIT = timedelta(days=1)
 
 
 def rank() -> int:
@@ -30,8 +33,11 @@ def local_rank() -> int:
 
 
 @contextlib.contextmanager
-def group() -> Iterator[None]:
+def group(device: torch.device | None = None) -> Iterator[None]:
     """Join the processes that torchrun started, and leave them at the end; nothing without torchrun.
+
+    device: that of this process, for NCCL. No wait for another process ends before WAIT: a score or a
+    checkpoint by one of them may take hours. A process that dies ends the job by torchrun, not by waiting.
 
     After a restart, torchrun hands out the store of the attempt before, with the addresses of processes that
     are gone (torch 2.14), so every attempt uses keys of its own. On several machines, whose agents may count
@@ -44,7 +50,8 @@ def group() -> Iterator[None]:
     store, number, count = next(dist.rendezvous("env://"))
     if os.environ.get("GROUP_WORLD_SIZE") == "1":
         store = dist.PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
-    dist.init_process_group(backend, store=store, rank=number, world_size=count)
+    options = {"device_id": device} if device is not None and device.type == "cuda" else {}
+    dist.init_process_group(backend, timeout=WAIT, store=store, rank=number, world_size=count, **options)
     try:
         yield
     finally:
@@ -85,6 +92,21 @@ def gathered(tensor: Tensor) -> Tensor:
     parts = [torch.empty_like(tensor) for _ in range(world())]
     dist.all_gather(parts, tensor.contiguous())
     return torch.stack(parts, dim=1).flatten(0, 1)
+
+
+def alike(tensors: Sequence[Tensor]) -> None:
+    """Give every process rank 0's values of these tensors, in place."""
+    if world() > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
+
+
+def odd_ranks(numbers: Tensor) -> list[int]:
+    """The ranks whose numbers [n], a CPU tensor, are not those of rank 0 bit for bit."""
+    if world() == 1:
+        return []
+    rows = gathered(numbers.view(1, -1))
+    return [number for number, row in enumerate(rows) if row.numpy().tobytes() != rows[0].numpy().tobytes()]
 
 
 def shared_text(text: str) -> str:

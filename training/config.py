@@ -235,10 +235,6 @@ def check_networks(config: RunConfig) -> None:
     if generator.c_dim != discriminator.c_dim:
         both = f"generator.c_dim {generator.c_dim} and discriminator.c_dim {discriminator.c_dim}"
         raise ValueError(f"{both} differ: leave them out, they follow from data.conditional")
-    if isinstance(discriminator, ComparesSamples):
-        group = discriminator.mbstd_group
-        if group is not None and config.batch % min(group, config.batch):
-            raise ValueError(f"batch {config.batch} must be a multiple of discriminator.mbstd_group {group}")
 
 
 def at_least(config: object, minimum: float, *names: str) -> None:

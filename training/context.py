@@ -161,7 +161,7 @@ class Context:
 
     def recall(self, name: str, default: Tensor) -> Tensor:
         """What was remembered under `name` in an earlier step, or `default`."""
-        return self.state.memory.get(name, default)
+        return self.state.memory.setdefault(name, default.detach())
 
     def remember(self, name: str, value: Tensor) -> None:
         """Keep a tensor for later steps; it is part of checkpoints.

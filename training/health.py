@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Record = Mapping[str, float | str | None]
+REPEATED = 3  # failing steps of a tick, and most of its steps: no accident any more
 LEVELS = ("healthy", "drifting", "collapsed", "diverged")  # 0 to 3 in TensorBoard
 
 
@@ -81,7 +82,10 @@ def judge(records: Sequence[Record], config: HealthConfig) -> Verdict:
 
 def _diverged(window: Sequence[Record], config: HealthConfig) -> str | None:
     if count := _last(window, "nonfinite"):
-        return f"{count:g} of the networks' weight norms and the tick's means are NaN or infinite"
+        return f"{count:g} of the 2 networks have weights that are NaN or infinite"
+    failed, steps = _last(window, "nonfinite_steps") or 0, _last(window, "steps") or 0
+    if failed >= REPEATED and failed > steps / 2:
+        return f"{failed:g} of {steps:g} steps had gradients that are NaN or infinite"
     for name in ("logits/real", "logits/fake"):
         value = _last(window, name)
         if value is not None and abs(value) > config.max_logit:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from gan import distributed, ema, randomness, sampling
+from gan.errors import UserError
 from gan.images import grid, save_png, to_float
 from gan.models import checkpoint
+from gan.models.runs import resume_command
 from training.callbacks import Callbacks
 from training.data.images import ImageDataset
 from training.memory import fitting_step
@@ -64,6 +66,7 @@ def train(
             state.seconds += seconds
             examine = (monitor.examine,) if monitor else ()
             record = reporter.tick(state, seconds, state.nimg - since, *examine)
+            check_ranks(state)
             if monitor:
                 monitor.halt = distributed.agreed(monitor.halt)
             if monitor and monitor.halt:
@@ -108,6 +111,16 @@ def stepped(state: TrainState, images: Tensor, labels: Tensor, say: Callable[[st
     c = sampling.as_conditions(distributed.gathered(labels), c_dim).to(device) if c_dim else None
     real = to_float(images.to(device))
     return fitting_step(state, real, c, say) if config.micro_batch == "auto" else train_step(state, real, c)
+
+
+def check_ranks(state: TrainState) -> None:
+    """UserError, in every process, naming those whose weights are not those of the first one."""
+    if odd := distributed.odd_ranks(state.checksum()):
+        raise UserError(
+            f"at {state.nimg / 1000:g} kimg the weights of rank {', '.join(map(str, odd))} differ from those"
+            f" of rank 0: the processes trained apart; look for a GPU that computes wrongly, then go on from a"
+            f" checkpoint before that, with {resume_command(state.run)}"
+        )
 
 
 def warnings_of(state: TrainState, record: Mapping[str, float | str | None]) -> list[str]:

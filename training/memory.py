@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gan import distributed, randomness
 from gan.errors import UsageError, UserError
+from gan.networks.blocks import moving
 from training import parts
 from training.config import RunConfig
 from training.state import TrainState, scaler
@@ -26,7 +27,7 @@ class Undo:
     def __init__(self, state: TrainState) -> None:
         self.state = state
         networks = state.generator, state.discriminator
-        self._tensors = [t for network in networks for t in (*network.parameters(), *network.buffers())]
+        self._tensors = [t for network in networks for t in (*network.parameters(), *moving(network))]
         self._optimizers = [
             (optimizer, {p: _copied(moments) for p, moments in optimizer.state.items()})
             for optimizer in (state.optimizer_g, state.optimizer_d)
@@ -71,7 +72,8 @@ def fitting_step(
         try:
             return train_step(state, real, c, every)
         except (RuntimeError, MemoryError) as error:
-            if not parts.out_of_memory(error):
+            alone = distributed.world() > 1 and not isinstance(error, parts.AllOutOfMemory)
+            if alone or not parts.out_of_memory(error):  # the others go on: only the end of all is safe
                 raise
         undo.restore()  # only here: the traceback held what the step had allocated
         release(state.device)

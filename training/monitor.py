@@ -47,8 +47,7 @@ class Monitor:
         found["health/gap"] = None if None in logits else logits[0] - logits[1]
         for key, network in (("weight_norm/g", state.generator), ("weight_norm/d", state.discriminator)):
             found[key] = weight_norm(network)
-        numbers = [v for v in (record | found).values() if isinstance(v, float)]
-        found["nonfinite"] = sum(not math.isfinite(v) for v in numbers)
+        found["nonfinite"] = sum(not math.isfinite(found[f"weight_norm/{network}"]) for network in "gd")
         self._records = [*self._records, {**record, **found}][-self.config.window :]
         verdict = judge(self._records, self.config)
         state.health = found["health"] = verdict.state

@@ -95,12 +95,12 @@ def penalties_of(config: LossConfig) -> list[Penalty]:
 
 
 def observed(context: Context) -> dict[str, Term]:
-    """What is reported of every step of D; tells the augmentation how D judged the reals."""
+    """What is reported of every step of D."""
     real, fake = context.real_logits.detach(), context.fake_logits.detach()
-    if context.state.augmentation:
-        context.state.augmentation.observe(real)
-    spread = context.fake.detach().std(dim=0).mean() / context.real.detach().std(dim=0).mean().clamp_min(1e-8)
-    numbers = {"logits/real": real.mean(), "logits/fake": fake.mean(), "diversity": spread}
+    numbers = {"logits/real": real.mean(), "logits/fake": fake.mean()}
+    if len(real) > 1:  # one image has no spread
+        fakes, reals = (x.detach().std(dim=0).mean() for x in (context.fake, context.real))
+        numbers["diversity"] = fakes / reals.clamp_min(1e-8)
     return {name: Term(value, 0) for name, value in numbers.items()}
 
 

@@ -17,12 +17,17 @@ from torch.overrides import TorchFunctionMode
 
 from gan import distributed
 from gan.errors import UsageError
+from gan.networks.blocks import moving
 from training.config import ComparesSamples, RunConfig
 
 Terms = dict[str, Tensor]
 Wholes = list[tuple[Tensor, ...]]  # values of a whole batch, in the order in which they are asked for
 R = TypeVar("R")
 OUT_OF_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+
+
+class AllOutOfMemory(torch.OutOfMemoryError):
+    """Some process ran out of memory, and all know it."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def summed(shares: Sequence[Terms]) -> Terms:
 def together(state: Any) -> Iterator[None]:
     """With `micro_batch: auto`, what runs out of memory in one process does so in all.
 
-    Raises torch.OutOfMemoryError in each of them. Within, the processes must not wait for one another.
+    Raises AllOutOfMemory in each of them. Within, the processes must not wait for one another.
     """
     if state.config.micro_batch != "auto" or distributed.world() == 1:
         yield
@@ -164,7 +169,7 @@ def together(state: Any) -> Iterator[None]:
             raise
         problem = "out of memory in some process"
     if problem := distributed.agreed(problem):
-        raise torch.OutOfMemoryError(problem)
+        raise AllOutOfMemory(problem)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -175,8 +180,8 @@ def out_of_memory(error: BaseException) -> bool:
 
 def running(state: Any) -> list[Tensor]:
     """Buffers of both networks that passes may move: mean of w, magnitudes, norms, batch statistics."""
-    networks = state.generator, state.discriminator
-    return [b for network in networks for b in network.buffers() if b.is_floating_point()]
+    buffers = [*moving(state.generator), *moving(state.discriminator)]
+    return [b for b in buffers if b.is_floating_point()]
 
 
 def merge(tensors: Sequence[Tensor]) -> None:

@@ -69,6 +69,14 @@ def fit(config: RunConfig, *, shape: tuple[int, int, int], c_dim: int) -> RunCon
     return config
 
 
+def whole_groups(group: int | None, batch: int) -> int:
+    """The largest group of minibatch statistics, at most as asked (None: the batch), that divides the batch.
+
+    Within it neither are fakes compared with reals, which D sees in one pass, nor is a sample left over.
+    """
+    return next(size for size in range(min(group or batch, batch), 0, -1) if batch % size == 0)
+
+
 def completed(config: RunConfig, pixels: int) -> RunConfig:
     """The config with a number for each setting that is None or auto and has a rule.
 
@@ -84,8 +92,8 @@ def completed(config: RunConfig, pixels: int) -> RunConfig:
         numbers["ema.kimg"] = default_ema_kimg(batch)
     if isinstance(generator, TracksMagnitudes) and generator.magnitude_beta is None:
         numbers["generator.magnitude_beta"] = default_magnitude_beta(batch)
-    if isinstance(discriminator, ComparesSamples) and discriminator.mbstd_group is None:
-        numbers["discriminator.mbstd_group"] = batch
+    if isinstance(discriminator, ComparesSamples):
+        numbers["discriminator.mbstd_group"] = whole_groups(discriminator.mbstd_group, batch)
     for role, network in (("generator", generator), ("discriminator", discriminator)):
         if isinstance(network, EmbedsLabels) and network.c_embed == "auto":
             numbers[f"{role}.c_embed"] = network.embedding

@@ -22,26 +22,34 @@ from training.state import TrainState
 KEYS = (
     "kimg", "tick", "phase", "seconds", "sec_per_kimg", "loss/g", "loss/d", "logits/real", "logits/fake",
     "r1", "path_length", "augment/p", "grad_norm/g", "grad_norm/d", "diversity", "memory_gib",
+    "steps", "nonfinite_steps",
 )  # fmt: skip
 
 
 class Means:
-    """Running means of named terms since the last `take`, in float64."""
+    """Means of named terms since the last `take`, in float64, of their finite values.
+
+    They stay on their device until they are taken, all at once.
+    """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._sums: dict[str, Tensor] = {}  # [2] each: sum and count
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
-        """Add one step's terms; a term may be absent from some steps."""
+        """Add one step's terms, numbers; a term may be absent from some steps."""
         for name, value in terms.items():
-            self._sums[name] = self._sums.get(name, 0) + value.double()
-            self._counts[name] = self._counts.get(name, 0) + 1
+            value = value.double()
+            pair = torch.stack([value.nan_to_num(0.0, 0.0, 0.0), value.isfinite().double()])
+            before = self._sums.get(name)
+            self._sums[name] = pair if before is None else before + pair
 
-    def take(self) -> dict[str, float]:
-        """Means by name, and start again."""
-        means = {name: float(value) / self._counts[name] for name, value in self._sums.items()}
-        self.__init__()
+    def take(self) -> dict[str, float | None]:
+        """Means by name, None where no value was finite, and start again."""
+        if not self._sums:
+            return {}
+        pairs = torch.stack([pair.cpu() for pair in self._sums.values()]).tolist()
+        means = {name: total / n if n else None for name, (total, n) in zip(self._sums, pairs, strict=True)}
+        self._sums = {}
         return means
 
 
@@ -101,6 +109,8 @@ class Reporter:
             "phase": self._phase,
             "seconds": round(state.seconds, 3),
             "sec_per_kimg": round(seconds / images * 1000, 4) if images else None,
+            "steps": images // state.config.batch,
+            "nonfinite_steps": round((means.get("nonfinite_steps") or 0) * images / state.config.batch),
             "augment/p": state.augmentation.p if state.augmentation else 0.0,
             "memory_gib": round(peak_memory(), 3),
         }

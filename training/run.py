@@ -5,7 +5,6 @@ import errno
 import json
 import platform
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from gan.config import dumps_yaml, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes, json_lines, read_json
 from gan.models import card, checkpoint
+from gan.models.runs import resume_command
 from gan.sampling import remembered_conditions
 from training import phases
 from training.config import RunConfig
@@ -204,11 +204,6 @@ def paused(state: TrainState, error: Exception) -> UserError:
         f"paused at {state.nimg / 1000:g} kimg: {error}. The older checkpoints are intact:"
         f" make room, then go on with {resume_command(state.run)}"
     )
-
-
-def resume_command(run: Path | None) -> str:
-    """What to type to go on with a run."""
-    return f"gan train --resume {shlex.quote(str(run or 'auto'))}"
 
 
 def restore(

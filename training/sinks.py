@@ -18,6 +18,7 @@ from gan.files import atomic_bytes
 from training.config import RunConfig
 
 WandB = Literal["off", "offline", "online"]
+LARGEST = 1e20  # value in a histogram of TensorBoard
 BINS = 64  # of a histogram in Weights & Biases
 
 
@@ -57,10 +58,9 @@ class TensorBoard:
         self._writer.add_image(name, picture, nimg)
 
     def histograms(self, values: Mapping[str, Tensor], nimg: int) -> None:
-        """Ridges over time; values without a finite range are left out, which TensorBoard refuses."""
-        for name, found in values.items():
-            if found.isfinite().all():
-                self._writer.add_histogram(name, found, nimg)
+        """Ridges over time."""
+        for name, found in drawable(values).items():
+            self._writer.add_histogram(name, found, nimg)
 
     def finish(self, settings: Mapping[str, bool | float | str], measured: Mapping[str, float]) -> None:
         """A line in the table of hyper-parameters."""
@@ -125,8 +125,10 @@ class WeightsAndBiases:
 
     def histograms(self, values: Mapping[str, Tensor], nimg: int) -> None:
         """Histograms over time."""
-        finite = {name: found for name, found in values.items() if found.isfinite().all()}
-        shown = {name: self._wandb.Histogram(found.numpy(), num_bins=BINS) for name, found in finite.items()}
+        shown = {
+            name: self._wandb.Histogram(found.numpy(), num_bins=BINS)
+            for name, found in drawable(values).items()
+        }
         self._run.log({**shown, "kimg": nimg / 1000})
 
     def finish(self, settings: Mapping[str, bool | float | str], measured: Mapping[str, float]) -> None:
@@ -136,6 +138,11 @@ class WeightsAndBiases:
     def close(self) -> None:
         """Write what is left."""
         self._run.finish()
+
+
+def drawable(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those that fit into bins: histograms end at LARGEST, and refuse what has no value within."""
+    return {name: found for name, found in values.items() if (found.abs() < LARGEST).all()}
 
 
 def library() -> ModuleType:

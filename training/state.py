@@ -58,6 +58,17 @@ class TrainState:
         """Optimisation steps done."""
         return self.nimg // self.config.batch
 
+    def weights(self) -> list[Tensor]:
+        """Every tensor of the three networks."""
+        networks = self.generator, self.discriminator, self.ema
+        return [t for network in networks for t in (*network.parameters(), *network.buffers())]
+
+    def checksum(self) -> Tensor:
+        """Sums of the weights of the three networks, float64 [3] on the CPU, to compare processes by."""
+        networks = self.generator, self.discriminator, self.ema
+        sums = [torch.stack([p.detach().double().sum() for p in n.parameters()]).sum() for n in networks]
+        return torch.stack(sums).cpu()
+
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor but the weight average and the discriminator, by name."""
         tensors = {f"generator.{k}": v for k, v in self.generator.state_dict().items()}

@@ -49,9 +49,13 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None, every: bool = 
     terms: Terms = {}
     seed_step(state.config.seed, state.nimg)
     set_rates(state)
+    repaired = []
     for objective in objectives(state.config.loss, state.loss):
         if every or state.step % objective.steps == 0:
             terms |= learn(state, objective, real, c)
+            repaired += [terms.pop("repaired")] if "repaired" in terms else []
+    if repaired:
+        terms["nonfinite_steps"] = torch.stack(repaired).amax()
     if state.augmentation:
         state.augmentation.step(state.step + 1)
     return terms
@@ -129,9 +133,10 @@ class View:
 def moved(state: TrainState, objective: Objective, terms: Terms, remembered: Terms) -> Terms:
     """One optimiser step; returns the objective's terms, for g and d with the gradient's norm.
 
-    With loss scaling also `loss_scale/<network>` and `skipped/<objective>` (0 or 1). A skipped step loses the
-    terms that are not finite: they say that the scale was too large, nothing of the networks. What a loss
-    remembers is kept after a step that was made, as far as it is finite.
+    `repaired` (0 or 1) says whether a gradient was not finite. With loss scaling there is instead
+    `skipped/<objective>` (0 or 1), and `loss_scale/<network>`; a skipped step loses the terms that are not
+    finite: they say that the scale was too large, nothing of the networks. What a loss remembers is kept
+    after a step that was made, as far as it is finite.
     """
     network = objective.role[0]
     optimizer, scaler = (getattr(state, f"{name}_{network}") for name in ("optimizer", "scaler"))
@@ -142,7 +147,11 @@ def moved(state: TrainState, objective: Objective, terms: Terms, remembered: Ter
         terms[f"skipped/{objective.name}"] = torch.tensor(float(norm is None))
     if norm is None:
         return {name: term for name, term in terms.items() if term.isfinite()}
-    state.memory |= {name: value for name, value in remembered.items() if value.isfinite().all()}
+    for name, value in remembered.items():
+        before = state.memory.get(name, torch.zeros_like(value))
+        state.memory[name] = torch.where(value.isfinite().all(), value, before)
+    if not scaler.is_enabled():
+        terms["repaired"] = 1 - norm.isfinite().float()
     return terms | ({f"grad_norm/{network}": norm} if objective.loss else {})
 
 
@@ -150,20 +159,21 @@ def update(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
     """One optimiser step, then empty gradients; returns the gradient's L2 norm, None for a skipped step.
 
     With loss scaling, a gradient that is not finite skips the step and halves the scale. Without, an entry
-    that is not finite becomes 0 (NaN) or +-1e5 (infinity), so that one bad batch cannot end a run.
+    that is not finite becomes 0 (NaN) or +-1e5 (infinity), so that one bad batch cannot end a run; the norm
+    is the one before, which tells of the repair. Without scaling, nothing here waits for the device.
     """
     scaler = scaler or torch.amp.GradScaler(enabled=False)
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     scaler.unscale_(optimizer)
     norm = torch.nn.utils.get_total_norm(gradients)
-    if not scaler.is_enabled() and not torch.isfinite(norm):
+    if not scaler.is_enabled():
         for gradient in gradients:
             torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
-    before = scaler.get_scale()
+    before = scaler.get_scale() if scaler.is_enabled() else 1.0
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
-    return None if scaler.get_scale() < before else norm
+    return None if scaler.is_enabled() and scaler.get_scale() < before else norm
 
 
 class training:

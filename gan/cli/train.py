@@ -141,6 +141,7 @@ def command(
     With --metrics, RUN/checkpoints/best stands for the best checkpoint, for example in gan sample.
     """
     from gan import distributed
+    from gan.devices import pick
     from gan.jobs import training
     from gan.jobs.scoring import metric_names
 
@@ -153,7 +154,7 @@ def command(
     if dry_run:
         click.echo(training.dry_run(training.prepare(preset, data, **what), accept_change), nl=False)
         return
-    with distributed.group():
+    with distributed.group(pick(device)):
         run = training.train(preset, data, accept_change=accept_change, max_minutes=max_minutes, **what)
         if distributed.rank() == 0:
             click.echo(run.path)

@@ -8,6 +8,7 @@ from typing import Any
 from gan import distributed
 from gan.jobs.run_scores import NoMemory, RunScorer
 from gan.jobs.stopping import Stop
+from gan.models.runs import resume_command
 from training import loop, sinks
 from training import run as runs
 from training.augment import leak
@@ -40,6 +41,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
     config, dataset, call = state.config, around.dataset, around.callbacks.call
     state.run = run
+    distributed.alike(state.weights())
     with (
         workers_watched(),
         runs.pausing(state),
@@ -80,7 +82,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         events |= {"monitor": monitor, "should_stop": around.stop.reason, "callbacks": around.callbacks}
         reason = loop.train(state, feed, run=run, reporter=reporter, **events)
         if reason and not monitor.halt:
-            go_on = runs.resume_command(run)
+            go_on = resume_command(run)
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with {go_on}")
         call("end", state, reason)
     return monitor.halt
@@ -116,7 +118,7 @@ def scored(
         records = scorer.score(state.ema, dataset, run, state.nimg, save)
     except NoMemory as error:
         if distributed.world() > 1:
-            raise NoMemory(f"{error}; then go on with {runs.resume_command(run)}") from error
+            raise NoMemory(f"{error}; then go on with {resume_command(run)}") from error
         reporter.say(f"warning: {error}; training goes on")
         return None
     reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)

@@ -17,7 +17,7 @@ from gan.jobs.run_scores import RunScorer
 from gan.jobs.session import Surroundings, session
 from gan.jobs.stopping import Stop
 from gan.models import checkpoint
-from gan.models.runs import Run
+from gan.models.runs import Run, resume_command
 from training import lock, parts, phases, resuming, sinks
 from training import run as runs
 from training.callbacks import Callbacks
@@ -72,7 +72,8 @@ def train(
     """
     scored = {"metrics": metrics, "metrics_fakes": metrics_fakes}
     where = {"out": out, "wandb": wandb, "device": device}
-    with distributed.group(), Stop(max_minutes) as stop, contextlib.ExitStack() as held:
+    place = pick(device)
+    with distributed.group(place), Stop(max_minutes) as stop, contextlib.ExitStack() as held:
         plan = prepare(config, data, overrides=overrides, resume=resume, loss=loss, **scored, **where)
         about = runs.describe_data(plan.dataset)
         beside = {"scorer": plan.scorer, "callbacks": Callbacks(callbacks), "stop": stop, "wandb": wandb}
@@ -135,7 +136,7 @@ def prepare(
         if not isinstance(config, RunConfig):
             notes += _told(base, fitted, changes)
         if saved.kimg >= fitted.kimg:
-            more = f"{runs.resume_command(saved.run)} --kimg {2 * saved.kimg:g}"
+            more = f"{resume_command(saved.run)} --kimg {2 * saved.kimg:g}"
             notes.append(f"the run has had its {fitted.kimg:g} kimg; to go on: {more}")
     return Plan(
         config=fitted,

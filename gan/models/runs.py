@@ -1,5 +1,6 @@
 """A run directory as what training leaves behind: its model, its scores, its statistics."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,3 +41,8 @@ class Run:
     def generator(self, device: str | torch.device = "cpu") -> nn.Module:
         """EMA generator of the newest checkpoint, as `gan.load` gives it."""
         return checkpoint.read(self.checkpoint).generator(device)
+
+
+def resume_command(run: Path | None) -> str:
+    """What to type to go on with a run."""
+    return f"gan train --resume {shlex.quote(str(run or 'auto'))}"

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
 from gan.networks import reparametrize
@@ -49,6 +50,21 @@ class Block(nn.Module):
         return checkpoint(
             passed, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: contexts
         )
+
+
+def moving(network: nn.Module) -> list[Tensor]:
+    """The buffers of a network that a pass may change.
+
+    Modules name those that it may not in `constants`; what was a parameter before adapters or freezing stays
+    as well. All others count as moving, such as those of a module that says nothing.
+    """
+    found = []
+    for module in network.modules():
+        fixed = {*getattr(module, "constants", ()), *getattr(module, "frozen", ())}
+        if isinstance(module, parametrize.ParametrizationList):
+            fixed.add("original")
+        found += [b for name, b in module.named_buffers(recurse=False) if name not in fixed]
+    return found
 
 
 def halve(network: nn.Module, dtype: torch.dtype, resolution: int, count: int | None) -> None:

@@ -57,6 +57,8 @@ class Conv2d(nn.Module):
         trainable: False keeps weight and bias as buffers of the same names (Freeze-D, Mo et al. 2020).
     """
 
+    constants = ("resample_filter", "weight", "bias")
+
     def __init__(
         self,
         in_channels: int,

@@ -170,6 +170,8 @@ class Stage(Block):
     (number 0) has none.
     """
 
+    constants = ("resample_filter",)
+
     def __init__(self, config: NetworkConfig, level: int, *, up: bool):
         super().__init__()
         self.up, self.resamples, self.level = up, level > 0, 4 << level

@@ -113,6 +113,8 @@ class SynthesisLayer(nn.Module):
 
     weight_gain = None  # demodulated
 
+    constants = ("resample_filter", "noise_const")
+
     def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, level: int, up: int = 1):
         super().__init__()
         self.up, self.activation, self.clamp, self.use_noise = (
@@ -174,6 +176,8 @@ class ToRGB(nn.Module):
 
 class SynthesisBlock(Block):
     """All layers of one level: `num_conv` w's, and one more for ToRGB that the next block shares."""
+
+    constants = ("resample_filter",)
 
     def __init__(self, config: GeneratorConfig, level: int):
         super().__init__()
@@ -257,6 +261,8 @@ class Generator(StyledGenerator):
 
 class DiscriminatorBlock(Block):
     """Two 3x3 convolutions and downsampling by 2: [N, in, H, W] -> [N, out, H/2, W/2]."""
+
+    constants = ("resample_filter",)
 
     def __init__(self, config: DiscriminatorConfig, level: int, first_layer: int):
         super().__init__()

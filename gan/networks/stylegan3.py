@@ -106,6 +106,8 @@ class SynthesisInput(nn.Module):
     units of `resolution` pixels (the side of a square image), origin at its centre.
     """
 
+    constants = ("transform", "freqs", "phases")
+
     def __init__(self, w_dim: int, band: Band):
         super().__init__()
         self.band = band
@@ -154,6 +156,8 @@ class SynthesisLayer(Block):
 
     previous, band: what its input and its result may hold.  last: ToRGB, which is linear.
     """
+
+    constants = ("up_filter", "down_filter")
 
     def __init__(self, config: GeneratorConfig, previous: Band, band: Band, *, critical: bool, last: bool):
         super().__init__()

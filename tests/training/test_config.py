@@ -37,7 +37,6 @@ def test_fit_shapes_both_networks_and_fills_gamma():
         ("loss.name=logstic", "logistic"),
         ("loss.r1_gama=1", "r1_gamma"),
         ("batch=eight", "batch"),
-        ("batch=6", "mbstd_group"),
         ("kimg=0", "kimg"),
         ("loss.style_mixing=2", "style_mixing must be between 0 and 1; got 2"),
         ("loss.r1_gamma=-1", "r1_gamma must be >= 0; got -1"),
@@ -116,3 +115,12 @@ def test_unknown_preset_names_the_nearest():
 def test_unknown_key_in_a_file_is_refused():
     with pytest.raises(UsageError, match="batch"):
         from_dict(RunConfig, {"bacth": 3})
+
+
+@pytest.mark.parametrize(
+    ("batch", "group", "resolved"),
+    [(1, 4, 1), (2, 4, 2), (3, 4, 3), (6, 4, 3), (8, 4, 4), (6, None, 6), (7, 4, 1)],
+)
+def test_groups_of_minibatch_statistics_divide_the_batch(batch, group, resolved):
+    config = override(RunConfig(), [f"batch={batch}", f"discriminator.mbstd_group={group or 'null'}"])
+    assert fit(config, shape=(3, 16, 16), c_dim=0).discriminator.mbstd_group == resolved

@@ -148,7 +148,7 @@ def test_lazy_r1_weighs_its_interval(r2):
     state = quadratic_state(r1_gamma=3.0, r1_interval=8, r2=r2)
     terms = learned(state, "r1", REAL, None)
     torch.testing.assert_close(moved_by(state), 8 * 1.5 * (WANT["r1"] + (WANT["r2"] if r2 else 0)))
-    assert terms.keys() == ({"r1", "r2"} if r2 else {"r1"})
+    assert terms.keys() == {"r1", "repaired", *(["r2"] if r2 else [])}
 
 
 def test_gamma_follows_its_schedule():

@@ -18,3 +18,8 @@ with distributed.group():
     torch.save(held(state), folder / f"{rank}.pt")
     assert distributed.agreed("late" if rank else None) == "late"
     assert distributed.agreed(None) is None
+    assert distributed.odd_ranks(torch.tensor([1.0, torch.nan])) == []
+    assert distributed.odd_ranks(torch.tensor([1.0 + rank])) == [1]
+    apart = torch.full((3,), float(rank))
+    distributed.alike([apart])
+    assert not apart.any()

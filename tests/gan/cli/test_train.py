@@ -59,6 +59,7 @@ def test_a_tiny_run_leaves_what_the_contract_lists(tiny_zip, tmp_path):
     last = json.loads((run / "stats.jsonl").read_text().splitlines()[-1])
     health = "health health/diversity health/coverage health/gap weight_norm/g weight_norm/d nonfinite"
     keys = "kimg tick seconds sec_per_kimg loss/g loss/d logits/real logits/fake r1 path_length augment/p"
+    keys += " steps nonfinite_steps"
     assert set(f"{keys} phase grad_norm/g grad_norm/d diversity memory_gib {health}".split()) == last.keys()
     assert "ETA" in result.stderr and "kimg" in result.stderr
     names = {p.name for p in (run / "checkpoints" / "000000.016").iterdir()}
