@@ -15,6 +15,7 @@ and raise ValueError; the message gains the dotted key here.
 
 import dataclasses
 import functools
+import json
 import re
 import types
 import typing
@@ -76,6 +77,11 @@ def override(cfg: C, assignments: Sequence[str]) -> C:
             node = node[section]
         node[last] = value
     return _build(type(cfg), data, "", cfg)
+
+
+def assignment(key: str, value: Any) -> str:
+    """What `override` takes to give this key this value: "key=value", on one line."""
+    return f"{key}={json.dumps(to_dict(value), ensure_ascii=False)}"
 
 
 def dumps_yaml(cfg: Any) -> str:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -121,6 +121,19 @@ def read_json(path: str | Path, kind: type[T]) -> T:
     except ValueError as error:  # malformed JSON or UTF-8
         raise UserError(f"{path} is damaged ({error}): restore it, or remove it") from error
     return data
+
+
+def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
+    """An object as indented JSON; not atomic: for files of a folder that appears as a whole."""
+    Path(path).write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def name_again(path: Path, other: Path) -> None:
+    """Let `other` be the file at `path` as well, or a copy where the file system has one name a file."""
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        shutil.copy2(path, other)
 
 
 def json_lines(path: str | Path) -> tuple[list[dict[str, Any]], int]:

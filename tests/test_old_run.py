@@ -38,6 +38,8 @@ def test_it_goes_on_to_the_same_numbers(run, close):
             load_file(folder / f"{role}.safetensors"),
         )
         for name, value in old.items():
+            if name.endswith(".exp_avg"):  # with beta1 0 nobody reads it, or keeps it any more
+                continue
             new_name = f"memory.{name}" if name in ("path_mean", "logit_means") else name
             close(new[new_name], value, scale=10)  # another CPU rounds another way, sixteen steps long
 

@@ -175,8 +175,9 @@ class RunConfig:
     checkpoint_activations: compute activations again in the backward pass instead of keeping them.
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
     metrics_ticks: ticks between two scores of --metrics; None: with every checkpoint.
-    keep_last, keep_every_kimg: checkpoints kept beside the best and the newest healthy one: that many of the
-    newest (None: all), and one every so many kimg (None: none).  max_disk_gib: room for all; None: no limit.
+    keep_last, keep_every_kimg: checkpoints kept whole beside the best and the newest healthy one: that many
+    of the newest (None: all), and one every so many kimg (None: none).  keep_light: of the others the
+    averaged generator stays, to sample and score; else nothing.  max_disk_gib: room for all; None: no limit.
     plugins: files that added to the tables of networks, losses, ... see `gan.plugins`.
     init_from: model whose weights the networks start from (a run or checkpoint directory), "" for none.
     """
@@ -194,7 +195,8 @@ class RunConfig:
     tick_kimg: float = 4.0
     snapshot_ticks: int = 50
     metrics_ticks: int | None = None
-    keep_last: int | None = None
+    keep_last: int | None = 3
+    keep_light: bool = True
     keep_every_kimg: float | None = None
     max_disk_gib: float | None = None
     data: DataConfig = field(default_factory=DataConfig)

@@ -1,5 +1,6 @@
 """A run that starts from the weights of another model: what is taken, and what is refused."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from gan import files
-from gan.config import to_dict
+from gan.config import assignment, to_dict
 from gan.errors import UserError
 from gan.models import checkpoint
 from gan.models.transfer import Report, paired, transfer
@@ -76,13 +77,13 @@ def _check(
     if role == "generator" and _share(network, report) < LEAST:
         theirs = saved.config[role]
         other = [
-            f"{role}.{key}={theirs[key]}"
+            f"--set {shlex.quote(assignment(f'{role}.{key}', theirs[key]))}"
             for key in ours
             if key in theirs and theirs[key] != ours[key] and key not in OF_DATA
         ]
         raise UserError(
             f"cannot start from {saved.path}: hardly a weight of its generator fits this run's; "
-            f"set as there: {', '.join(other) or 'resolution and channels'}"
+            f"take its settings: {' '.join(other) or 'resolution and channels'}"
         )
     buffers = {name for name, _ in network.named_buffers()}
     random = [n for n in report.new if n in buffers and n.endswith(("weight", "bias", "original", ".const"))]

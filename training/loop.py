@@ -17,12 +17,13 @@ from training.data.images import ImageDataset
 from training.memory import fitting_step
 from training.monitor import Monitor
 from training.parts import Terms
-from training.reporting import Reporter
+from training.reporting import Reporter, duration
 from training.schedules import value_at
 from training.state import TrainState
 from training.step import train_step
 
 NONE = Callbacks(())
+TIMED, LONG = 6, 60.0  # steps that are timed; seconds of a run that are worth a word
 GRID = 64  # images in reals.png and fakes-*.png
 
 
@@ -52,9 +53,10 @@ def train(
     config = state.config
     tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
     since, reason = state.nimg, None
-    started = time.perf_counter()
+    started, pace = time.perf_counter(), Pace()
     while state.nimg < config.kimg * 1000 and reason is None:
         terms = stepped(state, *next(data), reporter.say)
+        pace.step(state, reporter.say)
         reporter.step(terms, config.batch)
         advance(state)
         wish = callbacks.call("step", state, terms)
@@ -85,6 +87,25 @@ def train(
                 reporter.hyper_parameters(state, record)
             since, started = state.nimg, time.perf_counter()
     return reason
+
+
+class Pace:
+    """Says once, after a few steps of a session, how long the rest of the run will take."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def step(self, state: TrainState, say: Callable[[str], None]) -> None:
+        """After a step: the first is left out, which builds and allocates."""
+        if len(self._times) == TIMED:
+            return
+        self._times.append(time.perf_counter())
+        if len(self._times) == TIMED:
+            seconds, config = (self._times[-1] - self._times[0]) / (TIMED - 1), state.config
+            left = (config.kimg * 1000 - state.nimg) / config.batch * seconds
+            if left > LONG:
+                more = "; --max-minutes stops it earlier, --resume goes on" if left > 24 * 3600 else ""
+                say(f"a step takes {seconds:.2g} s: about {duration(left)} to {config.kimg:g} kimg{more}")
 
 
 def advance(state: TrainState) -> None:
@@ -118,7 +139,7 @@ def check_ranks(state: TrainState) -> None:
     if odd := distributed.odd_ranks(state.checksum()):
         raise UserError(
             f"at {state.nimg / 1000:g} kimg the weights of rank {', '.join(map(str, odd))} differ from those"
-            f" of rank 0: they trained apart. Look for a GPU that computes wrongly, then go on from a checkpoint"
+            " of rank 0: they trained apart. Find the GPU that computes wrongly, and go on from a checkpoint"
             f" before that: {resume_command(state.run)}"
         )
 

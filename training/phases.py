@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan import plugins
-from gan.config import from_dict, override, to_dict
+from gan.config import assignment, from_dict, override, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
 from gan.models.checkpoint import Checkpoint
@@ -23,7 +23,7 @@ from training.state import TrainState
 FILE = "phases.json"
 FREE_TO_CHANGE = frozenset(
     {"preset", "plugins", "kimg", "snapshot_ticks", "metrics_ticks", "tick_kimg", "data.path", "data.workers"}
-    | {"keep_last", "keep_every_kimg", "max_disk_gib", "micro_batch", "checkpoint_activations"}
+    | {"keep_last", "keep_light", "keep_every_kimg", "max_disk_gib", "micro_batch", "checkpoint_activations"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
 )  # without effect on a step, or on its rounding only
 DATA = ("sha256", "images", "name", "classes")  # what is told of another data set
@@ -51,7 +51,7 @@ def with_settings(config: RunConfig, other: RunConfig, keys: Iterable[str]) -> R
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         values[key] = value
-    return override(config, [f"{key}={json.dumps(value)}" for key, value in values.items()])
+    return override(config, [assignment(key, value) for key, value in values.items()])
 
 
 def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> list[Change]:

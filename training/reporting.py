@@ -56,11 +56,18 @@ class Means:
 class Reporter:
     """Writes the records of one session of a run; use as a context manager.
 
-    What a previous session wrote beyond the image count it is resumed from is dropped.
+    What a previous session wrote beyond the image count it is resumed from is dropped. limit: seconds until
+    the session is stopped, None without end.
     """
 
-    def __init__(self, run: Path, state: TrainState, wandb: WandB = "off") -> None:
-        self.run = run
+    def __init__(
+        self,
+        run: Path,
+        state: TrainState,
+        wandb: WandB = "off",
+        limit: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self.run, self._began, self._limit = run, (state.seconds, state.nimg), limit
         self.means = Means()
         self._phase = len(phases.recorded(run)) + 1
         self._total = round(state.config.kimg * 1000)
@@ -157,16 +164,22 @@ class Reporter:
             file.write(text + "\n")
 
     def _line(self, state: TrainState, record: Record) -> str:
-        left = (self._total - state.nimg) / 1000 * (record["sec_per_kimg"] or 0)
+        """Of at most 80 columns. The time left follows from the pace of the session so far, and its limit."""
+        seconds, images = (a - b for a, b in zip((state.seconds, state.nimg), self._began, strict=True))
+        left = (self._total - state.nimg) * seconds / max(images, 1)
+        limit = self._limit()
         parts = [
             f"kimg {record['kimg']:.1f}/{self._total / 1000:g}",
-            f"time {duration(state.seconds)}",
-            f"sec/kimg {record['sec_per_kimg'] or 0:.2f}",
-            *(f"{key} {record[key]:.3f}" for key in ("loss/g", "loss/d") if record[key] is not None),
-            f"diversity {record['diversity'] or 0:.2f}",
+            duration(state.seconds),
+            f"ETA {duration(left if limit is None else min(left, limit))}",
+            f"{record['sec_per_kimg'] or 0:.3g} s/kimg",
+            *(
+                f"{key[-1].upper()} {record[key]:.2f}"
+                for key in ("loss/g", "loss/d")
+                if record[key] is not None
+            ),
             *([record["health"]] if "health" in record else []),
-            f"mem {record['memory_gib']:.2f} GiB",
-            f"ETA {duration(left)}",
+            f"{record['memory_gib']:.1f} GiB",
         ]
         return "  ".join(parts)
 

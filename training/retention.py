@@ -1,4 +1,4 @@
-"""Which checkpoints of a run are kept, and how much room they may take."""
+"""Which checkpoints of a run are kept, whole or light, and how much room they may take."""
 
 import shutil
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gan.errors import UserError
 from gan.models import checkpoint
+from gan.models.light import lighten
 from training.config import RunConfig
 from training.rollback import last_healthy
 
@@ -27,9 +28,9 @@ def superseded(kimg: Sequence[float], keep_last: int | None, keep_every_kimg: fl
 
 
 def prune(run: Path, config: RunConfig) -> list[Path]:
-    """Remove what the config does not keep, and return it. Call it once the newest checkpoint is complete.
+    """Lighten or remove what the config does not keep whole, and return it; once the newest is complete.
 
-    The best checkpoint and the newest healthy one always stay.
+    The best checkpoint and the newest healthy one always stay whole.
     """
     folders = {float(folder.name): folder for folder in checkpoint.folders(run)}
     old = superseded(list(folders), config.keep_last, config.keep_every_kimg)
@@ -37,11 +38,13 @@ def prune(run: Path, config: RunConfig) -> list[Path]:
         return []
     best = checkpoint.best(run)
     spared = {best[0].name if best else None, getattr(last_healthy(run), "name", None)}
-    removed = [folders[kimg] for kimg in old if folders[kimg].name not in spared]
-    for folder in removed:
+    chosen = [folders[kimg] for kimg in old if folders[kimg].name not in spared]
+    if config.keep_light:
+        return [folder for folder in chosen if lighten(folder)]
+    for folder in chosen:
         (folder / "manifest.json").unlink(missing_ok=True)  # first: half a folder must not look like a whole
         shutil.rmtree(folder, ignore_errors=True)
-    return removed
+    return chosen
 
 
 def check_room(run: Path, limit_gib: float | None) -> None:

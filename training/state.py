@@ -18,7 +18,7 @@ from training.schedules import lazy_adam, value_at
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by RunConfig.precision
 OLD = ("path_mean", "logit_means")  # names in the memory of version 0.1.0, without its prefix
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state per parameter
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state per parameter; the second is not kept unused
 
 
 @dataclass
@@ -73,9 +73,10 @@ class TrainState:
         """Every tensor but the weight average and the discriminator, by name."""
         tensors = {f"generator.{k}": v for k, v in self.generator.state_dict().items()}
         for name, optimizer, network in self._optimizers():
+            used = [m for m in MOMENTS if m != "exp_avg" or optimizer.param_groups[0]["betas"][0]]
             for key, parameter in network.named_parameters():
-                for moment, value in optimizer.state.get(parameter, {}).items():
-                    tensors[f"{name}.{key}.{moment}"] = value
+                state = optimizer.state.get(parameter, {})
+                tensors |= {f"{name}.{key}.{m}": state[m] for m in used if m in state}
         return tensors | {f"memory.{name}": value for name, value in self.memory.items()}
 
     def counters(self) -> dict[str, float | str]:
@@ -94,6 +95,8 @@ class TrainState:
             for key, parameter in network.named_parameters():
                 found = {m: tensors.get(f"{name}.{key}.{m}") for m in MOMENTS}
                 if found["step"] is not None:
+                    if found["exp_avg"] is None:  # with beta1 0 the next step overwrites it unread
+                        found["exp_avg"] = torch.zeros_like(found["exp_avg_sq"])
                     device = parameter.device
                     optimizer.state[parameter] = {m: v.to(device, copy=True) for m, v in found.items()}
         kept = {

@@ -5,12 +5,11 @@ short while, the better half goes on for twice as long, until two have been comp
 what a candidate scores comes from a function.
 """
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gan.config import override, to_dict
+from gan.config import assignment, override
 from gan.errors import UsageError
 from training.config import RunConfig
 from training.schedules import Schedule, default_r1_gamma
@@ -65,7 +64,7 @@ def applied(config: RunConfig, candidate: Candidate) -> RunConfig:
         "optimizer_g.lr": moved(config.optimizer_g.lr, candidate.lr),
         "optimizer_d.lr": moved(config.optimizer_d.lr, start(config.optimizer_d.lr) * factor),
     }
-    return override(config, [f"{key}={json.dumps(to_dict(value))}" for key, value in changes.items()])
+    return override(config, [assignment(key, value) for key, value in changes.items()])
 
 
 def start(value: float | Schedule) -> float:

@@ -54,14 +54,16 @@ def typed_settings(context: click.Context) -> list[str]:
     Raises UsageError where an option and --set give one setting two values, and for --freeze-d without a
     model whose layers could be kept.
     """
+    from gan.config import assignment
+
     options = context.meta.get(_KEY, {})
-    for assignment in (assignments := list(context.meta.get("gan.assignments", ()))):
-        key, _, text = assignment.partition("=")
+    for item in (assignments := list(context.meta.get("gan.assignments", ()))):
+        key, _, text = item.partition("=")
         if (given := options.get(key.strip())) and text.strip() not in (str(given[1]), json.dumps(given[1])):
-            raise UsageError(f"{given[0]} {given[1]} and --set {assignment} differ: leave out one of them")
-    names = {*options, *(assignment.partition("=")[0].strip() for assignment in assignments)}
+            raise UsageError(f"{given[0]} {given[1]} and --set {item} differ: leave out one of them")
+    names = {*options, *(item.partition("=")[0].strip() for item in assignments)}
     if typed(context, "discriminator.freeze_layers") and "init_from" not in names:
         raise UsageError(
             "--freeze-d keeps layers of a trained discriminator: name its model with --init-from"
         )
-    return [*(f"{key}={json.dumps(value)}" for key, (_, value) in options.items()), *assignments]
+    return [*(assignment(key, value) for key, (_, value) in options.items()), *assignments]

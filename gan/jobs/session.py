@@ -1,5 +1,6 @@
 """One session of a run: training, scores and checkpoints, until its end, a signal or a collapse."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         workers_watched(),
         runs.pausing(state),
         sinks.one_report(),
-        Reporter(run, state, around.wandb) if distributed.rank() == 0 else Silent() as reporter,
+        reporter_of(run, state, around) as reporter,
     ):
         begins = f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg"
         for note in (*notes, begins):
@@ -88,6 +89,13 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
     return monitor.halt
 
 
+def reporter_of(run: Path, state: TrainState, around: Surroundings) -> Reporter:
+    """That of the first process; the others say nothing."""
+    if distributed.rank():
+        return Silent()
+    return Reporter(run, state, around.wandb, around.stop.left)
+
+
 def shuffled(config: RunConfig, dataset: ImageDataset, start: int) -> Iterator[Batch]:
     """This process's share of the run's batches, from image `start` on."""
     return batches(
@@ -115,12 +123,16 @@ def scored(
     One process then goes on without the score. Several raise NoMemory: the others wait within it.
     """
     try:
-        records = scorer.score(state.ema, dataset, run, state.nimg, save)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            records = scorer.score(state.ema, dataset, run, state.nimg, save)
     except NoMemory as error:
         if distributed.world() > 1:
             raise NoMemory(f"{error}; then go on with {resume_command(run)}") from error
         reporter.say(f"warning: {error}; training goes on")
         return None
+    for text in {str(warning.message): None for warning in caught}:
+        reporter.say(f"warning: {text}")
     reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
     for record in records:
         reporter.say(f"{record['label']} {record['value']:.4g}")

@@ -1,14 +1,24 @@
 """When a run is told to stop: by a signal or by the clock."""
 
+import contextlib
+import os
 import signal
+import sys
 import threading
 import time
 
 from gan import distributed
 
+SIGNALS = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+]  # hang-up, and what clusters announce
+
 
 class Stop:
-    """Why to stop after the current step: Ctrl-C, SIGTERM or time. A second signal stops at once.
+    """Why to stop after the current step: a signal, or time. A second signal stops at once.
 
     Not under torchrun, which passes on a Ctrl-C that its processes had already; it kills them after 30 s.
     """
@@ -20,7 +30,7 @@ class Stop:
 
     def __enter__(self) -> "Stop":
         if threading.current_thread() is threading.main_thread():
-            self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -33,7 +43,19 @@ class Stop:
             self._reason = "time is up"
         return self._reason
 
+    def left(self) -> float | None:
+        """Seconds until the time is up, None without a limit."""
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+
     def _note(self, number: int, _: object) -> None:
-        if self._reason is not None and distributed.world() == 1:
+        alone = distributed.world() == 1
+        if self._reason is not None and alone:
             raise KeyboardInterrupt
-        self._reason = f"stopped by {signal.Signals(number).name}"
+        name = signal.Signals(number).name
+        self._reason = f"stopped by {name}"
+        if distributed.rank() == 0:
+            more = "; once more ends it at once, unsaved" if alone else ""
+            with contextlib.suppress(OSError, ValueError):  # as a signal may: past every buffer
+                os.write(
+                    sys.stderr.fileno(), f"\n{name}: stopping after this step, then saving{more}\n".encode()
+                )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from gan import distributed, plugins
-from gan.config import dumps_yaml, override
+from gan.config import dumps_yaml, override, to_dict
 from gan.devices import pick
 from gan.errors import UsageError, UserError
 from gan.jobs.run_scores import RunScorer
@@ -23,7 +24,7 @@ from training import run as runs
 from training.callbacks import Callbacks
 from training.config import GIVEN, RunConfig
 from training.data.images import ImageDataset, open_dataset
-from training.initial import start_from
+from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
 from training.recipes import fit, load_preset
@@ -127,6 +128,7 @@ def prepare(
     base, saved, notes = starting_point(config, given, Path(out), resume, place)
     typed = with_parts(override(base, overrides), base, given, loss)
     fitted, dataset = shaped(typed, given or _recorded(typed, saved))
+    refuse_settings_of_data(overrides, fitted, dataset)
     parts.check(fitted, parts.fixed(fitted))
     check_remedies(fitted)
     check_loss(fitted, loss)
@@ -243,6 +245,21 @@ def shaped(config: RunConfig, opened: ImageDataset) -> tuple[RunConfig, ImageDat
     if config.batch > len(dataset):
         raise UsageError(f"batch {config.batch} exceeds the {len(dataset)} images: lower --batch")
     return fitted, dataset
+
+
+def refuse_settings_of_data(overrides: Sequence[str], fitted: RunConfig, dataset: ImageDataset) -> None:
+    """UsageError for a typed size, number of channels or of conditions other than that of the data."""
+    plain = to_dict(fitted)
+    for item in overrides:
+        key, _, text = item.partition("=")
+        section, _, field = key.strip().partition(".")
+        if section in ("generator", "discriminator") and field in OF_DATA and field in plain[section]:
+            value = plain[section][field]
+            if yaml.safe_load(text) != value:
+                raise UsageError(
+                    f"{item} contradicts {dataset.place}, whose images make it {value}: leave it out, or"
+                    " convert the images"
+                )
 
 
 def conditioned(config: RunConfig, opened: ImageDataset) -> ImageDataset:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Study:
         [item] = plan([metric])
         if not item.spec.better:
             raise UsageError(f"--metric {metric}: neither its low nor its high values are better")
-        self.stopped = False
+        self.stopped, self._told = False, set()
         self.sign = 1 if item.spec.better == "lower" else -1
         self.base, self.dataset, self.out, self.seconds, self.device = base, dataset, out, seconds, device
         self.metric, self.scorer = metric, RunScorer([metric], num_fakes, device)
@@ -190,7 +191,14 @@ class Study:
         begun = time.monotonic()
         saved = checkpoint.read(checkpoint.resolve(run))
         nimg = round(saved.kimg * 1000)
-        record, *_ = self.scorer.score(saved.generator(self.device), self.dataset, run, nimg, lambda: None)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            record, *_ = self.scorer.score(
+                saved.generator(self.device), self.dataset, run, nimg, lambda: None
+            )
+        for text in {str(warning.message) for warning in caught} - self._told:
+            self.say(f"warning: {text}")
+            self._told.add(text)
         self.record["seconds"] += time.monotonic() - begun
         return record["value"]
 

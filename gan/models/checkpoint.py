@@ -17,7 +17,6 @@ folders of a run, best.json may name the one with the best score.
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +114,9 @@ def write(
     """
     folder = Path(folder)
     with files.atomic_folder(folder) as temporary:
-        _write_json(temporary / "config.json", {"format": FORMAT, **config})
+        files.write_json(temporary / "config.json", {"format": FORMAT, **config})
         if training_state is not None:
-            _write_json(temporary / "training.json", training_state)
+            files.write_json(temporary / "training.json", training_state)
         (temporary / "card.md").write_text(card, encoding="utf-8")
         _write_tensors(temporary / "generator.safetensors", generator.state_dict())
         if (vectors := remembered_conditions(generator)) is not None:
@@ -127,7 +126,7 @@ def write(
         if training_tensors is not None:
             _write_tensors(temporary / "training.safetensors", training_tensors)
         listed = {path.name: _entry(path) for path in sorted(temporary.iterdir())}
-        _write_json(temporary / "manifest.json", {"format": FORMAT, "files": listed})
+        files.write_json(temporary / "manifest.json", {"format": FORMAT, "files": listed})
     return folder
 
 
@@ -140,11 +139,11 @@ def replace_card(folder: str | Path, card: str) -> None:
     with files.atomic_folder(folder) as temporary:
         for path in folder.iterdir():
             if path.name not in ("card.md", "manifest.json"):
-                _name_again(path, temporary / path.name)
+                files.name_again(path, temporary / path.name)
         (temporary / "card.md").write_text(card, encoding="utf-8")
         manifest = _read_json(folder / "manifest.json")
         manifest["files"]["card.md"] = _entry(temporary / "card.md")
-        _write_json(temporary / "manifest.json", manifest)
+        files.write_json(temporary / "manifest.json", manifest)
 
 
 def read(folder: str | Path) -> Checkpoint:
@@ -275,13 +274,6 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"sha256": files.sha256(path), "size": path.stat().st_size}
 
 
-def _name_again(path: Path, other: Path) -> None:
-    try:
-        other.hardlink_to(path)
-    except OSError:
-        shutil.copy2(path, other)
-
-
 def _damaged(path: Path, how: str) -> CheckpointError:
     return CheckpointError(f"checkpoint {path.parent} is damaged: {path.name} {how}")
 
@@ -328,10 +320,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise _damaged(path, "is not a JSON object")
     return data
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

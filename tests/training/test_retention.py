@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import gan
 from gan.errors import UserError
 from gan.models import checkpoint
+from gan.models.light import lighten
 from tests.training.tiny import configured, run_training, torchrun
 from training import loop
 from training.config import RunConfig
@@ -34,13 +36,29 @@ def names(run):
 
 
 def test_last_every_and_best_are_kept(tiny_zip, tmp_path):
-    config = configured(tiny_zip, "kimg=0.04", "keep_last=1", "keep_every_kimg=0.024")
+    kept = ["keep_last=1", "keep_light=false"]
+    config = configured(tiny_zip, "kimg=0.04", *kept, "keep_every_kimg=0.024")
     run = run_training(config, out=tmp_path)
     assert names(run) == ["000000", "000000.024", "000000.040"]
-    scored = configured(tiny_zip, "kimg=0.024", "keep_last=1")
+    scored = configured(tiny_zip, "kimg=0.024", *kept)
     run = run_training(scored, out=tmp_path, metrics=["fd-untrained"])
     assert set(names(run)) == {checkpoint.best(run)[0].name, "000000.024"}
     assert checkpoint.read(checkpoint.best(run)[0])
+
+
+def test_by_default_three_are_whole_and_the_others_draw_images(tiny_zip, tmp_path):
+    run = run_training(configured(tiny_zip, "kimg=0.04"), out=tmp_path)
+    whole = {folder.name: (folder / "training.safetensors").is_file() for folder in checkpoint.folders(run)}
+    light = ["000000", "000000.008", "000000.016"]
+    full = ["000000.024", "000000.032", "000000.040"]
+    assert whole == {**dict.fromkeys(light, False), **dict.fromkeys(full, True)}
+    folder = run / "checkpoints" / "000000.016"
+    kept = {"config.json", "generator.safetensors", "card.md", "manifest.json"}
+    assert {p.name for p in folder.iterdir()} == kept
+    assert gan.load(folder).image_shape == (3, 16, 16)
+    assert not lighten(folder) and lighten(run / "checkpoints" / "000000.024")
+    with pytest.raises(UserError, match="for sampling only"):
+        gan.train(None, resume=folder)
 
 
 def test_the_last_healthy_checkpoint_outlives_ill_ones(monkeypatch, tiny_zip, tmp_path):
@@ -54,7 +72,7 @@ def test_the_last_healthy_checkpoint_outlives_ill_ones(monkeypatch, tiny_zip, tm
         return honest(state, real, c)
 
     monkeypatch.setattr(loop, "train_step", step)
-    run = run_training(configured(tiny_zip, "kimg=0.04", "keep_last=1"), out=tmp_path)
+    run = run_training(configured(tiny_zip, "kimg=0.04", "keep_last=1", "keep_light=false"), out=tmp_path)
     assert "000000.016" in names(run) and names(run)[-1] == "000000.040"
 
 
@@ -67,7 +85,7 @@ def test_a_full_disk_pauses_with_the_old_checkpoints_intact(monkeypatch, tiny_zi
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         honest(path, tensors)
 
-    config = configured(tiny_zip, "kimg=0.032", "keep_last=1")
+    config = configured(tiny_zip, "kimg=0.032", "keep_last=1", "keep_light=false")
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "_write_tensors", write)
         with pytest.raises(

@@ -159,3 +159,41 @@ def test_dry_runs_of_runs_that_go_on(run):
         training.dry_run(training.prepare(None, None, resume=run.path, overrides=["seed=8"]), False)
     with pytest.raises(UserError, match="no model at"):
         training.prepare(None, None, resume=run.path / "none")
+
+
+def test_what_follows_from_the_data_is_refused_where_it_contradicts(tiny_zip, tmp_path):
+    for item, value in (
+        ("generator.resolution=64", 16),
+        ("discriminator.channels=1", 3),
+        ("generator.c_dim=4", 0),
+    ):
+        with pytest.raises(
+            UsageError, match=rf"{item} contradicts .*tiny-16.zip, whose images make it {value}"
+        ):
+            training.prepare("demo", tiny_zip, out=tmp_path, overrides=[item])
+    training.prepare("demo", tiny_zip, out=tmp_path, overrides=["generator.resolution=16"])
+
+
+def test_a_console_line_fits_a_terminal_and_warnings_are_lines(run, capsys):
+    gan.train(None, resume=run.path, overrides=["kimg=0.016"], metrics=["fd-untrained"], metrics_fakes=8)
+    lines = capsys.readouterr().err.splitlines()
+    [tick] = [line for line in lines if line.startswith("kimg ")]
+    assert len(tick) <= 80 and "ETA 0m00s" in tick
+    assert any(line.startswith("warning: 40 real images for 64 features") for line in lines)
+    assert not any("UserWarning" in line for line in lines)
+
+
+def test_a_long_run_says_how_long_it_takes(tiny_zip, tmp_path, capsys):
+    class Enough:
+        def step(self, state, terms):
+            return "enough" if state.nimg >= 28 else None
+
+    gan.train(
+        "demo",
+        tiny_zip,
+        out=tmp_path,
+        overrides=[*SMALL, "kimg=99999", "tick_kimg=100"],
+        callbacks=[Enough()],
+    )
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a step takes")]
+    assert len(told) == 1 and "to 99999 kimg; --max-minutes stops it earlier" in told[0]
