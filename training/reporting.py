@@ -173,11 +173,7 @@ class Reporter:
             duration(state.seconds),
             f"ETA {duration(left if limit is None else min(left, limit))}",
             f"{record['sec_per_kimg'] or 0:.3g} s/kimg",
-            *(
-                f"{key[-1].upper()} {record[key]:.2f}"
-                for key in ("loss/g", "loss/d")
-                if record[key] is not None
-            ),
+            *(f"{n.upper()} {record[f'loss/{n}']:.2f}" for n in "gd" if record[f"loss/{n}"] is not None),
             *([record["health"]] if "health" in record else []),
             f"{record['memory_gib']:.1f} GiB",
         ]

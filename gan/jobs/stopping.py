@@ -9,12 +9,7 @@ import time
 
 from gan import distributed
 
-SIGNALS = [
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-]  # hang-up, and what clusters announce
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]  # the last: of clusters
 
 
 class Stop:
@@ -55,7 +50,6 @@ class Stop:
         self._reason = f"stopped by {name}"
         if distributed.rank() == 0:
             more = "; once more ends it at once, unsaved" if alone else ""
+            told = f"\n{name}: stopping after this step, then saving{more}\n"
             with contextlib.suppress(OSError, ValueError):  # as a signal may: past every buffer
-                os.write(
-                    sys.stderr.fileno(), f"\n{name}: stopping after this step, then saving{more}\n".encode()
-                )
+                os.write(sys.stderr.fileno(), told.encode())

@@ -138,7 +138,10 @@ def test_what_makes_no_sense_is_one_clear_error(tiny_zip, tmp_path):
     cases = [
         ((f"init_from={tmp_path / 'none'}",), "no model at"),
         ((f"init_from={foreign}",), "its generator is a stylegan3 and this run trains a stylegan2; choose"),
-        ((f"init_from={wide}",), r"set as there: generator.channel_max=4, generator.w_dim=12"),
+        (
+            (f"init_from={wide}",),
+            r"take its settings: --set generator.channel_max=4 --set generator.w_dim=12$",
+        ),
         ((f"init_from={small}", "discriminator.freeze_layers=1"), "lower discriminator.freeze_layers"),
         ((f"init_from={small}", "generator.lora_rank=2"), "set generator.lora_rank to 0"),
     ]
@@ -162,7 +165,7 @@ def test_a_dry_run_reads_the_model_and_writes_nothing(model, tiny_zip, tmp_path)
     assert yaml.safe_load(result.stdout)["init_from"] == str(model)
     for more, message in (
         (["--init-from", tmp_path / "none"], "no model at"),
-        (["--init-from", model, *wide], "set as there: generator.channel_base=64"),
+        (["--init-from", model, *wide], "take its settings: --set generator.channel_base=64"),
         (["--device=cuda:99"], "--device cuda:99"),
         (["--micro-batch=3"], "each must hold whole groups"),
     ):
