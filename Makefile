@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow bench bench-collapse clean FORCE
+.PHONY: help setup demo test test-slow bench bench-collapse bench-gpu clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, sco
 	@$(RUN) -m benchmarks.models --threads 2
 	@$(RUN) -m benchmarks.overhead
 	@$(RUN) -m benchmarks.metrics --threads 2
+
+bench-gpu: $(STAMP) ## All that a GPU can prove, in slices of nine minutes: type it again to go on; MINUTES=... for longer ones
+	@$(RUN) -m benchmarks.gpu --minutes $(or $(MINUTES),9)
 
 bench-collapse: $(STAMP) ## The mode-collapse benchmark: trains what is missing in runs/collapse, prints the tables
 	@$(RUN) -m benchmarks.collapse $(COLLAPSE)
