@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gan.errors import UsageError
 from metrics.conventions import Convention
+from metrics.elsewhere import here
 from metrics.features import Bank, Moments
 
 Function = TypeVar("Function", bound=Callable)
@@ -109,7 +110,9 @@ def metric(spec: Spec) -> Callable[[Function], Function]:
 
 
 def parse(text: str) -> Request:
-    """'fid' or 'fid[clean]' -> a request; the names are not checked. UsageError for another form."""
+    """'fid' or 'fid[clean]' -> a request. UsageError for another form, and for the names of other tools."""
+    if name := here(text.strip()):
+        raise UsageError(f"'{text.strip()}' is a name of another tool: here it is {name}")
     match = _REQUEST.fullmatch(text.strip())
     if match is None:
         raise UsageError(

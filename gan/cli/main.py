@@ -15,6 +15,7 @@ import click
 
 import gan
 from gan.cli.common import debug_option
+from gan.cli.elsewhere import here
 from gan.errors import UserError, unknown
 from gan.registry import table
 
@@ -136,6 +137,11 @@ def _terminate(number: int, _: object) -> None:
 
 def describe(error: Exception) -> tuple[str, int]:
     """Line and exit code for an error that reached the top."""
+    if isinstance(error, click.NoSuchOption) and (instead := here(error.option_name)):
+        return (
+            f"error: {error.option_name} is an option of another tool: here it is {instead}",
+            error.exit_code,
+        )
     if isinstance(error, click.ClickException):
         text = error.format_message().rstrip(".")
         context = getattr(error, "ctx", None)
