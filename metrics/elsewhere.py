@@ -36,5 +36,4 @@ NAMES = {
 
 def here(name: str) -> str | None:
     """What a score of another tool is called here, or None for an unknown name."""
-    key = name.lower().replace("-", "_")
-    return NAMES.get(key) or NAMES.get(name.lower())
+    return NAMES.get(name.lower())
