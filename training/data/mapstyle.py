@@ -66,6 +66,9 @@ class MapStyle:
             raise DataError(
                 f"{self.place}: some images have a class, others a vector or nothing: give all one"
             )
+        if len(lengths := {condition.size for condition in conditions if kinds == {np.ndarray}}) > 1:
+            given = " and ".join(map(str, sorted(lengths)))
+            raise DataError(f"{self.place}: vectors of {given} values: give all one length")
         digest.update(repr([np.asarray(c).tolist() for c in conditions]).encode())
         labels = np.array(conditions, np.int64) if kinds == {int} else None
         vectors = np.stack(conditions) if kinds == {np.ndarray} else None
