@@ -18,6 +18,7 @@ from gan.jobs.scoring import (
     append_records,
     drawn,
     fake_count,
+    named_classes,
     score,
     warn_of_sizes,
 )
@@ -152,7 +153,8 @@ def evaluate_images(
         real = DatasetImages(dataset)
         count = len(shown) if num_fakes is None else num_fakes
         options = {"convention": convention, "num_fakes": count, "bootstrap": bootstrap}
-        options |= {"data_sha256": dataset.sha256, "classes": dataset.classes}
+        named = named_classes(dataset, metrics, convention)
+        options |= {"data_sha256": dataset.sha256, "classes": named}
         with _bars(len(dataset), count) as bars:
             fakes = DatasetImages(shown)
             records = measured(real, fakes, metrics, networks=networks, progress=bars, **options)

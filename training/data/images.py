@@ -11,8 +11,10 @@ import numpy as np
 
 from gan.errors import UsageError
 from training.data.archive import MAX_CLASSES, Archive
+from training.data.arrays import StackedArray, is_stacked
 from training.data.faults import DataError
 from training.data.mapstyle import MapStyle
+from training.data.places import absent
 
 Condition = Literal["any", "none", "labels", "vectors"]
 
@@ -41,6 +43,7 @@ class ImageDataset:
     place: what messages call it: a path, or the object's class.  path: None for an object.
     shape: (C, H, W).  labels: class numbers, int64 [N], or None; classes: their names.
     vectors: conditions of the images, float32 [N, c_dim], or None; a set in use has labels or vectors.
+    Both are read when they are asked for first, and raise DataError then where they cannot be used.
     name, licence: None where the set does not say.
     Copies may go to worker processes. Raises DataError if the first image cannot be used.
     """
@@ -52,12 +55,35 @@ class ImageDataset:
         if len(source) == 0:
             raise DataError(f"{place} is empty: give it images")
         self.shape: tuple[int, int, int] = self._read(0).shape
-        self.labels, self.classes = _labels(source, place, condition)
-        self.vectors = _vectors(source, place, condition, self.labels)
+        self._condition: Condition = condition
         self._cached = self._empty_cache()
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @functools.cached_property
+    def _classified(self) -> tuple[np.ndarray | None, list[str]]:
+        return _labels(self.source, self.place, self._condition)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Class of each image, int64 [N]; None without classes."""
+        return self._classified[0]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, also of those that no image has; [] without classes."""
+        return self._classified[1]
+
+    @functools.cached_property
+    def vectors(self) -> np.ndarray | None:
+        """Condition of each image, float32 [N, c_dim]; None without vectors, or beside labels."""
+        return _vectors(self.source, self.place, self._condition)
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """Images of each class, int64 [K]; K is 0 without classes."""
+        return np.bincount([] if self.labels is None else self.labels, minlength=len(self.classes))
 
     @property
     def c_dim(self) -> int:
@@ -144,24 +170,23 @@ class ImageDataset:
 
 
 def open_dataset(data: Any, *, condition: Condition = "any") -> ImageDataset:
-    """A data set of a path (zip or folder), of an object with `Images`, or of a map-style data set.
+    """A data set of a path (zip, folder, .npy or .npz), an object with `Images`, or a map-style data set.
 
     A map-style data set, such as one of torchvision, a table of `datasets` or an array [N, ...], has `len`
     and gives an image, or an image with its label, by number; see `MapStyle`.
-    condition: which conditions are read; any takes the labels, or else the vectors; none leaves both aside,
-    whatever is wrong with them.
-    Only the first image of a file is decoded, the others are checked as they are read. Raises DataError, in
-    one line, if there is no such file, it is no zip or holds no image, or the first image or the conditions
-    cannot be used; UsageError for an object that is none of these.
+    condition: which conditions it has; any takes the labels, or else the vectors; none leaves both aside.
+    Only the first image of a file is decoded, the others are checked as they are read, and conditions when
+    they are used. Raises DataError, in one line, if there is no such file, it is no zip or holds no image, or
+    the first image cannot be used; UsageError for an object that is none of these.
     """
     if isinstance(data, ImageDataset):
         return data
     if isinstance(data, str | Path):
         path = Path(data)
         if not path.exists():
-            make = f"`gan data openmoji --out {path}`"
-            raise DataError(f"no data set at {path}: mend the path, or make one with {make}")
-        return ImageDataset(Archive(path), str(path), path, condition)
+            raise DataError(absent(str(data)))
+        source = StackedArray(path) if path.is_file() and is_stacked(path) else Archive(path)
+        return ImageDataset(source, str(path), path, condition)
     place = type(data).__name__
     if isinstance(data, Images):
         return ImageDataset(data, place, condition=condition)
@@ -187,9 +212,10 @@ def _labels(source: Any, place: str, condition: Condition) -> tuple[np.ndarray |
     return labels.astype(np.int64), classes
 
 
-def _vectors(source: Any, place: str, condition: Condition, labels: np.ndarray | None) -> np.ndarray | None:
+def _vectors(source: Any, place: str, condition: Condition) -> np.ndarray | None:
     """Condition vectors float32 [N, c_dim]."""
-    wanted = condition == "vectors" or (condition == "any" and labels is None)
+    labelled = condition == "any" and getattr(source, "labels", None) is not None
+    wanted = condition in ("any", "vectors") and not labelled
     found = getattr(source, "vectors", None) if wanted else None
     if found is None:
         return None

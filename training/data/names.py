@@ -1,0 +1,44 @@
+"""Names of files in a data set: which are images, and which two spellings are one name."""
+
+import collections
+import posixpath
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
+_SHOWN = 5  # endings that a line names
+
+
+def plain(name: str) -> str:
+    """The one spelling of a path: forward slashes, no `./` or `//`, composed characters (Unicode's NFC)."""
+    if "\\" in name or "//" in name or "./" in name:
+        name = posixpath.normpath(name.replace("\\", "/"))
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a path lies in a hidden folder, or is a hidden file: of the system, not of the set."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(plain(name)).parts)
+
+
+def is_image(name: str) -> bool:
+    """Whether the ending of a path is that of an image, in small or capital letters, and it is not hidden."""
+    return name.lower().endswith(SUFFIXES) and not is_hidden(name)
+
+
+def near(name: str, others: Iterable[str]) -> str | None:
+    """One of `others` that differs from `name` by its folder or by capital letters only."""
+    last = PurePosixPath(plain(name)).name.casefold()
+    return next((other for other in others if PurePosixPath(plain(other)).name.casefold() == last), None)
+
+
+def left_out(names: Sequence[str]) -> str | None:
+    """A line about files that are no images, by their endings; None where there are none."""
+    if not names:
+        return None
+    endings = collections.Counter(PurePosixPath(name).suffix.lower() or "without an ending" for name in names)
+    told = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(_SHOWN))
+    more = f" and {len(endings) - _SHOWN} other endings" if len(endings) > _SHOWN else ""
+    read = ", ".join(SUFFIXES)
+    return f"{len(names)} files are left out, {told}{more}: convert them if they are images ({read} are read)"
