@@ -1,6 +1,7 @@
 """A model, or a set of images, against a data set -> records with their provenance."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ from gan.jobs.scoring import (
     warn_of_sizes,
 )
 from gan.models import checkpoint
-from gan.sampling import remembered_conditions
+from gan.sampling import remember_classes, remembered_conditions
 from metrics import evaluate as measured
 from metrics.evaluate import Progress
 from metrics.networks import Networks, weight_files
 from metrics.plan import plan
-from training.data.images import ImageDataset, open_dataset
+from training.data.images import ImageDataset, open_dataset, share_fingerprint
 
 METRICS = ("fd-efficientnet-lite0",)  # unless others are named; its weights need no download
 ON_PAGE = 2_000  # images of a model that are looked through for copies, unless a number is given
@@ -118,6 +119,8 @@ def evaluate_model(
         options |= {"seed": seed, "psi": psi, "batch": batch, "kimg": saved.kimg if saved else None}
         with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as bars:
             generator = saved.generator(networks.device) if saved else model
+            if saved:
+                remember_classes(generator, saved.config.get("data", {}).get("seen"))
             if remembered_conditions(generator) is not None:
                 dataset = dataset.conditioned("vectors")
             records = score(generator, dataset, metrics, networks=networks, progress=bars, **options)
@@ -176,6 +179,7 @@ def _ready(
     items = plan(metrics, convention)
     files = weight_files(weights, [item.extractor for item in items if item.extractor])
     with _opened(data) as dataset:
+        share_fingerprint(dataset)
         yield dataset, Networks(pick(device), files, precision)
 
 
@@ -186,6 +190,8 @@ def _opened(images: Any) -> Iterator[ImageDataset]:
         yield open_dataset(images)
         return
     with contextlib.closing(open_dataset(images)) as dataset:
+        if dataset.left_out and distributed.rank() == 0:
+            warnings.warn(dataset.left_out, stacklevel=2)
         yield dataset
 
 

@@ -168,9 +168,8 @@ def drawn_labels(dataset: ImageDataset, seeds: Sequence[int], c_dim: int) -> sam
         has = f"labels 0 to {max(labels)}" if labels else "no labels"
         if dataset.vectors is not None:
             has = f"vectors of {dataset.c_dim} values"
-        raise UserError(
-            f"the model has {c_dim} classes but {dataset.place} has {has}; score against its own data"
-        )
+        remedy = (None if labels else dataset.index_remedy) or "score against its own data"
+        raise UserError(f"the model has {c_dim} classes but {dataset.place} has {has}; {remedy}")
     return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
 
 

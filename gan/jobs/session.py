@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan import distributed
+from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
 from gan.jobs.stopping import Stop
 from training import loop, sinks
@@ -40,6 +40,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
     """Train until the end, a signal or a collapse; returns the reason of the last, None for the others."""
     config, dataset, call = state.config, around.dataset, around.callbacks.call
     state.run = run
+    sampling.remember_classes(state.ema, around.about.get("seen"))
     with (
         workers_watched(),
         runs.pausing(state),

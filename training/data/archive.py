@@ -24,7 +24,7 @@ from training.data.arrays import decode_array, decode_vectors
 from training.data.decoding import decode
 from training.data.faults import DataError, Refused, line
 from training.data.files import FolderFiles, ZipFiles
-from training.data.names import is_hidden, is_image, left_out, near, plain
+from training.data.names import has_ending, is_hidden, left_out, near, plain
 
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 INDEX = "dataset.json"
@@ -52,8 +52,8 @@ class Archive:
         self.licence: str | None = self.manifest.get("licence")
         self._vectors: str | None = index.get("vectors")
         self._vectors_file = self._vectors and _spelled(self._vectors, visible)
-        self.names = [name for name in visible if is_image(name) and name != self._vectors_file]
-        others = [name for name in visible if not is_image(name) and plain(name) != INDEX]
+        self.names = [name for name in visible if has_ending(name) and name != self._vectors_file]
+        others = [name for name in visible if not has_ending(name) and name != self._index_file]
         self.left_out = left_out(others)
         deeper = [name for name in others if not self._index_file and plain(name).endswith(f"/{INDEX}")]
         self.stray_index: str | None = min(deeper, key=len, default=None)

@@ -80,6 +80,11 @@ def last_is_channels(shape: tuple[int, ...]) -> bool:
     return shape[2] < min(shape[0], shape[1])
 
 
+def first_is_channels(shape: tuple[int, ...]) -> bool:
+    """Whether of [H, W, C] the first axis is the smallest, and few, so that it is [C, H, W]."""
+    return shape[0] < min(shape[1], shape[2]) and shape[0] <= FEW
+
+
 def _values(data: bytes, header: Header, what: str) -> np.ndarray:
     """The array, a view of `data`."""
     given, needed = len(data) - header.start, header.size - header.start

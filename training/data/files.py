@@ -2,6 +2,7 @@
 
 import bz2
 import hashlib
+import itertools
 import os
 import struct
 import threading
@@ -110,15 +111,8 @@ class ZipFiles:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open: tuple[int, BinaryIO, threading.Lock] | None = None  # the process that opened it
-        try:
-            with zipfile.ZipFile(path) as archive:
-                infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-        except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path} is not a readable zip ({line(error)}): copy or make it again, or name a folder"
-            ) from error
-        self.names = sorted(infos)
-        self._table = np.array([_described(infos[name]) for name in self.names], np.int64).reshape(-1, 5)
+        together, self._table = _directory(path)
+        self.names = together.split("\0") if together else []
 
     def read(self, name: str) -> bytes:
         _, packed, size, crc, _ = self._row(name)
@@ -185,6 +179,23 @@ class ZipFiles:
         if self._open is None or self._open[0] != os.getpid():
             self._open = os.getpid(), self._path.open("rb"), threading.Lock()
         return self._open[1:]
+
+
+def _directory(path: Path) -> tuple[str, np.ndarray]:
+    """Sorted names of a zip, by NUL, which none has, and what `_described` says of each, int64 [N, 5].
+
+    One text, and not a list: names that lay among the objects of `zipfile` would keep all their memory.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} is not a readable zip ({line(error)}): copy or make it again, or name a folder"
+        ) from error
+    names = sorted(infos)
+    rows = itertools.chain.from_iterable(_described(infos[name]) for name in names)
+    return "\0".join(names), np.fromiter(rows, np.int64, 5 * len(names)).reshape(-1, 5)
 
 
 def _described(info: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:

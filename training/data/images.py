@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from gan import distributed
 from gan.errors import UsageError
 from training.data.archive import MAX_CLASSES, Archive
 from training.data.arrays import StackedArray, is_stacked
@@ -19,6 +20,7 @@ from training.data.places import absent
 Condition = Literal["any", "none", "labels", "vectors"]
 
 CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
+_NAMED = 5  # classes that a line names
 _COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 
 
@@ -65,12 +67,12 @@ class ImageDataset:
     def _classified(self) -> tuple[np.ndarray | None, list[str]]:
         return _labels(self.source, self.place, self._condition)
 
-    @property
+    @functools.cached_property
     def labels(self) -> np.ndarray | None:
         """Class of each image, int64 [N]; None without classes."""
         return self._classified[0]
 
-    @property
+    @functools.cached_property
     def classes(self) -> list[str]:
         """Names of the classes, also of those that no image has; [] without classes."""
         return self._classified[1]
@@ -89,6 +91,33 @@ class ImageDataset:
     def c_dim(self) -> int:
         """Values of a condition: as many as classes, or as in a vector; 0 for none."""
         return len(self.classes) if self.vectors is None else self.vectors.shape[1]
+
+    @property
+    def left_out(self) -> str | None:
+        """A line about files of the set that are no images, None where there are none."""
+        found = getattr(self.source, "left_out", None)
+        return found and f"{self.place}: {found}"
+
+    @property
+    def unseen(self) -> str | None:
+        """A line about classes without images, None where every class has some."""
+        absent = [name for name, count in zip(self.classes, self.counts, strict=True) if not count]
+        if not absent:
+            return None
+        more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+        names = ", ".join(absent[:_NAMED]) + more
+        return f"warning: {self.place} has no image of {names}: nothing is learned of these classes"
+
+    @property
+    def index_remedy(self) -> str | None:
+        """What to do about a `dataset.json` that lies too deep to be read, None where there is none."""
+        stray = getattr(self.source, "stray_index", None)
+        if stray is None:
+            return None
+        folder = stray.rpartition("/")[0]
+        if self.path is not None and self.path.is_dir():
+            return f"dataset.json lies deeper, in {folder}: give {self.path / folder}"
+        return f"dataset.json lies deeper, in {folder}: unpack the zip and give that folder"
 
     @property
     def slug(self) -> str:
@@ -149,8 +178,8 @@ class ImageDataset:
         image = self._read(i)
         if image.shape != self.shape:
             raise DataError(
-                f"{self.place}: {self._called(i)} is {_format(image.shape)}, but {self._called(0)} is "
-                f"{_format(self.shape)}: convert all images to one size and colour, or remove it"
+                f"{self.place}: {called(self.source, i)} is {form(image.shape)}, but"
+                f" {called(self.source, 0)} is {form(self.shape)}: convert all images to one size and colour, or remove it"
             )
         return image
 
@@ -164,9 +193,10 @@ class ImageDataset:
         image.setflags(write=False)
         return image
 
-    def _called(self, i: int) -> str:
-        names = getattr(self.source, "names", None)
-        return names[i] if names else f"image {i}"
+
+def share_fingerprint(dataset: ImageDataset) -> None:
+    """Let the first of several processes alone find the fingerprint, for all. All must call this."""
+    dataset.sha256 = distributed.from_first(lambda: dataset.sha256)
 
 
 def open_dataset(data: Any, *, condition: Condition = "any") -> ImageDataset:
@@ -230,5 +260,12 @@ def _vectors(source: Any, place: str, condition: Condition) -> np.ndarray | None
     return vectors.astype(np.float32)
 
 
-def _format(shape: tuple[int, ...]) -> str:
+def called(source: Images, i: int) -> str:
+    """What messages call image i: the name of its file, or its number."""
+    names = getattr(source, "names", None)
+    return names[i] if names else f"image {i}"
+
+
+def form(shape: tuple[int, ...]) -> str:
+    """Size and colour of [C, H, W], for messages: 8x8 RGB."""
     return f"{shape[1]}x{shape[2]} {_COLOURS.get(shape[0], f'with {shape[0]} channels')}"

@@ -2,11 +2,13 @@
 
 import collections
 import posixpath
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
+_HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX(?:/|$))")
 _SHOWN = 5  # endings that a line names
 
 
@@ -19,12 +21,12 @@ def plain(name: str) -> str:
 
 def is_hidden(name: str) -> bool:
     """Whether a path lies in a hidden folder, or is a hidden file: of the system, not of the set."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(plain(name)).parts)
+    return _HIDDEN.search(plain(name)) is not None
 
 
-def is_image(name: str) -> bool:
-    """Whether the ending of a path is that of an image, in small or capital letters, and it is not hidden."""
-    return name.lower().endswith(SUFFIXES) and not is_hidden(name)
+def has_ending(name: str) -> bool:
+    """Whether the ending of a path is that of an image, in small or capital letters."""
+    return name.lower().endswith(SUFFIXES)
 
 
 def near(name: str, others: Iterable[str]) -> str | None:
