@@ -179,7 +179,8 @@ class ImageDataset:
         if image.shape != self.shape:
             raise DataError(
                 f"{self.place}: {called(self.source, i)} is {form(image.shape)}, but"
-                f" {called(self.source, 0)} is {form(self.shape)}: convert all images to one size and colour, or remove it"
+                f" {called(self.source, 0)} is {form(self.shape)}:"
+                " convert all images to one size and colour, or remove it"
             )
         return image
 

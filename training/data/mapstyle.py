@@ -103,9 +103,8 @@ def _pixels(image: Any, where: str) -> np.ndarray:
         )
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
         raise UsageError(f"{where} is {array.dtype} {list(array.shape)}, not uint8 pixels: {REMEDY}")
-    if array.ndim == 3 and (
-        last_is_channels(array.shape) if planes_first else first_is_channels(array.shape)
-    ):
+    turned = last_is_channels if planes_first else first_is_channels
+    if array.ndim == 3 and turned(array.shape):
         what, way = ("tensor", "permute(2, 0, 1)") if planes_first else ("array", "transpose(1, 2, 0)")
         layout = "channels first, [C, H, W]" if planes_first else "channels last, [H, W, C]"
         raise UsageError(f"{where} is {list(array.shape)}, but a {what} has {layout}: give {what}.{way}")

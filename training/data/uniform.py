@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
@@ -24,29 +25,21 @@ Shape = tuple[int, int, int]  # C, H, W
 def check(dataset: ImageDataset) -> None:
     """Raises DataError, with all sizes and colours in one line, where images differ.
 
-    Images whose header cannot be read are left to the decoder. Not looked at are objects that know no headers,
+    Images whose header cannot be read are left to the decoder. Not looked at are objects that know no shapes,
     sets whose manifest says as much (as those of `training.preparation.writer`), and sets that were found
     uniform before, by their fingerprint, as $GAN_CACHE/uniform has it.
     """
-    source = dataset.source
-    shape_of = _reader(source)
-    said = getattr(source, "manifest", {})
-    if shape_of is None or (
-        (said.get("channels"), said.get("height"), said.get("width")) == dataset.shape
-        and said.get("count") == len(dataset)
-    ):
+    shape_of = _reader(dataset.source)
+    if shape_of is None or _is_told(dataset) or _is_known(dataset):
         return
-    with contextlib.suppress(UserError):
-        if (cache_folder() / "uniform" / dataset.sha256).exists():
-            return
     found: dict[Shape, list[int]] = {}
     for i in progress(range(len(dataset)), "checking sizes", unit="img"):
         if (shape := shape_of(i)) is not None:
             found.setdefault(shape, []).append(i)
     if len(found) > 1:
-        raise DataError(f"{dataset.place}: {_told(dataset, found)}: convert all to one, or remove the others")
+        raise DataError(f"{dataset.place}: {_told(dataset, found)}: convert all to one size and colour")
     with contextlib.suppress(UserError):
-        atomic_bytes(cache_folder() / "uniform" / dataset.sha256, b"")
+        atomic_bytes(_mark(dataset), b"")
 
 
 def shape_of_header(name: str, data: bytes) -> Shape | None:
@@ -79,14 +72,31 @@ def _reader(source: object) -> Callable[[int], Shape | None] | None:
     return shape_of
 
 
+def _is_told(dataset: ImageDataset) -> bool:
+    """Whether the manifest of the set gives the shape of the first image to all."""
+    said = getattr(dataset.source, "manifest", {})
+    shape = tuple(said.get(name) for name in ("channels", "height", "width"))
+    return shape == dataset.shape and said.get("count") == len(dataset)
+
+
+def _is_known(dataset: ImageDataset) -> bool:
+    try:
+        return _mark(dataset).exists()
+    except (UserError, OSError):
+        return False
+
+
+def _mark(dataset: ImageDataset) -> Path:
+    """The file that is there if the set was found uniform."""
+    return cache_folder() / "uniform" / dataset.sha256
+
+
 def _told(dataset: ImageDataset, found: dict[Shape, list[int]]) -> str:
     """Each size with its number and the first names, the most frequent one first."""
     kinds = sorted(found.items(), key=lambda kind: -len(kind[1]))
-    told = [
-        f"{len(numbers)} are {form(shape)} ({_names(dataset, numbers)})" for shape, numbers in kinds[:TOLD]
-    ]
-    more = f", and {len(kinds) - TOLD} more sizes" if len(kinds) > TOLD else ""
-    return f"of {len(dataset)} images {', '.join(told)}{more}"
+    told = [f"{len(n)} of {form(shape)} ({_names(dataset, n)})" for shape, n in kinds[:TOLD]]
+    more = f", and {len(kinds) - TOLD} more" if len(kinds) > TOLD else ""
+    return f"{len(dataset)} images of {len(kinds)} kinds, {', '.join(told)}{more}"
 
 
 def _names(dataset: ImageDataset, numbers: Sequence[int]) -> str:
