@@ -20,7 +20,7 @@ from training.data.faults import DataError, Refused, line
 from training.data.names import is_hidden
 
 _UNPACKERS = {8: lambda: zlib.decompressobj(-15), 12: bz2.BZ2Decompressor}  # by the zip's number of a method
-_SETTLED = 2e9  # nanoseconds after which a change of a file is sure to show in its times
+SETTLED = 2e9  # nanoseconds after which a change of a file is sure to show in its times
 
 
 def number_of(name: str, names: Sequence[str]) -> int | None:
@@ -96,7 +96,7 @@ class FolderFiles:
                 digest.update(os.fsencode(name) + f"\0{found.st_size} {times} {found.st_ino}\n".encode())
         except OSError:
             return None
-        return digest.hexdigest() if time.time_ns() - newest > _SETTLED else None
+        return digest.hexdigest() if time.time_ns() - newest > SETTLED else None
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -43,4 +43,5 @@ def left_out(names: Sequence[str]) -> str | None:
     told = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(_SHOWN))
     more = f" and {len(endings) - _SHOWN} other endings" if len(endings) > _SHOWN else ""
     read = ", ".join(SUFFIXES)
-    return f"{len(names)} files are left out, {told}{more}: convert them if they are images ({read} are read)"
+    count = "1 file is" if len(names) == 1 else f"{len(names)} files are"
+    return f"{count} left out, {told}{more}: convert them if they are images ({read} are read)"

@@ -29,7 +29,7 @@ def check(dataset: ImageDataset) -> None:
     sets whose manifest says as much (as those of `training.preparation.writer`), and sets that were found
     uniform before, by their fingerprint, as $GAN_CACHE/uniform has it.
     """
-    shape_of = _reader(dataset.source)
+    shape_of = shape_reader(dataset.source)
     if shape_of is None or _is_told(dataset) or _is_known(dataset):
         return
     found: dict[Shape, list[int]] = {}
@@ -55,8 +55,8 @@ def shape_of_header(name: str, data: bytes) -> Shape | None:
         return None
 
 
-def _reader(source: object) -> Callable[[int], Shape | None] | None:
-    """The function from the number of an image to its shape, None for a source that knows of none."""
+def shape_reader(source: object) -> Callable[[int], Shape | None] | None:
+    """The function from the number of an image to (C, H, W); None for a source that does not know them."""
     if hasattr(source, "shapes"):
         return source.shapes.__getitem__
     if not hasattr(source, "head"):
