@@ -130,7 +130,6 @@ def prepare(
     share_fingerprint(opened)
     distributed.from_first(lambda: uniform.check(opened) or "")
     fitted, dataset = shaped(typed, opened)
-    dataset.sha256 = opened.sha256
     notes += filter(None, (opened.left_out, dataset.unseen))
     parts.check(fitted, parts.fixed(fitted))
     check_remedies(fitted)

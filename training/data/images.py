@@ -147,7 +147,10 @@ class ImageDataset:
 
     def conditioned(self, condition: Condition) -> "ImageDataset":
         """The same images with other conditions, or none."""
-        return ImageDataset(self.source, self.place, self.path, condition)
+        other = ImageDataset(self.source, self.place, self.path, condition)
+        if "sha256" in self.__dict__:  # already found, or told by another process
+            other.sha256 = self.sha256
+        return other
 
     def conditions(self, numbers: Sequence[int]) -> np.ndarray:
         """Vectors float32 [n, c_dim], or classes int64 [n], -1 where the set has neither."""

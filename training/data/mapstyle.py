@@ -105,9 +105,10 @@ def _pixels(image: Any, where: str) -> np.ndarray:
         raise UsageError(f"{where} is {array.dtype} {list(array.shape)}, not uint8 pixels: {REMEDY}")
     turned = last_is_channels if planes_first else first_is_channels
     if array.ndim == 3 and turned(array.shape):
-        what, way = ("tensor", "permute(2, 0, 1)") if planes_first else ("array", "transpose(1, 2, 0)")
-        layout = "channels first, [C, H, W]" if planes_first else "channels last, [H, W, C]"
-        raise UsageError(f"{where} is {list(array.shape)}, but a {what} has {layout}: give {what}.{way}")
+        has = "a tensor has channels first, [C, H, W]: give tensor.permute(2, 0, 1)"
+        if not planes_first:
+            has = "an array has channels last, [H, W, C]: give array.transpose(1, 2, 0)"
+        raise UsageError(f"{where} is {list(array.shape)}, but {has}")
     if array.ndim == 2:
         array = array[None] if planes_first else array[..., None]
     return np.ascontiguousarray(array if planes_first else array.transpose(2, 0, 1))

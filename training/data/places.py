@@ -9,9 +9,7 @@ def absent(place: str) -> str:
     """One line for a `place` where nothing is: a mistyped path, a URL, or the name of a hub's data set."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", place):
         way = f", for example with `curl -LO {place}`," if re.match("(https?|ftp):", place) else ""
-        return (
-            f"{place} is a URL, and data is read from this machine only: download it{way} and give the file"
-        )
+        return f"{place} is a URL, and data is read from files: download it{way} and give the file"
     path = Path(place)
     names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     if close := difflib.get_close_matches(path.name, names, n=1):

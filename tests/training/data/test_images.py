@@ -5,9 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+import gan
+from gan import sampling
 from gan.config import override
 from gan.errors import UsageError, UserError
+from gan.images import grid
 from gan.jobs.training import train
 from gan.models import checkpoint
 from tests.training.data.test_archive import NAMES, members, write_folder, write_zip
@@ -16,6 +21,7 @@ from tests.training.tiny import EVERY_TWO_STEPS, TINY
 from training.config import RunConfig
 from training.data.faults import DataError
 from training.data.images import open_dataset
+from training.loop import GRID
 
 PLANES = np.random.default_rng(1).integers(0, 256, (8, 3, 8, 8), dtype=np.uint8)  # [N, C, H, W]
 TWO_STEPS = override(RunConfig(preset="tiny"), [*TINY, *EVERY_TWO_STEPS])
@@ -168,3 +174,34 @@ def test_resuming_compares_the_fingerprint(run):
     changed = run(other, "data.conditional=true", "kimg=0.024", resume=first.run, accept_change=True)
     phases = json.loads((Path(first.run) / "phases.json").read_text())
     assert changed.kimg == 0.024 and "sha256" in json.dumps(phases)
+
+
+def test_classes_without_images_are_not_drawn(tmp_path, run, capsys):
+    """Two of five classes have images: the log says so, and only they are drawn, at once and ever after."""
+    index = {"labels": [[n, 1 + 3 * (i % 2)] for i, n in enumerate(NAMES)], "classes": [*"abcde"]}
+    path = write_zip(tmp_path / "set.zip", {**members(), "dataset.json": index})
+    saved = run(path, "data.conditional=true")
+    assert "has no image of a, c, d: nothing is learned of these classes" in capsys.readouterr().err
+    assert saved.config["data"]["seen"] == [1, 4] and saved.config["generator"]["c_dim"] == 5
+    generator, seeds = gan.load(saved.run), range(20)
+    drawn = sampling.drawn_numbers(generator, seeds)
+    assert set(drawn) == {1, 4}
+    images = torch.cat(list(sampling.images(generator, seeds)))
+    assert torch.equal(images, torch.cat(list(sampling.images(generator, seeds, labels=drawn))))
+    assert torch.equal(images, gan.sample(saved.run, seeds, device="cpu"))
+    shown = np.asarray(Image.open(saved.run / f"fakes-{saved.path.name}.png"))
+    pictures = torch.cat(list(sampling.images(generator, range(GRID))))
+    assert np.array_equal(shown, grid(pictures, 8).permute(1, 2, 0).numpy())
+
+
+def test_a_set_of_all_its_classes_keeps_no_list(make, run):
+    saved = run(make(BOTH), "data.conditional=labels")
+    assert "seen" not in saved.config["data"]
+    generator = gan.load(saved.run)
+    assert sampling.drawn_numbers(generator, range(9)) == sampling.labels_from_seeds(range(9), 2)
+
+
+def test_training_on_an_array_in_a_file(tmp_path, run):
+    np.savez(tmp_path / "set.npz", PLANES.transpose(0, 2, 3, 1))
+    saved = run(tmp_path / "set.npz")
+    assert saved.config["data"]["images"] == 8 and saved.config["data"]["name"] == "set"

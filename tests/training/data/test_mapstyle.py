@@ -186,3 +186,21 @@ def test_the_fingerprint_is_of_the_content():
     ]
     assert len({value, *others}) == 8
     assert fingerprint(with_conditions(*map(np.array, [[0.5], [1.5], [2.5], [3.5]]))) == vectors
+
+
+@pytest.mark.parametrize("shape", [(6, 8, 3), (64, 48, 10), (5, 5, 1)])
+def test_tensors_with_channels_last_are_refused(shape):
+    tensor = torch.zeros(shape, dtype=torch.uint8)
+    told = f"list[0] is {list(shape)}, but a tensor has channels first"
+    with pytest.raises(UsageError) as caught:
+        open_dataset([tensor])
+    assert str(caught.value) == f"{told}, [C, H, W]: give tensor.permute(2, 0, 1)"
+    assert open_dataset([tensor.permute(2, 0, 1)]).shape == (shape[2], *shape[:2])
+
+
+def test_arrays_with_channels_first_are_refused():
+    with pytest.raises(UsageError) as caught:
+        open_dataset(PLANES)
+    told = "ndarray[0] is [3, 6, 8], but an array has channels last"
+    assert str(caught.value) == f"{told}, [H, W, C]: give array.transpose(1, 2, 0)"
+    assert np.array_equal(open_dataset([PLANES[0].transpose(1, 2, 0)]).image(0), PLANES[0])

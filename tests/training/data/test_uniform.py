@@ -171,3 +171,12 @@ def test_an_index_too_deep_under_conditional(tmp_path):
     path = write_folder(tmp_path / "set", {**images, "x/dataset.json": {"labels": None}})
     with pytest.raises(UsageError, match=f"has no class labels or vectors: dataset.json .*: give {path}/x"):
         prepare(RunConfig(batch=4), path, overrides=["data.conditional=true"], device="cpu")
+
+
+def test_other_processes_than_the_first_read_nothing_for_it(make, monkeypatch):
+    """As seen from rank 1: neither a header nor a fingerprint is asked for there."""
+    read, dataset = Counted(monkeypatch), open_dataset(make(members()))
+    monkeypatch.setattr(Archive, "fingerprint", property(lambda self: pytest.fail("found again")))
+    monkeypatch.setattr("gan.distributed.from_first", lambda work: "")
+    plan = prepare(RunConfig(batch=4), dataset, device="cpu")
+    assert read.count == 0 and plan.dataset.sha256 == ""
