@@ -27,7 +27,7 @@ Examples:
 @click.command("train", epilog=EXAMPLES)
 @click.option(
     "--data",
-    help="Data set: a zip or folder of images of one size, or a .npy or .npz of all of them.  [default: the resumed run's]",
+    help="Data set of images of one size: a zip, folder, .npy or .npz.  [default: the resumed run's]",
 )
 @click.option(
     "--preset",

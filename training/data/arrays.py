@@ -119,6 +119,10 @@ class StackedArray:
     def __len__(self) -> int:
         return len(self._pixels)
 
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        """For other processes: they read the file, which NumPy would send them whole."""
+        return StackedArray, (self.path,)
+
     @property
     def fingerprint(self) -> str:
         """sha256 of pixels, shape and classes; all of it is read."""

@@ -3,6 +3,8 @@
 import copy
 import io
 import zipfile
+from multiprocessing import get_context
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
@@ -97,6 +99,14 @@ def test_all_images_in_one_array(tmp_path, kind, save):
     assert all(np.array_equal(dataset.image(i), image) for i, image in enumerate(PLANES))
     copied = copy.copy(dataset)
     assert copied.sha256 == dataset.sha256 and np.array_equal(copied.image(2), PLANES[2])
+
+
+def test_other_processes_get_the_path_alone(tmp_path):
+    np.save(tmp_path / "set.npy", np.zeros((50, 40, 40, 3), np.uint8))
+    dataset = open_dataset(tmp_path / "set.npy")
+    with get_context("spawn").Pool(1) as pool:
+        assert np.array_equal(pool.apply(dataset.image, (3,)), dataset.image(3))
+    assert len(ForkingPickler.dumps(dataset)) < 5_000
 
 
 def test_npy_and_npz_have_one_fingerprint_and_any_change_another(tmp_path):
