@@ -227,6 +227,8 @@ def with_parts(
     if given is None:
         return config
     path = "" if given.path is None else str(given.path)
+    if not path.isascii() and path != path.encode(errors="replace").decode():
+        raise UsageError(f"{given.place} is no text in UTF-8, as the settings of a run are: rename it")
     if config.data.path not in (base.data.path, path):
         raise UsageError(
             f"--data {given.place} and --set data.path={config.data.path} differ: leave out --set data.path"

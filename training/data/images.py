@@ -13,7 +13,7 @@ from gan import distributed
 from gan.errors import UsageError
 from training.data.archive import MAX_CLASSES, Archive
 from training.data.arrays import StackedArray, is_stacked
-from training.data.faults import DataError
+from training.data.faults import DataError, escaped
 from training.data.mapstyle import MapStyle
 from training.data.places import absent
 
@@ -51,8 +51,8 @@ class ImageDataset:
     """
 
     def __init__(self, source: Images, place: str, path: Path | None = None, condition: Condition = "any"):
-        self.source, self.place, self.path = source, place, path
-        self.name: str = getattr(source, "name", None) or (path.stem if path else place)
+        self.source, self.place, self.path = source, escaped(place), path
+        self.name: str = getattr(source, "name", None) or escaped(path.stem if path else place)
         self.licence: str | None = getattr(source, "licence", None)
         if len(source) == 0:
             raise DataError(f"{place} is empty: give it images")
@@ -96,7 +96,7 @@ class ImageDataset:
     def left_out(self) -> str | None:
         """A line about files of the set that are no images, None where there are none."""
         found = getattr(self.source, "left_out", None)
-        return found and f"{self.place}: {found}"
+        return found and escaped(f"{self.place}: {found}")
 
     @property
     def unseen(self) -> str | None:
@@ -116,8 +116,8 @@ class ImageDataset:
             return None
         folder = stray.rpartition("/")[0]
         if self.path is not None and self.path.is_dir():
-            return f"dataset.json lies deeper, in {folder}: give {self.path / folder}"
-        return f"dataset.json lies deeper, in {folder}: unpack the zip and give that folder"
+            return escaped(f"dataset.json lies deeper, in {folder}: give {self.path / folder}")
+        return escaped(f"dataset.json lies deeper, in {folder}: unpack the zip and give that folder")
 
     @property
     def slug(self) -> str:

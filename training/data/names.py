@@ -1,6 +1,7 @@
 """Names of files in a data set: which are images, and which two spellings are one name."""
 
 import collections
+import contextlib
 import posixpath
 import re
 import unicodedata
@@ -13,10 +14,17 @@ _SHOWN = 5  # endings that a line names
 
 
 def plain(name: str) -> str:
-    """The one spelling of a path: forward slashes, no `./` or `//`, composed characters (Unicode's NFC)."""
+    """The one spelling of a path: forward slashes, no `./` or `//`, composed characters (Unicode's NFC).
+
+    UTF-8 that a zip does not say to be so, as macOS writes it, is read by `zipfile` as code page 437.
+    """
     if "\\" in name or "//" in name or "./" in name:
         name = posixpath.normpath(name.replace("\\", "/"))
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    if name.isascii():
+        return name
+    with contextlib.suppress(UnicodeError):
+        name = name.encode("cp437").decode()
+    return unicodedata.normalize("NFC", name)
 
 
 def is_hidden(name: str) -> bool:

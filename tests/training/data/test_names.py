@@ -8,7 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
+from gan.errors import UsageError
+from gan.jobs.training import prepare
 from tests.training.data.test_archive import NAMES, PIXELS, members, png, write_folder, write_zip
+from training.config import RunConfig
 from training.data.archive import Archive
 from training.data.faults import DataError, escaped
 from training.data.images import open_dataset
@@ -88,6 +91,32 @@ def test_odd_members_of_a_zip(tmp_path, file):
     files = {file: GOOD, "./dataset.json": {"labels": [[plain(file), 2]]}}
     dataset = open_dataset(write_zip(tmp_path / "set.zip", files))
     assert dataset.labels.tolist() == [2] and np.array_equal(dataset.image(0), PIXELS[0].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("index", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("file", [COMPOSED, DECOMPOSED])
+def test_members_whose_names_are_utf8_without_saying_so(tmp_path, file, index):
+    """As macOS makes zips: `zipfile` reads such names as code page 437."""
+    length = len(file.encode())
+    path = write_zip(tmp_path / "set.zip", {"x" * length: GOOD, "dataset.json": {"labels": [[index, 2]]}})
+    path.write_bytes(path.read_bytes().replace(b"x" * length, file.encode()))
+    dataset = open_dataset(path)
+    assert dataset.source.names != [file] and dataset.labels.tolist() == [2]
+    assert np.array_equal(dataset.image(0), PIXELS[0].transpose(2, 0, 1))
+
+
+def test_a_folder_that_is_not_utf8(tmp_path):
+    """Is scored, and not trained on, for the path is part of the settings; the message can be printed."""
+    folder = tmp_path / os.fsdecode(b"s\xff")
+    write_folder(folder, {**members(), os.fsdecode(b"x.\xfe"): b"", "y/dataset.json": {}})
+    dataset = open_dataset(folder)
+    assert dataset.name == r"s\udcff" and dataset.place.endswith(r"s\udcff")
+    told = (dataset.left_out, dataset.index_remedy, dataset.slug)
+    assert all(text.encode() for text in told) and r"1 .\udcfe" in dataset.left_out
+    with pytest.raises(
+        UsageError, match=r"s\\udcff is no text in UTF-8, as the settings of a run are: rename"
+    ):
+        prepare(RunConfig(batch=4), folder, device="cpu")
 
 
 def test_exact_spelling_comes_before_another(tmp_path):
