@@ -95,7 +95,7 @@ class ImageDataset:
     @property
     def left_out(self) -> str | None:
         """A line about files of the set that are no images, None where there are none."""
-        found = getattr(self.source, "left_out", None)
+        found = self.source.left_out if isinstance(self.source, Archive) else None
         return found and escaped(f"{self.place}: {found}")
 
     @property
@@ -111,7 +111,7 @@ class ImageDataset:
     @property
     def index_remedy(self) -> str | None:
         """What to do about a `dataset.json` that lies too deep to be read, None where there is none."""
-        stray = getattr(self.source, "stray_index", None)
+        stray = self.source.stray_index if isinstance(self.source, Archive) else None
         if stray is None:
             return None
         folder = stray.rpartition("/")[0]

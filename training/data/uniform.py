@@ -10,9 +10,11 @@ from PIL import Image, UnidentifiedImageError
 from gan.console import progress
 from gan.errors import UserError
 from gan.files import atomic_bytes, cache_folder
+from training.data.archive import Archive
 from training.data.arrays import read_header
 from training.data.faults import DataError, Refused
 from training.data.images import ImageDataset, called, form
+from training.data.mapstyle import MapStyle
 
 HEAD = 4096  # bytes that hold the header of nearly every image
 LARGEST = 1 << 24  # and of those with large profiles and thumbnails before it
@@ -57,9 +59,9 @@ def shape_of_header(name: str, data: bytes) -> Shape | None:
 
 def shape_reader(source: object) -> Callable[[int], Shape | None] | None:
     """The function from the number of an image to (C, H, W); None for a source that does not know them."""
-    if hasattr(source, "shapes"):
+    if isinstance(source, MapStyle):
         return source.shapes.__getitem__
-    if not hasattr(source, "head"):
+    if not isinstance(source, Archive):
         return None
 
     def shape_of(i: int) -> Shape | None:

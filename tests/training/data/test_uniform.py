@@ -92,6 +92,24 @@ def test_objects_are_looked_at_too():
         uniform.check(open_dataset(pictures))
 
 
+class Named:
+    """An own data set that has attributes of the names that those of files have, for something else."""
+
+    fingerprint, shapes, head, names, manifest, left_out, stray_index = "1", 2, 3, [], 4, 5, 6
+
+    def __len__(self):
+        return 2
+
+    def image(self, i):
+        return PIXELS[i].transpose(2, 0, 1)
+
+
+def test_own_objects_are_taken_at_their_word():
+    dataset = open_dataset(Named())
+    uniform.check(dataset)
+    assert dataset.left_out is None and dataset.index_remedy is None
+
+
 class Counted:
     """Counts the headers that are read."""
 
