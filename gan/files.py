@@ -26,6 +26,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+def cache_folder() -> Path:
+    """$GAN_CACHE, or ~/.cache/gan: what can be had again. UserError for a user without a home."""
+    try:
+        return Path(os.environ.get("GAN_CACHE") or Path.home() / ".cache" / "gan")
+    except RuntimeError as error:
+        raise UserError("this user has no home folder: set GAN_CACHE to a folder") from error
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield the temporary path of a file to create; on success it replaces `path`, on error it is removed.

@@ -20,6 +20,7 @@ Noise = Literal["const", "random", "none"]
 Labels = Sequence[int] | Tensor  # classes, or vectors [N, c_dim]
 
 EXAMPLES = "condition_examples"  # buffer of a generator that takes vectors
+SEEN = "seen_classes"  # attribute of a generator that knows which of its classes it was trained on
 BATCH = 8  # samples per call of the network, unless a caller asks for another number
 
 
@@ -37,7 +38,7 @@ def images(
     """Draw one image per seed, in order -> uint8 [n, C, H, W], n <= batch, on the generator's device.
 
     labels: one class, or one vector of conditions [N, c_dim], per seed; None draws them from the seeds if the
-    model is conditional: classes by `labels_from_seeds`, vectors of those that the model was trained with.
+    model is conditional: by `drawn_numbers`, of the classes or vectors that the model was trained with.
     psi, psi_cutoff: truncation by the mapping network; 1 is none.
     noise: const (the trained buffers), none, or random, drawn for each image from (noise_seed, its seed).
     Random runs image by image, because a batch would share one noise generator.
@@ -138,6 +139,22 @@ def remembered_conditions(generator: nn.Module) -> Tensor | None:
     return getattr(generator, EXAMPLES, None)
 
 
+def remember_classes(generator: nn.Module, seen: Sequence[int] | None) -> None:
+    """Let a generator draw these of its classes where none are given, as no others had images; None: all."""
+    setattr(generator, SEEN, seen and list(seen))
+
+
+def drawn_from(generator: nn.Module) -> Sequence[int]:
+    """Those of the `choices` that are drawn where none are given; empty for a model without conditions."""
+    return getattr(generator, SEEN, None) or range(choices(generator))
+
+
+def drawn_numbers(generator: nn.Module, seeds: Sequence[int], seed: int = 0) -> list[int]:
+    """One of `drawn_from` per seed, as `labels_from_seeds` draws them."""
+    numbers = drawn_from(generator)
+    return [numbers[i] for i in labels_from_seeds(seeds, len(numbers), seed)]
+
+
 def choices(generator: nn.Module) -> int:
     """How many conditions a model is drawn for: its classes, or the vectors that it remembers; 0 for none."""
     examples = remembered_conditions(generator)
@@ -191,7 +208,7 @@ def _conditions(generator: nn.Module, seeds: Sequence[int], labels: Labels | Non
     if labels is None:
         if generator.c_dim == 0:
             return None
-        c = chosen(generator, labels_from_seeds(seeds, choices(generator)))
+        c = chosen(generator, drawn_numbers(generator, seeds))
     else:
         if generator.c_dim == 0:
             raise UsageError("this model has no classes; leave the class out")

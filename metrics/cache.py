@@ -6,7 +6,6 @@ entry that does not match is measured again and replaced.
 
 import functools
 import hashlib
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gan.errors import UserError
-from gan.files import atomic_bytes
-
-
-def directory() -> Path:
-    """$GAN_CACHE, or ~/.cache/gan."""
-    return Path(os.environ.get("GAN_CACHE") or Path.home() / ".cache" / "gan")
+from gan.files import atomic_bytes, cache_folder
 
 
 def load(key: Mapping[str, str]) -> dict[str, Tensor] | None:
@@ -49,7 +43,7 @@ def store(key: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
 
 def _path(key: Mapping[str, str]) -> Path:
     text = "\n".join(f"{name}={key[name]}" for name in sorted(key))
-    return directory() / "statistics" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
+    return cache_folder() / "statistics" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

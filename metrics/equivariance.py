@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan.sampling import choices, chosen
+from gan.sampling import chosen, drawn_from
 from ops.upfirdn2d import filter2d, upsample2d
 
 Transformed = tuple[
@@ -104,11 +104,13 @@ def equivariance_of_model(
         state = {"input.transform": matrix.to(transform)}
         return torch.func.functional_call(generator.synthesis, state, (ws,), {"noise": "const"})
 
+    numbers = drawn_from(generator) or [0]
+
     def latents() -> Iterator[Tensor]:
         for start in range(0, samples, batch):
             streams = [np.random.RandomState([seed, i]) for i in range(start, min(start + batch, samples))]
             z = torch.from_numpy(np.stack([rng.standard_normal(generator.z_dim) for rng in streams]))
-            classes = [int(rng.randint(max(1, choices(generator)))) for rng in streams]
+            classes = [numbers[rng.randint(len(numbers))] for rng in streams]
             c = chosen(generator, classes).to(weight) if generator.c_dim else None
             yield generator.mapping(z.to(weight), c)  # [n, L, D]
             progress(len(streams))

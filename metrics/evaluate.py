@@ -199,7 +199,7 @@ def _measure_fakes(
 
 def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) -> Tensor:
     """Class of each image that the item takes, int64 [N]. UserError if there are none."""
-    labels = source.labels if isinstance(source, Images) else None
+    labels = getattr(source, "labels", None)
     if labels is None:
         raise UserError(f"{item.name} needs the class of every image: use a data set and a model with labels")
     return torch.as_tensor(labels[:limit])

@@ -21,11 +21,10 @@ BATCH = 80  # images per call of a feature network; the counts in use are multip
 class Images(Protocol):
     """Images by number.
 
-    labels: the class of each, or None. concurrent: whether `read` may run in a thread beside the network
-    (files: yes; a generator: no).
+    concurrent: whether `read` may run in a thread beside the network (files: yes; a generator: no). An
+    attribute `labels`, where there is one, is the class of each, or None.
     """
 
-    labels: Sequence[int] | None
     concurrent: bool
 
     def __len__(self) -> int: ...

@@ -1,7 +1,7 @@
 """Every metric and every convention as text, and whether each runs without a network connection."""
 
 from gan.errors import UserError
-from metrics.cache import directory
+from gan.files import cache_folder
 from metrics.catalogue import METRICS
 from metrics.conventions import CONVENTIONS
 from metrics.networks import backbones, family, vgg
@@ -37,7 +37,7 @@ def origin(network: str) -> str:
         "clip": backbones.CLIP_FILE,
     }
     if file := files.get(family(network)):
-        return "offline" if (directory() / "weights" / file.name).is_file() else "download"
+        return "offline" if (cache_folder() / "weights" / file.name).is_file() else "download"
     if network == "efficientnet-lite0":
         try:
             lite0_weights()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gan.images import rgb_view
 from gan.latents import lerp, slerp
-from gan.sampling import choices, chosen, has_styles
+from gan.sampling import chosen, drawn_from, has_styles
 
 Space = Literal["z", "w"]
 Features = Callable[[Tensor], Tensor]  # images [N, 3, H, W], about -1..1 -> [N, F]; |difference|^2 is d
@@ -162,7 +162,8 @@ def _drawn(
     t = np.array([rng.uniform() for rng in streams])
     z, t = torch.from_numpy(z).to(weight), torch.from_numpy(t).to(weight)
     keys = [int(rng.randint(2**31)) for rng in streams]
-    drawn = [int(rng.randint(max(1, choices(generator)))) for rng in streams]
+    numbers = drawn_from(generator) or [0]
+    drawn = [numbers[rng.randint(len(numbers))] for rng in streams]
     c = chosen(generator, drawn if classes is None else classes).to(weight) if generator.c_dim else None
     noise = dict(_fresh_noise(generator.synthesis, keys)) if fresh and has_styles(generator) else None
     return z[0], z[1], t, c, noise

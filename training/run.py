@@ -269,14 +269,19 @@ def roll_back_together(
 
 
 def describe_data(dataset: ImageDataset) -> dict[str, Any]:
-    """What a checkpoint keeps of its data set."""
-    return {
+    """What a checkpoint keeps of its data set; seen: the classes that have images, where others have none."""
+    about = {
         "name": dataset.name,
         "sha256": dataset.sha256,
         "images": len(dataset),
         "classes": dataset.classes,
         "licence": dataset.licence,
-    } | ({} if dataset.vectors is None else {"vectors": dataset.c_dim})
+    }
+    if dataset.vectors is not None:
+        about["vectors"] = dataset.c_dim
+    elif not dataset.counts.all():
+        about["seen"] = dataset.counts.nonzero()[0].tolist()
+    return about
 
 
 def origin(run: Path) -> list[str]:

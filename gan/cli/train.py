@@ -25,7 +25,10 @@ Examples:
 
 
 @click.command("train", epilog=EXAMPLES)
-@click.option("--data", help="Data set: a zip or folder of images of one size.  [default: the resumed run's]")
+@click.option(
+    "--data",
+    help="Data set of images of one size: a zip, folder, .npy or .npz.  [default: the resumed run's]",
+)
 @click.option(
     "--preset",
     help="Recipe: a shipped name, or a path to a .yaml file, such as a run's config.yaml."

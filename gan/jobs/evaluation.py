@@ -1,6 +1,7 @@
 """A model, or a set of images, against a data set -> records with their provenance."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,17 @@ from gan.jobs.scoring import (
     append_records,
     drawn,
     fake_count,
+    named_classes,
     score,
     warn_of_sizes,
 )
 from gan.models import checkpoint
-from gan.sampling import remembered_conditions
+from gan.sampling import remember_classes, remembered_conditions
 from metrics import evaluate as measured
 from metrics.evaluate import Progress
 from metrics.networks import Networks, weight_files
 from metrics.plan import plan
-from training.data.images import ImageDataset, open_dataset
+from training.data.images import ImageDataset, open_dataset, share_fingerprint
 
 METRICS = ("fd-efficientnet-lite0",)  # unless others are named; its weights need no download
 ON_PAGE = 2_000  # images of a model that are looked through for copies, unless a number is given
@@ -117,6 +119,8 @@ def evaluate_model(
         options |= {"seed": seed, "psi": psi, "batch": batch, "kimg": saved.kimg if saved else None}
         with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as bars:
             generator = saved.generator(networks.device) if saved else model
+            if saved:
+                remember_classes(generator, saved.config.get("data", {}).get("seen"))
             if remembered_conditions(generator) is not None:
                 dataset = dataset.conditioned("vectors")
             records = score(generator, dataset, metrics, networks=networks, progress=bars, **options)
@@ -152,7 +156,8 @@ def evaluate_images(
         real = DatasetImages(dataset)
         count = len(shown) if num_fakes is None else num_fakes
         options = {"convention": convention, "num_fakes": count, "bootstrap": bootstrap}
-        options |= {"data_sha256": dataset.sha256, "classes": dataset.classes}
+        named = named_classes(dataset, metrics, convention)
+        options |= {"data_sha256": dataset.sha256, "classes": named}
         with _bars(len(dataset), count) as bars:
             fakes = DatasetImages(shown)
             records = measured(real, fakes, metrics, networks=networks, progress=bars, **options)
@@ -174,6 +179,7 @@ def _ready(
     items = plan(metrics, convention)
     files = weight_files(weights, [item.extractor for item in items if item.extractor])
     with _opened(data) as dataset:
+        share_fingerprint(dataset)
         yield dataset, Networks(pick(device), files, precision)
 
 
@@ -184,6 +190,8 @@ def _opened(images: Any) -> Iterator[ImageDataset]:
         yield open_dataset(images)
         return
     with contextlib.closing(open_dataset(images)) as dataset:
+        if dataset.left_out and distributed.rank() == 0:
+            warnings.warn(dataset.left_out, stacklevel=2)
         yield dataset
 
 

@@ -99,7 +99,7 @@ def resolved_labels(
     if given is None:
         if not generator.c_dim:
             return None
-        drawn = sampling.labels_from_seeds(seeds, sampling.choices(generator), seed)
+        drawn = sampling.drawn_numbers(generator, seeds, seed)
         return sampling.chosen(generator, drawn) if vectors else drawn
     if isinstance(given, Tensor):
         return given.float().expand(len(seeds), -1) if given.ndim == 1 or len(given) == 1 else given.float()
@@ -217,4 +217,6 @@ def _opened(model: nn.Module | str | Path, device: str) -> tuple[nn.Module, list
     if isinstance(model, nn.Module):
         return model, []
     saved = checkpoint.read(checkpoint.resolve(model))
-    return saved.generator(pick(device)), saved.config.get("data", {}).get("classes") or []
+    generator, data = saved.generator(pick(device)), saved.config.get("data", {})
+    sampling.remember_classes(generator, data.get("seen"))
+    return generator, data.get("classes") or []

@@ -30,7 +30,12 @@ class DatasetImages:
     def __init__(self, dataset: ImageDataset, limit: int | None = None) -> None:
         self.dataset = dataset
         self._length = len(dataset) if limit is None else min(limit, len(dataset))
-        self.labels = None if dataset.labels is None else [int(c) for c in dataset.labels[: self._length]]
+
+    @property
+    def labels(self) -> list[int] | None:
+        """The class of each; DataError where the labels of the set cannot be used."""
+        labels = self.dataset.labels
+        return None if labels is None else labels[: self._length].tolist()
 
     def __len__(self) -> int:
         return self._length
@@ -110,7 +115,7 @@ def score(
         seed=seed,
         kimg=kimg,
         data_sha256=dataset.sha256,
-        classes=dataset.classes,
+        classes=named_classes(dataset, metrics, convention),
         generator=generator,
         bootstrap=bootstrap,
         networks=networks or Networks(next(generator.parameters()).device),
@@ -128,6 +133,11 @@ def drawn(
     """Images of those seeds; a conditional model takes their classes from the labels of the data set."""
     labels = drawn_labels(dataset, seeds, generator.c_dim) if generator.c_dim else None
     return GeneratedImages(generator, seeds, labels, psi, batch)
+
+
+def named_classes(dataset: ImageDataset, metrics: Sequence[str], convention: str) -> list[str]:
+    """Names of the classes if one of the metrics asks for them; else labels stay unread, and this is []."""
+    return dataset.classes if any(item.spec.labels for item in plan(metrics, convention)) else []
 
 
 def metric_names(text: str, options: Mapping[str, int | None]) -> list[str]:
@@ -158,9 +168,8 @@ def drawn_labels(dataset: ImageDataset, seeds: Sequence[int], c_dim: int) -> sam
         has = f"labels 0 to {max(labels)}" if labels else "no labels"
         if dataset.vectors is not None:
             has = f"vectors of {dataset.c_dim} values"
-        raise UserError(
-            f"the model has {c_dim} classes but {dataset.place} has {has}; score against its own data"
-        )
+        remedy = (None if labels else dataset.index_remedy) or "score against its own data"
+        raise UserError(f"the model has {c_dim} classes but {dataset.place} has {has}; {remedy}")
     return [labels[i] for i in labels_from_seeds(seeds, len(labels))]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan import distributed
+from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
 from gan.jobs.stopping import Stop
 from gan.models.runs import resume_command
@@ -43,6 +43,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
     config, dataset, call = state.config, around.dataset, around.callbacks.call
     state.run = run
     distributed.alike(state.weights())
+    sampling.remember_classes(state.ema, around.about.get("seen"))
     with (
         workers_watched(),
         runs.pausing(state),

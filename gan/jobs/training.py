@@ -23,7 +23,8 @@ from training import lock, parts, phases, resuming, sinks
 from training import run as runs
 from training.callbacks import Callbacks
 from training.config import GIVEN, RunConfig
-from training.data.images import ImageDataset, open_dataset
+from training.data import uniform
+from training.data.images import ImageDataset, open_dataset, share_fingerprint
 from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
@@ -127,8 +128,12 @@ def prepare(
     given = None if data is None else open_dataset(data, condition="none")
     base, saved, notes = starting_point(config, given, Path(out), resume, place)
     typed = with_parts(override(base, overrides), base, given, loss)
-    fitted, dataset = shaped(typed, given or _recorded(typed, saved))
+    opened = given or _recorded(typed, saved)
+    share_fingerprint(opened)
+    distributed.from_first(lambda: uniform.check(opened) or "")
+    fitted, dataset = shaped(typed, opened)
     refuse_settings_of_data(overrides, fitted, dataset)
+    notes += filter(None, (opened.left_out, dataset.unseen))
     parts.check(fitted, parts.fixed(fitted))
     check_remedies(fitted)
     check_loss(fitted, loss)
@@ -225,6 +230,8 @@ def with_parts(
     if given is None:
         return config
     path = "" if given.path is None else str(given.path)
+    if not path.isascii() and path != path.encode(errors="replace").decode():
+        raise UsageError(f"{given.place} is no text in UTF-8, as the settings of a run are: rename it")
     if config.data.path not in (base.data.path, path):
         raise UsageError(
             f"--data {given.place} and --set data.path={config.data.path} differ: leave out --set data.path"
@@ -273,7 +280,7 @@ def conditioned(config: RunConfig, opened: ImageDataset) -> ImageDataset:
         raise UsageError(f"{place} has labels and vectors: set data.conditional to one of these words")
     if not any(has[kind] for kind in ((wanted,) if isinstance(wanted, str) else has)):
         what = wanted if isinstance(wanted, str) else "class labels or vectors"
-        raise UsageError(f"{place} has no {what}: leave out data.conditional")
+        raise UsageError(f"{place} has no {what}: {opened.index_remedy or 'leave out data.conditional'}")
     return labels if has["labels"] and wanted != "vectors" else vectors
 
 

@@ -22,8 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gan.errors import UserError
-from gan.files import sha256
-from metrics.cache import directory
+from gan.files import cache_folder, sha256
 
 try:
     import fcntl
@@ -58,7 +57,7 @@ def find(file: WeightFile, given: str | Path | None = None) -> tuple[Path, str]:
     """
     if given is not None:
         return Path(given), sha256(given)
-    path = directory() / "weights" / file.name
+    path = cache_folder() / "weights" / file.name
     if not path.is_file():
         download(file, path)
     return path, _checked(file, path)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gan.files import cache_folder
 from metrics import cache
 
 KEY = {"data_sha256": "ab", "detector": "untrained", "convention": "32px"}
@@ -66,4 +67,4 @@ def test_unwritable_place_is_reported_once(monkeypatch, tmp_path, capsys):
 def test_default_place(monkeypatch, tmp_path):
     monkeypatch.delenv("GAN_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.directory() == tmp_path / ".cache" / "gan"
+    assert cache_folder() == tmp_path / ".cache" / "gan"

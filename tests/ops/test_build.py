@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from metrics import cache
+from gan.files import cache_folder
 from ops import build, recipe, toolchain
 from ops.build import BuildError
 from ops.toolchain import KernelError, ToolError
@@ -50,9 +50,9 @@ def test_builds_once_and_says_for_what(machine, capfd):
 
 
 def test_cache_is_that_of_the_metrics(monkeypatch, tmp_path):
-    assert build.cache_directory() == cache.directory()
+    assert build.cache_directory() == cache_folder()
     monkeypatch.delenv("GAN_CACHE")
-    assert build.cache_directory() == cache.directory()
+    assert build.cache_directory() == cache_folder()
 
 
 def change_sources(machine, patch):

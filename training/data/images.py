@@ -9,14 +9,18 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from gan import distributed
 from gan.errors import UsageError
 from training.data.archive import MAX_CLASSES, Archive
-from training.data.faults import DataError
+from training.data.arrays import StackedArray, is_stacked
+from training.data.faults import DataError, escaped
 from training.data.mapstyle import MapStyle
+from training.data.places import absent
 
 Condition = Literal["any", "none", "labels", "vectors"]
 
 CACHE_BYTES = 256 * 2**20  # a set whose decoded images fit is decoded once and kept in memory
+_NAMED = 5  # classes that a line names
 _COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 
 
@@ -41,28 +45,79 @@ class ImageDataset:
     place: what messages call it: a path, or the object's class.  path: None for an object.
     shape: (C, H, W).  labels: class numbers, int64 [N], or None; classes: their names.
     vectors: conditions of the images, float32 [N, c_dim], or None; a set in use has labels or vectors.
+    Both are read when they are asked for first, and raise DataError then where they cannot be used.
     name, licence: None where the set does not say.
     Copies may go to worker processes. Raises DataError if the first image cannot be used.
     """
 
     def __init__(self, source: Images, place: str, path: Path | None = None, condition: Condition = "any"):
-        self.source, self.place, self.path = source, place, path
-        self.name: str = getattr(source, "name", None) or (path.stem if path else place)
+        self.source, self.place, self.path = source, escaped(place), path
+        self.name: str = getattr(source, "name", None) or escaped(path.stem if path else place)
         self.licence: str | None = getattr(source, "licence", None)
         if len(source) == 0:
             raise DataError(f"{place} is empty: give it images")
         self.shape: tuple[int, int, int] = self._read(0).shape
-        self.labels, self.classes = _labels(source, place, condition)
-        self.vectors = _vectors(source, place, condition, self.labels)
+        self._condition: Condition = condition
         self._cached = self._empty_cache()
 
     def __len__(self) -> int:
         return len(self.source)
 
+    @functools.cached_property
+    def _classified(self) -> tuple[np.ndarray | None, list[str]]:
+        return _labels(self.source, self.place, self._condition)
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray | None:
+        """Class of each image, int64 [N]; None without classes."""
+        return self._classified[0]
+
+    @functools.cached_property
+    def classes(self) -> list[str]:
+        """Names of the classes, also of those that no image has; [] without classes."""
+        return self._classified[1]
+
+    @functools.cached_property
+    def vectors(self) -> np.ndarray | None:
+        """Condition of each image, float32 [N, c_dim]; None without vectors, or beside labels."""
+        return _vectors(self.source, self.place, self._condition)
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """Images of each class, int64 [K]; K is 0 without classes."""
+        return np.bincount([] if self.labels is None else self.labels, minlength=len(self.classes))
+
     @property
     def c_dim(self) -> int:
         """Values of a condition: as many as classes, or as in a vector; 0 for none."""
         return len(self.classes) if self.vectors is None else self.vectors.shape[1]
+
+    @property
+    def left_out(self) -> str | None:
+        """A line about files of the set that are no images, None where there are none."""
+        found = self.source.left_out if isinstance(self.source, Archive) else None
+        return found and escaped(f"{self.place}: {found}")
+
+    @property
+    def unseen(self) -> str | None:
+        """A line about classes without images, None where every class has some."""
+        absent = [name for name, count in zip(self.classes, self.counts, strict=True) if not count]
+        if not absent:
+            return None
+        more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+        names = ", ".join(absent[:_NAMED]) + more
+        return f"warning: {self.place} has no image of {names}: nothing is learned of these classes"
+
+    @property
+    def index_remedy(self) -> str | None:
+        """What to do about a `dataset.json` that lies too deep to be read, None where there is none."""
+        stray = self.source.stray_index if isinstance(self.source, Archive) else None
+        if stray is None:
+            return None
+        folder = stray.rpartition("/")[0]
+        if self.path is not None and self.path.is_dir():
+            return escaped(f"dataset.json lies deeper, in {folder}: give {self.path / folder}")
+        return escaped(f"dataset.json lies deeper, in {folder}: unpack the zip and give that folder")
 
     @property
     def slug(self) -> str:
@@ -92,7 +147,10 @@ class ImageDataset:
 
     def conditioned(self, condition: Condition) -> "ImageDataset":
         """The same images with other conditions, or none."""
-        return ImageDataset(self.source, self.place, self.path, condition)
+        other = ImageDataset(self.source, self.place, self.path, condition)
+        if "sha256" in self.__dict__:  # already found, or told by another process
+            other.sha256 = self.sha256
+        return other
 
     def conditions(self, numbers: Sequence[int]) -> np.ndarray:
         """Vectors float32 [n, c_dim], or classes int64 [n], -1 where the set has neither."""
@@ -123,8 +181,9 @@ class ImageDataset:
         image = self._read(i)
         if image.shape != self.shape:
             raise DataError(
-                f"{self.place}: {self._called(i)} is {_format(image.shape)}, but {self._called(0)} is "
-                f"{_format(self.shape)}: convert all images to one size and colour, or remove it"
+                f"{self.place}: {called(self.source, i)} is {form(image.shape)}, but"
+                f" {called(self.source, 0)} is {form(self.shape)}:"
+                " convert all images to one size and colour, or remove it"
             )
         return image
 
@@ -138,30 +197,30 @@ class ImageDataset:
         image.setflags(write=False)
         return image
 
-    def _called(self, i: int) -> str:
-        names = getattr(self.source, "names", None)
-        return names[i] if names else f"image {i}"
+
+def share_fingerprint(dataset: ImageDataset) -> None:
+    """Let the first of several processes alone find the fingerprint, for all. All must call this."""
+    dataset.sha256 = distributed.from_first(lambda: dataset.sha256)
 
 
 def open_dataset(data: Any, *, condition: Condition = "any") -> ImageDataset:
-    """A data set of a path (zip or folder), of an object with `Images`, or of a map-style data set.
+    """A data set of a path (zip, folder, .npy or .npz), an object with `Images`, or a map-style data set.
 
     A map-style data set, such as one of torchvision, a table of `datasets` or an array [N, ...], has `len`
     and gives an image, or an image with its label, by number; see `MapStyle`.
-    condition: which conditions are read; any takes the labels, or else the vectors; none leaves both aside,
-    whatever is wrong with them.
-    Only the first image of a file is decoded, the others are checked as they are read. Raises DataError, in
-    one line, if there is no such file, it is no zip or holds no image, or the first image or the conditions
-    cannot be used; UsageError for an object that is none of these.
+    condition: which conditions it has; any takes the labels, or else the vectors; none leaves both aside.
+    Only the first image of a file is decoded, the others are checked as they are read, and conditions when
+    they are used. Raises DataError, in one line, if there is no such file, it is no zip or holds no image, or
+    the first image cannot be used; UsageError for an object that is none of these.
     """
     if isinstance(data, ImageDataset):
         return data
     if isinstance(data, str | Path):
         path = Path(data)
         if not path.exists():
-            make = f"`gan data openmoji --out {path}`"
-            raise DataError(f"no data set at {path}: mend the path, or make one with {make}")
-        return ImageDataset(Archive(path), str(path), path, condition)
+            raise DataError(absent(str(data)))
+        source = StackedArray(path) if path.is_file() and is_stacked(path) else Archive(path)
+        return ImageDataset(source, str(path), path, condition)
     place = type(data).__name__
     if isinstance(data, Images):
         return ImageDataset(data, place, condition=condition)
@@ -187,9 +246,10 @@ def _labels(source: Any, place: str, condition: Condition) -> tuple[np.ndarray |
     return labels.astype(np.int64), classes
 
 
-def _vectors(source: Any, place: str, condition: Condition, labels: np.ndarray | None) -> np.ndarray | None:
+def _vectors(source: Any, place: str, condition: Condition) -> np.ndarray | None:
     """Condition vectors float32 [N, c_dim]."""
-    wanted = condition == "vectors" or (condition == "any" and labels is None)
+    labelled = condition == "any" and getattr(source, "labels", None) is not None
+    wanted = condition in ("any", "vectors") and not labelled
     found = getattr(source, "vectors", None) if wanted else None
     if found is None:
         return None
@@ -204,5 +264,12 @@ def _vectors(source: Any, place: str, condition: Condition, labels: np.ndarray |
     return vectors.astype(np.float32)
 
 
-def _format(shape: tuple[int, ...]) -> str:
+def called(source: Images, i: int) -> str:
+    """What messages call image i: the name of its file, or its number."""
+    names = getattr(source, "names", None)
+    return names[i] if names else f"image {i}"
+
+
+def form(shape: tuple[int, ...]) -> str:
+    """Size and colour of [C, H, W], for messages: 8x8 RGB."""
     return f"{shape[1]}x{shape[2]} {_COLOURS.get(shape[0], f'with {shape[0]} channels')}"

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gan.console import progress
 from gan.errors import UsageError
+from training.data.arrays import first_is_channels, last_is_channels
 from training.data.faults import DataError
 
 IMAGES, LABELS = ("image", "img", "pixels"), ("label", "labels", "condition", "vector")  # keys of mappings
@@ -22,8 +23,8 @@ class MapStyle:
 
     An image is a uint8 tensor [C, H, W] or [H, W], a uint8 array [H, W, C] or [H, W], or a PIL image. A
     condition is a class number, or a vector of floats. All are read once, at first, for their fingerprint.
-    Raises UsageError for images that differ from one reading to the next, and for floats; DataError for one
-    that differs from the others in kind.
+    Raises UsageError for images that differ from one reading to the next, for floats, and where the channels
+    seem to be on the other side; DataError for one that differs from the others in kind.
     """
 
     def __init__(self, data: Any):
@@ -31,6 +32,7 @@ class MapStyle:
         self.name = self.place
         self.classes = _class_names(data)
         self._refuse_random()
+        self.shapes: list[tuple[int, ...]] = []  # [C, H, W] of each image
         self.labels, self.vectors, self.fingerprint = self._read_all()
 
     def __len__(self) -> int:
@@ -59,6 +61,7 @@ class MapStyle:
         digest, conditions = hashlib.sha256(), []
         for i in progress(range(len(self.data)), f"reading {self.place}", unit="img"):
             pixels, condition = self._item(i)
+            self.shapes.append(pixels.shape)
             digest.update(f"{pixels.shape}".encode() + pixels.tobytes())
             conditions.append(_condition(condition, f"{self.place}[{i}]"))
         kinds = {type(condition) for condition in conditions}
@@ -66,6 +69,9 @@ class MapStyle:
             raise DataError(
                 f"{self.place}: some images have a class, others a vector or nothing: give all one"
             )
+        if len(lengths := {condition.size for condition in conditions if kinds == {np.ndarray}}) > 1:
+            given = " and ".join(map(str, sorted(lengths)))
+            raise DataError(f"{self.place}: vectors of {given} values: give all one length")
         digest.update(repr([np.asarray(c).tolist() for c in conditions]).encode())
         labels = np.array(conditions, np.int64) if kinds == {int} else None
         vectors = np.stack(conditions) if kinds == {np.ndarray} else None
@@ -97,6 +103,12 @@ def _pixels(image: Any, where: str) -> np.ndarray:
         )
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
         raise UsageError(f"{where} is {array.dtype} {list(array.shape)}, not uint8 pixels: {REMEDY}")
+    turned = last_is_channels if planes_first else first_is_channels
+    if array.ndim == 3 and turned(array.shape):
+        has = "a tensor has channels first, [C, H, W]: give tensor.permute(2, 0, 1)"
+        if not planes_first:
+            has = "an array has channels last, [H, W, C]: give array.transpose(1, 2, 0)"
+        raise UsageError(f"{where} is {list(array.shape)}, but {has}")
     if array.ndim == 2:
         array = array[None] if planes_first else array[..., None]
     return np.ascontiguousarray(array if planes_first else array.transpose(2, 0, 1))

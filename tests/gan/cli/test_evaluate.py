@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -65,6 +66,21 @@ def test_table_and_warning(run_folder, tiny_zip):
         "gan: warning: 40 real images for 64 features: the covariance is singular "
         "and the distance biased upward; to quote a number take more than 64 images\n"
     )
+
+
+def test_images_in_one_array_and_files_left_out(tiny_zip, dataset, tmp_path):
+    """An array of the images of a set scores as the set; what is no image is told once, on stderr."""
+    pixels = np.stack([dataset.image(i).transpose(1, 2, 0) for i in range(40)])
+    np.savez(tmp_path / "samples.npz", pixels)
+    with zipfile.ZipFile(tiny_zip) as archive:
+        archive.extractall(tmp_path / "real")
+    for name in ("a.gif", "b.gif"):
+        (tmp_path / "real" / name).write_bytes(b"")
+    command = ("--data", tmp_path / "real", "--metrics", "fd-untrained", "--json", "--images")
+    result = run(*command, tmp_path / "samples.npz")
+    assert records_of(result) == records_of(run(*command, tiny_zip))
+    assert f"gan: warning: {tmp_path / 'real'}: 2 files are left out, 2 .gif: convert them" in result.stderr
+    assert result.stderr.count("left out") == 1
 
 
 def test_images_against_data(tiny_zip, tmp_path):

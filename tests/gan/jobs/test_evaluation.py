@@ -9,6 +9,7 @@ from gan.errors import UsageError, UserError
 from gan.jobs.evaluation import evaluate, evaluate_images, evaluate_model, is_model
 from gan.models import checkpoint
 from tests.gan.runs import write_run
+from training.data.archive import Archive
 from training.data.images import open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
@@ -68,6 +69,14 @@ def test_a_model_is_told_from_images(run_folder, tiny_zip, tiny_generator, datas
 def test_images_have_no_options_of_models(option, tiny_zip):
     with pytest.raises(UsageError, match="needs a model; images are scored as they are"):
         evaluate(tiny_zip, tiny_zip, METRICS, **option)
+
+
+def test_the_first_process_alone_finds_the_fingerprint(tiny_generator, tiny_zip, monkeypatch):
+    """As rank 1 sees it: what the first one found is taken, and nothing is read for it."""
+    monkeypatch.setattr(Archive, "fingerprint", property(lambda self: pytest.fail("found again")))
+    monkeypatch.setattr("gan.distributed.from_first", lambda work: "ab" * 32)
+    (record,) = evaluate(tiny_generator, tiny_zip, METRICS, num_fakes=20)
+    assert record["data_sha256"] == "ab" * 32
 
 
 def test_a_page_of_an_open_model(tiny_generator, dataset, tmp_path, monkeypatch):

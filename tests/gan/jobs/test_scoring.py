@@ -1,5 +1,8 @@
 """Scores of a generator against a tiny data set: repeatable, recorded, with the classes of the data."""
 
+import json
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -89,3 +92,17 @@ def test_table_is_aligned():
         "a[2k-full]            123.46  (2,000 fakes vs 4,495 reals, x)",
         "b/real[full]  0.01234 +- 0.5  (4,495 reals, x)",
     ]
+
+
+def test_labels_are_not_read_where_no_metric_asks(tiny_generator, tiny_zip, dataset, tmp_path):
+    """Float labels keep nobody from an unconditional score; who asks for classes is told of them."""
+    with zipfile.ZipFile(tiny_zip) as archive:
+        archive.extractall(tmp_path / "set")
+    index = json.loads((tmp_path / "set" / "dataset.json").read_text())
+    index["labels"] = [[name, 0.5] for name, _ in index["labels"]]
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(index))
+    broken, options = open_dataset(tmp_path / "set"), {"num_fakes": 70, "seed": 3, "kimg": None}
+    (record,) = score(tiny_generator, broken, ["fd-untrained"], **options)
+    assert record["value"] == score(tiny_generator, dataset, ["fd-untrained"], **options)[0]["value"]
+    with pytest.raises(UserError, match=r"has the label 0.5 in dataset.json: write a class number"):
+        print(DatasetImages(broken).labels)
