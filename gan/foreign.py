@@ -27,7 +27,7 @@ def stand_in(path: str | Path) -> str | None:
     """What lies at `path` in place of the content that was meant, with the remedy; None if nothing tells so.
 
     'is empty: ...', to follow the file's name: an empty file, a git-lfs pointer, a web page, an answer of a
-    server in JSON. None for a file that cannot be read, too.
+    server in JSON (unless the name ends so). None for a file that cannot be read, too.
     """
     head = _head(path)
     if head is None:
@@ -44,7 +44,7 @@ def stand_in(path: str | Path) -> str | None:
             "is a web page, not the file itself: open its address in a browser, download the file there "
             "(it may ask to log in), and try again"
         )
-    if text.startswith(b"{") and _is_json(path):
+    if text.startswith(b"{") and Path(path).suffix != ".json" and _is_json(path):
         return "is JSON, perhaps a server's answer in place of the file: fetch the file itself"
     return None
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan import files, plugins
+from gan import files, foreign, plugins
 from gan.errors import CheckpointError
 from gan.models import weights
 from gan.networks import discriminator_config, generator_config
@@ -112,7 +112,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise _damaged(path, "is missing") from error
     except (ValueError, OSError) as error:  # malformed JSON or UTF-8, or too much of it
-        raise _damaged(path, f"is not JSON ({error})") from error
+        raise _damaged(path, foreign.stand_in(path) or f"is not JSON ({error})") from error
     if not isinstance(data, dict):
         raise _damaged(path, "is not a JSON object")
     return data
@@ -134,6 +134,8 @@ def _check_file(folder: Path, name: str, given: Any) -> None:
     if path.resolve().parent != folder.resolve():
         raise _damaged(path, "is a link out of the folder: put the file itself there")
     if (size := path.stat().st_size) != given["size"]:
+        if found := foreign.stand_in(path):
+            raise _damaged(path, found)
         raise _damaged(path, f"has {size} of {given['size']} bytes")
     if files.sha256(path) != given["sha256"]:
         raise _damaged(path, "differs from its sha256")

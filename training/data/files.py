@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gan import foreign
 from training.data.faults import DataError, Refused, line
 
 
@@ -81,6 +82,8 @@ class ZipFiles:
             try:
                 self._open = os.getpid(), zipfile.ZipFile(self._path)
             except (zipfile.BadZipFile, OSError) as error:
+                if found := foreign.explained(self._path, "a zip archive"):
+                    raise DataError(f"{self._path} {found}") from error
                 raise DataError(
                     f"{self._path} is not a readable zip ({line(error)}): "
                     "copy or make it again, or name a folder"

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from gan import config as configs
-from gan import files, shapes
+from gan import files, foreign, shapes
 from gan.errors import UsageError, UserError
 from gan.models import card, checkpoint, limits
 from gan.models.importing import community, official
@@ -65,6 +65,8 @@ def convert(path: str | Path, out: str | Path, licence: str | None = None) -> Im
         raise UserError(f"no file at {path}: give a snapshot, .pkl or .pt")
     if (size := path.stat().st_size) > MAX_FILE:
         raise UserError(f"cannot import {path}: it has {size:,} bytes, more than {MAX_FILE:,}")
+    if found := _foreign(path):
+        raise UserError(f"cannot import {path}: it {found}")
     digest = files.sha256(path)
     try:
         with path.open("rb") as file:
@@ -76,6 +78,16 @@ def convert(path: str | Path, out: str | Path, licence: str | None = None) -> Im
     except Refused as error:
         raise UserError(f"cannot import {path}: {error}") from error
     return _written(path, out, digest, built, notes, licence)
+
+
+def _foreign(path: Path) -> str | None:
+    """What a file is that is no snapshot, with the remedy."""
+    if found := foreign.stand_in(path) or foreign.cut_short(path):
+        return found
+    kind = foreign.kind(path)
+    if kind in (None, "a zip archive", "a pickle"):
+        return None
+    return f"is {kind}, not a snapshot: give the .pkl or .pt file itself"
 
 
 def _networks(file: BinaryIO, size: int, budget: Budget) -> tuple[dict[str, Network], list[str]]:
