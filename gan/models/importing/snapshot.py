@@ -72,8 +72,6 @@ def convert(path: str | Path, out: str | Path, licence: str | None = None) -> Im
         with path.open("rb") as file:
             budget = Budget(size)
             found, notes = _networks(file, size, budget)
-            if "generator" not in found:
-                raise Refused("it holds no generator")
             built = {role: _built(role, network, budget) for role, network in found.items()}
     except Refused as error:
         raise UserError(f"cannot import {path}: {error}") from error
