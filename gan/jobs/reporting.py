@@ -73,12 +73,9 @@ def picture(path: Path, caption: str) -> str:
                 )
             image.thumbnail((SIDE, SIDE))
             image.save(buffer, "PNG", optimize=True)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:  # UnidentifiedImageError repeats the path
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has far more than {MAX_PIXELS:,} pixels: left out") from error
+    except (OSError, SyntaxError, ValueError) as error:  # UnidentifiedImageError repeats the path
         raise UserError(f"{path} is no whole image") from error
     data = base64.b64encode(buffer.getvalue()).decode()
     caption = html.escape(caption)
