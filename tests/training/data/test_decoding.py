@@ -37,7 +37,7 @@ def exif(kind=3, value=6, order=">"):
     """A block of one entry, the orientation. kind: 1 byte, 3 short, 4 long."""
     number = struct.pack(order + {1: "B", 3: "H", 4: "I"}[kind], value).ljust(4, b"\0")
     mark = b"MM" if order == ">" else b"II"
-    return mark + struct.pack(f"{order}HIHHHI", 42, 8, 1, 0x0112, kind, 1) + number
+    return mark + struct.pack(f"{order}HIHHHI", 42, 8, 1, 0x0112, kind, 1) + number + bytes(4)
 
 
 def xmp(text):
