@@ -185,7 +185,7 @@ def _checked(file: WeightFile, path: Path) -> str:
         path.unlink()
         if found:
             raise UserError(
-                f"what {file.url} gave {found}. Fetch it by hand ({file.pin}) and name the file with "
+                f"{file.url} gave what {found}. Fetch it by hand ({file.pin}) and name the file with "
                 "`gan evaluate --weights`"
             )
         raise UserError(f"{file.url} gave a file with sha256 {digest}, expected {file.pin}; it was removed")

@@ -114,3 +114,12 @@ def test_other_kinds(tmp_path):
         convert(tmp_path / "x.pkl", tmp_path / "out")
     with pytest.raises(UserError, match="is a PNG picture, not a zip archive: name the right file"):
         open_dataset(tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.pth.part"], ids=["in the cache", "just fetched"])
+def test_a_page_in_place_of_published_weights(tmp_path, name):
+    file = weights.WeightFile(name="w.pth", url="https://example.org/w.pth", sha256="0" * 64, what="a test")
+    (tmp_path / name).write_bytes(PAGE)
+    with pytest.raises(UserError, match=r"w\.pth.* is a web page, not the file itself"):
+        weights._checked(file, tmp_path / name)
+    assert (tmp_path / name).exists() == (name == "w.pth")
