@@ -36,12 +36,8 @@ def load(model: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.M
     none or a plug-in that it needs is not loaded, CheckpointError if it is damaged.
     """
     from gan.models import checkpoint
-    from gan.sampling import remember_classes
 
-    saved = checkpoint.read(checkpoint.resolve(model))
-    generator = saved.generator(device)
-    remember_classes(generator, saved.config.get("data", {}).get("seen"))
-    return generator
+    return checkpoint.read(checkpoint.resolve(model)).generator(device)
 
 
 def load_discriminator(model: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.Module":

@@ -22,6 +22,7 @@ T = TypeVar("T", list, dict)
 PREFIX = ".tmp-"
 _REPLACED = re.compile(rf"{re.escape(PREFIX)}(.+)-replaced-\d+")
 _CHUNK = 1 << 20  # bytes
+MAX_JSON = 16 * 2**20  # bytes of a file that is read as a whole
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -123,7 +124,7 @@ def read_json(path: str | Path, kind: type[T]) -> T:
     path = Path(path)
     try:
         with _named(path, path, "read"):
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parsed(path)
         if not isinstance(data, kind):
             raise ValueError(f"no JSON {'object' if kind is dict else 'array'}")
     except ValueError as error:  # malformed JSON or UTF-8
@@ -142,6 +143,16 @@ def name_again(path: Path, other: Path) -> None:
         other.hardlink_to(path)
     except OSError:
         shutil.copy2(path, other)
+
+
+def parsed(path: Path) -> Any:
+    """What a JSON file holds. ValueError for one that is malformed, or large or deep beyond all use."""
+    if (size := path.stat().st_size) > MAX_JSON:
+        raise ValueError(f"it has {size:,} bytes, more than {MAX_JSON:,}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def json_lines(path: str | Path) -> tuple[list[dict[str, Any]], int]:

@@ -130,7 +130,9 @@ class SpectralNorm(nn.Module):
         self._v.copy_(v)
 
     def settle(self, weight: Tensor) -> None:
-        """Move u and v on 15 times, for a weight that they do not come from."""
+        """Move u and v on 15 times, for a weight that they do not come from; one without memory has none."""
+        if weight.is_meta:
+            return
         u, v, _ = power_iteration(weight, self._u, self._v, self.dim, _FIRST_STEPS, self.eps)
         self._move(u, v)
 

@@ -117,7 +117,28 @@ def check_machine_paths(source: Source) -> list[str]:
     return [f"{source.path}:{n}: {line.strip()}" for n, line in lines if MACHINE_PATH.search(line)]
 
 
+_PILLOW = {"PIL": ".Image.open", "PIL.Image": ".open", "PIL.Image.open": ""}  # imported -> how it is called
+
+
+def check_pictures(source: Source) -> list[str]:
+    """Pillow is told which formats to read: it has dozens of readers, most of them for files of strangers."""
+    names = {"PIL.Image.open"}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            place = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                if (rest := _PILLOW.get(f"{place}{alias.name}")) is not None and (place or alias.asname):
+                    names.add(f"{alias.asname or alias.name}{rest}")
+    calls = (n for n in ast.walk(source.tree) if isinstance(n, ast.Call) and dotted(n.func) in names)
+    return [
+        f'{source.path}:{call.lineno}: {dotted(call.func)} without formats=; name them, such as ("PNG",)'
+        for call in calls
+        if all(k.arg != "formats" or getattr(k.value, "value", k) is None for k in call.keywords)
+    ]
+
+
 CHECKS = (
+    check_pictures,
     check_core,
     check_sizes,
     check_commands,
@@ -174,6 +195,16 @@ PLANTED = [
     (check_docstrings, "gan/x.py", "x = 1"),
     (check_docstrings, "gan/x.py", '"""Module."""\ndef f(): pass'),
     (check_docstrings, "gan/x.py", '"""Module."""\nclass A: pass'),
+    (check_pictures, "gan/x.py", "from PIL import Image\nImage.open(path)"),
+    (check_pictures, "gan/x.py", "from PIL import Image\nImage.open(path, formats=None)"),
+    (
+        check_pictures,
+        "gan/x.py",
+        "def f():\n    from PIL import Image as I\n    I.open(path)",
+    ),
+    (check_pictures, "gan/x.py", "import PIL.Image\nPIL.Image.open(path, 'r')"),
+    (check_pictures, "gan/x.py", "import PIL.Image as P\nP.open(path)"),
+    (check_pictures, "gan/x.py", "from PIL.Image import open as o\no(path)"),
     (check_machine_paths, "README.md", "see /" + "home/me/data"),
     (check_machine_paths, "gan/x.py", "OUT = '/" + "tmp/x'"),
 ]
@@ -190,6 +221,7 @@ FINE = [
     ("gan/clip.py", "def _f():\n    import emoji\nimport numpy as np"),
     ("gan/registry.py", 'def table(what, /, **named): "Table."'),
     ("metrics/x.py", "torch.load(p, weights_only=True)\nnp.load(p)\nnp.load(p, allow_pickle=False)"),
+    ("gan/x.py", "from PIL import Image\nImage.open(p, formats=('PNG',))\nopen(p)\nzipfile.open(p)"),
     ("gan/x.py", "def _f():\n" + "    pass\n" * (MAX_FUNCTION - 1)),
     ("gan/cli/x.py", "@option('x')\n" * MAX_COMMAND + "def _f():\n" + "    pass\n" * (MAX_COMMAND - 1)),
     ("gan/x.py", "URL = 'https://example.org/home/page'\nP = root + '/tmp'\nQ = 'runs/tmp/x'"),

@@ -60,7 +60,7 @@ def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> li
     health.remedies are free until the first rollback, which they decide.
     config: as typed, before what rollbacks make of it.
     """
-    rollbacks = saved_rollbacks(json.loads((saved.path / "training.json").read_text(encoding="utf-8")))
+    rollbacks = saved_rollbacks(saved.state())
     free = FREE_TO_CHANGE - {"health.remedies"} if rollbacks else FREE_TO_CHANGE
     old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
     new = _flat(to_dict(hardened(config, rollbacks)))

@@ -49,7 +49,7 @@ def settings(saved: Checkpoint) -> RunConfig:
     """
     run = saved.config["run"]
     plugins.require(run.get("plugins") or (), str(saved.path))
-    rollbacks = saved_rollbacks(saved.training()[1])
+    rollbacks = saved_rollbacks(saved.state())
     typed = softened(from_dict(RunConfig, run), rollbacks)
     path = saved.run / "config.yaml"
     if not path.is_file():

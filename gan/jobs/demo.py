@@ -25,6 +25,7 @@ from gan.files import atomic_bytes
 from gan.images import grid, labelled_grid, save_png
 from gan.jobs import training
 from gan.jobs.preparation import draw_openmoji
+from gan.jobs.reporting import numbered
 from gan.jobs.scoring import append_records, score
 from gan.models import checkpoint
 from gan.shapes import image_shape
@@ -130,7 +131,7 @@ def train(config: RunConfig, out: Path, run: Path | None, seconds: float, clock:
 
 def trained_seconds(run: Path) -> float:
     """Training time up to the newest checkpoint of a run, over all its sessions."""
-    return checkpoint.read(checkpoint.resolve(run)).training()[1]["seconds"]
+    return checkpoint.read(checkpoint.resolve(run)).state()["seconds"]
 
 
 def evaluate_run(
@@ -192,7 +193,7 @@ def contact_sheet(run: Path, shape: tuple[int, int, int]) -> Tensor:
     shape: (channels, rows, columns) of an image. Returns uint8 [3, H, W].
     """
 
-    fakes = sorted((float(path.stem.removeprefix("fakes-")), path) for path in run.glob("fakes-*.png"))
+    fakes = numbered(run.glob("fakes-*.png"), "fakes-")
     count = min(_SNAPSHOTS, len(fakes))
     chosen = [fakes[round(i * (len(fakes) - 1) / max(count - 1, 1))] for i in range(count)]
     labels = [f"{kimg:g} kimg" for kimg, _ in chosen] + ["real"]
@@ -260,6 +261,6 @@ def _read_record(run: Path) -> dict[str, Any] | None:
 
 
 def _read_image(path: Path) -> Tensor:
-    """Image file -> uint8 [3, H, W]."""
-    with Image.open(path) as image:
+    """PNG -> uint8 [3, H, W]."""
+    with Image.open(path, formats=("PNG",)) as image:
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)

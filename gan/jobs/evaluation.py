@@ -24,7 +24,7 @@ from gan.jobs.scoring import (
     warn_of_sizes,
 )
 from gan.models import checkpoint
-from gan.sampling import remember_classes, remembered_conditions
+from gan.sampling import remembered_conditions
 from metrics import evaluate as measured
 from metrics.evaluate import Progress
 from metrics.networks import Networks, weight_files
@@ -119,8 +119,6 @@ def evaluate_model(
         options |= {"seed": seed, "psi": psi, "batch": batch, "kimg": saved.kimg if saved else None}
         with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as bars:
             generator = saved.generator(networks.device) if saved else model
-            if saved:
-                remember_classes(generator, saved.config.get("data", {}).get("seen"))
             if remembered_conditions(generator) is not None:
                 dataset = dataset.conditioned("vectors")
             records = score(generator, dataset, metrics, networks=networks, progress=bars, **options)

@@ -3,7 +3,8 @@
 import base64
 import html
 import io
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gan.jobs.charts import CHARTS, chart
 
 Say = Callable[[str], None]
 GRIDS, SIDE = 12, 320  # grids shown at most, and their longer side in pixels
+MAX_PIXELS = 2**26  # of a grid that is read
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#222}
 h2{border-bottom:1px solid #ddd;margin-top:2em} table{border-collapse:collapse;font-size:14px}
@@ -61,18 +63,31 @@ def records(path: Path, say: Say) -> list[dict[str, Any]]:
 
 
 def picture(path: Path, caption: str) -> str:
-    """A figure with the image at `path`, made smaller and embedded as PNG. UserError if it is damaged."""
+    """A figure with the PNG at `path`, made smaller and embedded. UserError if it is damaged or too large."""
     buffer = io.BytesIO()
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError(
+                    f"{path} has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}: left out"
+                )
             image.thumbnail((SIDE, SIDE))
             image.save(buffer, "PNG", optimize=True)
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has far more than {MAX_PIXELS:,} pixels: left out") from error
     except (OSError, SyntaxError, ValueError) as error:  # UnidentifiedImageError repeats the path
         raise UserError(f"{path} is no whole image") from error
     data = base64.b64encode(buffer.getvalue()).decode()
     caption = html.escape(caption)
     image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+
+
+def numbered(paths: Iterable[Path], prefix: str = "") -> list[tuple[float, Path]]:
+    """Kimg and path, by kimg, of those whose name is the prefix, a kimg as 000016.512, and maybe .png."""
+    pattern = re.compile(rf"{re.escape(prefix)}(\d{{1,12}}(?:\.\d{{1,3}})?)(?:\.png)?", re.ASCII)
+    found = [(match, path) for path in paths if (match := pattern.fullmatch(path.name))]
+    return sorted((float(match[1]), path) for match, path in found)
 
 
 def _state(stats: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -90,13 +105,14 @@ def _attempt(section: Callable[[Path], str], path: Path, say: Say) -> str:
 
 
 def _grids(run: Path, say: Say) -> str:
-    fakes = sorted(run.glob("fakes-[0-9]*.png"), key=lambda path: float(path.stem.removeprefix("fakes-")))
+    fakes = numbered(run.glob("fakes-*.png"), "fakes-")
     if len(fakes) > GRIDS:  # evenly spaced, first and last included
         fakes = [fakes[round(i * (len(fakes) - 1) / (GRIDS - 1))] for i in range(GRIDS)]
-    shown = [(path, f"{float(path.stem.removeprefix('fakes-')):g} kimg") for path in fakes]
+    shown = [(path, f"{kimg:g} kimg") for kimg, path in fakes]
     shown += [(run / "reals.png", "real images")] if (run / "reals.png").is_file() else []
-    lost = sorted((run / "evidence").glob("*/fakes.png"))
-    shown += [(path, f"evidence at {float(path.parent.name):g} kimg") for path in lost[:GRIDS]]
+    lost = numbered((run / "evidence").glob("*"))
+    lost = [(kimg, folder / "fakes.png") for kimg, folder in lost if (folder / "fakes.png").is_file()]
+    shown += [(path, f"evidence at {kimg:g} kimg") for kimg, path in lost[:GRIDS]]
     figures = [_attempt(partial(picture, caption=caption), path, say) for path, caption in shown]
     return "".join(figures) or "<p>None yet.</p>"
 

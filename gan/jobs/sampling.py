@@ -218,5 +218,4 @@ def _opened(model: nn.Module | str | Path, device: str) -> tuple[nn.Module, list
         return model, []
     saved = checkpoint.read(checkpoint.resolve(model))
     generator, data = saved.generator(pick(device)), saved.config.get("data", {})
-    sampling.remember_classes(generator, data.get("seen"))
     return generator, data.get("classes") or []

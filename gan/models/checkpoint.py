@@ -17,82 +17,22 @@ folders of a run, best.json may name the one with the best score.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gan import config as configs
-from gan import files, plugins
-from gan.errors import CheckpointError, UsageError, UserError
-from gan.networks import discriminator_config, generator_config
-from gan.sampling import remember_conditions, remembered_conditions
+from gan import files
+from gan.errors import CheckpointError, UserError
+from gan.models import content
+from gan.models.content import FORMAT, Checkpoint
+from gan.sampling import remembered_conditions
 
-FORMAT = 1
 BEST = "best.json"  # beside the folders: which of them has the best score
 _NAME = re.compile(r"\d{6,}(\.\d{3})?")
-_REQUIRED = ("config.json", "generator.safetensors")
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A verified checkpoint folder. `config` is its config.json, `kimg` its training length."""
-
-    path: Path
-    config: dict[str, Any]
-    kimg: float
-
-    @property
-    def run(self) -> Path:
-        """The run directory that it lies in."""
-        inside = self.path.parent.name == "checkpoints"
-        return self.path.parent.parent if inside else self.path.resolve().parent.parent
-
-    def generator(self, device: str | torch.device = "cpu") -> nn.Module:
-        """The EMA generator: eval mode, no weight gradients. CheckpointError if the weights do not fit."""
-        generator = self._network("generator", generator_config, device)
-        if (self.path / "conditions.safetensors").is_file():
-            remember_conditions(generator, self._tensors("conditions")["vectors"].to(device))
-        return generator
-
-    def discriminator(self, device: str | torch.device = "cpu") -> nn.Module:
-        """The discriminator: eval mode, no weight gradients. CheckpointError if absent or unfit."""
-        return self._network("discriminator", discriminator_config, device)
-
-    def training(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What `write` got as training_tensors, on the CPU, and training_state; CheckpointError if absent."""
-        tensors = self._tensors("training")
-        return tensors, _read_json(self.path / "training.json")
-
-    def _network(self, role: str, variants: Callable[[str], type], device: str | torch.device) -> nn.Module:
-        tensors = self._tensors(role)
-        data = self.config.get(role)
-        plugins.require((self.config.get("run") or {}).get("plugins") or (), str(self.path))
-        try:
-            if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
-                raise UsageError(f"{role}.type is missing")
-            network_config = configs.from_dict(variants(data["type"]), data, role)
-        except UsageError as error:
-            raise CheckpointError(f"{self.path / 'config.json'}: {error}") from error
-        with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced: leave no trace
-            network = network_config.build()
-        _check_fit(self.path / f"{role}.safetensors", network.state_dict(), tensors)
-        network.load_state_dict(tensors)
-        return network.eval().requires_grad_(False).to(device)
-
-    def _tensors(self, role: str) -> dict[str, Tensor]:
-        path = self.path / f"{role}.safetensors"
-        if not path.is_file():
-            raise CheckpointError(f"checkpoint {self.path} has no {path.name}: it is for sampling only")
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise CheckpointError(f"cannot read {path}: {error}") from error
 
 
 def write(
@@ -125,7 +65,7 @@ def write(
             _write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())
         if training_tensors is not None:
             _write_tensors(temporary / "training.safetensors", training_tensors)
-        listed = {path.name: _entry(path) for path in sorted(temporary.iterdir())}
+        listed = {path.name: content.entry(path) for path in sorted(temporary.iterdir())}
         files.write_json(temporary / "manifest.json", {"format": FORMAT, "files": listed})
     return folder
 
@@ -141,8 +81,8 @@ def replace_card(folder: str | Path, card: str) -> None:
             if path.name not in ("card.md", "manifest.json"):
                 files.name_again(path, temporary / path.name)
         (temporary / "card.md").write_text(card, encoding="utf-8")
-        manifest = _read_json(folder / "manifest.json")
-        manifest["files"]["card.md"] = _entry(temporary / "card.md")
+        manifest = content.read_json(folder / "manifest.json")
+        manifest["files"]["card.md"] = content.entry(temporary / "card.md")
         files.write_json(temporary / "manifest.json", manifest)
 
 
@@ -154,7 +94,7 @@ def read(folder: str | Path) -> Checkpoint:
     """
     folder = Path(folder)
     try:
-        return _verified(folder)
+        return content.verified(folder)
     except CheckpointError as error:
         here = folder.resolve()
         good, _ = _first_good(sibling for sibling in _newest_first(here.parent) if sibling != here)
@@ -212,8 +152,8 @@ def mark_best(folder: str | Path, record: Mapping[str, Any]) -> None:
     From then on `<run>/checkpoints/best` means it. Raises UserError if the run is not writable.
     """
     folder = Path(folder)
-    content = json.dumps({"checkpoint": folder.name, **record}, indent=2, ensure_ascii=False)
-    files.atomic_bytes(folder.parent / BEST, (content + "\n").encode())
+    text = json.dumps({"checkpoint": folder.name, **record}, indent=2, ensure_ascii=False)
+    files.atomic_bytes(folder.parent / BEST, (text + "\n").encode())
 
 
 def best(run_dir: str | Path) -> tuple[Path, dict[str, Any]] | None:
@@ -224,7 +164,7 @@ def best(run_dir: str | Path) -> tuple[Path, dict[str, Any]] | None:
     path = Path(run_dir) / "checkpoints" / BEST
     if not path.is_file():
         return None
-    record = _read_json(path)
+    record = content.read_json(path)
     name = record.pop("checkpoint", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise CheckpointError(f"{path} names no checkpoint: remove it")
@@ -246,80 +186,10 @@ def _first_good(folders: Iterator[Path]) -> tuple[Path | None, list[tuple[Path, 
     damaged = []
     for folder in folders:
         try:
-            return _verified(folder).path, damaged
+            return content.verified(folder).path, damaged
         except CheckpointError as error:
             damaged.append((folder, str(error)))
     return None, damaged
-
-
-def _verified(folder: Path) -> Checkpoint:
-    if not folder.is_dir():
-        raise CheckpointError(f"no checkpoint at {folder}")
-    manifest = _read_json(folder / "manifest.json")
-    _check_format(folder / "manifest.json", manifest)
-    listed = manifest.get("files")
-    if not isinstance(listed, dict) or not all(name in listed for name in _REQUIRED):
-        raise _damaged(folder / "manifest.json", "lists too few files")
-    for name, entry in listed.items():
-        _check_file(folder / name, entry)
-    config = _read_json(folder / "config.json")
-    _check_format(folder / "config.json", config)
-    if not isinstance(config.get("kimg"), (int, float)):
-        raise _damaged(folder / "config.json", "has no kimg")
-    return Checkpoint(folder, config, float(config["kimg"]))
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    """What the manifest says of a file."""
-    return {"sha256": files.sha256(path), "size": path.stat().st_size}
-
-
-def _damaged(path: Path, how: str) -> CheckpointError:
-    return CheckpointError(f"checkpoint {path.parent} is damaged: {path.name} {how}")
-
-
-def _check_file(path: Path, entry: Any) -> None:
-    """Raise CheckpointError unless the file has the size and sha256 of its manifest entry."""
-    if not isinstance(entry, dict) or not {"size", "sha256"} <= entry.keys():
-        raise _damaged(path.parent / "manifest.json", f"says nothing about {path.name}")
-    if not path.is_file():
-        raise _damaged(path, "is missing")
-    if (size := path.stat().st_size) != entry["size"]:
-        raise _damaged(path, f"has {size} of {entry['size']} bytes")
-    if files.sha256(path) != entry["sha256"]:
-        raise _damaged(path, "differs from its sha256")
-
-
-def _check_format(path: Path, data: Mapping[str, Any]) -> None:
-    if data.get("format") != FORMAT:
-        given = data.get("format", "missing")
-        raise CheckpointError(f"{path}: format is {given}, this version reads only {FORMAT}")
-
-
-def _check_fit(path: Path, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """Raise one CheckpointError for all names and shapes in which the file differs from the network."""
-    problems = [f"{name} is missing" for name in wanted if name not in given]
-    problems += [f"{name} is not part of the network" for name in given if name not in wanted]
-    problems += [
-        f"{name} is {list(given[name].shape)}, the network has {list(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise CheckpointError(f"{path} does not fit its config.json: {'; '.join(problems[:3])}{more}")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise _damaged(path, "is missing") from error
-    except ValueError as error:  # malformed JSON or UTF-8
-        raise _damaged(path, f"is not JSON ({error})") from error
-    if not isinstance(data, dict):
-        raise _damaged(path, "is not a JSON object")
-    return data
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
+from gan import foreign
 from gan.errors import UserError
 from gan.files import cache_folder, sha256
 
@@ -68,8 +69,13 @@ def read(path: Path) -> Mapping[str, Tensor]:
 
     Raises UserError, naming the file, if it is neither.
     """
+    safe = path.suffix == ".safetensors"
+    if path.is_file() and (
+        found := foreign.stand_in(path) or foreign.cut_short(path) or _other_kind(path, safe)
+    ):
+        raise UserError(f"{path} {found}")
     try:
-        if path.suffix == ".safetensors":
+        if safe:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError) as error:
@@ -82,6 +88,15 @@ def read(path: Path) -> Mapping[str, Tensor]:
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
         raise UserError(f"{path} is no state dict of plain tensors; give a .pth or .safetensors file")
     return state
+
+
+def _other_kind(path: Path, safe: bool) -> str | None:
+    """What the bytes of a file are that can be no weights, with the remedy."""
+    kind = foreign.kind(path)
+    weights = () if safe else ("a zip archive", "a pickle")  # containers of torch.save
+    if kind is None or kind in weights:
+        return None
+    return f"is {kind}, not a file of weights: give a .pth or .safetensors file"
 
 
 def packaged(package: str, file: str) -> Path | None:
@@ -165,8 +180,16 @@ def _checked(file: WeightFile, path: Path) -> str:
     if digest.startswith(file.sha256):
         return digest
     if path.suffix == ".part":
+        found = foreign.stand_in(path)
         path.unlink()
+        if found:
+            raise UserError(
+                f"{file.url} gave what {found}. Fetch it by hand ({file.pin}) and name the file with "
+                "`gan evaluate --weights`"
+            )
         raise UserError(f"{file.url} gave a file with sha256 {digest}, expected {file.pin}; it was removed")
+    if found := foreign.stand_in(path):
+        raise UserError(f"{path} {found}; remove it first, and it is fetched anew")
     raise UserError(
         f"{path} has sha256 {digest}, expected {file.pin}: damaged or another version; remove it, "
         f"or name the file to use with --weights"

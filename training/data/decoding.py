@@ -2,8 +2,11 @@
 
 import contextlib
 import io
-import math
+import re
 import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -12,6 +15,12 @@ from training.data.faults import Refused, line
 
 # Pillow mode -> the mode that holds it without loss
 _MODES = {"L": "L", "1": "L", "LA": "LA", "RGB": "RGB", "P": "RGB", "RGBA": "RGBA"}
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXELS = (b"tRNS", b"acTL", b"fcTL", b"fdAT")  # chunks of a PNG that are optional and change what it shows
+_XMP = b"XML:com.adobe.xmp\0"
+_TURNED = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])\b""")
+_NUMBERS = {1: "B", 3: "H", 4: "I"}  # kind of an EXIF entry -> its format
+_MOST_TEXT = 2**20  # bytes
 _REMEDY = "convert it to an 8-bit PNG, RGB or grey, with or without an alpha channel"
 
 
@@ -19,9 +28,12 @@ def decode(data: bytes) -> np.ndarray:
     """uint8 [C, H, W] of a PNG, JPEG or WebP file. Raises Refused."""
     if data.startswith(b"\x89PNG") and data[24:25] == b"\x10":  # Pillow would drop RGB's low byte silently
         raise Refused(f"has 16 bits per channel: {_REMEDY}")
+    about: dict[str, bytes] = {}
+    if data.startswith(_SIGNATURE):
+        data, about = _bare(data)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
-            _check(image)
+            _check(image, {**image.info, **about})
             array = np.asarray(image.convert(_MODES[image.mode]))  # [H, W] or [H, W, C]
     except UnidentifiedImageError as error:
         raise Refused("is not a PNG, JPEG or WebP image: replace or remove it") from error
@@ -33,42 +45,36 @@ def decode(data: bytes) -> np.ndarray:
     return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
 
 
-def decode_array(data: bytes) -> np.ndarray:
-    """uint8 [C, H, W] of a NumPy file; nothing that its header asks for is allocated. Raises Refused."""
-    remedy = "save uint8 [channels, height, width] with numpy.save"
-    array, kind = _numpy(data, "pixels", remedy)
-    if kind != np.uint8 or array.ndim != 3 or 0 in array.shape:
-        raise Refused(f"holds {kind} of shape {list(array.shape)}: {remedy}")
-    return array
+def _bare(data: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """A PNG without the chunks that do not change its pixels, and what these say of its orientation.
+
+    Pillow refuses texts and colour profiles beyond a size, and overlooks EXIF that follows the pixels. What
+    is no chunk stays, for Pillow to refuse. The second: exif and xmp, as in `info` of its images.
+    """
+    view, kept, about, at, kind = memoryview(data), [_SIGNATURE], {}, len(_SIGNATURE), b""
+    while kind != b"IEND" and at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if (end := at + 12 + length) > len(data):
+            break
+        if kind[:1].isupper() or kind in _PIXELS:
+            kept.append(view[at:end])
+        elif kind == b"eXIf":
+            about["exif"] = bytes(view[at + 8 : end - 4])
+        elif kind == b"iTXt" and view[at + 8 : at + 8 + len(_XMP)] == _XMP:
+            about["xmp"] = _text(bytes(view[at + 8 + len(_XMP) : end - 4]))
+        at = end
+    return b"".join([*kept, view[at:]]), about
 
 
-def decode_vectors(data: bytes, count: int) -> np.ndarray:
-    """Floats [count, c_dim] of a NumPy file; otherwise as `decode_array`."""
-    remedy = f"save floats [{count}, values] with numpy.save, a row for each image by sorted name"
-    array, kind = _numpy(data, "vectors", remedy)
-    if kind.kind != "f" or array.ndim != 2 or len(array) != count or array.shape[1] == 0:
-        raise Refused(f"holds {kind} of shape {list(array.shape)}: {remedy}")
-    return array
+def _text(content: bytes) -> bytes:
+    """The text of an iTXt chunk from its mark of compression on, as much of it as can be of use."""
+    with contextlib.suppress(zlib.error, ValueError, IndexError):
+        text = content[2:].split(b"\0", 2)[2]
+        return zlib.decompressobj().decompress(text, _MOST_TEXT) if content[0] else text
+    return b""
 
 
-def _numpy(data: bytes, what: str, remedy: str) -> tuple[np.ndarray, np.dtype]:
-    """The array of a NumPy file that should hold `what`, a view of `data`, and its type."""
-    stream = io.BytesIO(data)
-    try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("header too long")
-        shape, columns_first, kind = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
-        raise Refused(f"is not a NumPy file ({line(error)}): {remedy}") from error
-    if columns_first or kind.hasobject:
-        raise Refused(f"holds {kind} of shape {list(shape)}: {remedy}")
-    given, needed = len(data) - stream.tell(), math.prod(shape) * kind.itemsize
-    if given != needed:
-        raise Refused(f"has {given} of {needed} bytes of {what}: replace or remove it")
-    return np.frombuffer(data, kind, offset=stream.tell()).reshape(shape), kind
-
-
-def _check(image: Image.Image) -> None:
+def _check(image: Image.Image, info: Mapping[str, Any]) -> None:
     """Refuse, from the header, what would lose something on the way to 8 bits per channel."""
     if getattr(image, "n_frames", 1) > 1:
         raise Refused(f"holds {image.n_frames} pictures: save one of them as a PNG")
@@ -76,12 +82,15 @@ def _check(image: Image.Image) -> None:
         raise Refused(f"has colour mode {image.mode}: {_REMEDY}")
     if "transparency" in image.info:
         raise Refused(f"has transparency: {_REMEDY}")
-    if (turn := _orientation(image.info.get("exif", b""))) in range(2, 9):
+    turn = _orientation(info.get("exif", b""))
+    if turn is None and (match := _TURNED.search(info.get("xmp", b""))):
+        turn = int(match[1])
+    if turn in range(2, 9):
         raise Refused(f"is stored turned or mirrored (EXIF orientation {turn}): save it upright")
 
 
-def _orientation(exif: bytes) -> int:
-    """The EXIF tag 0x0112: 1 is upright, 2 to 8 are turned or mirrored; 1 where none can be read.
+def _orientation(exif: bytes) -> int | None:
+    """The EXIF tag 0x0112: 1 is upright, 2 to 8 are turned or mirrored; None where none can be read.
 
     Not by Pillow, which warns of damaged blocks, and Python's filters of warnings are shared by threads.
     """
@@ -91,7 +100,8 @@ def _orientation(exif: bytes) -> int:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
         (count,) = struct.unpack_from(f"{order}H", data, start)
         for entry in range(count):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", data, start + 2 + 12 * entry)
-            if (tag, kind) == (0x0112, 3):  # 3: a short
-                return value
-    return 1
+            place = start + 2 + 12 * entry
+            tag, kind = struct.unpack_from(f"{order}HH", data, place)
+            if tag == 0x0112 and kind in _NUMBERS:
+                return struct.unpack_from(f"{order}{_NUMBERS[kind]}", data, place + 8)[0]
+    return None

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gan import foreign
 from training.data.faults import DataError, Refused, line
 from training.data.names import is_hidden
 
@@ -190,6 +191,8 @@ def _directory(path: Path) -> tuple[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
     except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
+        if found := foreign.explained(path, "a zip archive"):
+            raise DataError(f"{path} {found}") from error
         raise DataError(
             f"{path} is not a readable zip ({line(error)}): copy or make it again, or name a folder"
         ) from error

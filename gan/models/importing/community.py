@@ -1,5 +1,7 @@
 """The StyleGAN2 layout of many PyTorch projects: by torch.save, a mapping of g_ema or g, d, latent_avg.
 
+The state of a generator alone is read, too, and so are names that all begin with `module.`.
+
 Its mathematics is StyleGAN2's without clamping. Names differ, some weights have an axis more, and filters of
 upsampling contain their gain of 4. It scales modulated 3x3 weights by 1 / sqrt(fan-in), ours does not: that
 is without effect but for the 1e-8 under the root of the demodulation, which divides by the scale.
@@ -15,7 +17,7 @@ import numpy as np
 
 from gan.models.importing import storages
 from gan.models.importing.storages import Network, StoredTensor, Weight
-from gan.models.importing.unpickler import Budget, Call, Globals, Refused, arguments, printable
+from gan.models.importing.unpickler import Budget, Call, Globals, Refused, arguments, named, printable
 
 ROLES = {"generator": ("g_ema", "g"), "discriminator": ("d",)}
 MAX_TENSORS = 4_096
@@ -26,6 +28,11 @@ KNOWN: Globals = {
     **storages.STORAGES,
     ("argparse", "Namespace"): Call(lambda args: dict(arguments(args))),  # options of the training program
 }
+PREFIX = "module."
+REMEDY = (
+    'save the state of a StyleGAN2 generator in this layout as torch.save({"g_ema": state}, "model.pt"), '
+    "and give that file"
+)
 _LAYER = {
     "conv.weight": "weight",
     "conv.modulation.weight": "affine.weight",
@@ -74,6 +81,19 @@ class _Known:
         return np.array(self.values, np.float32, order="C")
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Standard normal numbers that a file lacks, the same in every import."""
+
+    shape: tuple[int, ...]
+    seed: int
+
+    def array(self, budget: Budget) -> np.ndarray:
+        """A contiguous float32 copy."""
+        budget.spend_bytes(4 * math.prod(self.shape))
+        return np.random.default_rng(self.seed).standard_normal(self.shape, np.float32)
+
+
 FILTER = _Known(np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64)
 
 
@@ -94,21 +114,19 @@ def read_legacy(data: memoryview, budget: Budget) -> tuple[dict[str, Network], l
 
 def _networks(content: Any, budget: Budget) -> tuple[dict[str, Network], list[str]]:
     if type(content) is not dict:
-        raise Refused("it holds no mapping of networks")
+        raise Refused(f"it holds no mapping of networks: {REMEDY}")
+    states = _states(content)
+    if "generator" not in states:
+        raise Refused(f"it holds {named(content)}, and no generator: {REMEDY}")
     found, notes = {}, []
-    for role, entries in ROLES.items():
-        entry = next((name for name in entries if type(content.get(name)) is dict), None)
-        if entry is None:
-            continue
-        tensors = content[entry]
-        fits = len(tensors) <= MAX_TENSORS and all(type(t) is StoredTensor for t in tensors.values())
-        if not fits or not all(type(name) is str for name in tensors):
-            raise Refused(f"its entry {entry} is no state of a network")
+    for role, (entry, tensors) in states.items():
         generates = role == "generator"
         rest = _without_filters(tensors, 4 if generates else 1, budget)
         found[role] = (_generator if generates else _discriminator)(rest, entry)
         if not generates:
             continue
+        if missing := _add_noise(found[role]):
+            notes.append(f"Noise: the file lacks {missing} constant maps, so they are drawn here")
         average = content.get("latent_avg")
         if type(average) is StoredTensor:
             found[role].weights["mapping.w_avg"] = _Reshaped(average, (math.prod(average.shape),))
@@ -118,6 +136,30 @@ def _networks(content: Any, budget: Budget) -> tuple[dict[str, Network], list[st
                 f"Average of w: the file has none, so it is the mean of {AVERAGED:,} styles drawn here"
             )
     return found, notes
+
+
+def _states(content: dict[Any, Any]) -> dict[str, tuple[str, dict[str, StoredTensor]]]:
+    """Role -> entry and tensors by name, for the networks that there are; a bare state is a generator's."""
+    if "input.input" in _unwrapped(content):
+        content = {"g_ema": content}
+    found = {}
+    for role, entries in ROLES.items():
+        entry = next((name for name in entries if type(content.get(name)) is dict), None)
+        if entry is None:
+            continue
+        tensors = _unwrapped(content[entry])
+        fits = len(tensors) <= MAX_TENSORS and all(type(t) is StoredTensor for t in tensors.values())
+        if not fits or not all(type(name) is str for name in tensors):
+            raise Refused(f"its entry {entry} is no state of a network, but holds {named(tensors)}: {REMEDY}")
+        found[role] = entry, tensors
+    return found
+
+
+def _unwrapped(tensors: dict[Any, Any]) -> dict[Any, Any]:
+    """Without `module.`, which networks in DataParallel put before all names."""
+    if tensors and all(type(name) is str and name.startswith(PREFIX) for name in tensors):
+        return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 def _without_filters(
@@ -165,6 +207,19 @@ def _generator(tensors: Mapping[str, StoredTensor], entry: str) -> Network:
         parts = ["", "conv1.", *(["conv0."] if level > 4 else [])]
         weights |= {f"synthesis.b{level}.{part}resample_filter": FILTER for part in parts}
     return Network(_widths(widths) | config, weights, entry)
+
+
+def _add_noise(found: Network) -> int:
+    """Draw the constant maps that the file lacks; how many these are."""
+    lacking = [
+        (name.removesuffix("strength") + "const", int(match[1]))
+        for name in found.weights
+        if (match := re.fullmatch(r"synthesis\.b(\d+)\.conv[01]\.noise_strength", name))
+    ]
+    lacking = [(name, level) for name, level in lacking if name not in found.weights]
+    for seed, (name, level) in enumerate(lacking):
+        found.weights[name] = _Drawn((level, level), seed)
+    return len(lacking)
 
 
 def _generator_weight(name: str, tensor: StoredTensor) -> tuple[str, Weight]:

@@ -10,7 +10,7 @@ from typing import Any
 from gan.models.importing import published, records, storages
 from gan.models.importing.records import Module
 from gan.models.importing.storages import Network
-from gan.models.importing.unpickler import Budget, Refused, UnknownGlobal, Unpickler, printable
+from gan.models.importing.unpickler import Budget, Refused, UnknownGlobal, Unpickler, named, printable
 
 TENSORFLOW = ("dnnlib.tflib", "tfutil", "dnnlib.submission")
 INPUT = "synthesis.input.freqs"  # of StyleGAN3's generator
@@ -62,6 +62,11 @@ def networks(data: memoryview, budget: Budget) -> dict[str, Network]:
         entry = next((name for name in entries if type(content.get(name)) is Module), None)
         if entry:
             found[role] = _network(content[entry], entry)
+    if "generator" not in found:
+        raise Refused(
+            f"it holds {named(content)}, and no generator under G_ema or G: give the "
+            "snapshot that the training program wrote, network-snapshot-*.pkl"
+        )
     return found
 
 

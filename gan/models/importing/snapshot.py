@@ -4,7 +4,6 @@ Nothing of a size that a file merely claims is ever made: the numbers in configs
 built without memory (on torch's meta device) and compared with the tensors that are really there.
 """
 
-import itertools
 import math
 import re
 import warnings
@@ -17,28 +16,16 @@ import torch
 from torch import nn
 
 from gan import config as configs
-from gan import files, shapes
+from gan import files, foreign, shapes
 from gan.errors import UsageError, UserError
-from gan.models import card, checkpoint
+from gan.models import card, checkpoint, limits
 from gan.models.importing import community, official
 from gan.models.importing.storages import Network
 from gan.models.importing.unpickler import Budget, Refused, printable
 from gan.networks import discriminator_config, generator_config
 
 MAX_FILE = 16 * 2**30  # bytes
-LIMITS = {  # the largest number in a config, by field; of all other fields, OTHERS
-    "resolution": 8192,
-    "layers": 64,
-    "blocks": 64,
-    "expansion": 64,
-    "margin": 256,
-    "filter_size": 16,
-    "lrelu_upsampling": 4,
-}
-OTHERS = 2**20
-MAX_LIST = 64
-MAX_DEPTH = 3  # of containers in a config
-MAX_RATIO = 8  # of the sampling rates of neighbouring layers
+HIGHEST = 2**20  # number in a config
 CONFIGS: dict[str, Callable[[str], Any]] = {
     "generator": generator_config,
     "discriminator": discriminator_config,
@@ -78,17 +65,27 @@ def convert(path: str | Path, out: str | Path, licence: str | None = None) -> Im
         raise UserError(f"no file at {path}: give a snapshot, .pkl or .pt")
     if (size := path.stat().st_size) > MAX_FILE:
         raise UserError(f"cannot import {path}: it has {size:,} bytes, more than {MAX_FILE:,}")
+    if found := _foreign(path):
+        raise UserError(f"cannot import {path}: it {found}")
     digest = files.sha256(path)
     try:
         with path.open("rb") as file:
             budget = Budget(size)
             found, notes = _networks(file, size, budget)
-            if "generator" not in found:
-                raise Refused("it holds no generator")
             built = {role: _built(role, network, budget) for role, network in found.items()}
     except Refused as error:
         raise UserError(f"cannot import {path}: {error}") from error
     return _written(path, out, digest, built, notes, licence)
+
+
+def _foreign(path: Path) -> str | None:
+    """What a file is that is no snapshot, with the remedy."""
+    if found := foreign.stand_in(path) or foreign.cut_short(path):
+        return found
+    kind = foreign.kind(path)
+    if kind in (None, "a zip archive", "a pickle"):
+        return None
+    return f"is {kind}, not a snapshot: give the .pkl or .pt file itself"
 
 
 def _networks(file: BinaryIO, size: int, budget: Budget) -> tuple[dict[str, Network], list[str]]:
@@ -109,11 +106,11 @@ def _built(role: str, found: Network, budget: Budget) -> _Built:
     """The network that the config describes, with the file's weights; Refused unless they fit exactly."""
     problem = f"its {role} ({found.entry}) has a config that"
     try:
-        _check_limits(found.config)
+        limits.check(found.config, 0, HIGHEST)
         config = configs.from_dict(CONFIGS[role](found.config["type"]), found.config, role)
         with warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("error", RuntimeWarning)  # of filters that are no numbers
-            _check_rates(config)
+            limits.check_filters(config)
             _check_plan(config, found)
             network = config.build()
     except (UsageError, ValueError, ArithmeticError, RuntimeError, RuntimeWarning, TypeError) as error:
@@ -122,30 +119,6 @@ def _built(role: str, found: Network, budget: Budget) -> _Built:
     state = {name: torch.from_numpy(weight.array(budget)) for name, weight in found.weights.items()}
     network.load_state_dict(state, assign=True)
     return _Built(config, network, found.entry)
-
-
-def _check_limits(value: Any, field: str = "config", depth: int = 0) -> None:
-    """Refused unless this is plain data, not deep, with no number larger than any network has."""
-    if isinstance(value, (dict, list, tuple)):
-        if depth == MAX_DEPTH or len(value) > MAX_LIST:
-            raise Refused(f"a network's option {field} is too large or nested too deep")
-        pairs = value.items() if isinstance(value, dict) else ((field, each) for each in value)
-        for key, each in pairs:
-            _check_limits(each, key, depth + 1)
-    elif isinstance(value, (int, float)):
-        limit = LIMITS.get(field, OTHERS)
-        lowest = -limit if field == "resample_filter" else 0
-        if not lowest <= value <= limit:
-            raise Refused(f"a network's option {field} is no number from {lowest:,} to {limit:,}")
-    elif value is not None and not isinstance(value, str):
-        raise Refused(f"a network's option {field} is no number, text or list")
-
-
-def _check_rates(config: Any) -> None:
-    """Refused where layers of StyleGAN3 resample by a factor that needs huge filters."""
-    rates = [band.rate for band in config.bands()] if hasattr(config, "bands") else []
-    if any(max(pair) > MAX_RATIO * min(pair) for pair in itertools.pairwise(rates)):
-        raise Refused(f"layers of its generator resample by more than {MAX_RATIO}")
 
 
 def _check_plan(config: Any, found: Network) -> None:

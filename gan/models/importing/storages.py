@@ -34,20 +34,24 @@ class Kind:
 
 
 FLOAT_STORAGE = {("torch", "FloatStorage"): Kind("FloatStorage", 4, FLOAT32)}
-STORAGES = FLOAT_STORAGE | {
-    ("torch", name): Kind(name, width)
-    for name, width in (
-        ("DoubleStorage", 8),
-        ("HalfStorage", 2),
-        ("BFloat16Storage", 2),
-        ("LongStorage", 8),
-        ("IntStorage", 4),
-        ("ShortStorage", 2),
-        ("CharStorage", 1),
-        ("ByteStorage", 1),
-        ("BoolStorage", 1),
-    )
-}
+HALF_STORAGE = {("torch", "HalfStorage"): Kind("HalfStorage", 2, np.dtype("<f2"))}
+STORAGES = (
+    FLOAT_STORAGE
+    | HALF_STORAGE
+    | {
+        ("torch", name): Kind(name, width)
+        for name, width in (
+            ("DoubleStorage", 8),
+            ("BFloat16Storage", 2),
+            ("LongStorage", 8),
+            ("IntStorage", 4),
+            ("ShortStorage", 2),
+            ("CharStorage", 1),
+            ("ByteStorage", 1),
+            ("BoolStorage", 1),
+        )
+    }
+)
 
 
 @dataclass(slots=True)
@@ -72,8 +76,11 @@ class StoredTensor:
         """A contiguous float32 copy. Refused for other types, or where the data are not there."""
         kind = self.storage.kind
         if kind.dtype is None:
-            raise Refused(f"a weight is stored as {kind.name}; only FloatStorage (float32) is read")
-        budget.spend_bytes(kind.width * math.prod(self.shape))
+            raise Refused(
+                f"a weight is stored as {kind.name}; only float32 and float16 are read: save them "
+                "as such, with x.float()"
+            )
+        budget.spend_bytes(FLOAT32.itemsize * math.prod(self.shape))
         data = self.storage.read() if self.storage.read else b""
         if len(data) != self.storage.count * kind.width:
             raise Refused("it is truncated or damaged: the numbers of a tensor are missing")

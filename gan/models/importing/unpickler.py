@@ -83,6 +83,14 @@ def printable(text: str) -> str:
     return line + ("..." if len(text) > 80 else "")
 
 
+def named(content: Mapping[Any, Any]) -> str:
+    """The first keys of a mapping, for messages."""
+    keys = [printable(str(key)) if isinstance(key, (str, int)) else type(key).__name__ for key in content]
+    if not keys:
+        return "nothing"
+    return ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+
+
 def arguments(args: tuple, *kinds: type) -> tuple:
     """`args`, if they have exactly these types (object: any); otherwise Refused."""
     fits = len(args) == len(kinds) and all(

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -71,6 +72,43 @@ def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path):
     assert f"{tmp_path / 'environment.json'} is damaged (" in out.read_text()
     for words in ("loss/g", "fid", "Machine"):
         assert words in out.read_text()
+
+
+def test_names_without_a_number_end_no_report(tmp_path):
+    (tmp_path / "config.yaml").write_text("batch: 4")
+    for name in ("fakes-1x.png", "fakes-.png", "fakes-1e9.png", "fakes-16.png", "fakes-000002.512.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    for name in ("latest", "000003.5"):
+        (tmp_path / "evidence" / name).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / "evidence" / name / "fakes.png")
+    result = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "x.html")])
+    assert result.exit_code == 0 and not result.stderr, result.output
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", (tmp_path / "x.html").read_text())
+    assert captions == ["2.512 kimg", "16 kimg", "evidence at 3.5 kimg"]
+
+
+def png_header(width, height):
+    """A PNG of zeros that claims a size; its data are one row's."""
+
+    def chunk(kind, data):
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    data = chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(bytes(width + 1))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+def test_pictures_are_limited_in_pixels_and_are_png(tmp_path):
+    (tmp_path / "config.yaml").write_text("batch: 4")
+    (tmp_path / "fakes-000001.png").write_bytes(png_header(8192, 8193))
+    (tmp_path / "fakes-000002.png").write_bytes(png_header(40_000, 40_000))
+    Image.new("RGB", (4, 4)).save(tmp_path / "reals.png", "BMP")
+    result = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "x.html")])
+    assert result.exit_code == 0, result.output
+    first, second, third = result.stderr.splitlines()
+    assert first.endswith("fakes-000001.png has 8192 x 8193 pixels, more than 67,108,864: left out")
+    assert second.endswith("fakes-000002.png has far more than 67,108,864 pixels: left out")
+    assert third.endswith("reals.png is no whole image")
 
 
 class Closed(HTMLParser):

