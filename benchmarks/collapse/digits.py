@@ -65,7 +65,7 @@ class StackedDigits:
         self._digits, self._labels = digits, labels
         self._triples = np.random.default_rng(0).integers(0, len(digits), (TRIPLES, 3))
         self.classes: list[str] = []
-        self.vectors, self.slug = None, self.path.stem
+        self.vectors, self.counts, self.slug = None, np.zeros(0), self.path.stem
 
     def conditions(self, numbers: Sequence[int]) -> np.ndarray:
         """None: -1 for each."""

@@ -38,7 +38,7 @@ class GaussianGrid:
         means = centres().numpy()[rng.integers(0, SIDE**2, POINTS)]
         self.points = (means + DEVIATION * rng.standard_normal((POINTS, 2))).astype(np.float32)
         self.classes: list[str] = []
-        self.vectors, self.slug = None, self.path.stem
+        self.vectors, self.counts, self.slug = None, np.zeros(0), self.path.stem
         self.sha256 = hashlib.sha256(self.points.tobytes()).hexdigest()
 
     def conditions(self, numbers: Sequence[int]) -> np.ndarray:

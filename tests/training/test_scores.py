@@ -163,7 +163,7 @@ def test_a_score_that_runs_out_of_memory_is_left_out_and_training_goes_on(tiny_z
     monkeypatch.setattr(run_scores, "score", score)
     run = run_training(config, out=tmp_path, **SCORED)
     assert [r["kimg"] for r in jsonl(run, "metrics.jsonl")] == [0, 0.016]
-    [line] = [line for line in (run / "log.txt").read_text().splitlines() if "warning" in line]
+    [line] = [line for line in (run / "log.txt").read_text().splitlines() if "no score" in line]
     assert line.startswith("warning: no score at 0.008 kimg, out of memory: take another than --metrics")
     assert line.endswith("training goes on")
 

@@ -95,9 +95,9 @@ def test_settings_after_a_rollback_are_not_hardened_twice(run):
     (folder / "training.json").write_text(json.dumps({**counters, "rollbacks": 1}))
     manifest = json.loads((folder / "manifest.json").read_text())
     for name in ("config.json", "training.json"):
-        from gan.models.checkpoint import _entry
+        from gan.models.content import entry
 
-        manifest["files"][name] = _entry(folder / name)
+        manifest["files"][name] = entry(folder / name)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     plan = training.prepare(None, None, resume=run.path)
     assert plan.config.loss.r1_gamma == 30 and plan.changes == []
