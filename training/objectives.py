@@ -95,10 +95,8 @@ def penalties_of(config: LossConfig) -> list[Penalty]:
 
 
 def observed(context: Context) -> dict[str, Term]:
-    """What is reported of every step of D; tells the augmentation how D judged the reals."""
+    """What is reported of every step of D."""
     real, fake = context.real_logits.detach(), context.fake_logits.detach()
-    if context.state.augmentation:
-        context.state.augmentation.observe(real)
     spread = context.fake.detach().std(dim=0).mean() / context.real.detach().std(dim=0).mean().clamp_min(1e-8)
     numbers = {"logits/real": real.mean(), "logits/fake": fake.mean(), "diversity": spread}
     return {name: Term(value, 0) for name, value in numbers.items()}
