@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("gan", "metrics", "ops", "tests", "training", "pyproject.toml", "setup.cfg")
+COPIED = ("docs", "gan", "metrics", "ops", "tests", "training", "pyproject.toml", "setup.cfg")
 PASSED, FAILED = 0, 1  # exit codes of pytest; others say that it could not run
 
 
