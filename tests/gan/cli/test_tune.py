@@ -146,3 +146,16 @@ def test_mistakes_are_one_line(tiny_zip, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "without torchrun" in invoke(*common, *SMALL).stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_candidates_are_of_the_pixels_and_the_values_that_were_typed(tiny_zip, tmp_path, monkeypatch):
+    """The rule of thumb counts pixels: 256 of 16x16, whatever the channels."""
+    seen = []
+
+    def candidates(config, *about):
+        seen.append(about)
+        raise UserError("enough")
+
+    monkeypatch.setattr("gan.jobs.tuning.candidates", candidates)
+    invoke("--data", tiny_zip, "--out", tmp_path, "--gammas=1,2", "--lrs=0.1", *SMALL)
+    assert seen == [(256, (1.0, 2.0), (0.1,))]
