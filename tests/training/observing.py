@@ -76,11 +76,11 @@ def looped(what: str) -> Callable[[TrainState], Any]:
     return observe
 
 
-def fed(state: TrainState) -> dict[str, Any]:
+def fed(state: TrainState, start: int = 0) -> dict[str, Any]:
     """What the sampler of a session is asked for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "batches", lambda dataset, **options: options)
-        return session.shuffled(state.config, dataset(), 0)
+        return session.shuffled(state.config, dataset(), start)
 
 
 def conditions(state: TrainState) -> int:

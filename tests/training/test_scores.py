@@ -16,6 +16,7 @@ from gan.jobs.session import scored
 from gan.models import checkpoint
 from metrics.networks import extractors
 from tests.training.tiny import configured, files, run_training, tiny_state
+from training.data.images import open_dataset
 from training.reporting import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
@@ -190,3 +191,10 @@ def test_random_states_are_kept():
     with randomness.kept():
         assert draw() == want
     assert draw() == want
+
+
+def test_the_number_of_fakes_is_as_asked_for(tiny_zip, tmp_path):
+    scorer = run_scores.RunScorer(["fd-untrained"], 24, torch.device("cpu"))
+    dataset = open_dataset(tiny_zip)
+    (record,) = scorer.score(tiny_state("generator.resolution=16").ema, dataset, tmp_path, 8, lambda: None)
+    assert (record["num_fake"], record["kimg"]) == (24, 0.008)

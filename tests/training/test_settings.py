@@ -268,3 +268,10 @@ def test_weights_follow_the_seed_alone():
 def test_the_half_life_of_the_average_follows_its_schedule():
     schedule = "{start: 0, end: 2, kimg: 0.2, shape: linear}"  # 1 kimg after 100 images
     assert average(tiny_state(f"ema.kimg={schedule}", "ema.rampup=null")) == pytest.approx(0.5 ** (4 / 1000))
+
+
+def test_a_process_is_fed_its_share_from_where_the_run_is(monkeypatch):
+    monkeypatch.setattr("gan.jobs.session.distributed.rank", lambda: 1)
+    monkeypatch.setattr("gan.jobs.session.distributed.world", lambda: 2)
+    found = fed(tiny_state("batch=8"), start=24)
+    assert (found["rank"], found["world"], found["start"], found["batch_size"]) == (1, 2, 24, 8)
