@@ -44,11 +44,12 @@ def dataset() -> ImageDataset:
 def looped(what: str) -> Callable[[TrainState], Any]:
     """Events of the loop with steps of nothing, ticks every 4 images unless typed: `what` of them.
 
-    steps: their number.  images: after the last.  ticks, snapshots, scores: image counts.
+    steps: their number.  images: after the last.  ticks, snapshots, scores: image counts.  seconds: of
+    training so far, at every tick.
     """
 
     def observe(state: TrainState) -> Any:
-        seen: dict[str, Any] = {"steps": 0, "ticks": [], "snapshots": [], "scores": []}
+        seen: dict[str, Any] = {"steps": 0, "ticks": [], "seconds": [], "snapshots": [], "scores": []}
         if state.config.tick_kimg == 4.0:  # not typed
             state.config = override(state.config, ["tick_kimg=0.004"])
 
@@ -57,7 +58,13 @@ def looped(what: str) -> Callable[[TrainState], Any]:
             return {}
 
         reporter = SimpleNamespace(step=_nothing, say=_nothing, hyper_parameters=_nothing)
-        reporter.tick = lambda state, *_: seen["ticks"].append(state.nimg) or {}
+
+        def tick(state: TrainState, *_: object) -> dict:
+            seen["ticks"].append(state.nimg)
+            seen["seconds"].append(state.seconds)
+            return {}
+
+        reporter.tick = tick
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "stepped", step)
             patch.setattr(loop, "show", _nothing)

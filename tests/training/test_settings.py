@@ -6,6 +6,7 @@ own, tests/gan/networks/test_settings.py.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -189,7 +190,7 @@ ROWS: dict[str, Row | str] = {
     "health.drifting_coverage": Row(
         ("0.05", "0.3"), verdict([{"kimg": 900.0, "health/coverage": 0.2}]), ("healthy", "drifting")
     ),
-    "health.max_gap": Row(("9", "11"), verdict([{"health/gap": 10.0}]), ("drifting", "healthy")),
+    "health.max_gap": Row(("9", "11"), verdict([{"health/gap": -10.0}]), ("drifting", "healthy")),
     "health.max_logit": Row(("9", "11"), verdict([{"logits/fake": -10.0}]), ("diverged", "healthy")),
     "health.max_growth": Row(
         ("2", "4"), verdict([{"weight_norm/d": x} for x in (1.0, 3.0)]), ("diverged", "healthy")
@@ -275,3 +276,9 @@ def test_a_process_is_fed_its_share_from_where_the_run_is(monkeypatch):
     monkeypatch.setattr("gan.jobs.session.distributed.world", lambda: 2)
     found = fed(tiny_state("batch=8"), start=24)
     assert (found["rank"], found["world"], found["start"], found["batch_size"]) == (1, 2, 24, 8)
+
+
+def test_seconds_are_those_of_all_ticks(monkeypatch):
+    clock = itertools.count(step=5)
+    monkeypatch.setattr("training.loop.time.perf_counter", lambda: next(clock))
+    assert looped("seconds")(tiny_state("kimg=0.012")) == [5, 10, 15]
