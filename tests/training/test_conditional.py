@@ -13,11 +13,14 @@ from PIL import Image
 
 import gan
 from gan.cli.main import main
+from gan.config import override
+from gan.errors import UsageError
 from gan.jobs.evaluation import evaluate_images
 from gan.jobs.sampling import sample
 from gan.jobs.scoring import drawn
+from gan.jobs.training import conditioned
 from gan.models import checkpoint
-from gan.sampling import labels_from_seeds
+from gan.sampling import frames, labels_from_seeds
 from tests.training.colours import (
     BATCH,
     NAMES,
@@ -33,6 +36,7 @@ from tests.training.colours import (
 )
 from tests.training.tiny import learned, plain, run_training, torchrun
 from training import loop
+from training.config import RunConfig
 from training.data.images import open_dataset
 from training.data.sampler import batches
 
@@ -229,3 +233,34 @@ def test_style_networks_learn_which_class_has_which_colour(path, tmp_path):
     run = run_training(config, out=tmp_path, device="cpu")
     for name in NAMES:
         assert classes_in(sample(run, range(8), labels=name, device="cpu")) == [NAMES.index(name)] * 8
+
+
+@pytest.mark.parametrize("styles", ["false", "true"])
+def test_a_walk_passes_through_the_classes_in_their_order(styles, path, tmp_path):
+    run = run_training(
+        run_config(path, f"generator.styles={styles}", "kimg=0.008"), out=tmp_path, device="cpu"
+    )
+    for space in ("z", "w") if styles == "true" else ("z",):
+        walk = frames(gan.load(run), [1, 2, 3], steps=2, space=space, labels=[2, 0, 1])
+        assert classes_in(torch.cat(list(walk))[::2]) == [2, 0, 1]
+
+
+@pytest.mark.parametrize(("wanted", "values"), [("labels", [1, 0]), ("vectors", [[0.5], [0.25]])])
+def test_conditions_are_those_that_the_settings_name(wanted, values):
+    data = Both()
+    config = override(RunConfig(), [f"data.conditional={wanted}"])
+    assert conditioned(config, open_dataset(data, condition="none")).conditions([0, 1]).tolist() == values
+    with pytest.raises(UsageError, match="has labels and vectors"):
+        conditioned(override(config, ["data.conditional=true"]), open_dataset(data, condition="none"))
+
+
+class Both:
+    """Two images with classes and vectors."""
+
+    fingerprint, labels, vectors = "both", np.array([1, 0]), np.array([[0.5], [0.25]])
+
+    def __len__(self):
+        return 2
+
+    def image(self, i):
+        return np.zeros((3, 8, 8), np.uint8)

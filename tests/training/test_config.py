@@ -116,3 +116,8 @@ def test_unknown_preset_names_the_nearest():
 def test_unknown_key_in_a_file_is_refused():
     with pytest.raises(UsageError, match="batch"):
         from_dict(RunConfig, {"bacth": 3})
+
+
+def test_gamma_counts_the_pixels_of_wide_images():
+    config = fit(RunConfig(batch=32), shape=(3, 16, 32), c_dim=0)
+    assert config.loss.r1_gamma == pytest.approx(0.0002 * 512 / 32)

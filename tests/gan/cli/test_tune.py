@@ -60,6 +60,9 @@ def test_a_search_writes_a_preset_that_trains(tiny_zip, tmp_path, pilots):
     assert best["run"] == str(run)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [r["kimg"] for r in records] == [0.004, 0.008] and records[1]["value"] == best["score"]
+    assert {r["num_fake"] for r in records} == {8}
+    trained = load_preset(str(run / "config.yaml"))
+    assert (trained.loss.r1_gamma, trained.optimizer_g.lr) == (best["gamma"], best["lr"])
     path = tmp_path / "tuned-demo-tiny-16.yaml"
     assert found["preset"] == str(path)
     wanted = override(load_preset("demo"), [item.removeprefix("--set=") for item in SMALL if "--set" in item])

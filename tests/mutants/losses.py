@@ -1,0 +1,118 @@
+"""Mistakes in what is minimised: objectives, losses, penalties."""
+
+from tests.mutants.planting import Mutant
+
+MUTANTS = (
+    Mutant(
+        "slopes penalised with labels of fakes",
+        "training/losses/penalties.py",
+        "logits = context.judge(points, context.c)",
+        "logits = context.judge(points, context.c.flip(0))",
+        ("tests/training/test_conditional.py::test_d_gets_every_image_with_its_own_label",),
+    ),
+    Mutant(
+        "r1 at fakes",
+        "training/losses/penalties.py",
+        "images, logits = [context.real], [context.real_logits]",
+        "images, logits = [context.fake], [context.fake_logits]",
+        ("tests/training/test_penalties.py::test_r1_in_every_step_is_added_to_the_loss[False]",),
+    ),
+    Mutant(
+        "gamma of the first step",
+        "training/losses/penalties.py",
+        "weight = value_at(self.gamma, context.nimg) / 2",
+        "weight = value_at(self.gamma, 0) / 2",
+        ("tests/training/test_penalties.py::test_gamma_follows_its_schedule",),
+    ),
+    Mutant(
+        "means of lecam exchanged",
+        "training/losses/penalties.py",
+        'moved_means(context.recall("logit_means", real.new_zeros(2)), real, fake, self.decay)',
+        'moved_means(context.recall("logit_means", real.new_zeros(2)), fake, real, self.decay)',
+        ("tests/training/test_penalties.py::test_lecam_in_the_step_moves_its_means_first",),
+    ),
+    Mutant(
+        "path length forgets",
+        "training/losses/penalties.py",
+        'context.remember("path_mean", mean)',
+        "pass",
+        ("tests/training/test_step.py::test_penalties_run_at_their_intervals",),
+    ),
+    Mutant(
+        "generator of a paired loss sees no reals",
+        "training/losses/base.py",
+        "real = context.real_logits if self.paired else None",
+        "real = context.fake_logits if self.paired else None",
+        ("tests/training/test_step.py::test_every_loss_trains_a_generator_without_styles",),
+    ),
+    Mutant(
+        "lazy weight in every step",
+        "training/objectives.py",
+        "1 if self.loss else penalty.interval or 1",
+        "penalty.interval or 1 if self.loss else 1",
+        ("tests/training/test_penalties.py::test_lazy_r1_weighs_its_interval[False]",),
+    ),
+    Mutant(
+        "penalties of the other network",
+        "training/objectives.py",
+        "if penalty.network == role]",
+        "if penalty.network != role]",
+        ("tests/training/test_step.py::test_penalties_run_at_their_intervals",),
+    ),
+    Mutant(
+        "penalty steps ignore d_steps",
+        "training/objectives.py",
+        "every = steps * penalty.interval",
+        "every = penalty.interval",
+        ("tests/training/test_step.py::test_several_steps_of_d_for_each_of_g",),
+    ),
+    Mutant(
+        "r2 without effect",
+        "training/objectives.py",
+        "both=config.r2)",
+        "both=False)",
+        ("tests/training/test_penalties.py::test_r1_in_every_step_is_added_to_the_loss[True]",),
+    ),
+    Mutant(
+        "path length on the whole batch",
+        "training/objectives.py",
+        "max(penalty.shrink for penalty in self.penalties)",
+        "1",
+        ("tests/training/test_settings.py::test_a_setting_has_its_effect[loss.path_length_shrink]",),
+    ),
+    Mutant(
+        "own loss ignored",
+        "training/objectives.py",
+        "loss = loss or LOSSES[config.name]",
+        "loss = LOSSES[config.name]",
+        ("tests/training/test_context.py::test_an_own_loss_is_the_same_in_micro_batches[2]",),
+    ),
+    Mutant(
+        "decay of lecam",
+        "training/objectives.py",
+        "LeCam(config.lecam_weight, config.lecam_decay)",
+        "LeCam(config.lecam_weight, config.path_length_decay)",
+        ("tests/training/test_penalties.py::test_lecam_in_the_step_moves_its_means_first",),
+    ),
+    Mutant(
+        "hinge of the generator",
+        "training/losses/hinge.py",
+        "return -fake_logits",
+        "return fake_logits",
+        ("tests/training/test_losses.py::test_losses_by_hand[hinge]",),
+    ),
+    Mutant(
+        "wasserstein exchanged",
+        "training/losses/wasserstein.py",
+        "return fake_logits - real_logits",
+        "return real_logits - fake_logits",
+        ("tests/training/test_losses.py::test_losses_by_hand[wasserstein]",),
+    ),
+    Mutant(
+        "relativistic exchanged",
+        "training/losses/relativistic.py",
+        "F.softplus(fake_logits - real_logits)",
+        "F.softplus(real_logits - fake_logits)",
+        ("tests/training/test_losses.py::test_losses_by_hand[relativistic]",),
+    ),
+)
