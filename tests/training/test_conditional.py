@@ -162,6 +162,7 @@ def test_grids_show_the_average_in_the_classes_of_the_seeds(run):
     """The average has the brightness 0.5, the weights in training another."""
     raw = checkpoint.read(checkpoint.newest(run)).training()[0]["generator.brightness"]
     assert abs(raw - 0.5) > 0.1
+    assert gan.load(run).brightness.item() == pytest.approx(0.5, abs=1e-3)
     for name in ("000000", "000000.016"):
         sheet = pixels(Image.open(run / f"fakes-{name}.png"))[:, 2:, 2:]  # a frame of 2 around each image
         tiles = sheet.unfold(1, SIDE, SIDE + 2).unfold(2, SIDE, SIDE + 2).flatten(1, 2).transpose(0, 1)
