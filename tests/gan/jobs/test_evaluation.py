@@ -16,7 +16,7 @@ METRICS = ["fd-untrained"]
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
+def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
 
 
