@@ -115,4 +115,11 @@ MUTANTS = (
         "F.softplus(real_logits - fake_logits)",
         ("tests/training/test_losses.py::test_losses_by_hand[relativistic]",),
     ),
+    Mutant(
+        "least squares target",
+        "training/losses/least_squares.py",
+        "return (fake_logits - 1).square() / 2",
+        "return fake_logits.square() / 2",
+        ("tests/training/test_losses.py::test_losses_by_hand[least-squares]",),
+    ),
 )
