@@ -193,10 +193,11 @@ def test_random_states_are_kept():
     assert draw() == want
 
 
+@pytest.mark.filterwarnings("ignore:the fakes are 8x8")
 def test_the_number_of_fakes_is_as_asked_for(tiny_zip, tmp_path):
     scorer = run_scores.RunScorer(["fd-untrained"], 24, torch.device("cpu"))
     dataset = open_dataset(tiny_zip)
-    (record,) = scorer.score(tiny_state("generator.resolution=16").ema, dataset, tmp_path, 8, lambda: None)
+    (record,) = scorer.score(tiny_state().ema, dataset, tmp_path, 8, lambda: None)
     assert (record["num_fake"], record["kimg"]) == (24, 0.008)
 
 
