@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow bench bench-collapse bench-gpu clean FORCE
+.PHONY: help setup demo test test-slow mutants bench bench-collapse bench-gpu clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ test: $(STAMP) ## Linters and all fast tests
 
 test-slow: $(STAMP) ## The tests marked slow
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) -q -m slow
+
+mutants: $(STAMP) ## Plant mistakes of one line in a copy of the tree; a named test must find each
+	@OMP_NUM_THREADS=1 $(RUN) -m tests.mutants $(MUTANTS)
 
 bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, scores; prints the tables of docs/BENCHMARKS.md
 	@$(RUN) -m gan ops bench --threads 2

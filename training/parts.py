@@ -114,15 +114,17 @@ def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], R]) -> 
     try:
         with together(state):
             for part in parts:
-                torch._foreach_copy_(buffers, before)
+                _put(buffers, before)
                 with _draws(part, state.device, last=part is parts[-1]):
                     found.append(work(part))
-                torch._foreach_add_(change, torch._foreach_sub(buffers, before), alpha=part.weight)
+                if buffers:
+                    torch._foreach_add_(change, torch._foreach_sub(buffers, before), alpha=part.weight)
     except Exception:
-        torch._foreach_copy_(buffers, before)
+        _put(buffers, before)
         raise
     merge(change)
-    torch._foreach_copy_(buffers, torch._foreach_add(before, change))
+    if buffers:
+        _put(buffers, torch._foreach_add(before, change))
     return found
 
 
@@ -141,7 +143,7 @@ def gathered(
                 rows = values(part)
             wholes = wholes or tuple(r.new_zeros(part.total, *r.shape[1:]) for r in rows)
             wholes = tuple(part.placed(r, whole) for r, whole in zip(rows, wholes, strict=True))
-            torch._foreach_copy_(buffers, before)
+            _put(buffers, before)
     return tuple(distributed.summed(whole) for whole in wholes)
 
 
@@ -182,6 +184,12 @@ def running(state: Any) -> list[Tensor]:
     """Buffers of both networks that passes may move: mean of w, magnitudes, norms, batch statistics."""
     buffers = [*moving(state.generator), *moving(state.discriminator)]
     return [b for b in buffers if b.is_floating_point()]
+
+
+def _put(tensors: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Copy each value into its tensor; networks without buffers have none."""
+    if tensors:
+        torch._foreach_copy_(tensors, values)
 
 
 def merge(tensors: Sequence[Tensor]) -> None:

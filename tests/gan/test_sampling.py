@@ -188,3 +188,11 @@ def test_a_model_without_styles_is_sampled_and_says_what_it_lacks():
         draw(model, [1], psi=0.7, noise="none")
     with pytest.raises(UsageError, match="space 'w'; use z"):
         next(sampling.frames(model, [1], steps=2))
+
+
+@pytest.mark.parametrize("space", ["z", "w"])
+def test_the_cutoff_of_truncation_holds_for_frames(space):
+    generator, look = build(), {"psi": 0.0, "psi_cutoff": 1}
+    frames = torch.cat(list(sampling.frames(generator, [4, 8], steps=2, space=space, **look)))
+    assert levels_apart(frames[[0, 2]], draw(generator, [4, 8], **look)) <= 1
+    assert levels_apart(frames[0], draw(generator, [4], psi=0.0)[0]) > 1

@@ -124,3 +124,8 @@ def test_unknown_key_in_a_file_is_refused():
 def test_groups_of_minibatch_statistics_divide_the_batch(batch, group, resolved):
     config = override(RunConfig(), [f"batch={batch}", f"discriminator.mbstd_group={group or 'null'}"])
     assert fit(config, shape=(3, 16, 16), c_dim=0).discriminator.mbstd_group == resolved
+
+
+def test_gamma_counts_the_pixels_of_wide_images():
+    config = fit(RunConfig(batch=32), shape=(3, 16, 32), c_dim=0)
+    assert config.loss.r1_gamma == pytest.approx(0.0002 * 512 / 32)

@@ -240,3 +240,10 @@ def test_the_option(tiny_zip):
     assert CountOrAuto().convert("auto", None, None) == "auto"
     with pytest.raises(UsageError, match="micro_batch"):
         override(RunConfig(), ["micro_batch=atuo"])
+
+
+def test_the_probe_of_a_conditional_model_has_labels():
+    state, seen = tiny_state(*AUTO, classes=3), []
+    state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    probe(state, lambda _: None)
+    assert len(seen) >= 3 and all((c.sum(dim=1) == 1).all() for c in seen)

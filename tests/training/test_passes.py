@@ -5,7 +5,7 @@ import torch
 
 from tests.training.tiny import learned, plain_state, tiny_state
 from training.blur import blurred
-from training.passes import interleaved, judged, shuffled
+from training.passes import draw_ws, interleaved, judged, shuffled
 from training.step import train_step
 
 
@@ -61,3 +61,27 @@ def test_every_image_that_d_sees_is_blurred(settings, passes):
     train_step(state, torch.ones(4, 3, 8, 8), None)
     assert len(seen) == passes
     assert all(images[:, :, 0, 0].max() < 0.5 for images in seen)  # the corner has mixed with zeros beyond it
+
+
+class Counting(torch.nn.Module):
+    """A mapping network whose w are the number of the call."""
+
+    calls = 0
+
+    def forward(self, z, c):
+        self.calls += 1
+        return torch.full([len(z), 4, 8], float(self.calls))
+
+
+def test_styles_are_mixed_at_their_probability():
+    """The first layer is always of the first z: else nothing would be mixed."""
+    state, starts = tiny_state("loss.style_mixing=0.5"), []
+    for _ in range(300):
+        state.generator.mapping = Counting()
+        ws = draw_ws(state, 4, None)
+        assert (ws == ws[:1, :, :1]).all()
+        layers = ws[0, :, 0].tolist()
+        assert layers == sorted(layers)
+        starts.append(layers.count(1))
+    assert set(starts) == {1, 2, 3, 4}
+    assert abs(starts.count(4) / 300 - 0.5) < 4 * 0.5 / 300**0.5  # four standard deviations

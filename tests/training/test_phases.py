@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from gan.cli.main import main
 from gan.config import to_dict
-from gan.errors import UserError
+from gan.errors import UsageError, UserError
 from gan.jobs.reporting import page
+from gan.jobs.training import train
 from gan.models import checkpoint
 from tests.conftest import draw
 from tests.training.tiny import files, plain, run_training
@@ -155,3 +156,8 @@ def imported(folder, config):
 def test_the_option_needs_a_run(tiny_zip):
     result = CliRunner().invoke(main, ["train", "--data", str(tiny_zip), "--accept-change"])
     assert result.exit_code == 2 and "name it with --resume" in result.stderr
+
+
+def test_another_preset_beside_a_run_is_refused(run):
+    with pytest.raises(UsageError, match="is of preset tiny, not demo: leave out --preset"):
+        train("demo", out=run.parent, resume=run, device="cpu")

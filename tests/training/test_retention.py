@@ -13,7 +13,7 @@ from gan.models.light import lighten
 from tests.training.tiny import configured, run_training, torchrun
 from training import loop
 from training.config import RunConfig
-from training.retention import superseded
+from training.retention import check_room, superseded
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,15 @@ def test_impossible_settings():
         RunConfig(keep_every_kimg=0)
     with pytest.raises(ValueError, match="keep_last"):
         RunConfig(keep_last=0)
+
+
+def test_room_for_one_more_is_needed(tmp_path):
+    """Two checkpoints of 2 KiB, and one more like the newest: 6 KiB."""
+    for name in ("000001", "000002"):
+        folder = tmp_path / "checkpoints" / name
+        folder.mkdir(parents=True)
+        (folder / "weights").write_bytes(b"0" * 2048)
+    check_room(tmp_path, 6 / 2**20)
+    check_room(tmp_path, None)
+    with pytest.raises(UserError, match="more than max_disk_gib"):
+        check_room(tmp_path, 5.9 / 2**20)

@@ -16,6 +16,7 @@ from gan.jobs.session import scored
 from gan.models import checkpoint
 from metrics.networks import extractors
 from tests.training.tiny import configured, files, run_training, tiny_state
+from training.data.images import open_dataset
 from training.reporting import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
@@ -190,3 +191,22 @@ def test_random_states_are_kept():
     with randomness.kept():
         assert draw() == want
     assert draw() == want
+
+
+@pytest.mark.filterwarnings("ignore:the fakes are 8x8")
+def test_the_number_of_fakes_is_as_asked_for(tiny_zip, tmp_path):
+    scorer = run_scores.RunScorer(["fd-untrained"], 24, torch.device("cpu"))
+    dataset = open_dataset(tiny_zip)
+    (record,) = scorer.score(tiny_state().ema, dataset, tmp_path, 8, lambda: None)
+    assert (record["num_fake"], record["kimg"]) == (24, 0.008)
+
+
+@pytest.mark.parametrize(("metrics", "best"), [(["is", "fid"], "000000.008"), (["fid", "is"], "000000.016")])
+def test_the_first_metric_decides_and_says_which_way(
+    metrics, best, tiny_zip, tmp_path, scripted, monkeypatch
+):
+    """Of the Inception Score the higher is better, of FID the lower."""
+    monkeypatch.setattr(run_scores, "ready", lambda *_: None)
+    scripted += [2, 3, 1]
+    run = run_training(configured(tiny_zip, "kimg=0.016"), out=tmp_path, metrics=metrics)
+    assert checkpoint.best(run)[0].name == best

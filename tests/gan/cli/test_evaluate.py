@@ -21,7 +21,7 @@ UNTRAINED = ("--metrics", "fd-untrained", "--num-fakes", "70")
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
+def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
 
 

@@ -96,3 +96,11 @@ def test_kernel_errors_of_other_commands_are_no_tracebacks(kind, code, monkeypat
     assert "doctor" in COMMANDS
     result = CliRunner().invoke(main, ["doctor"])
     assert (result.exit_code, result.stderr) == (code, "gan: error: no kernels; do this\n")
+
+
+def test_timings_as_json(monkeypatch):
+    found = {"device": "cpu", "copy_bytes_per_second": 2e9, "rows": [{"operator": "bias_act", "ms": 1.5}]}
+    monkeypatch.setattr("ops.bench.measure", lambda *_, **__: found)
+    monkeypatch.setattr("ops.bench.table", lambda rows: f"{len(rows)} row")
+    assert json.loads(run("bench", "--device=cpu", "--json").stdout) == found
+    assert run("bench", "--device=cpu").stdout == "cpu, float32; a copy moves 2.0 GB/s\n\n1 row\n"

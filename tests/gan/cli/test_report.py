@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gan.cli.main import main
+from gan.jobs.reporting import page
 from tests.training.tiny import configured, run_training
 
 
@@ -133,3 +134,15 @@ def test_not_a_run_is_one_line(tmp_path):
     result = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "x.html")])
     assert result.exit_code == 1 and "not a run directory" in result.stderr
     assert result.stderr.count("\n") == 1 and not (tmp_path / "x.html").exists()
+
+
+def test_grids_are_spread_over_the_run_and_its_state_is_the_last(tmp_path):
+    (tmp_path / "config.yaml").write_text("{}\n")
+    records = [{"kimg": k, "tick": k, "seconds": 10.0 * k} for k in (1, 2, 34)]
+    (tmp_path / "stats.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    for kimg in range(34):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"fakes-{kimg:06d}.png")
+    text = page(tmp_path)
+    assert re.findall(r"<figcaption>(\d+) kimg", text) == [str(3 * k) for k in range(12)]
+    state = dict(re.findall(r"<th>(\w+)</th><td>([\d.]*)</td>", text))
+    assert (state["kimg"], state["tick"], state["seconds"]) == ("34", "34", "340")

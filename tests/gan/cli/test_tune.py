@@ -60,6 +60,9 @@ def test_a_search_writes_a_preset_that_trains(tiny_zip, tmp_path, pilots):
     assert best["run"] == str(run)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [r["kimg"] for r in records] == [0.004, 0.008] and records[1]["value"] == best["score"]
+    assert {r["num_fake"] for r in records} == {8}
+    trained = load_preset(str(run / "config.yaml"))
+    assert (trained.loss.r1_gamma, trained.optimizer_g.lr) == (best["gamma"], best["lr"])
     path = tmp_path / "tuned-demo-tiny-16.yaml"
     assert found["preset"] == str(path)
     wanted = override(load_preset("demo"), [item.removeprefix("--set=") for item in SMALL if "--set" in item])
@@ -146,3 +149,16 @@ def test_mistakes_are_one_line(tiny_zip, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "without torchrun" in invoke(*common, *SMALL).stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_candidates_are_of_the_pixels_and_the_values_that_were_typed(tiny_zip, tmp_path, monkeypatch):
+    """The rule of thumb counts pixels: 256 of 16x16, whatever the channels."""
+    seen = []
+
+    def candidates(config, *about):
+        seen.append(about)
+        raise UserError("enough")
+
+    monkeypatch.setattr("gan.jobs.tuning.candidates", candidates)
+    invoke("--data", tiny_zip, "--out", tmp_path, "--gammas=1,2", "--lrs=0.1", *SMALL)
+    assert seen == [(256, (1.0, 2.0), (0.1,))]

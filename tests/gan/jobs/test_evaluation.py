@@ -17,7 +17,7 @@ METRICS = ["fd-untrained"]
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
+def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
 
 
@@ -84,3 +84,13 @@ def test_a_page_of_an_open_model(tiny_generator, dataset, tmp_path, monkeypatch)
     page = tmp_path / "copies.html"
     evaluate(tiny_generator, dataset, METRICS, num_fakes=30, report=page)
     assert "30 fakes against 40 real images" in page.read_text()
+
+
+def test_a_page_shows_the_images_that_were_scored(tiny_generator, dataset, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "gan.jobs.evaluation.write_page", lambda out, real, fake, networks: shown.append(fake)
+    )
+    look = {"seed": 5, "psi": 0.5, "batch": 7}
+    evaluate(tiny_generator, dataset, METRICS, num_fakes=30, report=tmp_path / "page.html", **look)
+    assert (list(shown[0].seeds), shown[0].psi, shown[0].batch) == (list(range(5, 35)), 0.5, 7)

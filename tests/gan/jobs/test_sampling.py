@@ -68,3 +68,40 @@ def test_the_number_of_a_class_yields_to_its_name():
 def test_captions_name_the_class():
     assert captions([7, 8], None, []) == ["7", "8"]
     assert captions([7, 8], [1, 2], ["cat", "dog"]) == ["7 dog", "8 2"]
+    assert captions([7, 8], [1, 0], ["cat", "dog", "eel"]) == ["7 dog", "8 cat"]
+
+
+def test_every_look_reaches_stills_and_frames(tiny_generator, tmp_path, monkeypatch):
+    seen = []
+
+    def drawn(generator, seeds, **options):
+        seen.append(options)
+        yield torch.zeros(len(seeds), 3, 16, 16, dtype=torch.uint8)
+
+    monkeypatch.setattr(sampling, "images", drawn)
+    monkeypatch.setattr(sampling, "frames", drawn)
+    look = {"psi": 0.5, "psi_cutoff": 3, "noise": "none"}
+    sample(tiny_generator, [1, 2], seed=7, **look)
+    assert seen[0] == {"labels": None, "noise_seed": 7, **look}
+    for space in ("z", "w"):
+        sample(tiny_generator, [1], out=tmp_path / "a.gif", space=space, frames_per_seed=1, **look)
+        assert seen[-1] == {"labels": None, "steps": 1, "space": space, **look}
+    sample(tiny_generator, [1], out=tmp_path / "a.gif", frames_per_seed=1)
+    assert seen[-1]["space"] == "w"
+
+
+@pytest.mark.parametrize(("fps", "milliseconds"), [(10, 100), (100, 20)])
+def test_frames_a_second(fps, milliseconds, tiny_generator, tmp_path):
+    """A GIF counts in 1/100 s, and viewers slow down at one of them."""
+    [walk] = sample(tiny_generator, [1, 2], out=tmp_path / "a.gif", frames_per_seed=2, fps=fps)
+    with Image.open(walk) as video:
+        assert video.info["duration"] == milliseconds
+
+
+def test_columns_of_a_grid(tiny_generator, tmp_path):
+    sizes = []
+    for columns in (1, 4):
+        [path] = sample(tiny_generator, range(4), out=tmp_path / "a.png", columns=columns)
+        with Image.open(path) as image:
+            sizes.append(image.width > image.height)
+    assert sizes == [False, True]

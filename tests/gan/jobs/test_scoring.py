@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
+def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
 
 

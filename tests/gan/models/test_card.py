@@ -7,7 +7,7 @@ from gan.models import card
 CONFIG = {
     "kimg": 200.0,
     "generator": {"type": "stylegan2", "c_dim": 2},
-    "discriminator": {"type": "stylegan2"},
+    "discriminator": {"type": "r3gan"},
     "run": {
         "preset": "demo",
         "seed": 3,
@@ -49,8 +49,7 @@ def test_a_trained_model():
     assert found[""].startswith("# demo on glyphs, 200 kimg\n") and "AI-generated" in found[""]
     assert "32 x 64 pixels, 3 channels" in found["Model"]
     assert (
-        "Generator: stylegan2, 2.50 M" in found["Model"]
-        and "Discriminator: stylegan2, 1.00 M" in found["Model"]
+        "Generator: stylegan2, 2.50 M" in found["Model"] and "Discriminator: r3gan, 1.00 M" in found["Model"]
     )
     for part in ("glyphs", "Images: 7", "CC0-1.0", "ab12", "cat, dog"):
         assert part in found["Data"]

@@ -7,10 +7,12 @@ import torch
 from torch import nn
 
 from gan.errors import UsageError, UserError
+from gan.latents import z_from_seeds
 from gan.models import export as module
 from gan.models.export import TOLERANCE, Function, compare, export
 from gan.networks import r3gan, sngan, stylegan2, stylegan3
 from gan.networks.mapping import MappingConfig
+from gan.sampling import labels_from_seeds
 from ops import library
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in module.ONNX_PACKAGES)
@@ -212,3 +214,9 @@ def test_plain_ends_with_its_block():
     with library.plain():
         assert library.mode() == "reference" and not library.fused(torch.empty(1))
     assert library.mode() == before
+
+
+def test_inputs_have_the_latents_and_classes_of_their_seeds():
+    z, c, psi = Function(small(c_dim=3)).inputs([4, 7, 9], psi=0.5)
+    assert torch.equal(z, z_from_seeds([4, 7, 9], 6)) and psi == 0.5
+    assert c.argmax(dim=1).tolist() == labels_from_seeds([4, 7, 9], 3) and len(c.unique(dim=0)) > 1

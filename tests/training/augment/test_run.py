@@ -74,6 +74,28 @@ def test_p_follows_the_signs_of_real_logits():
         assert state.augmentation.p == pytest.approx(want)
 
 
+@pytest.mark.parametrize(
+    "more", [[], ["micro_batch=2", "discriminator.mbstd_group=2"]], ids=["whole", "parts"]
+)
+def test_every_real_is_counted_once_and_no_fake(more):
+    """The reals get one sign, the fakes another."""
+    state, judged = tiny_state("augment.name=ada", "loss.lecam_weight=1", *more), []
+    state.augmentation._apply = lambda images, p: images
+    real = torch.rand(4, 3, 8, 8)
+    state.discriminator.register_forward_hook(lambda _, args, found: found * 0 + signs(args[0], real))
+    for _ in range(3):
+        train_step(state, real, None)
+        state.nimg += 4
+        judged.append(state.augmentation.signs.tolist())
+    assert judged == [[-4, 4], [-8, 8], [-12, 12]]
+
+
+def signs(images, real):
+    """-1 for each image that is one of `real`, else 1: [N, 1]."""
+    same = (images[:, None] == real[None]).flatten(2).all(dim=2).any(dim=1)
+    return (1 - 2 * same.float())[:, None]
+
+
 def test_off_draws_nothing():
     real, steps = torch.rand(4, 3, 8, 8), []
     for more in ([], ["augment.name=none", "augment.policy=bgc"]):

@@ -1,0 +1,27 @@
+"""The state of a run: everything that it keeps comes back."""
+
+import torch
+
+from tests.training.tiny import learned, tiny_state
+
+ADA = ("augment.name=ada", "augment.interval=100", "precision=fp16")
+
+
+def test_counters_and_tensors_come_back():
+    state = tiny_state(*ADA, "loss.lecam_weight=1")
+    for name in ("g", "d", "r1"):
+        learned(state, name, torch.rand(4, 3, 8, 8))
+    state.nimg, state.tick, state.seconds, state.health, state.rollbacks = 48, 3, 7.5, "drifting", 2
+    state.augmentation.p = 0.25
+    state.augmentation.step(1)
+    state.scaler_g.load_state_dict(state.scaler_g.state_dict() | {"scale": 64.0})
+    other = tiny_state(*ADA, "loss.lecam_weight=1")
+    torch.nn.init.zeros_(other.generator.mapping.fc0.weight)
+    other.restore(state.tensors(), state.counters())
+    assert other.counters() == state.counters()
+    found = other.tensors()
+    assert found.keys() == state.tensors().keys() and "memory.logit_means" in found
+    assert all(torch.equal(found[name], tensor) for name, tensor in state.tensors().items())
+    numbers = other.nimg, other.tick, other.seconds, other.health, other.rollbacks
+    assert numbers == (48, 3, 7.5, "drifting", 2)
+    assert other.augmentation.p == 0.25 and other.scaler_g.get_scale() == 64
