@@ -71,6 +71,6 @@ MUTANTS = (
         "training/data/mapstyle.py",
         "array if planes_first else array.transpose(2, 0, 1)",
         "array if planes_first else array.transpose(2, 1, 0)",
-        ("tests/training/data/test_mapstyle.py::test_images_are_planes",),
+        ("tests/training/data/test_mapstyle.py::test_images_of_every_kind",),
     ),
 )

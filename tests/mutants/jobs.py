@@ -127,7 +127,7 @@ MUTANTS = (
         "gan/jobs/session.py",
         '"callbacks": around.callbacks}',
         "}",
-        ("tests/training/test_callbacks.py::test_events_in_their_order_leave_no_trace",),
+        ("tests/training/test_callbacks.py::test_every_event_in_its_order",),
     ),
     Mutant(
         "minutes are seconds",

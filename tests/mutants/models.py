@@ -40,8 +40,8 @@ MUTANTS = (
     ),
     Mutant(
         "digest is not compared",
-        "gan/models/checkpoint.py",
-        'if files.sha256(path) != entry["sha256"]:',
+        "gan/models/content.py",
+        'if files.sha256(path) != given["sha256"]:',
         "if False:",
         ("tests/gan/models/test_checkpoint.py::test_damage_of_one_bit_and_truncation_are_found",),
     ),
@@ -71,13 +71,13 @@ MUTANTS = (
     Mutant(
         "card of another moment",
         "gan/models/checkpoint.py",
-        'manifest["files"]["card.md"] = _entry(temporary / "card.md")',
+        'manifest["files"]["card.md"] = content.entry(temporary / "card.md")',
         "pass",
         ("tests/training/test_scores.py::test_the_card_has_the_score_made_after_its_checkpoint",),
     ),
     Mutant(
         "loaded in training mode",
-        "gan/models/checkpoint.py",
+        "gan/models/content.py",
         "return network.eval().requires_grad_(False)",
         "return network.requires_grad_(False)",
         ("tests/gan/models/test_checkpoint.py::test_what_is_written_comes_back",),
@@ -174,5 +174,19 @@ MUTANTS = (
         'place = int(match[2]) - _last(rf"{match[1]}\\.(\\d+)\\.", state)',
         "place = int(match[2])",
         ("tests/gan/models/test_transfer.py::test_plain_discriminators_are_paired_from_the_inside",),
+    ),
+    Mutant(
+        "weights of any shape",
+        "gan/models/weights.py",
+        "_check_fit(path, _planned(config, given), given)",
+        "pass",
+        ("tests/gan/models/test_strangers.py::test_absurd_configs_cost_nothing",),
+    ),
+    Mutant(
+        "numbers of any size",
+        "gan/models/limits.py",
+        "if not least <= value <= most:",
+        "if False:",
+        ("tests/gan/models/test_strangers.py::test_absurd_configs_cost_nothing",),
     ),
 )

@@ -78,9 +78,7 @@ MUTANTS = (
         "training/lock.py",
         "        _held.add(path)\n",
         "        pass\n",
-        (
-            "tests/training/test_lock.py::test_a_second_session_of_this_process_is_refused_until_the_first_ends",
-        ),
+        ("tests/training/test_lock.py::test_the_same_process_is_refused_as_well",),
     ),
     Mutant(
         "moments are not undone",
@@ -176,9 +174,9 @@ MUTANTS = (
     Mutant(
         "group of statistics",
         "training/recipes.py",
-        'numbers["discriminator.mbstd_group"] = batch',
-        'numbers["discriminator.mbstd_group"] = 4',
-        ("tests/training/test_config.py::test_fit_shapes_both_networks_and_fills_gamma",),
+        "range(min(group or batch, batch), 0, -1)",
+        "range(min(group or 4, batch), 0, -1)",
+        ("tests/training/test_config.py::test_groups_of_minibatch_statistics_divide_the_batch",),
     ),
     Mutant(
         "discriminator of no channels",
@@ -190,8 +188,8 @@ MUTANTS = (
     Mutant(
         "means of all steps",
         "training/reporting.py",
-        "/ self._counts[name] for",
-        "/ max(self._counts.values()) for",
+        "total / n if n else None",
+        "total / max(p[1] for p in pairs) if n else None",
         ("tests/training/test_reporting.py::test_means_count_each_term_by_itself",),
     ),
     Mutant(

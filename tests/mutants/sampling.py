@@ -160,8 +160,8 @@ MUTANTS = (
     Mutant(
         "drawn classes of one seed",
         "gan/jobs/sampling.py",
-        "sampling.choices(generator), seed)",
-        "sampling.choices(generator))",
+        "sampling.drawn_numbers(generator, seeds, seed)",
+        "sampling.drawn_numbers(generator, seeds)",
         ("tests/gan/jobs/test_sampling.py::test_a_class_by_name_by_number_and_one_for_each",),
     ),
     Mutant(

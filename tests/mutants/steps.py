@@ -104,8 +104,8 @@ MUTANTS = (
     Mutant(
         "memory of skipped steps",
         "training/step.py",
-        "if value.isfinite().all()}",
-        "if True}",
+        "torch.where(value.isfinite().all(), value, before)",
+        "value",
         ("tests/training/test_context.py::test_what_is_not_finite_is_not_remembered",),
     ),
     Mutant(

@@ -109,6 +109,7 @@ ROWS: dict[str, Row | str] = {
     "metrics_ticks": Row(
         ("null", "1"), looped("scores"), ([8, 16], [4, 8, 12, 16]), ("kimg=0.016", "snapshot_ticks=2")
     ),
+    "keep_light": f"{TESTS}retention.py::test_by_default_three_are_whole_and_the_others_draw_images",
     "keep_last": f"{TESTS}retention.py::test_last_every_and_best_are_kept",
     "keep_every_kimg": f"{TESTS}retention.py::test_last_every_and_best_are_kept",
     "max_disk_gib": f"{TESTS}retention.py::test_a_limit_pauses_before_it_is_passed",
@@ -281,4 +282,5 @@ def test_a_process_is_fed_its_share_from_where_the_run_is(monkeypatch):
 def test_seconds_are_those_of_all_ticks(monkeypatch):
     clock = itertools.count(step=5)
     monkeypatch.setattr("training.loop.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("training.loop.Pace.step", lambda *_: None)
     assert looped("seconds")(tiny_state("kimg=0.012")) == [5, 10, 15]
