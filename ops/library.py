@@ -153,7 +153,6 @@ def use(path: str | Path) -> None:
         _open("cpu", Path(path))
 
 
-@torch.compiler.assume_constant_result
 def _ready(target: str) -> bool:
     """Whether kernels for that type of device are to be used and loaded."""
     chosen = mode()
@@ -172,6 +171,10 @@ def _ready(target: str) -> bool:
             raise
         print(f"gan: warning: plain PyTorch serves on {target}: {error}", file=sys.stderr)
     return target in _loaded
+
+
+# What torch.compiler.assume_constant_result does, which takes a second to load the compiler for it.
+_ready._dynamo_marked_constant = True
 
 
 def _load(target: str, compiling: bool) -> None:

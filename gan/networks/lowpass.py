@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
-import scipy.special
 import torch
 from torch import Tensor
 
@@ -24,6 +22,9 @@ def lowpass(taps: int, cutoff: float, width: float, rate: float, radial: bool = 
     """
     if taps == 1:
         return None
+    import scipy.signal  # slow to load
+    import scipy.special
+
     if not radial:
         return torch.as_tensor(scipy.signal.firwin(taps, cutoff, width=width, fs=rate), dtype=torch.float32)
     x = (np.arange(taps) - (taps - 1) / 2) / rate

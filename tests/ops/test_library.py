@@ -188,3 +188,13 @@ def test_jvp_raises(which, kernels):
 
     with pytest.raises(NotImplementedError, match="forward mode"):
         torch.func.jvp(function, (inputs[which],), (torch.ones_like(inputs[which]),))
+
+
+def test_the_compiler_takes_what_is_ready_for_a_constant():
+    """By the mark that torch sets, without loading its compiler when operators are imported."""
+
+    def constant():
+        return 0
+
+    marked = torch.compiler.assume_constant_result(constant)
+    assert vars(marked).items() <= vars(library._ready).items()
