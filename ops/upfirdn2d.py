@@ -35,7 +35,12 @@ def setup_filter(
     Raises:
         ValueError: no taps, or more than two dimensions.
     """
-    f = torch.as_tensor(1 if taps is None else taps, dtype=torch.float32)
+    device = taps.device if isinstance(taps, Tensor) else torch.get_default_device()
+    if not isinstance(
+        taps, Tensor
+    ):  # on the CPU: on meta, arithmetic would load much Python for a few numbers
+        taps = torch.tensor(1 if taps is None else taps, dtype=torch.float32, device="cpu")
+    f = taps.to(torch.float32)
     if f.ndim > 2 or f.numel() == 0:
         raise ValueError(f"a filter has one or two non-empty dimensions; got shape {list(f.shape)}")
     f = f.reshape(1) if f.ndim == 0 else f
@@ -47,7 +52,7 @@ def setup_filter(
         f = f / f.sum()
     if flip_filter:
         f = f.flip(list(range(f.ndim)))
-    return f * gain ** (f.ndim / 2)
+    return (f * gain ** (f.ndim / 2)).to(device)
 
 
 def upfirdn2d(
