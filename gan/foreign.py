@@ -128,3 +128,9 @@ def _has_zip_end(path: str | Path, size: int) -> bool:
     with Path(path).open("rb") as file:
         file.seek(max(size - 2**16 - 22, 0))
         return b"PK\x05\x06" in file.read()
+
+
+def printable(text: str) -> str:
+    """Text of a file as one short line for messages, without control characters."""
+    line = "".join(c if c.isprintable() else "?" for c in text[:80])
+    return line + ("..." if len(text) > 80 else "")

@@ -21,6 +21,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from gan import config as configs
 from gan import foreign
 from gan.errors import CheckpointError, UsageError
+from gan.foreign import printable
 from gan.models import limits
 
 MAX_HEADER = 16 * 2**20  # bytes
@@ -133,15 +134,20 @@ def _sizes(state: Mapping[str, Tensor]) -> Shapes:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def _check_fit(path: Path, wanted: Shapes, given: Shapes) -> None:
-    """Raise one CheckpointError for all names and shapes in which the file differs from the network."""
+def misfit(wanted: Shapes, given: Shapes) -> str:
+    """In what the tensors `given` differ from those of a network, the first three; "" where they fit."""
     problems = [f"{name} is missing" for name in wanted if name not in given]
-    problems += [f"{name} is not part of the network" for name in given if name not in wanted]
+    problems += [f"{printable(name)} is not part of the network" for name in given if name not in wanted]
     problems += [
         f"{name} is {list(given[name])}, the network has {list(shape)}"
         for name, shape in wanted.items()
         if name in given and given[name] != shape
     ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise CheckpointError(f"{path} does not fit its config.json: {'; '.join(problems[:3])}{more}")
+    more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return f"{'; '.join(problems[:3])}{more}"
+
+
+def _check_fit(path: Path, wanted: Shapes, given: Shapes) -> None:
+    """CheckpointError for a file that differs from its network."""
+    if found := misfit(wanted, given):
+        raise CheckpointError(f"{path} does not fit its config.json: {found}")

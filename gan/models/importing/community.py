@@ -15,9 +15,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gan.foreign import printable
 from gan.models.importing import storages
 from gan.models.importing.storages import Network, StoredTensor, Weight
-from gan.models.importing.unpickler import Budget, Call, Globals, Refused, arguments, named, printable
+from gan.models.importing.unpickler import Budget, Call, Globals, Refused, arguments, named
 
 ROLES = {"generator": ("g_ema", "g"), "discriminator": ("d",)}
 MAX_TENSORS = 4_096

@@ -7,10 +7,11 @@ before the defaults of the code line: a snapshot may come from a version with ot
 from collections.abc import Mapping
 from typing import Any
 
+from gan.foreign import printable
 from gan.models.importing import published, records, storages
 from gan.models.importing.records import Module
 from gan.models.importing.storages import Network
-from gan.models.importing.unpickler import Budget, Refused, UnknownGlobal, Unpickler, named, printable
+from gan.models.importing.unpickler import Budget, Refused, UnknownGlobal, Unpickler, named
 
 TENSORFLOW = ("dnnlib.tflib", "tfutil", "dnnlib.submission")
 INPUT = "synthesis.input.freqs"  # of StyleGAN3's generator

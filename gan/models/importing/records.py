@@ -9,8 +9,9 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from gan.foreign import printable
 from gan.models.importing import storages
-from gan.models.importing.unpickler import Budget, Buildable, Call, Globals, Refused, arguments, printable
+from gan.models.importing.unpickler import Budget, Buildable, Call, Globals, Refused, arguments
 
 MAX_PARTS = 2_000  # modules of a network; the largest published ones have about 200
 MAX_ENTRIES = 4_096  # parameters, buffers or parts of one module

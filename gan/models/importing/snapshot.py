@@ -18,10 +18,12 @@ from torch import nn
 from gan import config as configs
 from gan import files, foreign, shapes
 from gan.errors import UsageError, UserError
+from gan.foreign import printable
 from gan.models import card, checkpoint, limits
 from gan.models.importing import community, official
 from gan.models.importing.storages import Network
-from gan.models.importing.unpickler import Budget, Refused, printable
+from gan.models.importing.unpickler import Budget, Refused
+from gan.models.weights import misfit
 from gan.networks import discriminator_config, generator_config
 
 MAX_FILE = 16 * 2**30  # bytes
@@ -139,18 +141,8 @@ def _check_fit(role: str, network: nn.Module, found: Network) -> None:
     """Refused unless names and shapes are those of the network."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     given = {name: tuple(weight.shape) for name, weight in found.weights.items()}
-    problems = [f"{name} is missing" for name in wanted if name not in given]
-    problems += [f"{printable(name)} is unknown" for name in given if name not in wanted]
-    problems += [
-        f"{name} is {list(given[name])} in place of {list(shape)}"
-        for name, shape in wanted.items()
-        if name in given and given[name] != shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise Refused(
-            f"its {role} ({found.entry}) does not fit its own config: {'; '.join(problems[:3])}{more}"
-        )
+    if differs := misfit(wanted, given):
+        raise Refused(f"its {role} ({found.entry}) does not fit its own config: {differs}")
 
 
 def _written(

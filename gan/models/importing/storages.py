@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from gan.models.importing.unpickler import Budget, Call, Globals, Refused, Unpickler, arguments, printable
+from gan.foreign import printable
+from gan.models.importing.unpickler import Budget, Call, Globals, Refused, Unpickler, arguments
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of legacy streams
 MAX_MEMBERS = 100_000

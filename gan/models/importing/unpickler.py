@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gan.errors import UserError
+from gan.foreign import printable
 
 MAX_OPCODES = 1_000_000  # the largest published snapshots have about a tenth
 MAX_MARKS = 256
@@ -75,12 +76,6 @@ class Buildable:
 
 
 Globals = Mapping[tuple[str, str], Any]  # a Call, or a value that may only be passed around
-
-
-def printable(text: str) -> str:
-    """Text of a file as one short line for messages, without control characters."""
-    line = "".join(c if c.isprintable() else "?" for c in text[:80])
-    return line + ("..." if len(text) > 80 else "")
 
 
 def named(content: Mapping[Any, Any]) -> str:

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from gan.errors import UserError
+from gan.foreign import printable
 from gan.models.importing import records, snapshot, storages
-from gan.models.importing.unpickler import Budget, Refused, Unpickler, printable
+from gan.models.importing.unpickler import Budget, Refused, Unpickler
 from tests.snapshots import Call, Name, Persistent, dumps
 
 
