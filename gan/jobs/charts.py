@@ -5,7 +5,7 @@ Colours and dashes are classes of the page that holds it, see `gan.jobs.report_s
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 CHARTS = (  # title with the unit -> keys of stats.jsonl, by what they are called in the legend
@@ -26,7 +26,7 @@ CHARTS = (  # title with the unit -> keys of stats.jsonl, by what they are calle
         },
     ),
     ("Augmentation (probability)", {"probability": "augment/p"}),
-    ("Time per thousand images (seconds)", {"time": "sec_per_kimg"}),
+    ("Time per thousand images (seconds)", {"median of the ticks": "sec_per_kimg"}),
 )
 WIDTH, HEIGHT, TOP, RIGHT, BOTTOM = 400, 220, 8, 8, 26  # of a chart, and room around its curves
 DIGIT = 7.2  # widest digit of a scale, in units of the drawing
@@ -34,16 +34,24 @@ POINTS = 400  # of a curve at most
 Span = tuple[float, float]
 
 
-def chart(title: str, stats: Sequence[dict[str, Any]], named: Mapping[str, str]) -> str:
+def last(values: Sequence[float]) -> float:
+    """The last of them."""
+    return values[-1]
+
+
+def chart(
+    title: str,
+    stats: Sequence[dict[str, Any]],
+    named: Mapping[str, str],
+    told: Callable[[Sequence[float]], float] = last,
+) -> str:
     """A figure with one curve over kimg for each key that was measured; "" if none was.
 
-    title: with the unit, as text.  named: key of `stats` by its name in the legend.
+    title: with the unit, as text.  named: key of `stats` by its name in the legend.  told: which number of
+    all the values stands in the legend.
     """
-    stats = [r for r in stats if _number(r.get("kimg"))]
-    curves = {
-        name: _thinned([(r["kimg"], r[key]) for r in stats if _number(r.get(key))])
-        for name, key in named.items()
-    }
+    stats = [r for r in stats if number(r.get("kimg"))]
+    curves = {name: [(r["kimg"], r[key]) for r in stats if number(r.get(key))] for name, key in named.items()}
     curves = {name: points for name, points in curves.items() if points}
     if not curves:
         return ""
@@ -52,14 +60,15 @@ def chart(title: str, stats: Sequence[dict[str, Any]], named: Mapping[str, str])
     ticks = scale((y[0], (y[0] + y[1]) / 2, y[1]))
     left = round(10 + DIGIT * max(map(len, ticks)))
     parts, legend = [_axes(x, y, ticks, left)], []
-    for number, (name, points) in enumerate(curves.items(), 1):
-        path = [f"{_across(a, x, left):.1f},{_up(b, y):.1f}" for a, b in points]
-        parts.append(f'<polyline class="line c{number}" points="{" ".join(path)}"/>')
+    for place, (name, points) in enumerate(curves.items(), 1):
+        path = [f"{_across(a, x, left):.1f},{_up(b, y):.1f}" for a, b in _thinned(points)]
+        parts.append(f'<polyline class="line c{place}" points="{" ".join(path)}"/>')
         if len(points) == 1:
             across, up = path[0].split(",")
-            parts.append(f'<circle class="dot c{number}" cx="{across}" cy="{up}" r="3"/>')
-        swatch = f'<svg class="swatch" viewBox="0 0 24 8"><path class="line c{number}" d="M0,4H24"/></svg>'
-        legend.append(f"<span>{swatch} {html.escape(name)}&nbsp;{points[-1][1]:.4g}</span>")
+            parts.append(f'<circle class="dot c{place}" cx="{across}" cy="{up}" r="3"/>')
+        swatch = f'<svg class="swatch" viewBox="0 0 24 8"><path class="line c{place}" d="M0,4H24"/></svg>'
+        shown = plain(told([value for _, value in points]), 4)
+        legend.append(f"<span>{swatch} {html.escape(name)} {shown}</span>")
     title = html.escape(title)
     label = f'role="img" aria-label="{title}, over thousands of images shown"'
     drawing = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" {label}>{"".join(parts)}</svg>'
@@ -69,10 +78,23 @@ def chart(title: str, stats: Sequence[dict[str, Any]], named: Mapping[str, str])
 def scale(values: Sequence[float]) -> list[str]:
     """Labels of a scale with as few digits as tell one from the other, three at least."""
     for digits in range(3, 10):
-        found = [f"{value:.{digits}g}" for value in values]
+        found = [plain(value, digits) for value in values]
         if len(set(found)) == len(set(values)):
             break
     return found
+
+
+def plain(value: float, digits: int) -> str:
+    """A number of that many digits, without an exponent from 0.0001 to 999,999."""
+    if 1000 <= abs(value) < 999_999.5:
+        decimals = max(digits - len(str(int(abs(value)))), 0)
+        return f"{value:,.{decimals}f}"
+    return f"{value:.{digits}g}"
+
+
+def number(value: Any) -> bool:
+    """Whether a value of a record is a finite number."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _axes(x: Span, y: Span, ticks: Sequence[str], left: int) -> str:
@@ -83,8 +105,8 @@ def _axes(x: Span, y: Span, ticks: Sequence[str], left: int) -> str:
         lines += f'<path class="grid" d="M{left},{up:.1f}H{right}"/>'
         lines += f'<text x="{left - 5}" y="{up + 4:.1f}" text-anchor="end">{text}</text>'
     lines += f'<path class="axis" d="M{left},{TOP}V{floor}H{right}"/>'
-    lines += f'<text x="{left}" y="{HEIGHT - 8}">{x[0]:.4g}</text>'
-    return lines + f'<text x="{right}" y="{HEIGHT - 8}" text-anchor="end">{x[1]:.4g} kimg</text>'
+    lines += f'<text x="{left}" y="{HEIGHT - 8}">{plain(x[0], 4)}</text>'
+    return lines + f'<text x="{right}" y="{HEIGHT - 8}" text-anchor="end">{plain(x[1], 4)} kimg</text>'
 
 
 def _across(value: float, span: Span, left: int) -> float:
@@ -110,7 +132,3 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
         [points[i : i + size] for i in range(0, len(points), size)] if size > 1 else [[p] for p in points]
     )
     return [tuple(sum(column) / len(group) for column in zip(*group, strict=True)) for group in groups]
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

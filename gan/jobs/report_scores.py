@@ -1,11 +1,10 @@
 """Scores on the page of `gan report`: which are one curve, which is the best, and their table."""
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gan.jobs.charts import chart
+from gan.jobs.charts import chart, number
 from gan.jobs.report_parts import table, text
 
 Record = dict[str, Any]
@@ -24,7 +23,7 @@ def curves(records: Sequence[Record]) -> list[list[Record]]:
     """Records of each set that compares, by kimg; those without a kimg or a finite value are in none."""
     found: dict[str, list[Record]] = {}
     for record in records:
-        if _finite(record.get("kimg")) and _finite(record.get("value")):
+        if number(record.get("kimg")) and number(record.get("value")):
             found.setdefault(repr([record.get(key) for key in COMPARABLE]), []).append(record)
     return [sorted(rows, key=lambda record: record["kimg"]) for rows in found.values()]
 
@@ -54,7 +53,7 @@ def section(records: Sequence[Record]) -> str:
     """One chart for each curve, and one row per record; what tells one from another is beside the value."""
     if not records:
         return "<p>None: train with --metrics, or use gan evaluate.</p>"
-    charts = [chart(_title(rows[0]), rows, {"value": "value"}) for rows in curves(records)]
+    charts = [chart(_title(rows[0]), rows, {"last": "value"}) for rows in curves(records)]
     rows = [
         {
             "kimg": record.get("kimg"),
@@ -91,7 +90,3 @@ def _title(record: Record) -> str:
 
 def _short(record: Record) -> str:
     return str(record.get("data_sha256") or "")[:SHA]
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

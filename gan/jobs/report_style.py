@@ -59,7 +59,7 @@ h2{{font-size:1.2em;border-bottom:1px solid var(--rule);margin:2em 0 .6em}}
 a{{color:var(--link)}} nav a{{display:inline-block;padding:.2em .8em .2em 0}}
 .note,figcaption,figure p,summary{{color:var(--muted);font-size:14px}}
 .summary{{background:var(--raised);border-radius:8px;padding:.8em 1em;margin:0;display:grid;
-grid-template-columns:repeat(auto-fit,minmax(min(100%,230px),1fr));gap:.7em 1.5em}}
+grid-template-columns:repeat(auto-fit,minmax(min(100%,148px),1fr));gap:.8em 1.2em}}
 .summary dt{{color:var(--muted);font-size:14px}}
 .summary dd{{margin:0;font-weight:600;overflow-wrap:anywhere}}
 .summary small{{display:block;font-weight:400;color:var(--muted);font-size:14px}}
@@ -70,7 +70,7 @@ table{{border-collapse:collapse;font-size:14px}}
 td,th{{padding:4px 12px 4px 0;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}}
 thead th,td{{white-space:nowrap}} td.long{{white-space:normal;min-width:16em}}
 pre{{background:var(--raised);padding:1em;margin:0;font-size:13px;line-height:1.45;width:max-content;min-width:100%}}
-.charts{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:1.2em}}
+.charts{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:1.2em;margin-bottom:1.2em}}
 figure{{margin:0;min-width:0}} figure p{{margin:.2em 0;display:flex;flex-wrap:wrap;gap:0 1em}}
 figcaption b{{color:var(--text)}} img,svg{{max-width:100%;height:auto}}
 .chart{{display:block;width:100%}} .chart text{{font:12px system-ui,sans-serif;fill:var(--muted)}}
@@ -79,7 +79,8 @@ figcaption b{{color:var(--text)}} img,svg{{max-width:100%;height:auto}}
 {_LINES}
 .pictures{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,220px),1fr));gap:1em;
 align-items:start}}
-details{{min-width:0}} summary{{cursor:zoom-in;list-style:none}} summary::-webkit-details-marker{{display:none}}
+details{{min-width:0}} summary{{cursor:zoom-in;list-style:none}}
+summary::-webkit-details-marker{{display:none}}
 summary img{{display:block;width:100%;background:var(--raised)}} .small{{image-rendering:pixelated}}
 details[open]{{grid-column:1/-1}} details[open] summary{{cursor:zoom-out}}
 .more::after{{content:" · enlarge"}} details[open] .more::after{{content:" · make smaller"}}

@@ -1,6 +1,5 @@
 """The first lines of the page of `gan report`: what was trained on what, how far, how long, and how well."""
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 
 from gan import shapes
 from gan.jobs import report_scores
+from gan.jobs.charts import number
 from gan.jobs.report_parts import text
 
 Record = Mapping[str, Any]
@@ -31,7 +31,7 @@ def summary(
         "Training time": _time(last, stats),
         "Best score": report_scores.told(*found) if found else "none yet",
         "Health": _health(last, events),
-        "Peak memory": f"{last['memory_gib']:.3g} GiB" if _number(last.get("memory_gib")) else "",
+        "Peak memory": f"{last['memory_gib']:.3g} GiB" if number(last.get("memory_gib")) else "",
         "Report made": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
     }
     items = "".join(f"<div><dt>{name}</dt><dd>{fact}</dd></div>" for name, fact in facts.items() if fact)
@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 def pace(stats: Sequence[Record]) -> float | None:
     """Median over the ticks of the seconds that thousand images took; None where none was measured."""
-    found = [record["sec_per_kimg"] for record in stats if _number(record.get("sec_per_kimg"))]
+    found = [record["sec_per_kimg"] for record in stats if number(record.get("sec_per_kimg"))]
     return statistics.median(found) if found else None
 
 
@@ -74,14 +74,14 @@ def _resolution(config: Record) -> str:
 
 def _progress(config: Record, last: Record) -> str:
     kimg, goal = last.get("kimg"), config.get("kimg")
-    if not _number(kimg):
+    if not number(kimg):
         return "no tick yet"
-    part = f" of {goal:g}" if _number(goal) else ""
+    part = f" of {goal:g}" if number(goal) else ""
     return f"{kimg:g}{part} kimg<small>1 kimg: a thousand real images</small>"
 
 
 def _time(last: Record, stats: Sequence[Record]) -> str:
-    if not _number(last.get("seconds")):
+    if not number(last.get("seconds")):
         return ""
     found = pace(stats)
     more = f"<small>{found:.3g} s per thousand images, median of the ticks</small>" if found else ""
@@ -96,7 +96,3 @@ def _health(last: Record, events: Sequence[Record]) -> str:
     reason = events[-1].get("reason") if events and events[-1].get("state") == state else None
     more = f"<small>{text(reason)}</small>" if reason else ""
     return f'<span class="{text(state)}">{text(state)}</span>{more}'
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,6 +1,7 @@
 """One self-contained HTML page about a run, from the files in its directory."""
 
 import re
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from gan.config import load_yaml
 from gan.errors import UserError
 from gan.files import atomic_bytes, json_lines, read_json
 from gan.jobs import report_scores
-from gan.jobs.charts import CHARTS, chart
+from gan.jobs.charts import CHARTS, chart, last
 from gan.jobs.report_parts import picture, table, text, wide
 from gan.jobs.report_style import STYLE
 from gan.jobs.report_summary import summary
@@ -115,11 +116,11 @@ def _curves(stats: Sequence[dict[str, Any]]) -> str:
         return "<p>No tick has been recorded yet.</p>"
     off = not any(record.get("augment/p") for record in stats)
     charts = [
-        chart(title, stats, keys) for title, keys in CHARTS if not (off and "augment/p" in keys.values())
+        chart(title, stats, keys, statistics.median if "sec_per_kimg" in keys.values() else last)
+        for title, keys in CHARTS
+        if not (off and "augment/p" in keys.values())
     ]
-    note = (
-        '<p class="note">Over kimg, thousands of real images shown. Numbers are those of the last tick.</p>'
-    )
+    note = '<p class="note">Over kimg, thousands of real images shown. Numbers are of the last tick.</p>'
     return f'{note}<div class="charts">{"".join(charts)}</div>'
 
 
