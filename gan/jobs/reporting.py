@@ -120,7 +120,7 @@ def _curves(stats: Sequence[dict[str, Any]]) -> str:
         for title, keys in CHARTS
         if not (off and "augment/p" in keys.values())
     ]
-    note = '<p class="note">Over kimg, thousands of real images shown. Numbers are of the last tick.</p>'
+    note = '<p class="note">Over kimg, thousands of real images shown. Numbers: of the last tick.</p>'
     return f'{note}<div class="charts">{"".join(charts)}</div>'
 
 
@@ -166,7 +166,11 @@ def _phases(path: Path) -> str:
 
 
 def _settings(path: Path) -> str:
-    return wide(f"<pre>{text(path.read_text(encoding='utf-8', errors='replace'))}</pre>", "Settings")
+    """The file as it is: what is wrong with it has been said when it was read for the summary."""
+    try:
+        return wide(f"<pre>{text(path.read_text(encoding='utf-8', errors='replace'))}</pre>", "Settings")
+    except OSError as error:
+        return f"<p>{text(error)}</p>"
 
 
 def _machine(path: Path) -> str:

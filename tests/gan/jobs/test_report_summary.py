@@ -53,3 +53,13 @@ def test_settings_that_are_not_as_expected(config):
     found = summary(config, {"images": "7"}, [{}], [], [])
     assert "<b>" not in found and "<faces>" not in found and "number of images not recorded" in found
     assert ("128 × 96 pixels" in found) == (config["generator"] == {"resolution": 128, "base": [3, 4]})
+
+
+def test_a_damaged_checkpoint_is_named_and_the_data_set_is_that_of_the_settings(tmp_path):
+    (tmp_path / "config.yaml").write_text("data: {path: /a/faces.zip}")
+    config = tmp_path / "checkpoints" / "000016" / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text('{"data": ')
+    said = []
+    assert "faces<small>number of images not recorded" in page(tmp_path, said.append)
+    assert len(said) == 1 and said[0].startswith(f"{config} is damaged (")
