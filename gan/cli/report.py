@@ -6,19 +6,18 @@ import click
 
 from gan.cli.common import debug_option
 
-EXAMPLES = "Example: gan report runs/00003-stylegan2-faces --out report.html"
+EXAMPLES = "Example: gan report runs/00003-stylegan2-faces"
 
 
 @click.command("report", epilog=EXAMPLES)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", default="report.html", show_default=True, help="File to write.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: RUN/report.html]")
 @debug_option
-def command(run: Path, out: str) -> None:
-    """Write a page with the curves, grids, health events, scores and settings of RUN. It opens offline.
+def command(run: Path, out: Path | None) -> None:
+    """Write a page with the curves, grids, health events, scores and settings of RUN, and print its path.
 
-    What is damaged is named, and left out.
+    It opens offline, on a phone too. What is damaged is named, and left out.
     """
     from gan.jobs.reporting import report
 
-    report(run, out, say=lambda damage: click.echo(f"warning: {damage}", err=True))
-    click.echo(out)
+    click.echo(report(run, out, say=lambda damage: click.echo(f"warning: {damage}", err=True)))

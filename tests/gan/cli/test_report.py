@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import random
 import re
 import zlib
 from html.parser import HTMLParser
@@ -14,6 +15,8 @@ from PIL import Image
 from gan.cli.main import main
 from gan.jobs.reporting import page
 from tests.training.tiny import configured, run_training
+
+OLD = Path(__file__).parents[2] / "fixtures" / "run-0.1" / "00000-tiny-shapes-16"
 
 
 def test_a_tiny_run(tiny_zip, tmp_path):
@@ -29,22 +32,58 @@ def test_a_tiny_run(tiny_zip, tmp_path):
     closed = Closed()
     closed.feed(text)
     assert closed.open == []
-    sources = re.findall(r'(?:src|href)="(.{5})', text)
-    assert set(sources) == {"data:"} and "<script" not in text and "<link" not in text
+    sources = set(re.findall(r'(?:src|href)="(#|.{5})', text))
+    assert sources == {"data:", "#"} and "<script" not in text and "<link" not in text
+    assert "url(" not in text and "@import" not in text
     for words in (
-        "loss/g",
-        "health/diversity",
-        "num_real",
+        "<b>Losses</b>",
+        "diversity",
+        "real images",
         "logits &lt;apart&gt;",
         "fd-untrained",
         "batch: 4",
-        "torch",
+        "PyTorch",
     ):
         assert words in text, words
     images = re.findall(r"data:image/png;base64,([^\"]+)", text)
     assert len(images) == 5  # four checkpoints and the reals
-    sizes = [Image.open(io.BytesIO(base64.b64decode(data))).size for data in images]
-    assert max(max(size) for size in sizes) <= 320
+    assert len(re.findall(r'<details><summary><img[^>]* alt="Grid of [^"]+"', text)) == 5
+    for raw in ("loss/g", "sec_per_kimg", "health/diversity", "num_fake", "augment/p"):
+        assert raw not in text.partition('id="settings"')[0], raw
+
+
+def test_the_page_is_in_the_run_unless_asked_elsewhere(tmp_path, monkeypatch):
+    run, here = tmp_path / "run", tmp_path / "here"
+    run.mkdir(), here.mkdir()
+    (run / "config.yaml").write_text("batch: 4")
+    monkeypatch.chdir(here)
+    result = CliRunner().invoke(main, ["report", str(run)])
+    assert result.stdout == f"{run / 'report.html'}\n" and (run / "report.html").is_file()
+    assert list(here.iterdir()) == []
+    assert "RUN/report.html" in CliRunner().invoke(main, ["report", "--help"]).stdout
+
+
+def test_the_old_run_on_a_phone():
+    text = page(OLD)
+    assert '<meta name="viewport" content="width=device-width,initial-scale=1">' in text
+    outside = re.sub(
+        r'<div class="wide" tabindex="0" role="region" aria-label="[^"]+">(?s:.*?)</div>', "", text
+    )
+    assert "<table" not in outside and "<pre" not in outside  # what is wide scrolls in its own box
+    assert text.count("<table") == 2 and text.count("<pre") == 1
+    assert re.search(r"img,svg\{max-width:100%;", text) and re.search(r"\.wide\{overflow-x:auto;", text)
+    assert "Augmentation (probability)" not in text  # its p is 0 in every tick
+    for drawing in re.findall(r'<svg class="chart"[^>]*>', text):
+        assert "viewBox" in drawing and "aria-label" in drawing and " width=" not in drawing
+
+
+def test_large_pictures_are_made_smaller(tmp_path):
+    (tmp_path / "config.yaml").write_text("batch: 4")
+    noise = Image.frombytes("RGB", (1400, 700), random.Random(0).randbytes(1400 * 700 * 3))
+    noise.save(tmp_path / "fakes-000001.png")
+    kind, data = re.search(r"data:image/(\w+);base64,([^\"]+)", page(tmp_path)).groups()
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert kind == "jpeg" and image.format == "JPEG" and image.size == (1024, 512)
 
 
 DAMAGES = {
@@ -71,7 +110,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path):
     assert sorted(re.findall(r"[a-z0-9-]+\.(?:json|yaml|jsonl|png)\b", result.stderr)) == sorted(DAMAGES)
     assert f"{tmp_path / 'stats.jsonl'}: 3 damaged lines left out" in result.stderr
     assert f"{tmp_path / 'environment.json'} is damaged (" in out.read_text()
-    for words in ("loss/g", "fid", "Machine"):
+    for words in ("<b>Losses</b>", "fid", "Machine", "preset: "):
         assert words in out.read_text()
 
 
@@ -84,7 +123,7 @@ def test_names_without_a_number_end_no_report(tmp_path):
         Image.new("RGB", (4, 4)).save(tmp_path / "evidence" / name / "fakes.png")
     result = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "x.html")])
     assert result.exit_code == 0 and not result.stderr, result.output
-    captions = re.findall(r"<figcaption>(.*?)</figcaption>", (tmp_path / "x.html").read_text())
+    captions = re.findall(r'<span class="caption">(.*?)</span>', (tmp_path / "x.html").read_text())
     assert captions == ["2.512 kimg", "16 kimg", "evidence at 3.5 kimg"]
 
 
