@@ -164,7 +164,11 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **PLUGIN,
         **DEBUG,
     },
-    "report": {"RUN": Row(("other",), "run", Path("other")), **plain("--out", "b", "out", "b"), **DEBUG},
+    "report": {
+        "RUN": Row(("other",), "run", Path("other")),
+        **plain("--out", "b", "out", Path("b")),
+        **DEBUG,
+    },
     "convert": {
         "FILE": Row(("b.pkl",), "path", Path("b.pkl")),
         **OUT,
