@@ -118,8 +118,8 @@ def check_ranks(state: TrainState) -> None:
     if odd := distributed.odd_ranks(state.checksum()):
         raise UserError(
             f"at {state.nimg / 1000:g} kimg the weights of rank {', '.join(map(str, odd))} differ from those"
-            f" of rank 0: they trained apart. Look for a GPU that computes wrongly, then go on from a checkpoint"
-            f" before that: {resume_command(state.run)}"
+            " of rank 0: they trained apart. Look for a GPU that computes wrongly, then go on from a"
+            f" checkpoint before that: {resume_command(state.run)}"
         )
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gan import distributed
+from gan.randomness import Draws
 from training.augment import AUGMENTATIONS
 from training.augment.config import AugmentConfig
 from training.schedules import value_at
@@ -42,9 +43,9 @@ class Augmentation:
         self._warned = False
         self.step(0)
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """[N, C, H, W] in [-1, 1] -> the same, augmented; draws from torch's global generator."""
-        return self._apply(images, self.p)
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
+        """[N, C, H, W] in [-1, 1] -> the same, augmented by `draws` of these N."""
+        return self._apply(images, self.p, draws)
 
     def observe(self, real_logits: Tensor) -> None:
         """Remember the signs of one batch of reals as D saw them, augmented."""

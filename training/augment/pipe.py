@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import ops
+from gan.randomness import Draws
 from training.augment import transforms
 from training.augment.config import AugmentConfig, StrengthConfig
 from training.augment.draws import draw
@@ -45,28 +46,30 @@ class Pipe:
     def __init__(self, config: AugmentConfig):
         self.transforms, self.strengths = config.transforms, config.strengths
 
-    def __call__(self, images: Tensor, p: float) -> Tensor:
+    def __call__(self, images: Tensor, p: float, draws: Draws) -> Tensor:
         """Augmented [N, C, H, W]; each transform acts on each image with probability p times its factor."""
-        drawn = draw(self.transforms, p, len(images), self.strengths.imgfilter_bands)
-        return apply(images, parameters(drawn, self.strengths, images))
+        drawn = draw(self.transforms, p, draws, self.strengths.imgfilter_bands)
+        return apply(images, parameters(drawn, self.strengths, images, draws))
 
 
-def parameters(draws: transforms.Draws, strengths: StrengthConfig, images: Tensor) -> Parameters:
-    """What the draws mean for `images`; draws the pixels of the noise."""
+def parameters(
+    drawn: transforms.Drawn, strengths: StrengthConfig, images: Tensor, draws: Draws
+) -> Parameters:
+    """What the numbers drawn mean for `images`.  draws: of the pixels of the noise, if there is any."""
     channels, height, width = images.shape[1:]
     noise = cutout = None
-    if "noise" in draws:
-        sigma = draws["noise"] * strengths.noise_std
-        pixels = torch.randn_like(images)  # drawn in any case: what comes after must not depend on sigma
+    if "noise" in drawn:
+        sigma = drawn["noise"] * strengths.noise_std
         if sigma.any():
+            pixels = draws.normal(images.shape[1:], images.dtype, images.device)
             noise = pixels * _like(sigma, images)[:, None, None, None]
-    if "cutout" in draws:
-        drawn, centre = draws["cutout"].double().split([1, 2], dim=1)
-        cutout = torch.cat([centre, (drawn * strengths.cutout_size).expand(-1, 2)], dim=1)
+    if "cutout" in drawn:
+        cut, centre = drawn["cutout"].double().split([1, 2], dim=1)
+        cutout = torch.cat([centre, (cut * strengths.cutout_size).expand(-1, 2)], dim=1)
     return Parameters(
-        geometry=transforms.geometry(draws, strengths, width, height),
-        colour=transforms.colour(draws, strengths, channels),
-        bands=transforms.band_gains(draws, strengths),
+        geometry=transforms.geometry(drawn, strengths, width, height),
+        colour=transforms.colour(drawn, strengths, channels),
+        bands=transforms.band_gains(drawn, strengths),
         noise=noise,
         cutout=cutout,
     )
