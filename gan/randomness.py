@@ -51,7 +51,7 @@ class Draws:
         self.seed, self.nimg, self.samples, self.device = seed, nimg, samples, torch.device(device)
         self._first, self._each = step * DRAWS**2, 1
         self._streams, self._things = itertools.count(self._first), itertools.count(1)
-        self._placed: dict[torch.device, Tensor] = {}
+        self._keys: dict[torch.device, Tensor] = {}
 
     def apart(self) -> "Draws":
         """Draws of the same samples, independent of these: what is drawn of one does not move the other."""
@@ -97,24 +97,29 @@ class Draws:
     def _drawn(
         self, draw: Callable[..., Tensor], shape: Sequence[int], dtype: torch.dtype, device: object
     ) -> Tensor:
-        keys = philox.keys(self.seed, self.nimg, self._numbers(device or self.device), next(self._streams))
+        device = self.device if device is None else torch.device(device)
+        if device not in self._keys:
+            self._keys[device] = self._first_keys(device)
+        keys = self._keys[device].clone()
+        keys[:, 0] += next(self._streams) << 32
         return draw(keys, (self._each, *shape), dtype).flatten(0, 1)
 
-    def _numbers(self, device: torch.device | str) -> Tensor:
-        """Sample numbers on a device; those of a range are counted there, which waits for nothing."""
-        device, numbers = torch.device(device), self.samples
-        if device not in self._placed:
-            self._placed[device] = (
-                torch.arange(numbers.start, numbers.stop, numbers.step, device=device)
-                if isinstance(numbers, range)
-                else torch.tensor(numbers, dtype=torch.int64, device=device)
-            )
-        return self._placed[device]
+    def _first_keys(self, device: torch.device) -> Tensor:
+        """Keys of stream 0; the numbers of a range are counted on the device, which waits for nothing."""
+        numbers = self.samples
+        if isinstance(numbers, range):
+            numbers = torch.arange(numbers.start, numbers.stop, numbers.step, device=device)
+        else:
+            numbers = torch.tensor(numbers, dtype=torch.int64, device=device)
+        return philox.keys(self.seed, self.nimg, numbers, 0)
 
 
-def seed_global(*numbers: int) -> None:
-    """Set torch's global generators, on every device, from numbers >= 0: for what code of others draws."""
-    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1))
+def seed_global(device: torch.device, *numbers: int) -> None:
+    """Set torch's global generators, of the CPU and of `device`, from numbers >= 0: for what others draw."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
 
 @contextlib.contextmanager

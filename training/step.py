@@ -92,9 +92,10 @@ class View:
 
     def terms(self, part: Part, wholes: Wholes) -> tuple[Context, dict[str, Term]]:
         """The context of a part, and what the objective makes of it."""
-        seed_global(self.state.config.seed, self.state.nimg, self.objective.number, part.number)
+        state = self.state
+        seed_global(state.device, state.config.seed, state.nimg, self.objective.number, part.number)
         context = Context(
-            self.state,
+            state,
             part,
             draws=self._draws(part.samples),
             role=self.objective.role,

@@ -71,10 +71,10 @@ def test_devices_and_types(device):
     assert here.uniform((5,), device="cpu").device.type == "cpu"
 
 
-def test_global_seeds_differ_in_every_number():
+def test_global_seeds_differ_in_every_number(device):
     drawn = []
     for numbers in ((1, 2, 3), (1, 2, 4), (0, 2, 3), (1, 2, 3)):
-        seed_global(*numbers)
-        drawn.append(torch.rand(8))
+        seed_global(device, *numbers)
+        drawn.append(torch.rand(8, device=device))
     assert torch.equal(drawn[0], drawn[3])
     assert not torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
