@@ -192,12 +192,14 @@ def merge(tensors: Sequence[Tensor]) -> None:
 
 
 def merge_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Gradients summed over the processes; one that no process has stays None."""
+    """Gradients summed over the processes; one that no process has stays None.
+
+    Which there are is counted on the CPU: that waits for the other processes, and not for the device.
+    """
     if distributed.world() == 1:
         return
-    device = parameters[0].device
-    there = torch.tensor([float(p.grad is not None) for p in parameters], device=device)
+    counts = distributed.summed(torch.tensor([p.grad is not None for p in parameters], dtype=torch.int64))
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    merge([there, *gradients])
-    for parameter, gradient, count in zip(parameters, gradients, there.tolist(), strict=True):
+    merge(gradients)
+    for parameter, gradient, count in zip(parameters, gradients, counts.tolist(), strict=True):
         parameter.grad = gradient if count else None

@@ -1,7 +1,7 @@
 """The augmentation pipe of Karras et al. 2020b: what was drawn, applied to a batch in one pass.
 
 images: [N, C, H, W] in about [-1, 1]. Everything is linear in the images up to an offset and differentiable
-to any order; the drawn numbers are constants.
+to any order; the drawn numbers are constants. They go to the images' device without waiting for its work.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def parameters(
     noise = cutout = None
     if "noise" in drawn:
         sigma = drawn["noise"] * strengths.noise_std
-        if sigma.any():
+        if sigma.numpy().any():
             pixels = draws.normal(images.shape[1:], images.dtype, images.device)
             noise = pixels * _like(sigma, images)[:, None, None, None]
     if "cutout" in drawn:
@@ -92,7 +92,7 @@ def apply(images: Tensor, parameters: Parameters) -> Tensor:
         images = _where_changed(images, parameters.bands, np.ones(4), filter_bands)
     if parameters.noise is not None:
         images = images + parameters.noise
-    if parameters.cutout is not None and parameters.cutout[:, 2:].any():
+    if parameters.cutout is not None and parameters.cutout[:, 2:].numpy().any():
         images = cut_out(images, parameters.cutout)
     return images
 
@@ -118,7 +118,7 @@ def resample(images: Tensor, geometry: Tensor, margin: tuple[int, int, int, int]
     """
     height, width = images.shape[2:]
     left, right, top, bottom = margin
-    low = symlet(6).to(images.device, torch.float32)
+    low = symlet(6).to(images.device, torch.float32, non_blocking=True)
     fine = ops.upsample2d(F.pad(images, margin, mode="reflect"), low)
     size = (2 * (height + 2 * FILTER_MARGIN), 2 * (width + 2 * FILTER_MARGIN))
     offset = (left - right) / 2, (top - bottom) / 2
@@ -138,7 +138,7 @@ def places(matrix: np.ndarray, size: tuple[int, int], images: Tensor) -> Tensor:
     points = scaled[:, 0] + 1j * scaled[:, 1]  # [N, 3]; x + iy is added in one go, several at a time
     kind = torch.complex128 if images.dtype == torch.float64 else torch.complex64
     across, down = (
-        torch.from_numpy(part).to(images.device, kind)
+        torch.from_numpy(part).to(images.device, kind, non_blocking=True)
         for part in (x * points[:, :1] + points[:, 2:], y * points[:, 1:2])  # [N, W], [N, H]
     )
     return torch.view_as_real(across[:, None] + down[:, :, None])  # [N, H, W, 2]
@@ -186,7 +186,7 @@ def cut_out(images: Tensor, box: Tensor) -> Tensor:
     for axis, count in enumerate(reversed(images.shape[2:])):
         places = (torch.arange(count, dtype=box.dtype) + 0.5) / count
         inside.append((places - centre[:, axis, None]).abs() < size[:, axis, None] / 2)
-    columns, rows = (mask.to(images.device) for mask in inside)
+    columns, rows = (mask.to(images.device, non_blocking=True) for mask in inside)
     return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
@@ -200,12 +200,12 @@ def _where_changed(
         return images
     if len(index) == len(images):
         return step(images, change)
-    place = index.to(images.device)
+    place = index.to(images.device, non_blocking=True)
     return images.index_copy(0, place, step(images[place], change[index]))
 
 
 def _like(constant: Tensor, images: Tensor) -> Tensor:
-    return constant.to(images.device, images.dtype)
+    return constant.to(images.device, images.dtype, non_blocking=True)
 
 
 def _shift(x: float, y: float) -> np.ndarray:
