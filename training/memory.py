@@ -35,7 +35,7 @@ class Undo:
         self._copies = [t.detach().clone() for t in self._tensors]
         self._memory = dict(state.memory)  # whose tensors a step replaces and never writes to
         self._scales = state.scaler_g.state_dict(), state.scaler_d.state_dict()
-        self._counters = state.counters()
+        self._augmentation = state.augmentation.undo() if state.augmentation else None
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -51,8 +51,8 @@ class Undo:
         state.scaler_g, state.scaler_d = (scaler(state.config, state.device) for _ in range(2))
         for each, saved in zip((state.scaler_g, state.scaler_d), self._scales, strict=True):
             each.load_state_dict(saved)
-        if state.augmentation:
-            state.augmentation.restore(self._counters)
+        if self._augmentation:
+            self._augmentation()
 
 
 def fitting_step(

@@ -12,9 +12,9 @@ from gan.config import override
 from tests.sources import ROOT
 from tests.training.test_presets import small
 from training.loop import advance
+from training.memory import fitting_step
 from training.recipes import fit
 from training.state import create
-from training.step import train_step
 
 LOOKS = {"item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "__index__", "__array__"}
 # What is drawn on the CPU, wherever the networks are: numbers of augmentations, and the coin of style mixing.
@@ -27,6 +27,7 @@ ON_THE_CPU = (
 CASES = {
     "demo": ("demo", []),
     "micro-batches": ("demo", ["micro_batch=2", "discriminator.mbstd_group=2"]),
+    "undone if need be": ("demo", ["micro_batch=auto", "augment.name=ada"]),
     "path length": ("demo", ["loss.path_length_weight=2", "loss.lecam_weight=0.1", "loss.style_mixing=1"]),
     "stylegan2-ada": ("stylegan2-ada-auto", ["augment.policy=bgcfnc", "augment.p=0.7"]),
     "diffaugment": ("demo", ["augment.name=diffaugment"]),
@@ -79,8 +80,8 @@ def prepared(case):
 
 
 def stepped(state, batch):
-    """A step with every phase, and what follows it."""
-    train_step(state, *batch, every=True)
+    """A step with every phase, ready to be undone, and what follows it."""
+    fitting_step(state, *batch, print, every=True)
     advance(state)
 
 

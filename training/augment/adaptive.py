@@ -1,6 +1,6 @@
 """The controller of the augmentation probability (Karras et al. 2020b, section 3 and figure 5)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -71,6 +71,17 @@ class Augmentation:
         """State, for JSON."""
         total, count = self.signs.tolist()
         return {"augment/p": self.p, "augment/sign_sum": total, "augment/sign_count": count}
+
+    def undo(self) -> Callable[[], None]:
+        """What brings this moment back; it waits for no device, as reading `counters` does."""
+        p, signs = self.p, self.signs.clone()
+
+        def back() -> None:
+            self.p = p
+            self.signs.copy_(signs)
+            self._seen.zero_()
+
+        return back
 
     def restore(self, counters: Mapping[str, float]) -> None:
         """Inverse of `counters`. An adaptive p goes on from whatever p was, or from 0 if there was none."""
