@@ -167,7 +167,7 @@ def update(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
     scaler = scaler or torch.amp.GradScaler(enabled=False)
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     scaler.unscale_(optimizer)
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if not scaler.is_enabled():
         for gradient in gradients:
             torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)

@@ -57,16 +57,25 @@ class Scalars(TorchDispatchMode):
 
 
 class Looks(TorchFunctionMode):
-    """Counts the tensors that are looked at as numbers of Python or NumPy, besides those drawn on the CPU."""
+    """Counts tensors read by Python or NumPy, besides those drawn on the CPU, and uploads that wait."""
 
     def __init__(self):
         super().__init__()
         self.found = Counter()
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if getattr(func, "__name__", "") in LOOKS and not place().startswith(ON_THE_CPU):
+        looks = getattr(func, "__name__", "") in LOOKS and not place().startswith(ON_THE_CPU)
+        if looks or waits(func, args, kwargs or {}):
             self.found[place()] += 1
         return func(*args, **(kwargs or {}))
+
+
+def waits(func, args, options):
+    """Whether a call copies numbers to a device in the way that waits for it."""
+    if func is torch.Tensor.to:
+        placed = "device" in options or any(isinstance(a, torch.device | str) for a in args)
+        return placed and not options.get("non_blocking")
+    return (func is torch.tensor and "device" in options) or func is torch.Tensor.new_tensor
 
 
 def prepared(case):
@@ -98,11 +107,12 @@ def test_looks_are_seen():
 
     def look():
         bool(x[0]), float(x[1]), x[2].item(), x.tolist(), x.numpy()
+        x.to("cpu"), x.new_tensor([1.0]), torch.tensor([1.0], device="cpu"), x.to("cpu", non_blocking=True)
 
     with Scalars() as scalars, Looks() as looks, pytest.MonkeyPatch.context() as patch:
         patch.setitem(globals(), "place", lambda: "somewhere")
         look()
-    assert scalars.found == {"somewhere": 3} and looks.found == {"somewhere": 5}
+    assert scalars.found == {"somewhere": 3} and looks.found == {"somewhere": 8}
 
 
 def test_one_process_sends_nothing(monkeypatch):
