@@ -25,5 +25,5 @@ def update(average: nn.Module, module: nn.Module, beta: float) -> None:
     """Parameters become beta * average + (1 - beta) * module; buffers are copied."""
     ours, theirs = list(average.parameters()), list(module.parameters())
     torch._foreach_lerp_(ours, theirs, 1 - beta)
-    for mine, source in zip(average.buffers(), module.buffers(), strict=True):
-        mine.copy_(source)
+    if buffers := list(average.buffers()):
+        torch._foreach_copy_(buffers, list(module.buffers()))

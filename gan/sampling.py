@@ -1,4 +1,4 @@
-"""Seeds -> images, stills or a walk. Each seed has its own random generators, so no batch size changes it.
+"""Seeds -> images, stills or a walk. Each seed has its own random numbers, so no batch size changes it.
 
 Letters: N images, C channels, H rows, W columns, K classes, L style layers, D latent size.
 A generator is a module with z_dim, c_dim, and either mapping, synthesis and num_ws, or only `G(z, c)`.
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gan.errors import UsageError
 from gan.images import to_uint8
 from gan.latents import checked_seed, walk, z_from_seeds
+from gan.randomness import Draws
 
 Noise = Literal["const", "random", "none"]
 Labels = Sequence[int] | Tensor  # classes, or vectors [N, c_dim]
@@ -41,7 +42,6 @@ def images(
     model is conditional: by `drawn_numbers`, of the classes or vectors that the model was trained with.
     psi, psi_cutoff: truncation by the mapping network; 1 is none.
     noise: const (the trained buffers), none, or random, drawn for each image from (noise_seed, its seed).
-    Random runs image by image, because a batch would share one noise generator.
     An image does not depend on the seeds beside it: the network always sees `batch` samples, the last ones
     repeated where seeds run out. Another `batch` may round a sum differently and so move a rare pixel by one
     level of 255.
@@ -50,17 +50,18 @@ def images(
     """
     _check_style_options(generator, psi, psi_cutoff, noise)
     conditions = _conditions(generator, seeds, labels)
-    for part in _parts(len(seeds), 1 if noise == "random" else batch):
+    for part in _parts(len(seeds), batch):
         some, count = list(seeds[part]), len(seeds[part])
-        filler = 0 if noise == "random" else batch - count
+        filler = batch - count
+        some += some[-1:] * filler
         c = None if conditions is None else conditions[part]
         c = c if c is None else torch.cat([c, c[-1:].expand(filler, -1)])
-        z = _latents(generator, [*some, *some[-1:] * filler])
+        z = _latents(generator, some)
         if not has_styles(generator):
             yield _render_plain(generator, z, c)[:count]
             continue
-        key = _draw(noise_seed, some[0], 2**31)
-        yield _render(generator, _styles(generator, z, c, psi, psi_cutoff), noise, key)[:count]
+        drawn = Draws(checked_seed(noise_seed), 0, some, z.device) if noise == "random" else noise
+        yield _render(generator, _styles(generator, z, c, psi, psi_cutoff), drawn)[:count]
 
 
 def frames(
@@ -94,13 +95,13 @@ def frames(
     if space == "w":
         path = walk(_styles(generator, z, c, psi, psi_cutoff), steps)  # [T, L, D]
         for part in _parts(len(path), batch):
-            yield _render(generator, path[part], noise, key=0)
+            yield _render(generator, path[part], noise)
         return
     z, c = walk(z, steps, kind="spherical"), None if c is None else walk(c, steps)  # [T, D], [T, K]
     for part in _parts(len(z), batch):
         labels_part = None if c is None else c[part]
         if has_styles(generator):
-            yield _render(generator, _styles(generator, z[part], labels_part, psi, psi_cutoff), noise, key=0)
+            yield _render(generator, _styles(generator, z[part], labels_part, psi, psi_cutoff), noise)
         else:
             yield _render_plain(generator, z[part], labels_part)
 
@@ -183,11 +184,9 @@ def _styles(generator: nn.Module, z: Tensor, c: Tensor | None, psi: float, psi_c
 
 
 @torch.inference_mode()
-def _render(generator: nn.Module, ws: Tensor, noise: str, key: int) -> Tensor:
-    """ws [N, L, D] -> uint8 [N, C, H, W]; noise comes from `key`; torch's random state is left alone."""
-    with torch.random.fork_rng([ws.device] if ws.device.type == "cuda" else []):
-        torch.manual_seed(key)
-        return to_uint8(generator.synthesis(ws, noise=noise))
+def _render(generator: nn.Module, ws: Tensor, noise: str | Draws) -> Tensor:
+    """ws [N, L, D] -> uint8 [N, C, H, W]."""
+    return to_uint8(generator.synthesis(ws, noise=noise))
 
 
 @torch.inference_mode()

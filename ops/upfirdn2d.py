@@ -95,6 +95,10 @@ def upfirdn2d(
         raise ValueError(f"padded size {width}x{height} is smaller than the filter {fw}x{fh}")
     options = (up_x, up_y, down_x, down_y, left, right, top, bottom, flip_filter, gain)
     if fused(x):
+        if f.ndim == 1 and by_axis(f.numel(), x.device):
+            rows = up_x, 1, down_x, 1, left, right, 0, 0, flip_filter, gain**0.5
+            columns = 1, up_y, 1, down_y, 0, 0, top, bottom, flip_filter, gain**0.5
+            return call("upfirdn2d", call("upfirdn2d", x, f[None, :], *rows), f[:, None], *columns)
         return call("upfirdn2d", x, f, *options)
     return upfirdn2d_ref(x, f, *options)
 
@@ -160,6 +164,15 @@ def downsample2d(
     """Downsample: [N, C, H, W] -> [N, C, H/down, W/down]; padding in units of the input."""
     p = add_padding(padding, downsample_padding(f, down))
     return upfirdn2d(x, f, down=down, padding=p, flip_filter=flip_filter, gain=gain)
+
+
+def by_axis(taps: int, device: torch.device) -> bool:
+    """Whether a separable filter is applied to rows, then to columns, by two calls of the kernel.
+
+    The kernels of the CPU do so within one; those of CUDA only for 12 taps, and multiply by the outer
+    product of all others: 3,721 products for 61 taps instead of 122.
+    """
+    return device.type == "cuda" and taps > 12
 
 
 def pair(factor: Factor) -> tuple[int, int]:

@@ -27,4 +27,4 @@ def kernel(sigma: float) -> Tensor | None:
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Blurred rows and columns, zeros beyond the border: [N, C, H, W] -> [N, C, H, W]."""
     taps = kernel(sigma)
-    return images if taps is None else filter2d(images, taps.to(images.device))
+    return images if taps is None else filter2d(images, taps.to(images.device, non_blocking=True))

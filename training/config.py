@@ -173,6 +173,8 @@ class RunConfig:
     precision: of the activations in training, of the half_resolutions highest resolutions of both networks
     (None: all); weights, their average, optimisers and losses stay float32.
     checkpoint_activations: compute activations again in the backward pass instead of keeping them.
+    cudnn_benchmark: let cuDNN time its algorithms for each shape, and take the fastest.  tf32: products of
+    float32 on a GPU with 10 bits of mantissa: faster, less exact.
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
     metrics_ticks: ticks between two scores of --metrics; None: with every checkpoint.
     keep_last, keep_every_kimg: checkpoints kept whole beside the best and the newest healthy one: that many
@@ -192,6 +194,8 @@ class RunConfig:
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     half_resolutions: int | None = None
     checkpoint_activations: bool = False
+    cudnn_benchmark: bool = True
+    tf32: bool = False
     tick_kimg: float = 4.0
     snapshot_ticks: int = 50
     metrics_ticks: int | None = None

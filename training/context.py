@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from gan.networks.blocks import Block
+from gan.randomness import Draws
 from gan.sampling import has_styles
 from training.losses.base import Term, Terms
 from training.parts import Part
-from training.passes import draw_ws, draw_z, interleaved, judged
+from training.passes import draw_ws, interleaved, judged
 from training.state import TrainState
 
 
@@ -30,6 +31,7 @@ class Unmeasured(Exception):
 class Context:
     """One part of a batch in a step of one network. What is asked for is computed once, when it is asked for.
 
+    draws: random numbers of the samples.
     role: whose step, "generator" or "discriminator": gradients go to this one's weights alone.
     fakes, slopes: whether the step looks at fakes, and at gradients with respect to images.
     real: [n, C, H, W] in [-1, 1].  c, c_fake: labels of reals and fakes [n, c_dim], None without.
@@ -41,6 +43,7 @@ class Context:
         state: TrainState,
         part: Part,
         *,
+        draws: Draws,
         role: str,
         real: Tensor | None,
         c: Tensor | None,
@@ -50,7 +53,7 @@ class Context:
         first: bool = True,
         wholes: Sequence[tuple[Tensor, ...]] = (),
     ):
-        self.state, self.part, self.role = state, part, role
+        self.state, self.part, self.draws, self.role = state, part, draws, role
         self.real = real.detach().requires_grad_() if slopes and real is not None else real
         self.c, self.c_fake, self.nimg = part.rows(c), part.rows(c_fake), state.nimg
         self.scale = (state.scaler_g if role == "generator" else state.scaler_d).get_scale()
@@ -71,23 +74,22 @@ class Context:
     @cached_property
     def z(self) -> Tensor:
         """[n, z_dim], unit normal."""
-        return draw_z(self.state, len(self.part))
+        return self.normal((self.generator.z_dim,))
 
     @cached_property
     def ws(self) -> Tensor:
         """[n, num_ws, w_dim] of fresh z with the labels c_fake, styles mixed as configured."""
         with self._gradients("generator"):
-            return draw_ws(self.state, len(self.part), self.c_fake, self._moves("generator")).requires_grad_(
-                self.role == "generator"
-            )
+            ws = draw_ws(self.state, self.draws.apart(), self.c_fake, self._moves("generator"))
+            return ws.requires_grad_(self.role == "generator")
 
     @cached_property
     def fake(self) -> Tensor:
         """[n, C, H, W]: images of `ws`, or of `z` where the generator has no styles."""
         with self._gradients("generator"):
             if has_styles(self.generator):
-                moves = self._moves("discriminator")
-                fake = self.generator.synthesis(self.ws, noise="random", update_emas=moves)
+                ws, noise = self.ws, self.draws.apart()
+                fake = self.generator.synthesis(ws, noise=noise, update_emas=self._moves("discriminator"))
             else:
                 fake = self.generator(self.z, self.c_fake)
         return fake.detach().requires_grad_() if self._slopes and self.role == "discriminator" else fake
@@ -124,7 +126,7 @@ class Context:
 
     def judge(self, images: Tensor, c: Tensor | None) -> Tensor:
         """D's logits [m, 1] of images [m, C, H, W] with labels, blurred and augmented as is due by now."""
-        return judged(self.state, images, c)
+        return judged(self.state, images, c, self.draws.apart())
 
     def features(self, images: Tensor, c: Tensor | None) -> dict[str, Tensor]:
         """What D's blocks make of images [m, C, H, W], by name, such as b8: [m, ...]; seen as by `judge`."""
@@ -144,6 +146,14 @@ class Context:
             for handle in handles:
                 handle.remove()
         return found
+
+    def normal(self, shape: Sequence[int] = ()) -> Tensor:
+        """Unit normal [n, *shape], other numbers in each call; a sample's depend on no split of the batch."""
+        return self.draws.apart().normal(shape)
+
+    def uniform(self, shape: Sequence[int] = ()) -> Tensor:
+        """The same, uniform in [0, 1)."""
+        return self.draws.apart().uniform(shape)
 
     def whole(self, *values: Tensor) -> tuple[Tensor, ...]:
         """Tensors [n, ...] of this part -> [N, ...] of the whole batch, with gradients to this part's rows.

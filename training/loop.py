@@ -129,8 +129,9 @@ def stepped(state: TrainState, images: Tensor, labels: Tensor, say: Callable[[st
     """One step on this process's uint8 [N, C, H, W] and conditions; `say` gets what had to be done for it."""
     config, device = state.config, state.device
     c_dim = config.generator.c_dim
-    c = sampling.as_conditions(distributed.gathered(labels), c_dim).to(device) if c_dim else None
-    real = to_float(images.to(device))
+    c = sampling.as_conditions(distributed.gathered(labels), c_dim) if c_dim else None
+    c = None if c is None else c.to(device, non_blocking=True)
+    real = to_float(images.to(device, non_blocking=True))
     return fitting_step(state, real, c, say) if config.micro_batch == "auto" else train_step(state, real, c)
 
 

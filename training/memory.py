@@ -35,12 +35,11 @@ class Undo:
         self._copies = [t.detach().clone() for t in self._tensors]
         self._memory = dict(state.memory)  # whose tensors a step replaces and never writes to
         self._scales = state.scaler_g.state_dict(), state.scaler_d.state_dict()
-        self._counters = state.counters()
-        self._random = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in _devices(state)]
+        self._augmentation = state.augmentation.undo() if state.augmentation else None
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Bring the state, and torch's random states, back; drop gradients."""
+        """Bring the state back; drop gradients."""
         state = self.state
         for tensor, copy in zip(self._tensors, self._copies, strict=True):
             tensor.grad = None
@@ -52,11 +51,8 @@ class Undo:
         state.scaler_g, state.scaler_d = (scaler(state.config, state.device) for _ in range(2))
         for each, saved in zip((state.scaler_g, state.scaler_d), self._scales, strict=True):
             each.load_state_dict(saved)
-        if state.augmentation:
-            state.augmentation.restore(self._counters)
-        torch.set_rng_state(self._random[0])
-        for device, saved in zip(_devices(state), self._random[1], strict=True):
-            torch.cuda.set_rng_state(saved, device)
+        if self._augmentation:
+            self._augmentation()
 
 
 def fitting_step(
@@ -113,7 +109,9 @@ def probe(state: TrainState, say: Say, score: Callable[[], None] = lambda: None)
     """
     undo, config, network, device = Undo(state), state.config, state.discriminator, state.device
     share = config.batch // distributed.world()
-    real = torch.rand(share, *network.image_shape, device=device) * 2 - 1
+    real = (
+        randomness.Draws(config.seed, state.nimg, range(share), device).uniform(network.image_shape) * 2 - 1
+    )
     c = torch.eye(network.c_dim, device=device)[[0] * config.batch] if network.c_dim else None
     if state.augmentation:
         state.augmentation.p = 1.0
@@ -154,8 +152,3 @@ def release(device: torch.device) -> None:
 def _copied(moments: dict) -> dict:
     """Adam's state of one parameter."""
     return {name: value.clone() if isinstance(value, Tensor) else value for name, value in moments.items()}
-
-
-def _devices(state: TrainState) -> list[torch.device]:
-    """The GPU of this state, if it is on one."""
-    return [state.device] if state.device.type == "cuda" else []

@@ -18,13 +18,15 @@ from training.losses.penalties import R1, GradientPenalty, LeCam, PathLength
 class Objective:
     """One optimiser step of one network.
 
-    name: g, d, or that of its penalty.  loss: None in a step of a penalty alone.
+    name: g, d, or that of its penalty.  number: its place among those of a run, for its random numbers.
+    loss: None in a step of a penalty alone.
     steps: of D from one step of this kind to the next.
     paired: whether fakes carry the labels of the reals in their order.
     wholes: how often its parts ask for the whole batch, as far as is known; see `Context.whole`.
     """
 
     name: str
+    number: int
     role: Literal["generator", "discriminator"]
     loss: Loss | None
     penalties: Sequence[Penalty]
@@ -71,11 +73,12 @@ def objectives(config: LossConfig, loss: Loss | None = None) -> tuple[Objective,
     found = []
     for name, role, steps in (("g", "generator", config.d_steps), ("d", "discriminator", 1)):
         own = [penalty for penalty in penalties if penalty.network == role]
-        found.append(Objective(name, role, loss, [p for p in own if p.interval is None], steps, paired))
+        always = [p for p in own if p.interval is None]
+        found.append(Objective(name, len(found), role, loss, always, steps, paired))
         for penalty in own:
             if penalty.interval is not None:
                 every = steps * penalty.interval
-                found.append(Objective(penalty.name, role, None, [penalty], every, paired))
+                found.append(Objective(penalty.name, len(found), role, None, [penalty], every, paired))
     return tuple(found)
 
 

@@ -1,8 +1,7 @@
 """Parts of a batch: what one process passes through the networks at once.
 
 Processes and micro-batches split a batch alike. Part k of K has the samples k, k + K, k + 2 K, ... of it, so
-it holds whole groups of minibatch statistics (sample b is in group b modulo their number). Random numbers are
-drawn for the whole batch, and a part takes its rows: nothing drawn depends on how a batch is split.
+it holds whole groups of minibatch statistics (sample b is in group b modulo their number).
 """
 
 import contextlib
@@ -13,7 +12,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from gan import distributed
 from gan.errors import UsageError
@@ -38,8 +36,13 @@ class Part:
     count: int
     total: int
 
+    @property
+    def samples(self) -> range:
+        """Numbers of its samples in the batch."""
+        return range(self.number, self.total, self.count)
+
     def __len__(self) -> int:
-        return len(range(self.number, self.total, self.count))
+        return len(self.samples)
 
     @property
     def weight(self) -> float:
@@ -102,9 +105,9 @@ def check(config: RunConfig, micro_batch: int | None) -> None:
 
 
 def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], R]) -> list[R]:
-    """`work` on each part, with the batch's draws; buffers become the mean of what the parts make of them.
+    """`work` on each part; buffers become the mean of what the parts make of them.
 
-    Where it fails, random states and buffers are as before.
+    Where it fails, buffers are as before.
     """
     if parts[0].count == 1:
         return [work(parts[0])]
@@ -115,8 +118,7 @@ def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], R]) -> 
         with together(state):
             for part in parts:
                 _put(buffers, before)
-                with _draws(part, state.device, last=part is parts[-1]):
-                    found.append(work(part))
+                found.append(work(part))
                 if buffers:
                     torch._foreach_add_(change, torch._foreach_sub(buffers, before), alpha=part.weight)
     except Exception:
@@ -131,16 +133,12 @@ def over_parts(state: Any, parts: Sequence[Part], work: Callable[[Part], R]) -> 
 def gathered(
     state: Any, parts: Sequence[Part], values: Callable[[Part], tuple[Tensor, ...]]
 ) -> tuple[Tensor, ...]:
-    """Tensors [n, ...] of every part as tensors [N, ...] of the batch, on all processes.
-
-    Random states and buffers stay as they were.
-    """
+    """Tensors [n, ...] of every part as tensors [N, ...] of the batch, on all processes; buffers stay."""
     buffers = running(state)
     before, wholes = [b.clone() for b in buffers], ()
     with together(state):
         for part in parts:
-            with _draws(part, state.device, last=False):
-                rows = values(part)
+            rows = values(part)
             wholes = wholes or tuple(r.new_zeros(part.total, *r.shape[1:]) for r in rows)
             wholes = tuple(part.placed(r, whole) for r, whole in zip(rows, wholes, strict=True))
             _put(buffers, before)
@@ -202,70 +200,14 @@ def merge(tensors: Sequence[Tensor]) -> None:
 
 
 def merge_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Gradients summed over the processes; one that no process has stays None."""
+    """Gradients summed over the processes; one that no process has stays None.
+
+    Which there are is counted on the CPU: that waits for the other processes, and not for the device.
+    """
     if distributed.world() == 1:
         return
-    device = parameters[0].device
-    there = torch.tensor([float(p.grad is not None) for p in parameters], device=device)
+    counts = distributed.summed(torch.tensor([p.grad is not None for p in parameters], dtype=torch.int64))
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    merge([there, *gradients])
-    for parameter, gradient, count in zip(parameters, gradients, there.tolist(), strict=True):
+    merge(gradients)
+    for parameter, gradient, count in zip(parameters, gradients, counts.tolist(), strict=True):
         parameter.grad = gradient if count else None
-
-
-@contextlib.contextmanager
-def _draws(part: Part, device: torch.device, last: bool) -> Iterator[None]:
-    """Draw for the whole batch, and take the part's rows. All parts but the last give the state back.
-
-    So does the last one where it fails.
-    """
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), _Rows(part):
-        yield
-        moved = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
-    if last:
-        torch.set_rng_state(moved[0])
-        for d, found in zip(devices, moved[1], strict=True):
-            torch.cuda.set_rng_state(found, d)
-
-
-class _Rows(TorchFunctionMode):
-    """torch.rand, randn, randint, randn_like with r rows a sample: made for the batch, cut to the part.
-
-    Draws of a single number are for the whole batch as they are.
-    """
-
-    def __init__(self, part: Part) -> None:
-        super().__init__()
-        self.part = part
-
-    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None):
-        """Calls go through, with another first size where they draw."""
-        options = kwargs or {}
-        if func is torch.randn_like:
-            whole = torch.empty_like(self._enlarged(args[0]))
-            return self._cut(torch.randn_like(whole))
-        if func not in (torch.rand, torch.randn, torch.randint):
-            return func(*args, **options)
-        listed = isinstance(args[-1], tuple | list)
-        ahead = () if func is not torch.randint else args[:-1]
-        size = list(args[-1]) if listed else list(args)
-        if not size:
-            return func(*args, **options)
-        repeat = self._repeat(size[0])
-        return self._cut(func(*ahead, (repeat * self.part.total, *size[1:]), **options))
-
-    def _repeat(self, rows: int) -> int:
-        repeat, rest = divmod(rows, len(self.part))
-        if rest or not repeat:
-            raise ValueError(f"a part of {len(self.part)} samples draws {rows} rows: not a multiple")
-        return repeat
-
-    def _enlarged(self, tensor: Tensor) -> Tensor:
-        """Shape and layout of the batch, where `tensor` is the part's."""
-        dense = torch.contiguous_format if tensor.is_contiguous() else torch.channels_last
-        size = (self._repeat(len(tensor)) * self.part.total, *tensor.shape[1:])
-        return torch.empty(size, dtype=tensor.dtype, device=tensor.device, memory_format=dense)
-
-    def _cut(self, whole: Tensor) -> Tensor:
-        return whole.unflatten(0, (self.part.total, -1))[self.part.number :: self.part.count].flatten(0, 1)

@@ -4,35 +4,39 @@ import torch
 from torch import Tensor
 
 from gan.latents import mix
+from gan.randomness import Draws
 from training.blur import blurred, sigma_at
 from training.state import TrainState
 
 
-def judged(state: TrainState, images: Tensor, c: Tensor | None) -> Tensor:
-    """D's logits [N, 1] of images [N, C, H, W], which it sees blurred and augmented as is due by now."""
+def judged(state: TrainState, images: Tensor, c: Tensor | None, draws: Draws) -> Tensor:
+    """D's logits [N, 1] of images [N, C, H, W], which it sees blurred and augmented as is due by now.
+
+    draws: of the samples that the images belong to, one or several images each.
+    """
     config = state.config.loss
     if config.blur_sigma:
         images = blurred(images, sigma_at(config.blur_sigma, config.blur_fade_kimg, state.nimg))
     if state.augmentation:
-        images = state.augmentation(images)
+        images = state.augmentation(images, draws.rows(len(images)))
     return state.discriminator(images, c)
 
 
-def draw_ws(state: TrainState, batch: int, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
-    """ws [batch, num_ws, w_dim] of fresh z, with style mixing at the configured probability."""
+def draw_ws(state: TrainState, draws: Draws, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
+    """ws [n, num_ws, w_dim] of fresh z, with style mixing at the configured probability.
+
+    Whether a batch is mixed, and from which layer on, all its samples share.
+    """
     generator, probability = state.generator, state.config.loss.style_mixing
-    ws = generator.mapping(draw_z(state, batch), c)
+    ws = generator.mapping(draws.normal((generator.z_dim,)), c)
     if update_w_avg:
         generator.mapping.update_w_avg(ws[:, 0])
-    if probability and torch.rand([]) < probability:
-        start = int(torch.randint(1, generator.num_ws, []))
-        ws = mix(ws, generator.mapping(draw_z(state, batch), c), start)
+    if probability:
+        coin, place = draws.shared((2,)).tolist()
+        if coin < probability:
+            start = 1 + int(place * (generator.num_ws - 1))
+            ws = mix(ws, generator.mapping(draws.normal((generator.z_dim,)), c), start)
     return ws
-
-
-def draw_z(state: TrainState, batch: int) -> Tensor:
-    """Unit normal [batch, z_dim]."""
-    return torch.randn(batch, state.generator.z_dim, device=state.device)
 
 
 def interleaved(a: Tensor, b: Tensor) -> Tensor:
@@ -44,6 +48,6 @@ def interleaved(a: Tensor, b: Tensor) -> Tensor:
     return torch.stack([a, b], dim=1).flatten(0, 1)
 
 
-def shuffled(c: Tensor | None) -> Tensor | None:
+def shuffled(c: Tensor | None, draws: Draws) -> Tensor | None:
     """The batch's labels in random order."""
-    return None if c is None else c[torch.randperm(len(c))]
+    return None if c is None else c[draws.shared((len(c),), c.device).argsort(stable=True)]

@@ -1,19 +1,20 @@
 """One optimisation step: the objectives of both networks, in the order of Karras et al. 2020.
 
-Every objective returns the terms it measured, as detached tensors. Random numbers come from torch's global
-state, which `seed_step` sets from the run's seed and the image count: a resumed run draws what it would
-have drawn. What is minimised is made in training/objectives.py, of one part of the batch at a time
-(training/parts.py); this file knows no loss.
+Every objective returns the terms it measured, as detached tensors. Random numbers follow from the run's seed,
+the image count and the sample (gan/randomness.py): a resumed run draws what it would have drawn, and no split
+of a batch changes them. Code of others that draws from torch's global generators finds them seeded anew for
+each objective and part. What is minimised is made in training/objectives.py, of one part of the batch at a
+time (training/parts.py); this file knows no loss.
 """
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gan import distributed
 from gan.networks.blocks import exact
+from gan.randomness import Draws, seed_global
 from training.context import Context, Unmeasured
 from training.losses.base import Term
 from training.objectives import Objective, objectives
@@ -33,11 +34,6 @@ from training.passes import shuffled
 from training.state import TrainState, set_rates
 
 
-def seed_step(seed: int, nimg: int, rank: int = 0) -> None:
-    """Set torch's random state from (seed, images seen, rank)."""
-    torch.manual_seed(int(np.random.SeedSequence((seed, nimg, rank)).generate_state(1, np.uint64)[0] >> 1))
-
-
 def train_step(state: TrainState, real: Tensor, c: Tensor | None, every: bool = False) -> Terms:
     """Generator, then discriminator, each with its penalty when due, or all objectives if `every`.
 
@@ -47,7 +43,6 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None, every: bool = 
             compares real image i with fake image i.
     """
     terms: Terms = {}
-    seed_step(state.config.seed, state.nimg)
     set_rates(state)
     repaired = []
     for objective in objectives(state.config.loss, state.loss):
@@ -93,13 +88,16 @@ class View:
         self.real, self.c = (real, c) if objective.shrink == 1 else (None, None)  # a fraction has fakes only
         self.c_fake = None
         if objective.fakes and c is not None:
-            self.c_fake = (c if objective.paired else shuffled(c))[: parts[0].total]
+            self.c_fake = (c if objective.paired else shuffled(c, self._draws(())))[: parts[0].total]
 
     def terms(self, part: Part, wholes: Wholes) -> tuple[Context, dict[str, Term]]:
         """The context of a part, and what the objective makes of it."""
+        state = self.state
+        seed_global(state.device, state.config.seed, state.nimg, self.objective.number, part.number)
         context = Context(
-            self.state,
+            state,
             part,
+            draws=self._draws(part.samples),
             role=self.objective.role,
             real=None if self.real is None else own(self.real, self.parts, part),
             c=self.c,
@@ -110,6 +108,10 @@ class View:
             wholes=wholes,
         )
         return context, self.objective.terms(context)
+
+    def _draws(self, samples: Sequence[int]) -> Draws:
+        state = self.state
+        return Draws(state.config.seed, state.nimg, samples, state.device, step=self.objective.number)
 
     def work(self, part: Part, wholes: Wholes) -> tuple[Terms, Terms]:
         """Gradients of the part, and its shares of all terms and of what is remembered."""
@@ -165,7 +167,7 @@ def update(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
     scaler = scaler or torch.amp.GradScaler(enabled=False)
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     scaler.unscale_(optimizer)
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if not scaler.is_enabled():
         for gradient in gradients:
             torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)

@@ -27,7 +27,7 @@ OPTIONS = {
     "--fp32": "--precision float32, which is the default",
     "--fp16": "--precision fp16",
     "--nobench": "nothing: leave it out",
-    "--allow-tf32": "nothing: leave it out",
+    "--allow-tf32": "--set tf32=true",
     "--network": "the model itself, without an option: gan sample MODEL",
     "--pkl": "gan convert FILE.pkl --out FOLDER first",
     "--trunc": "--psi VALUE",

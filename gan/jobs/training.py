@@ -21,6 +21,7 @@ from gan.models import checkpoint
 from gan.models.runs import Run, resume_command
 from training import lock, parts, phases, resuming, sinks
 from training import run as runs
+from training.backends import backends
 from training.callbacks import Callbacks
 from training.config import GIVEN, RunConfig
 from training.data import uniform
@@ -80,6 +81,7 @@ def train(
         about = runs.describe_data(plan.dataset)
         beside = {"scorer": plan.scorer, "callbacks": Callbacks(callbacks), "stop": stop, "wandb": wandb}
         around = Surroundings(dataset=plan.dataset, about=about, **beside)
+        held.enter_context(backends(plan.config))
         run, state, notes = begin(plan, Path(out), accept_change, held)
         while halt := session(run, state, [*plan.notes, *notes], around):
             state, notes = runs.roll_back_together(run, state, halt, plan.config, about)

@@ -11,8 +11,9 @@ from gan import shapes
 from gan.errors import UserError
 from gan.networks.blocks import Block
 from gan.networks.mapping import MappingConfig, MappingNetwork
+from gan.randomness import Draws
 
-Noise = Literal["const", "random", "none"]
+Noise = Literal["const", "random", "none"] | Draws  # random: from torch's global generator
 
 
 class NetworkConfig(shapes.Sized, Protocol):
@@ -47,7 +48,8 @@ class Network(Block):
 class StyledGenerator(Network):
     """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves.
 
-    synthesis: (ws [N, num_ws, w_dim], noise) -> image; has num_ws.
+    synthesis: (ws [N, num_ws, w_dim], noise) -> image; has num_ws. Each draw of its layers is the next one of
+    a `Draws`.
     """
 
     def __init__(self, config: StyledConfig, synthesis: nn.Module):

@@ -5,7 +5,8 @@ Adversarial Networks with Limited Data", or all. Weights stay as they are and ta
 multiply; styles, demodulation, minibatch statistics, the mapping network and the heads stay in float32.
 
 Recomputation (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): between forward and
-backward a block keeps its inputs only. Blocks draw nothing; normalised and adapted weights are computed once.
+backward a block keeps its inputs only. What it draws from torch's global generators, such as dropout, is
+drawn again as it was; normalised and adapted weights are computed once.
 """
 
 import contextlib
@@ -47,9 +48,7 @@ class Block(nn.Module):
                 return self(*again)
 
         contexts = contextlib.nullcontext(), _at_rest(self)
-        return checkpoint(
-            passed, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: contexts
-        )
+        return checkpoint(passed, *inputs, use_reentrant=False, context_fn=lambda: contexts)
 
 
 def moving(network: nn.Module) -> list[Tensor]:

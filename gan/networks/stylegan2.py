@@ -117,12 +117,8 @@ class SynthesisLayer(nn.Module):
 
     def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, level: int, up: int = 1):
         super().__init__()
-        self.up, self.activation, self.clamp, self.use_noise = (
-            up,
-            config.activation,
-            config.conv_clamp,
-            config.use_noise,
-        )
+        self.up, self.use_noise = up, config.use_noise
+        self.activation, self.clamp = config.activation, config.conv_clamp
         self.affine = Linear(config.w_dim, in_channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
@@ -138,8 +134,10 @@ class SynthesisLayer(nn.Module):
             return None
         if noise == "const":
             return self.noise_const
-        size = ws.shape[0], 1, *self.noise_const.shape
-        return torch.randn(size, device=ws.device, dtype=self.noise_const.dtype)
+        size, dtype = (1, *self.noise_const.shape), self.noise_const.dtype
+        if noise == "random":
+            return torch.randn(ws.shape[0], *size, device=ws.device, dtype=dtype)
+        return noise.normal(size, dtype)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         return modulated_conv2d(
@@ -237,7 +235,7 @@ class SynthesisNetwork(nn.Module):
             self.add_module(name, SynthesisBlock(config, level))
 
     def forward(self, ws: Tensor, noise: Noise = "const", update_emas: bool = False) -> Tensor:
-        """noise: fixed per-layer maps ("const"), fresh ones from torch's global state, or none.
+        """noise: fixed per-layer maps ("const"), fresh ones by `Draws` or from torch's global state, or none.
 
         update_emas: accepted for all generators; this one keeps nothing of its layers' inputs.
         """

@@ -90,6 +90,8 @@ def test_random_noise_belongs_to_the_seed_and_spares_the_global_state():
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(99)
     assert torch.equal(draw(generator, [3, 1], noise="random"), first[[2, 0]])
+    parts = list(sampling.images(generator, [1, 2, 3], noise="random", batch=2))
+    assert [len(part) for part in parts] == [2, 1] and levels_apart(torch.cat(parts), first) <= 1
     assert not torch.equal(draw(generator, [1], noise="random", noise_seed=1), first[:1])
     assert not torch.equal(draw(generator, [1], noise="const"), first[:1])
 

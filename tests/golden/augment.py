@@ -8,12 +8,13 @@ from torch import Tensor
 
 from gan.config import from_dict
 from gan.errors import UsageError
+from gan.randomness import Draws
 from tests.golden.case import Case, Comparison, Family, FormatError, described, relative_error
 from training.augment.adaptive import adjusted
 from training.augment.config import BLIT, COLOUR, GEOM, StrengthConfig
 from training.augment.filters import filter_bank, symlet
 from training.augment.pipe import Parameters, apply, parameters
-from training.augment.transforms import Draws
+from training.augment.transforms import Drawn
 
 EXACT = 1e-9  # matrices and gains; erfinv and powers differ in their last digits
 FILTERED = 2e-6  # images: filters are rounded to float32 before use, and many results are stored so
@@ -28,8 +29,8 @@ def check_percentile(case: Case) -> Iterator[Comparison]:
     except UsageError as error:
         raise FormatError(f"case {case.name}: {error}") from error
     enabled = case.parameter("enabled")
-    draws = percentile(enabled, case.parameter("debug_percentile"), strengths, len(x))
-    found = parameters(draws, strengths, x)
+    drawn = percentile(enabled, case.parameter("debug_percentile"), strengths, len(x))
+    found = parameters(drawn, strengths, x, Draws(0, 0, range(len(x))))
     yield from _matrices(case, found, x.shape[1])
     yield from _applied(case, x, found)
     constants = {}
@@ -41,7 +42,7 @@ def check_percentile(case: Case) -> Iterator[Comparison]:
         yield Comparison(name, relative_error(ours, case.tensor(name)), SINGLE)
 
 
-def percentile(enabled: Iterable[str], p: float, strengths: StrengthConfig, count: int) -> Draws:
+def percentile(enabled: Iterable[str], p: float, strengths: StrengthConfig, count: int) -> Drawn:
     """`count` equal draws at percentile p, as the files define it: erfinv(2 p - 1) stands for a normal."""
     normal = torch.erfinv(torch.tensor(2 * p - 1, dtype=torch.float64)).item()
     bands = [normal if factor else 0.0 for factor in strengths.imgfilter_bands]

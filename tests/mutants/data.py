@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         "strengths without effect",
         "training/augment/pipe.py",
-        "return apply(images, parameters(drawn, self.strengths, images))",
-        "return apply(images, parameters(drawn, StrengthConfig(), images))",
+        "parameters(drawn, self.strengths, images, draws)",
+        "parameters(drawn, StrengthConfig(), images, draws)",
         ("tests/training/test_settings.py::test_a_setting_has_its_effect",),
     ),
     Mutant(

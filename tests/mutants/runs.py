@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "augmentation is not undone",
         "training/memory.py",
-        "state.augmentation.restore(self._counters)",
-        "pass",
+        "            self._augmentation()",
+        "            pass",
         ("tests/training/test_memory.py::test_the_probe_halves_until_all_phases_fit_and_leaves_no_trace",),
     ),
     Mutant(

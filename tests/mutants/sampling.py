@@ -223,8 +223,8 @@ MUTANTS = (
     Mutant(
         "noise seed without effect",
         "gan/sampling.py",
-        "key = _draw(noise_seed, some[0], 2**31)",
-        "key = _draw(0, some[0], 2**31)",
+        "Draws(checked_seed(noise_seed), 0, some",
+        "Draws(0, 0, some",
         ("tests/gan/test_sampling.py::test_random_noise_belongs_to_the_seed_and_spares_the_global_state",),
     ),
 )

@@ -11,10 +11,10 @@ MUTANTS = (
         ("tests/training/test_parts.py::test_micro_batches_make_the_step_of_the_whole_batch",),
     ),
     Mutant(
-        "draws of each part",
-        "training/parts.py",
-        "last=part is parts[-1]):",
-        "last=True):",
+        "draws of the first part",
+        "training/step.py",
+        "self._draws(part.samples)",
+        "self._draws(range(len(part)))",
         ("tests/training/test_parts.py::test_micro_batches_make_the_step_of_the_whole_batch",),
     ),
     Mutant(

@@ -6,21 +6,21 @@ MUTANTS = (
     Mutant(
         "fakes mixed from the first layer on",
         "training/passes.py",
-        "torch.randint(1, generator.num_ws, [])",
-        "torch.randint(0, generator.num_ws, [])",
+        "start = 1 + int(place * (generator.num_ws - 1))",
+        "start = int(place * generator.num_ws)",
         ("tests/training/test_passes.py::test_styles_are_mixed_at_their_probability",),
     ),
     Mutant(
         "one z mixed with itself",
         "training/passes.py",
-        "ws = mix(ws, generator.mapping(draw_z(state, batch), c), start)",
+        "ws = mix(ws, generator.mapping(draws.normal((generator.z_dim,)), c), start)",
         "ws = mix(ws, ws, start)",
         ("tests/training/test_passes.py::test_styles_are_mixed_at_their_probability",),
     ),
     Mutant(
         "labels keep their order",
         "training/passes.py",
-        "c[torch.randperm(len(c))]",
+        "c[draws.shared((len(c),), c.device).argsort(stable=True)]",
         "c",
         ("tests/training/test_passes.py::test_other_losses_shuffle_the_labels_of_fakes",),
     ),
@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         "d sees bare images",
         "training/passes.py",
-        "images = state.augmentation(images)",
-        "state.augmentation(images)",
+        "images = state.augmentation(images, draws",
+        "state.augmentation(images, draws",
         ("tests/training/augment/test_run.py::test_d_sees_augmented_images_only[logistic-penalties0]",),
     ),
     Mutant(
@@ -69,8 +69,8 @@ MUTANTS = (
     Mutant(
         "unpaired labels",
         "training/step.py",
-        "(c if objective.paired else shuffled(c))",
-        "(shuffled(c) if objective.paired else c)",
+        "(c if objective.paired else shuffled(c, self._draws(())))",
+        "(shuffled(c, self._draws(())) if objective.paired else c)",
         ("tests/training/test_conditional.py::test_d_gets_every_image_with_its_own_label",),
     ),
     Mutant(
@@ -83,16 +83,16 @@ MUTANTS = (
     Mutant(
         "random state of images seen",
         "training/step.py",
-        "seed_step(state.config.seed, state.nimg)",
-        "seed_step(state.config.seed, 0)",
-        ("tests/training/test_step.py::test_draws_follow_the_seed_the_images_seen_and_the_rank",),
+        "Draws(state.config.seed, state.nimg, samples,",
+        "Draws(state.config.seed, 0, samples,",
+        ("tests/training/test_step.py::test_draws_follow_the_seed_and_the_images_seen",),
     ),
     Mutant(
         "seed of the step",
         "training/step.py",
-        "SeedSequence((seed, nimg, rank))",
-        "SeedSequence((0, nimg, rank))",
-        ("tests/training/test_step.py::test_draws_follow_the_seed_the_images_seen_and_the_rank",),
+        "Draws(state.config.seed, state.nimg, samples,",
+        "Draws(0, state.nimg, samples,",
+        ("tests/training/test_step.py::test_draws_follow_the_seed_and_the_images_seen",),
     ),
     Mutant(
         "rates of the first step",
@@ -153,8 +153,8 @@ MUTANTS = (
     Mutant(
         "fakes drawn with labels of reals",
         "training/context.py",
-        "draw_ws(self.state, len(self.part), self.c_fake,",
-        "draw_ws(self.state, len(self.part), self.c,",
+        "draw_ws(self.state, self.draws.apart(), self.c_fake,",
+        "draw_ws(self.state, self.draws.apart(), self.c,",
         ("tests/training/test_conditional.py::test_d_gets_every_image_with_its_own_label",),
     ),
     Mutant(
@@ -167,8 +167,8 @@ MUTANTS = (
     Mutant(
         "trained noise in training",
         "training/context.py",
-        'noise="random"',
-        'noise="const"',
+        "noise=noise, update_emas",
+        'noise="const", update_emas',
         ("tests/training/test_step.py::test_fakes_of_a_step_have_fresh_noise",),
     ),
     Mutant(

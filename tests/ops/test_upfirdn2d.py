@@ -1,6 +1,7 @@
 """Resampling against a definition written as loops, its closed forms, and its twin in plain PyTorch."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -122,6 +123,32 @@ def test_every_order_matches_twin(up, down, memory_format, device):
         want = orders(upfirdn2d_ref, x, f, *up, *down, *padding, flip, 0.5)
         for a, b in zip(got, want, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("up", "down"), FACTORS, ids=str)
+def test_one_axis_after_the_other(up, down, device, monkeypatch):
+    """As on CUDA for long filters: every order as the twin, with as many products as both axes have taps."""
+    module, sizes = sys.modules["ops.upfirdn2d"], []
+
+    def call(name, x, f, *options):
+        sizes.append(tuple(f.shape))
+        return library.call(name, x, f, *options)
+
+    monkeypatch.setattr(module, "by_axis", lambda taps, place: True)
+    monkeypatch.setattr(module, "call", call)
+    f, padding = torch.randn(13, device=device), (6, 7, 9, 5)
+    x = image(1, 3, 13, 12, dtype=torch.float64, device=device)
+    got = orders(lambda x: upfirdn2d(x, f, up, down, padding, True, 0.5), x)
+    want = orders(upfirdn2d_ref, x, f, *up, *down, *padding, True, 0.5)
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+    assert set(sizes) == ({(1, 13), (13, 1)} if library.fused(x) else set())
+
+
+def test_which_filters_go_by_axis():
+    by_axis = sys.modules["ops.upfirdn2d"].by_axis
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    assert by_axis(61, cuda) and by_axis(13, cuda) and not by_axis(12, cuda) and not by_axis(61, cpu)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)

@@ -12,6 +12,7 @@ import torch
 
 from gan.config import override
 from gan.jobs import session, training
+from gan.randomness import Draws
 from training import loop, monitor
 from training.augment.adaptive import Augmentation
 from training.data.images import ImageDataset
@@ -100,7 +101,7 @@ def seen_by_d(state: TrainState) -> list[float]:
     seen, state.nimg = [], 80
     state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    judged(state, images, torch.eye(3)[[0, 1, 2, 0]])
+    judged(state, images, torch.eye(3)[[0, 1, 2, 0]], Draws(0, 0, range(4)))
     return seen[0].flatten().tolist()
 
 
@@ -135,8 +136,8 @@ def augmented(state: TrainState) -> list[float]:
     """Images of 32x32 under every transform at once."""
     config = replace(state.config.augment, name="ada", policy="bgcfnc", p=1.0)
     images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    torch.manual_seed(0)
-    return Augmentation(config, 4, torch.device("cpu"))(images).flatten().tolist()
+    seen = Augmentation(config, 4, torch.device("cpu"))(images, Draws(0, 0, range(4)))
+    return seen.flatten().tolist()
 
 
 def verdict(records: list[dict[str, float]]) -> Callable[[TrainState], str]:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gan.randomness import Draws
 from tests.training.test_parts import assert_same, held, stepped
 from tests.training.tiny import configured, files, learned, run_training, tiny_state, torchrun
 from training.context import Context
@@ -22,7 +23,7 @@ class Own(Loss):
         gap = (real.mean(0) - fake.mean(0)).square().sum()
         mean = context.recall("gap", gap.new_zeros([])).lerp(gap, 0.5)
         context.remember("gap", mean)
-        noise = torch.randn(len(context.fake), device=gap.device)
+        noise = context.normal() + context.uniform((2,)).sum(1)
         return {
             **LOSSES["logistic"].generator(context),
             "gap": Term((gap - mean.detach() / 2).square(), weight=3),
@@ -73,7 +74,7 @@ WHOLE = Part(0, 1, 4)
 
 def context(state, part=WHOLE, **options):
     arguments = {"role": "generator", "real": torch.rand(len(part), 3, 8, 8), "c": None, "c_fake": None}
-    return Context(state, part, **{**arguments, **options})
+    return Context(state, part, draws=Draws(0, 0, part.samples), **{**arguments, **options})
 
 
 def test_one_number_of_a_part_is_refused():

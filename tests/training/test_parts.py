@@ -9,7 +9,7 @@ import torch
 
 from gan.errors import UsageError
 from tests.training.tiny import tiny_state
-from training.parts import Part, _draws, check
+from training.parts import check
 from training.step import train_step
 
 SMALL = ("batch=8", "discriminator.mbstd_group=2", "optimizer_g.beta1=0.5", "optimizer_d.beta1=0.5")
@@ -78,21 +78,42 @@ def test_micro_batches_with_labels():
     )
 
 
-def test_a_part_draws_its_rows_of_the_batch():
-    part = Part(1, 2, 6)
+class Dropping(torch.nn.Module):
+    """A discriminator with dropout, which draws from torch's global generator; keeps what it let through."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.dropout, self.kept = network, torch.nn.Dropout(0.5), []
+
+    def forward(self, images, c=None):
+        self.kept.append(self.dropout(torch.ones(64)))
+        return self.network(images, c) * self.kept[-1].mean()
+
+
+def dropped(*assignments):
+    """What a network of somebody else's dropped in a step, pass by pass, from the same global state."""
+    state = tiny_state(*SMALL, *PENALTIES, *assignments)
+    state.discriminator = Dropping(state.discriminator)
     torch.manual_seed(0)
-    whole = [torch.randn(6, 3), torch.rand(()), torch.randint(4, (6, 2)), torch.rand(12, 2)]
-    after = torch.rand(1)
-    for last in (False, True):
-        torch.manual_seed(0)
-        with _draws(part, torch.device("cpu"), last=last):
-            mine = [torch.randn(3, 3), torch.rand(()), torch.randint(4, (3, 2)), torch.rand(6, 2)]
-        assert torch.equal(torch.rand(1), after) == last
-        assert torch.equal(mine[0], whole[0][1::2]) and torch.equal(mine[1], whole[1])
-        assert torch.equal(mine[2], whole[2][1::2])
-        assert torch.equal(mine[3], whole[3][[2, 3, 6, 7, 10, 11]])
-    with pytest.raises(ValueError, match="draws 4 rows"), _draws(part, torch.device("cpu"), last=True):
-        torch.randn(4, 2)
+    train_step(state, torch.rand(8, 3, 8, 8), None)
+    return state.discriminator.kept
+
+
+def test_foreign_draws_differ_between_parts_and_objectives_and_come_again():
+    kept = dropped("micro_batch=2")
+    assert len(kept) == 12  # four parts of three objectives that look at images: g, d, r1
+    assert len({tuple(mask.tolist()) for mask in kept}) == 12
+    assert all(map(torch.equal, kept, dropped("micro_batch=2")))
+
+
+def test_a_step_draws_nothing_else(monkeypatch):
+    """All that the library draws is keyed by the sample: the global generator stays where it is."""
+    monkeypatch.setattr("training.step.seed_global", lambda *_: None)
+    more = ("augment.name=ada", "augment.p=0.8", "augment.policy=bgc,noise,cutout", "micro_batch=4")
+    state = tiny_state(*SMALL, *PENALTIES, *more, classes=3)
+    before = torch.get_rng_state()
+    train_step(state, torch.zeros(8, 3, 8, 8), torch.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]])
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(

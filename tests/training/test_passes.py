@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gan.randomness import Draws
 from tests.training.tiny import learned, plain_state, tiny_state
 from training.blur import blurred
 from training.passes import draw_ws, interleaved, judged, shuffled
@@ -34,7 +35,7 @@ def test_other_losses_shuffle_the_labels_of_fakes():
     state.generator.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
     learned(state, "g", torch.rand(16, 3, 8, 8), c)
     assert not torch.equal(seen[0], c) and torch.equal(seen[0].sum(dim=0), torch.ones(16))
-    assert shuffled(None) is None
+    assert shuffled(None, Draws(0, 0, ())) is None
 
 
 def test_d_sees_blurred_images_until_the_blur_has_faded():
@@ -42,7 +43,7 @@ def test_d_sees_blurred_images_until_the_blur_has_faded():
     seen = []
     state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     for state.nimg in (0, 500, 1000):
-        judged(state, images, None)
+        judged(state, images, None, Draws(0, 0, range(4)))
     for got, sigma in zip(seen, (2.0, 1.0, 0.0), strict=True):
         torch.testing.assert_close(got, blurred(images, sigma))
     assert seen[2] is images

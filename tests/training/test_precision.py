@@ -1,6 +1,7 @@
 """Training in half types: every preset, gradients near float32's, loss scaling and its resume."""
 
 import json
+import statistics
 
 import pytest
 import torch
@@ -47,16 +48,23 @@ PHASES = {
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("phase", PHASES)
 def test_gradients_of_every_phase_are_near_those_of_float32(phase, precision, monkeypatch, device):
+    """Of most draws: of some, a value that rounds to the other side of a kink alone moves more."""
     run, network = PHASES[phase]
-    found = []
-    for name in ("float32", precision):
-        state = tiny_state(*PATH, f"precision={name}", device=device)
-        for scaler in (state.scaler_g, state.scaler_d):
-            scaler.load_state_dict(scaler.state_dict() | ({"scale": 256.0} if scaler.is_enabled() else {}))
-        found.append(gradients(state, run, getattr(state, network), monkeypatch))
-    want, got = found
-    assert want.norm() > 0 and not torch.equal(want, got)
-    assert (got - want).norm() < (0.1 if precision == "bf16" else 0.02) * want.norm()
+    errors = []
+    for nimg in range(0, 20, 4):
+        found = []
+        for name in ("float32", precision):
+            state = tiny_state(*PATH, f"precision={name}", device=device)
+            state.nimg = nimg
+            for scaler in (state.scaler_g, state.scaler_d):
+                scaler.load_state_dict(
+                    scaler.state_dict() | ({"scale": 256.0} if scaler.is_enabled() else {})
+                )
+            found.append(gradients(state, run, getattr(state, network), monkeypatch))
+        want, got = found
+        assert want.norm() > 0 and not torch.equal(want, got)
+        errors.append(float((got - want).norm() / want.norm()))
+    assert statistics.median(errors) < (0.1 if precision == "bf16" else 0.02), errors
 
 
 def test_the_scale_is_not_in_the_gradient(monkeypatch):

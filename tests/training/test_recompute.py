@@ -65,6 +65,30 @@ def test_the_same_bits_in_every_family(name, device):
     assert_same(*map(after_two_steps, states))
 
 
+class Dropping(Block):
+    """A block of somebody else's, with dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.dropout = torch.nn.Linear(8, 8), torch.nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.dropout(self.layer(x)).square()
+
+
+def test_dropout_is_drawn_again_as_it_was(device):
+    """Also where a gradient is differentiated again, as by R1."""
+    block, found = Dropping().to(device), []
+    for block.recompute in (False, True):
+        x = torch.linspace(-1, 1, 16, device=device).view(2, 8).requires_grad_()
+        torch.manual_seed(3)
+        (slope,) = torch.autograd.grad(block.run(x).sum(), x, create_graph=True)
+        torch.rand(5, device=device)
+        found.append((slope, torch.autograd.grad(slope.square().sum(), block.layer.weight)[0]))
+    for one, other in zip(*found, strict=True):
+        assert one.any() and torch.equal(one, other)
+
+
 def test_blocks_keep_their_inputs_only():
     """Values saved for the backward pass, by the number of their bytes."""
     sizes = []

@@ -1,6 +1,7 @@
 """Which checkpoints stay, and that a full disk costs none of them."""
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,9 @@ def test_last_every_and_best_are_kept(tiny_zip, tmp_path):
     assert names(run) == ["000000", "000000.024", "000000.040"]
     scored = configured(tiny_zip, "kimg=0.024", *kept)
     run = run_training(scored, out=tmp_path, metrics=["fd-untrained"])
-    assert set(names(run)) == {checkpoint.best(run)[0].name, "000000.024"}
+    *before, last = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    best = min(before, key=lambda record: record["value"])  # when the last one was saved, unscored yet
+    assert last["kimg"] == 0.024 and set(names(run)) == {f"{best['kimg']:010.3f}", "000000.024"}
     assert checkpoint.read(checkpoint.best(run)[0])
 
 

@@ -104,6 +104,8 @@ ROWS: dict[str, Row | str] = {
     "precision": Row(("float32", "bf16"), blocks("dtype"), ([None] * 3, [T] * 3)),
     "half_resolutions": Row(("1", "2"), blocks("dtype"), ([F, T, T], [T, T, T]), ("precision=bf16",)),
     "checkpoint_activations": Row(("false", "true"), blocks("recompute"), ([False] * 3, [True] * 3)),
+    "cudnn_benchmark": f"{TESTS}backends.py::test_in_effect_for_the_length_of_a_run",
+    "tf32": f"{TESTS}backends.py::test_in_effect_for_the_length_of_a_run",
     "tick_kimg": Row(("0.004", "0.008"), looped("ticks"), ([4, 8, 12, 16], [8, 16]), ("kimg=0.016",)),
     "snapshot_ticks": Row(("1", "3"), looped("snapshots"), ([4, 8, 12, 16], [12, 16]), ("kimg=0.016",)),
     "metrics_ticks": Row(

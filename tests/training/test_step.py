@@ -7,11 +7,12 @@ import torch
 
 from gan.networks import stylegan3
 from gan.networks.stylegan2 import DiscriminatorConfig
+from gan.randomness import Draws
 from tests.training.tiny import learned, moved, plain_state, tiny_state, weights
 from training.config import LossConfig, RunConfig
 from training.losses import LOSSES
 from training.state import create
-from training.step import seed_step, train_step, update
+from training.step import train_step, update
 
 
 def test_each_phase_moves_only_its_network():
@@ -129,17 +130,19 @@ def test_broken_gradients_become_finite():
     assert parameter.grad is None
 
 
-def test_draws_follow_the_seed_the_images_seen_and_the_rank(monkeypatch):
-    numbers = []
-    for where in ((1, 8), (1, 8), (2, 8), (1, 16), (1, 8, 1)):
-        seed_step(*where)
-        numbers.append(torch.rand([]).item())
-    assert numbers[0] == numbers[1] and len(set(numbers)) == 4
-    state, seen = tiny_state("seed=3"), []
-    monkeypatch.setattr("training.step.seed_step", lambda *where: seen.append(where))
+def test_draws_follow_the_seed_and_the_images_seen(monkeypatch):
+    state, seen, fakes = tiny_state("seed=3"), [], []
+
+    def draws(seed, nimg, *others, **more):
+        seen.append((seed, nimg))
+        return Draws(seed, nimg, *others, **more)
+
+    monkeypatch.setattr("training.step.Draws", draws)
+    state.generator.mapping.register_forward_pre_hook(lambda _, args: fakes.append(args[0]))
     for state.nimg in (0, 8):
         train_step(state, torch.rand(4, 3, 8, 8), None)
-    assert seen == [(3, 0), (3, 8)]
+    assert sorted(set(seen)) == [(3, 0), (3, 8)] and seen == sorted(seen)
+    assert len({float(z[0, 0]) for z in fakes}) == len(fakes)  # of every objective other ones
 
 
 @pytest.mark.parametrize("name", ["g", "d"])
@@ -148,4 +151,5 @@ def test_fakes_of_a_step_have_fresh_noise(name):
     keep = lambda _, args, options: seen.append(options["noise"])  # noqa: E731
     state.generator.synthesis.register_forward_pre_hook(keep, with_kwargs=True)
     learned(state, name, torch.rand(4, 3, 8, 8))
-    assert seen == ["random"]
+    [noise] = seen
+    assert noise.samples == range(4) and not noise.normal().equal(noise.normal())

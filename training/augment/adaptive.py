@@ -1,11 +1,12 @@
 """The controller of the augmentation probability (Karras et al. 2020b, section 3 and figure 5)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from gan import distributed
+from gan.randomness import Draws
 from training.augment import AUGMENTATIONS
 from training.augment.config import AugmentConfig
 from training.schedules import value_at
@@ -42,9 +43,9 @@ class Augmentation:
         self._warned = False
         self.step(0)
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """[N, C, H, W] in [-1, 1] -> the same, augmented; draws from torch's global generator."""
-        return self._apply(images, self.p)
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
+        """[N, C, H, W] in [-1, 1] -> the same, augmented by `draws` of these N."""
+        return self._apply(images, self.p, draws)
 
     def observe(self, real_logits: Tensor) -> None:
         """Remember the signs of one batch of reals as D saw them, augmented."""
@@ -70,6 +71,17 @@ class Augmentation:
         """State, for JSON."""
         total, count = self.signs.tolist()
         return {"augment/p": self.p, "augment/sign_sum": total, "augment/sign_count": count}
+
+    def undo(self) -> Callable[[], None]:
+        """What brings this moment back; it waits for no device, as reading `counters` does."""
+        p, signs = self.p, self.signs.clone()
+
+        def back() -> None:
+            self.p = p
+            self.signs.copy_(signs)
+            self._seen.zero_()
+
+        return back
 
     def restore(self, counters: Mapping[str, float]) -> None:
         """Inverse of `counters`. An adaptive p goes on from whatever p was, or from 0 if there was none."""

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.randomness import Draws
 from training.augment.config import AugmentConfig
 from training.augment.pipe import cut_out
 
@@ -23,27 +24,27 @@ class DiffAugment:
     def __init__(self, config: AugmentConfig):
         self.groups = tuple(config.transforms)
 
-    def __call__(self, images: Tensor, p: float) -> Tensor:
+    def __call__(self, images: Tensor, p: float, draws: Draws) -> Tensor:
         """Augmented [N, C, H, W]. p, which ada adapts, has no effect."""
-        return apply(images, draw(self.groups, len(images)))
+        return apply(images, draw(self.groups, draws))
 
 
-def draw(groups: Iterable[str], count: int) -> dict[str, Tensor]:
-    """Uniform numbers in [0, 1) for `count` images, from torch's global generator of the CPU.
+def draw(groups: Iterable[str], draws: Draws) -> dict[str, Tensor]:
+    """Uniform numbers in [0, 1) for each image, on the CPU.
 
     color: [N, 3] for brightness, saturation and contrast.  translation, cutout: [N, 2] for (x, y).
     """
-    return {name: torch.rand(count, 3 if name == "color" else 2) for name in groups}
+    return {name: draws.uniform((3 if name == "color" else 2,), device="cpu") for name in groups}
 
 
-def apply(images: Tensor, draws: Mapping[str, Tensor]) -> Tensor:
+def apply(images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
     """`images` [N, C, H, W] through the groups that were drawn: colour, translation, cutout."""
-    if "color" in draws:
-        images = recolour(images, draws["color"].to(images.device, images.dtype))
-    if "translation" in draws:
-        images = translate(images, draws["translation"])
-    if "cutout" in draws:
-        centre = draws["cutout"].double()
+    if "color" in drawn:
+        images = recolour(images, drawn["color"].to(images.device, images.dtype, non_blocking=True))
+    if "translation" in drawn:
+        images = translate(images, drawn["translation"])
+    if "cutout" in drawn:
+        centre = drawn["cutout"].double()
         images = cut_out(images, torch.cat([centre, torch.full_like(centre, CUTOUT)], dim=1))
     return images
 
@@ -54,14 +55,14 @@ def recolour(images: Tensor, u: Tensor) -> Tensor:
     Saturation is the distance from the mean of a pixel's channels (grey images have none), contrast that from
     the mean of the image.  u: [N, 3] in [0, 1].
     """
-    brightness, saturation, contrast = (u - u.new_tensor([0.5, 0, -0.5])).T[..., None, None, None]
+    brightness, saturation, contrast = u.T[..., None, None, None]
     x, others = images[:, :3], images[:, 3:]
-    x = x + brightness
+    x = x + (brightness - 0.5)
     if x.shape[1] > 1:
         grey = x.mean(dim=1, keepdim=True)
         x = (x - grey) * (2 * saturation) + grey
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = (x - mean) * contrast + mean
+    x = (x - mean) * (contrast + 0.5) + mean
     return torch.cat([x, others], dim=1) if others.shape[1] else x
 
 
@@ -72,7 +73,8 @@ def translate(images: Tensor, u: Tensor) -> Tensor:
         size = images.shape[3 - axis]
         most = int(size * SHIFT + 0.5)
         shift = (u[:, axis] * (2 * most + 1)).long() - most  # [N]
-        index = (torch.arange(size) - shift[:, None] + 1).clamp(0, size + 1).to(images.device)  # [N, size]
+        index = (torch.arange(size) - shift[:, None] + 1).clamp(0, size + 1)  # [N, size]
+        index = index.to(images.device, non_blocking=True)
         shape, full = [len(x), 1, 1, 1], list(x.shape)
         shape[3 - axis] = full[3 - axis] = size
         x = x.gather(3 - axis, index.reshape(shape).expand(full))

@@ -1,8 +1,8 @@
 """Random draws of the augmentation pipe: one set of unit numbers per image, each gated by a probability.
 
-All come from torch's global generator of the CPU, whatever the device of the images: they are a few numbers
-per image, and so it is known without waiting for a GPU which images of a batch a transform leaves alone. One
-call draws all uniform and one all normal numbers; what follows is numpy's, whose calls cost far less.
+All are drawn on the CPU, whatever the device of the images: they are a few numbers per image, and so it is
+known without waiting for a GPU which images of a batch a transform leaves alone. One call draws all uniform
+and one all normal numbers; what follows is numpy's, whose calls cost far less.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+
+from gan.randomness import Draws
 
 
 class Sampler(NamedTuple):
@@ -69,9 +71,9 @@ SAMPLERS = {
 
 
 def draw(
-    transforms: Mapping[str, float], p: float, count: int, bands: tuple[float, ...] = (1.0,) * 4
+    transforms: Mapping[str, float], p: float, draws: Draws, bands: tuple[float, ...] = (1.0,) * 4
 ) -> dict[str, Tensor]:
-    """Draws for `count` images as training.augment.transforms lists them; 0 where the coin said no.
+    """Numbers of each image as training.augment.transforms lists them; 0 where the coin said no.
 
     Args:
         transforms: names and what p is multiplied by for each; a product above 1 counts as 1.
@@ -81,7 +83,8 @@ def draw(
     samplers = [SAMPLERS[name] for name in transforms]
     normals = sum(s.columns for s in samplers if s.normal)
     uniforms = sum(s.coins + (0 if s.normal else s.columns) for s in samplers)
-    normal, uniform = torch.randn(count, normals).numpy(), torch.rand(count, uniforms).numpy()
+    normal = draws.normal((normals,), device="cpu").numpy()
+    uniform = draws.uniform((uniforms,), device="cpu").numpy()
     drawn, taken = {}, {True: 0, False: 0}
 
     def take(kind: bool, columns: int) -> np.ndarray:

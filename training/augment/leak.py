@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gan import sampling
 from gan.images import to_float
-from gan.randomness import kept
+from gan.randomness import Draws
 from training.augment import AUGMENTATIONS
 from training.augment.adaptive import LEAKY
 from training.augment.config import BLIT, COLOUR, GEOM, AugmentConfig
@@ -81,21 +81,20 @@ def leaks(reals: Tensor, fakes: Tensor, config: AugmentConfig, seed: int = 0) ->
 
     Args:
         reals, fakes: [N, C, H, W] in [-1, 1], not augmented; some hundred of each, N may differ.
-        seed: of the halves and of the augmentation; torch's global state is left as it was.
+        seed: of the halves and of the augmentation.
 
     Raises:
         ValueError: fewer than 8 reals or 2 fakes.
     """
     if len(reals) < 8 or len(fakes) < 2:
         raise ValueError(f"a leak shows in 8 reals and 2 fakes or more; got {len(reals)} and {len(fakes)}")
-    with kept():
-        torch.manual_seed(seed)
-        first, second = torch.randperm(len(reals)).tensor_split(2)
-        plain, altered = descriptors(reals), []
-        policies = _policies(config)
-        for policy in policies.values():
-            augment = AUGMENTATIONS[config.name](dataclasses.replace(config, policy=policy))
-            altered.append(descriptors(augment(reals, 1.0)))
+    draws = Draws(seed, 0, range(len(reals)), reals.device)
+    first, second = draws.shared((len(reals),)).argsort().tensor_split(2)
+    plain, altered = descriptors(reals), []
+    policies = _policies(config)
+    for policy in policies.values():
+        augment = AUGMENTATIONS[config.name](dataclasses.replace(config, policy=policy))
+        altered.append(descriptors(augment(reals, 1.0, draws.apart())))
     return dict(zip(policies, _mixture(plain, altered, descriptors(fakes), first, second), strict=True))
 
 

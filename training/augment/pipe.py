@@ -1,7 +1,7 @@
 """The augmentation pipe of Karras et al. 2020b: what was drawn, applied to a batch in one pass.
 
 images: [N, C, H, W] in about [-1, 1]. Everything is linear in the images up to an offset and differentiable
-to any order; the drawn numbers are constants.
+to any order; the drawn numbers are constants. They go to the images' device without waiting for its work.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import ops
+from gan.randomness import Draws
 from training.augment import transforms
 from training.augment.config import AugmentConfig, StrengthConfig
 from training.augment.draws import draw
@@ -45,28 +46,30 @@ class Pipe:
     def __init__(self, config: AugmentConfig):
         self.transforms, self.strengths = config.transforms, config.strengths
 
-    def __call__(self, images: Tensor, p: float) -> Tensor:
+    def __call__(self, images: Tensor, p: float, draws: Draws) -> Tensor:
         """Augmented [N, C, H, W]; each transform acts on each image with probability p times its factor."""
-        drawn = draw(self.transforms, p, len(images), self.strengths.imgfilter_bands)
-        return apply(images, parameters(drawn, self.strengths, images))
+        drawn = draw(self.transforms, p, draws, self.strengths.imgfilter_bands)
+        return apply(images, parameters(drawn, self.strengths, images, draws))
 
 
-def parameters(draws: transforms.Draws, strengths: StrengthConfig, images: Tensor) -> Parameters:
-    """What the draws mean for `images`; draws the pixels of the noise."""
+def parameters(
+    drawn: transforms.Drawn, strengths: StrengthConfig, images: Tensor, draws: Draws
+) -> Parameters:
+    """What the numbers drawn mean for `images`.  draws: of the pixels of the noise, if there is any."""
     channels, height, width = images.shape[1:]
     noise = cutout = None
-    if "noise" in draws:
-        sigma = draws["noise"] * strengths.noise_std
-        pixels = torch.randn_like(images)  # drawn in any case: what comes after must not depend on sigma
-        if sigma.any():
+    if "noise" in drawn:
+        sigma = drawn["noise"] * strengths.noise_std
+        if sigma.numpy().any():
+            pixels = draws.normal(images.shape[1:], images.dtype, images.device)
             noise = pixels * _like(sigma, images)[:, None, None, None]
-    if "cutout" in draws:
-        drawn, centre = draws["cutout"].double().split([1, 2], dim=1)
-        cutout = torch.cat([centre, (drawn * strengths.cutout_size).expand(-1, 2)], dim=1)
+    if "cutout" in drawn:
+        cut, centre = drawn["cutout"].double().split([1, 2], dim=1)
+        cutout = torch.cat([centre, (cut * strengths.cutout_size).expand(-1, 2)], dim=1)
     return Parameters(
-        geometry=transforms.geometry(draws, strengths, width, height),
-        colour=transforms.colour(draws, strengths, channels),
-        bands=transforms.band_gains(draws, strengths),
+        geometry=transforms.geometry(drawn, strengths, width, height),
+        colour=transforms.colour(drawn, strengths, channels),
+        bands=transforms.band_gains(drawn, strengths),
         noise=noise,
         cutout=cutout,
     )
@@ -89,7 +92,7 @@ def apply(images: Tensor, parameters: Parameters) -> Tensor:
         images = _where_changed(images, parameters.bands, np.ones(4), filter_bands)
     if parameters.noise is not None:
         images = images + parameters.noise
-    if parameters.cutout is not None and parameters.cutout[:, 2:].any():
+    if parameters.cutout is not None and parameters.cutout[:, 2:].numpy().any():
         images = cut_out(images, parameters.cutout)
     return images
 
@@ -115,7 +118,7 @@ def resample(images: Tensor, geometry: Tensor, margin: tuple[int, int, int, int]
     """
     height, width = images.shape[2:]
     left, right, top, bottom = margin
-    low = symlet(6).to(images.device, torch.float32)
+    low = symlet(6).to(images.device, torch.float32, non_blocking=True)
     fine = ops.upsample2d(F.pad(images, margin, mode="reflect"), low)
     size = (2 * (height + 2 * FILTER_MARGIN), 2 * (width + 2 * FILTER_MARGIN))
     offset = (left - right) / 2, (top - bottom) / 2
@@ -135,7 +138,7 @@ def places(matrix: np.ndarray, size: tuple[int, int], images: Tensor) -> Tensor:
     points = scaled[:, 0] + 1j * scaled[:, 1]  # [N, 3]; x + iy is added in one go, several at a time
     kind = torch.complex128 if images.dtype == torch.float64 else torch.complex64
     across, down = (
-        torch.from_numpy(part).to(images.device, kind)
+        torch.from_numpy(part).to(images.device, kind, non_blocking=True)
         for part in (x * points[:, :1] + points[:, 2:], y * points[:, 1:2])  # [N, W], [N, H]
     )
     return torch.view_as_real(across[:, None] + down[:, :, None])  # [N, H, W, 2]
@@ -183,7 +186,7 @@ def cut_out(images: Tensor, box: Tensor) -> Tensor:
     for axis, count in enumerate(reversed(images.shape[2:])):
         places = (torch.arange(count, dtype=box.dtype) + 0.5) / count
         inside.append((places - centre[:, axis, None]).abs() < size[:, axis, None] / 2)
-    columns, rows = (mask.to(images.device) for mask in inside)
+    columns, rows = (mask.to(images.device, non_blocking=True) for mask in inside)
     return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
@@ -197,12 +200,12 @@ def _where_changed(
         return images
     if len(index) == len(images):
         return step(images, change)
-    place = index.to(images.device)
+    place = index.to(images.device, non_blocking=True)
     return images.index_copy(0, place, step(images[place], change[index]))
 
 
 def _like(constant: Tensor, images: Tensor) -> Tensor:
-    return constant.to(images.device, images.dtype)
+    return constant.to(images.device, images.dtype, non_blocking=True)
 
 
 def _shift(x: float, y: float) -> np.ndarray:

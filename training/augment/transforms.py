@@ -22,7 +22,7 @@ from torch import Tensor
 from training.augment.config import StrengthConfig
 from training.augment.filters import BAND_ENERGY
 
-Draws = Mapping[str, Tensor]
+Drawn = Mapping[str, Tensor]
 Array = np.ndarray  # float64
 
 EYE = np.eye(4)
@@ -30,7 +30,7 @@ LUMA = np.outer([1, 1, 1, 0], [1, 1, 1, 0]) / 3  # v v^T
 CROSS = np.array([[0, -1, 1, 0], [1, 0, -1, 0], [-1, 1, 0, 0], [0, 0, 0, 0]]) / math.sqrt(3)
 
 
-def geometry(draws: Draws, strengths: StrengthConfig, width: int, height: int) -> Tensor | None:
+def geometry(drawn: Drawn, strengths: StrengthConfig, width: int, height: int) -> Tensor | None:
     """[N, 3, 3], the product of the geometric draws' factors; None if there are none."""
     size = np.array([width, height], np.float64)
 
@@ -51,42 +51,42 @@ def geometry(draws: Draws, strengths: StrengthConfig, width: int, height: int) -
     def turn(u: Array) -> Array:
         return rotation(u * strengths.rotate_max * math.pi)
 
-    before, after = draws["rotate"].unbind(1) if "rotate" in draws else (None, None)
+    before, after = drawn["rotate"].unbind(1) if "rotate" in drawn else (None, None)
     return _product(
-        (draws.get("xflip"), lambda i: diagonal(1 - 2 * i, 1, 1)),
-        (draws.get("rotate90"), quarter_turn),
-        (draws.get("xint"), xint),
-        (draws.get("scale"), scale),
+        (drawn.get("xflip"), lambda i: diagonal(1 - 2 * i, 1, 1)),
+        (drawn.get("rotate90"), quarter_turn),
+        (drawn.get("xint"), xint),
+        (drawn.get("scale"), scale),
         (before, turn),
-        (draws.get("aniso"), aniso),
+        (drawn.get("aniso"), aniso),
         (after, turn),
-        (draws.get("xfrac"), xfrac),
+        (drawn.get("xfrac"), xfrac),
     )
 
 
-def colour(draws: Draws, strengths: StrengthConfig, channels: int) -> Tensor | None:
+def colour(drawn: Drawn, strengths: StrengthConfig, channels: int) -> Tensor | None:
     """[N, 4, 4], acting on (red, green, blue, 1); None if no colour transform was drawn.
 
     Grey images have neither hue nor saturation: for one channel these two are left out.
     """
-    hue, chroma = (None if channels == 1 else draws.get(name) for name in ("hue", "saturation"))
+    hue, chroma = (None if channels == 1 else drawn.get(name) for name in ("hue", "saturation"))
     return _product(
         (chroma, lambda n: saturation(2 ** (n * strengths.saturation_std))),
         (hue, lambda u: hue_rotation(u * strengths.hue_max * math.pi)),
-        (draws.get("lumaflip"), luma_flip),
-        (draws.get("contrast"), lambda n: colour_gain(2 ** (n * strengths.contrast_std))),
-        (draws.get("brightness"), lambda n: colour_offset(n * strengths.brightness_std)),
+        (drawn.get("lumaflip"), luma_flip),
+        (drawn.get("contrast"), lambda n: colour_gain(2 ** (n * strengths.contrast_std))),
+        (drawn.get("brightness"), lambda n: colour_offset(n * strengths.brightness_std)),
     )
 
 
-def band_gains(draws: Draws, strengths: StrengthConfig) -> Tensor | None:
+def band_gains(drawn: Drawn, strengths: StrengthConfig) -> Tensor | None:
     """[N, 4], what each band of the filter bank is multiplied by; None if image filtering is off.
 
     Every band in turn is scaled by 2^(n std), and all of them so that the expected energy stays the same.
     """
-    if "imgfilter" not in draws:
+    if "imgfilter" not in drawn:
         return None
-    scales = 2 ** (_array(draws["imgfilter"]) * strengths.imgfilter_std)  # [N, 4]
+    scales = 2 ** (_array(drawn["imgfilter"]) * strengths.imgfilter_std)  # [N, 4]
     gains = np.ones_like(scales)
     for band in range(scales.shape[1]):
         t = np.ones_like(scales)

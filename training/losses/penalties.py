@@ -49,9 +49,9 @@ def slopes(images: Sequence[Tensor], logits: Tensor, scale: float = 1.0) -> list
     return [gradient / scale for gradient in gradients]
 
 
-def between(real: Tensor, fake: Tensor) -> Tensor:
-    """A random point on the line from each real image to its fake: [N, C, H, W]."""
-    return real.lerp(fake, torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype))
+def between(real: Tensor, fake: Tensor, places: Tensor) -> Tensor:
+    """A point on the line from each real image to its fake: [N, C, H, W].  places: [N], 0 at the real one."""
+    return real.lerp(fake, places.to(real.dtype)[:, None, None, None])
 
 
 def lecam(real_logits: Tensor, fake_logits: Tensor, means: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class GradientPenalty(Penalty):
 
     def terms(self, context: "Context") -> Terms:
         """gradient_penalty, at random points between reals and fakes."""
-        points = between(context.real, context.fake).detach().requires_grad_()
+        points = between(context.real, context.fake, context.uniform()).detach().requires_grad_()
         logits = context.judge(points, context.c)
         return {self.name: Term(gradient_penalty(points, logits, context.scale), self.weight)}
 
@@ -160,7 +160,8 @@ class PathLength(Penalty):
     def terms(self, context: "Context") -> Terms:
         """path_length, the lengths, and the penalty on how they stray."""
         ws, images = context.ws, context.fake
-        (lengths,) = context.whole(path_lengths(ws, images, torch.randn_like(images), context.scale))
+        noise = context.normal(images.shape[1:])
+        (lengths,) = context.whole(path_lengths(ws, images, noise, context.scale))
         mean = context.recall("path_mean", lengths.new_zeros([]))
         penalty, mean = path_length(lengths, mean, self.decay)
         context.remember("path_mean", mean)

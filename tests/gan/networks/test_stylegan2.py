@@ -5,6 +5,7 @@ import torch
 
 from gan.networks.mapping import MappingConfig
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
+from gan.randomness import Draws
 
 TINY = {"resolution": 16, "channel_base": 128, "channel_max": 8, "c_dim": 3}
 
@@ -56,6 +57,19 @@ def test_noise_modes(tiny_generator):
             parameter.data.fill_(0.5)
     assert torch.equal(G(z), G(z)) and not torch.equal(G(z), G(z, noise="none"))
     assert not torch.equal(G(z, noise="random"), G(z, noise="random"))
+
+
+def test_noise_by_draws_is_a_sample_s_own_and_another_in_each_layer(tiny_generator):
+    G, ws = tiny_generator, torch.randn(4, tiny_generator.num_ws, 8)
+    for name, parameter in G.named_parameters():
+        if name.endswith("noise_strength"):
+            parameter.data.fill_(0.5)
+    whole = G.synthesis(ws, noise=Draws(1, 0, range(4)))
+    torch.testing.assert_close(G.synthesis(ws[1::2], noise=Draws(1, 0, range(1, 4, 2))), whole[1::2])
+    assert not torch.allclose(G.synthesis(ws, noise=Draws(2, 0, range(4))), whole, atol=1e-2)
+    draws, block = Draws(1, 0, range(4)), G.synthesis.b16
+    first, second = block.draw(ws, draws)
+    assert first.shape == second.shape == (4, 1, 16, 16) and not torch.equal(first, second)
 
 
 def test_labels_matter_and_are_required():

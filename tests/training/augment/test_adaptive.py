@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gan.randomness import Draws
 from training.augment.adaptive import Augmentation, adjusted
 from training.augment.config import AugmentConfig
 from training.schedules import Schedule
@@ -83,7 +84,7 @@ def test_diffaugment_has_no_probability():
     found.observe(torch.ones(4))
     found.step(4)
     assert found.p == 1 and found.warning() is None
-    assert not found(images).equal(images)
+    assert not found(images, Draws(0, 0, range(4))).equal(images)
 
 
 def test_one_warning_at_a_high_p():

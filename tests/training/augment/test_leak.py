@@ -7,6 +7,7 @@ import torch
 
 from gan import sampling
 from gan.images import to_uint8
+from gan.randomness import Draws
 from training.augment import AUGMENTATIONS
 from training.augment.adaptive import Augmentation
 from training.augment.config import AugmentConfig
@@ -31,6 +32,12 @@ def scenes(count):
     return images + 0.02 * torch.randn_like(images)
 
 
+def augmented(images, name, policy):
+    """Images through all that the policy names."""
+    draws = Draws(5, 0, range(len(images)))
+    return AUGMENTATIONS[name](AugmentConfig(name=name, policy=policy))(images, 1.0, draws)
+
+
 @pytest.fixture(scope="module")
 def reals():
     torch.manual_seed(5)
@@ -49,7 +56,7 @@ def test_no_leak(reals):
 def half_leaked(policy, reals):
     """Groups found in fakes of which every second went through the policy."""
     fakes = scenes(160)
-    fakes[::2] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy=policy))(fakes[::2], 1.0)
+    fakes[::2] = augmented(fakes[::2], "ada", policy)
     return {group for group, leak in leaks(reals, fakes, ADA).items() if leak.found}
 
 
@@ -70,7 +77,7 @@ def test_a_group_that_cannot_be_told_hides_no_other():
     reals, fakes = (
         disc + 0.1 * torch.randn(n, 3, 16, 16) + 0.2 * torch.randn(n, 3, 1, 1) for n in (200, 100)
     )
-    fakes[::2] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy="cutout"))(fakes[::2], 1.0)
+    fakes[::2] = augmented(fakes[::2], "ada", "cutout")
     found = leaks(reals, fakes, AugmentConfig(name="ada", policy="xflip,cutout"))
     assert not found["blit"].found
     assert found["cutout"].found and found["cutout"].share == pytest.approx(0.5, abs=0.15)
@@ -79,7 +86,7 @@ def test_a_group_that_cannot_be_told_hides_no_other():
 def test_the_share_is_estimated(reals):
     """A third of the fakes went through the very group that is looked for."""
     fakes = scenes(240)
-    fakes[::3] = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy="noise"))(fakes[::3], 1.0)
+    fakes[::3] = augmented(fakes[::3], "ada", "noise")
     leak = leaks(reals, fakes, AugmentConfig(name="ada", policy="noise"))["noise"]
     assert leak.share == pytest.approx(1 / 3, abs=4 * leak.error)
     assert leak.error < 0.1
@@ -87,7 +94,7 @@ def test_the_share_is_estimated(reals):
 
 def test_diffaugment(reals):
     config = AugmentConfig(name="diffaugment")
-    fakes = AUGMENTATIONS["diffaugment"](AugmentConfig(name="diffaugment", policy="cutout"))(scenes(100), 0.0)
+    fakes = augmented(scenes(100), "diffaugment", "cutout")
     found = leaks(reals, fakes, config)
     assert set(found) == {"color", "translation", "cutout"}
     assert found["cutout"].found and found["cutout"].share == pytest.approx(1, abs=0.2)
@@ -129,7 +136,7 @@ def test_notice(p, nimg, leaked, want, reals, monkeypatch):
     class Data(list):
         image = list.__getitem__
 
-    fakes = AUGMENTATIONS["ada"](AugmentConfig(name="ada", policy=leaked))(scenes(160), 1.0)
+    fakes = augmented(scenes(160), "ada", leaked)
     monkeypatch.setattr(sampling, "images", lambda *_: iter(to_uint8(fakes).split(8)))
     config = AugmentConfig(name="ada", policy="geom,cutout", p=p)
     state = SimpleNamespace(

@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from gan.randomness import Draws
 from training.augment.config import AugmentConfig
 from training.augment.filters import symlet
 from training.augment.pipe import Parameters, Pipe, apply, cut_out, filter_bands, margins, recolour, resample
 
 ADA = AugmentConfig(name="ada", policy="bgcfnc")
+
+
+def some(images, seed=3):
+    """Draws of these images."""
+    return Draws(seed, 0, range(len(images)))
 
 
 def smooth(n, c, height, width, dtype=torch.float64):
@@ -29,7 +35,7 @@ def moved(images, geometry):
 @pytest.mark.parametrize("policy", ["bgcfnc", "bgc", "blit"])
 def test_p_0_returns_the_input(policy):
     images = torch.rand(4, 3, 24, 24)
-    assert Pipe(AugmentConfig(name="ada", policy=policy))(images, 0.0) is images
+    assert Pipe(AugmentConfig(name="ada", policy=policy))(images, 0.0, some(images)) is images
 
 
 def test_the_identity_resampled_is_the_identity(close):
@@ -109,7 +115,7 @@ def test_a_part_of_a_batch_as_in_the_whole(close):
 @pytest.mark.parametrize("shape", [(3, 1, 24, 24), (3, 3, 22, 40), (3, 4, 37, 23), (1, 5, 24, 24)], ids=str)
 def test_shapes_and_channels(shape, dtype, device):
     images = torch.rand(shape, dtype=dtype, device=device) * 2 - 1
-    out = Pipe(ADA)(images, 0.9)
+    out = Pipe(ADA)(images, 0.9, some(images))
     assert out.shape == images.shape and out.dtype == dtype and out.isfinite().all()
     assert not out.equal(images)
 
@@ -155,30 +161,24 @@ def test_cutout():
 
 def test_noise_has_its_deviation():
     pipe = Pipe(AugmentConfig(name="ada", policy="noise"))
-    out = pipe(torch.zeros(400, 1, 16, 16), 1.0)
+    images = torch.zeros(400, 1, 16, 16)
+    out = pipe(images, 1.0, some(images))
     deviation = out.flatten(1).std(1)  # |n| * 0.1 for a normal n
     assert deviation.square().mean().sqrt().item() == pytest.approx(0.1, rel=0.15)
     assert deviation.min() < 0.01 < 0.2 < deviation.max()
 
 
-@pytest.mark.parametrize("policy", ["bgc", "filter,cutout"])
+@pytest.mark.parametrize("policy", ["bgc", "filter,cutout", "noise"])
 def test_the_same_on_every_device(policy, device, close):
-    """Draws are the CPU's, wherever the images are; only the pixels of noise are drawn there."""
     images, pipe = torch.rand(6, 4, 24, 32), Pipe(AugmentConfig(name="ada", policy=policy))
-    outs = []
-    for place in ("cpu", device):
-        torch.manual_seed(3)
-        outs.append(pipe(images.to(place), 0.6))
+    outs = [pipe(images.to(place), 0.6, some(images)) for place in ("cpu", device)]
     assert outs[1].device.type == device.type
     close(outs[1].cpu(), outs[0])
 
 
 def test_a_seed_decides_everything():
     images, pipe = torch.rand(4, 3, 24, 24), Pipe(ADA)
-    outs = []
-    for seed in (3, 3, 4):
-        torch.manual_seed(seed)
-        outs.append(pipe(images, 0.7))
+    outs = [pipe(images, 0.7, some(images, seed)) for seed in (3, 3, 4)]
     assert outs[0].equal(outs[1]) and not outs[0].equal(outs[2])
 
 
@@ -190,7 +190,7 @@ def test_differentiable_twice(check, policy):
     pipe = Pipe(AugmentConfig(name="ada", policy=policy))
 
     def corner(x):  # a part is enough, and few numbers to perturb
-        torch.manual_seed(1)
-        return pipe(torch.nn.functional.pad(x, (0, size - 3, 0, size - 3)), 1.0)[..., :6, :6].tanh()
+        x = torch.nn.functional.pad(x, (0, size - 3, 0, size - 3))
+        return pipe(x, 1.0, some(x, 1))[..., :6, :6].tanh()
 
     assert check(corner, images[..., :3, :3].detach().requires_grad_())

@@ -42,7 +42,7 @@ def tiny_state(*assignments):
 @pytest.mark.parametrize("name", ["logistic", "relativistic"])
 def test_d_sees_augmented_images_only(name, penalties):
     state, seen = tiny_state("augment.name=ada", "augment.p=1", f"loss.name={name}", *penalties), []
-    state.augmentation._apply = lambda images, p: images * 0 + 0.25 * p
+    state.augmentation._apply = lambda images, p, draws: images * 0 + 0.25 * p
     state.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     terms = train_step(state, torch.rand(4, 3, 8, 8), None)
     assert len(seen) >= 2 + LOSSES[name].paired and terms["loss/d"].isfinite()
@@ -51,7 +51,7 @@ def test_d_sees_augmented_images_only(name, penalties):
 
 def test_r1_is_the_slope_before_augmentation():
     state, real = tiny_state("augment.name=ada", "augment.p=1", "optimizer_d.lr=0"), torch.rand(4, 3, 8, 8)
-    state.augmentation._apply = lambda images, p: images * 3
+    state.augmentation._apply = lambda images, p, draws: images * 3
     tripled = learned(state, "r1", real, None)["r1"]
     state.augmentation = None
     torch.testing.assert_close(tripled, 9 * learned(state, "r1", real * 3, None)["r1"])
