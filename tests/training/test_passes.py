@@ -77,9 +77,9 @@ class Counting(torch.nn.Module):
 def test_styles_are_mixed_at_their_probability():
     """The first layer is always of the first z: else nothing would be mixed."""
     state, starts = tiny_state("loss.style_mixing=0.5"), []
-    for _ in range(300):
+    for nimg in range(300):
         state.generator.mapping = Counting()
-        ws = draw_ws(state, 4, None)
+        ws = draw_ws(state, Draws(0, nimg, range(4)), None)
         assert (ws == ws[:1, :, :1]).all()
         layers = ws[0, :, 0].tolist()
         assert layers == sorted(layers)
