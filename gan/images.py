@@ -20,6 +20,8 @@ from gan.files import atomic_bytes
 # suffix -> Pillow's name of a still format
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
+SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383, ".gif": 65_535}  # most pixels a side may have
+
 _LABEL_HEIGHT = 14  # pixels of the strip under a labelled image
 _LABEL_CELL = 64  # labelled images narrower than this are enlarged, so that the text fits
 
@@ -65,6 +67,25 @@ def rgb_view(images: Tensor) -> Tensor:
     return shown.expand(*shown.shape[:-3], 3, *shown.shape[-2:])
 
 
+def grid_size(
+    count: int, height: int, width: int, columns: int | None = None, padding: int = 2
+) -> tuple[int, int]:
+    """(height, width) of the `grid` of that many images, in pixels. Raises UserError as `grid` does."""
+    columns = math.ceil(math.sqrt(count)) if columns is None else columns
+    if count == 0 or columns < 1:
+        raise UserError(
+            f"cannot tile {count} images in {columns} columns; give at least one image and one column"
+        )
+    rows = math.ceil(count / columns)
+    return rows * (height + padding) + padding, columns * (width + padding) + padding
+
+
+def labelled_cell(height: int, width: int) -> tuple[int, int]:
+    """(height, width) of an image with the line of text under it, in a `labelled_grid`."""
+    factor = math.ceil(_LABEL_CELL / width)
+    return height * factor + _LABEL_HEIGHT, width * factor
+
+
 def grid(images: Tensor, columns: int | None = None, padding: int = 2, background: int = 255) -> Tensor:
     """Tile the `view` of a batch row by row into one picture.
 
@@ -76,14 +97,9 @@ def grid(images: Tensor, columns: int | None = None, padding: int = 2, backgroun
     _check(images, ndim=4)
     images = view(images)
     n, c, h, w = images.shape
-    columns = math.ceil(math.sqrt(n)) if columns is None else columns
-    if n == 0 or columns < 1:
-        raise UserError(
-            f"cannot tile {n} images in {columns} columns; give at least one image and one column"
-        )
-    rows = math.ceil(n / columns)
-    size = (c, rows * (h + padding) + padding, columns * (w + padding) + padding)
-    canvas = torch.full(size, background, dtype=torch.uint8)
+    height, width = grid_size(n, h, w, columns, padding)
+    columns = (width - padding) // (w + padding)
+    canvas = torch.full((c, height, width), background, dtype=torch.uint8)
     for i, image in enumerate(images.cpu()):
         row, column = divmod(i, columns)
         top, left = padding + row * (h + padding), padding + column * (w + padding)
@@ -103,7 +119,7 @@ def labelled_grid(
     _check(images, ndim=4)
     if len(labels) != len(images):
         raise UserError(f"{len(labels)} labels for {len(images)} images; give one label per image")
-    factor = math.ceil(_LABEL_CELL / images.shape[3])
+    factor = labelled_cell(*images.shape[2:])[1] // images.shape[3]
     images = view(images).cpu().repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
     strips = images.new_empty(len(labels), 1, _LABEL_HEIGHT, images.shape[3])
     for strip, label in zip(strips, labels, strict=True):

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -57,6 +58,8 @@ class CommandLine(click.Group):
             sys.exit(self._run(sys.argv[1:] if args is None else list(args), prog_name))
 
     def _run(self, args: list[str], prog_name: str) -> int:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show ends no work
+            sys.stdout.reconfigure(errors="backslashreplace")
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch: large tensors in huge pages, on Linux
         try:
             result = super().main(args, prog_name, standalone_mode=False)

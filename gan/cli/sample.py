@@ -20,7 +20,7 @@ Examples:
 
 @click.command("sample", epilog=EPILOG)
 @click.argument("model")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where to write; see above.")
+@click.option("--out", required=True, type=click.Path(), help="Where to write; see above.")
 @click.option("--seeds", default="0-63", show_default=True, help="Numbers and ranges, as in 1,5,8-10.")
 @click.option("--psi", default=1.0, show_default=True, help="Truncation: 1 is none, 0 gives the average.")
 @click.option("--psi-cutoff", type=click.IntRange(min=0), help="Truncate the first N layers.  [default: all]")
@@ -66,7 +66,7 @@ Examples:
 def command(
     ctx: click.Context,
     model: str,
-    out: Path,
+    out: str,
     seeds: str,
     psi: float,
     psi_cutoff: int | None,
@@ -84,7 +84,7 @@ def command(
 
     \b
     The suffix of --out decides what is written:
-      none                one file per seed in a folder: seed0007.png (.npy of more than 4 channels)
+      none, or a number   one file per seed in a folder: seed0007.png (.npy of more than 4 channels)
       .png, .jpg, .webp   one grid, each image labelled with its seed
       .gif, .mp4          a looped video through the seeds (mp4: pip install imageio-ffmpeg)
 
@@ -102,7 +102,7 @@ def command(
     }
     drawn |= {"space": space, "frames_per_seed": frames_per_seed, "fps": fps, "columns": columns}
     paths = sample(model, seeds, out=out, device=device, **drawn)
-    click.echo(_summary(out, kind, paths, seeds, frames_per_seed))
+    click.echo(_summary(Path(out), kind, paths, seeds, frames_per_seed))
 
 
 def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: str, frames_per_seed: int) -> str:
@@ -118,7 +118,7 @@ def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: str, frames_per
     return f"wrote {len(paths)} images to {out}/{paths[0].name}{more}"
 
 
-def _kind(ctx: click.Context, out: Path) -> str:
+def _kind(ctx: click.Context, out: str) -> str:
     """What is written; UsageError for an option that was typed but has no meaning for it."""
     from gan.jobs.sampling import output_kind
 

@@ -24,6 +24,7 @@ from gan.jobs.scoring import (
     warn_of_sizes,
 )
 from gan.models import checkpoint
+from gan.networks.base import nonfinite
 from gan.sampling import remembered_conditions
 from metrics import evaluate as measured
 from metrics.evaluate import Progress
@@ -119,6 +120,8 @@ def evaluate_model(
         options |= {"seed": seed, "psi": psi, "batch": batch, "kimg": saved.kimg if saved else None}
         with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as bars:
             generator = saved.generator(networks.device) if saved else model
+            if wrong := nonfinite(generator):
+                raise UserError(f"{saved.path if saved else 'the model'}: {wrong}; score an older checkpoint")
             if remembered_conditions(generator) is not None:
                 dataset = dataset.conditioned("vectors")
             records = score(generator, dataset, metrics, networks=networks, progress=bars, **options)

@@ -3,6 +3,9 @@
 import contextlib
 import importlib.util
 import itertools
+import math
+import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,9 +18,19 @@ from gan.console import progress
 from gan.devices import pick
 from gan.errors import UsageError, UserError, unknown
 from gan.files import atomic_bytes, atomic_write
-from gan.images import encode, encode_exactly, labelled_grid, to_pil, view
+from gan.images import (
+    SIDES,
+    encode,
+    encode_exactly,
+    grid_size,
+    labelled_cell,
+    labelled_grid,
+    to_pil,
+    view,
+)
 from gan.latents import parse_seeds
 from gan.models import checkpoint
+from gan.networks.base import nonfinite
 
 Wanted = str | int | Sequence[int] | Tensor | None
 STILLS, VIDEOS = (".png", ".jpg", ".jpeg", ".webp"), (".gif", ".mp4")
@@ -53,12 +66,16 @@ def sample(
     Raises UsageError for options that do not fit the model or `out`, UserError where there is no model, and
     CheckpointError where it is damaged.
     """
-    out = None if out is None else Path(out)
     kind = "tensor" if out is None else output_kind(out)
+    out = None if out is None else Path(out)
     numbers = parse_seeds(seeds) if isinstance(seeds, str) else list(seeds)
     if not numbers:
         raise UsageError("no seeds; give at least one")
     generator, classes = _opened(model, device)
+    if wrong := nonfinite(generator):
+        warnings.warn(f"{wrong}: the images mean nothing", stacklevel=2)
+    if kind in ("grid", "video"):
+        check_sides(out, *picture_size(generator.image_shape, len(numbers), columns, kind))
     labels = resolved_labels(labels, classes, generator, numbers, seed)
     look = {"labels": labels, "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
     if kind == "video":
@@ -75,13 +92,15 @@ def sample(
     return [out]
 
 
-def output_kind(out: Path) -> str:
-    """'folder' (no suffix, or it is one already), 'grid' or 'video'.
+def output_kind(out: str | Path) -> str:
+    """'folder' (one already, or of no file's name: samples, psi0.7, v1.x/), 'grid' or 'video'.
 
     Raises UsageError for another suffix and UserError where .mp4 cannot be written here.
     """
+    named_folder = str(out).endswith(("/", os.sep))
+    out = Path(out)
     suffix = out.suffix.lower()
-    if out.is_dir() or not suffix:
+    if named_folder or out.is_dir() or not suffix or suffix[1:].isdigit():
         return "folder"
     if suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
         raise UserError(f"cannot write {out}: mp4 needs pip install imageio-ffmpeg; or give a .gif")
@@ -89,6 +108,22 @@ def output_kind(out: Path) -> str:
         return "grid" if suffix in STILLS else "video"
     known = ", ".join(STILLS + VIDEOS)
     raise UsageError(f"--out {out}: cannot write '{suffix}'; use a folder, or one of {known}")
+
+
+def picture_size(image_shape: Sequence[int], count: int, columns: int | None, kind: str) -> tuple[int, int]:
+    """(height, width) in pixels of a grid of that many images with captions, or of a frame of a video."""
+    shape = image_shape[1:]
+    return grid_size(count, *labelled_cell(*shape), columns) if kind == "grid" else tuple(shape)
+
+
+def check_sides(out: Path, height: int, width: int) -> None:
+    """UsageError where the format of `out` cannot hold a picture of that size, which nobody has drawn yet."""
+    most = SIDES.get(out.suffix.lower(), math.inf)
+    if max(height, width) > most:
+        raise UsageError(
+            f"--out {out}: {width}x{height} pixels, and {out.suffix} holds {most} a side; "
+            "take a .png, fewer seeds, or a folder"
+        )
 
 
 def resolved_labels(

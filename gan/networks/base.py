@@ -45,6 +45,13 @@ class Network(Block):
         self.image_shape = shapes.image_shape(config)
 
 
+def nonfinite(network: nn.Module) -> str | None:
+    """In words, how many weights and buffers hold NaN or infinity; None where all is finite."""
+    tensors = [t for t in (*network.parameters(), *network.buffers()) if t.is_floating_point()]
+    broken = sum(not bool(t.isfinite().all()) for t in tensors)
+    return f"{broken} of {len(tensors)} tensors of the network hold NaN or infinity" if broken else None
+
+
 class StyledGenerator(Network):
     """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves.
 

@@ -213,6 +213,25 @@ def test_success_and_the_code_of_ctx_exit(call):
     assert call(command, "3").exit_code == 3
 
 
+def test_what_a_terminal_cannot_show_ends_no_work(tmp_path):
+    (tmp_path / "toy.py").write_text(
+        "import click\n@click.command()\ndef command():\n    click.echo('kept in \\u6f22')\n"
+    )
+    script = (
+        f"import sys; sys.path.append({str(tmp_path)!r})\n"
+        "from gan.cli.main import COMMANDS, Entry, main\n"
+        "COMMANDS['toy'] = Entry('toy', 'Play.')\n"
+        "main(['toy'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split()[-1], done.stderr) == (0, rb"\u6f22", b"")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 @pytest.mark.parametrize("lines", [1, 100_000], ids=["at exit", "while printing"])
 def test_a_closed_pipe_is_quiet(tmp_path, lines):

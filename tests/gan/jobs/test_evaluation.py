@@ -45,6 +45,13 @@ def test_a_run_its_checkpoint_and_its_generator_give_one_number(run_folder, tiny
     assert evaluate_model(one, tiny_zip, **options) == [run]
 
 
+def test_broken_weights_have_no_score(run_folder, tiny_zip):
+    broken = checkpoint.read(run_folder / "checkpoints" / "000012").generator()
+    next(broken.parameters()).data[0] = float("inf")
+    with pytest.raises(UserError, match=r"1 of \d+ tensors of the network hold NaN .*older checkpoint"):
+        evaluate(broken, tiny_zip, metrics=METRICS, num_fakes=50, device="cpu")
+
+
 def test_images_by_path_and_open_give_one_number(tiny_zip, dataset, tmp_path):
     with zipfile.ZipFile(tiny_zip) as archive:
         archive.extractall(tmp_path / "000012")  # a number is no mark of a checkpoint

@@ -5,9 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
+import gan
 from gan import sampling
 from gan.errors import UsageError, UserError
-from gan.jobs.sampling import captions, class_index, sample
+from gan.images import labelled_grid
+from gan.jobs.sampling import captions, check_sides, class_index, picture_size, sample
 from tests.gan.cli.test_sample import CLASSES, make_model
 
 
@@ -40,6 +42,38 @@ def test_written_paths(tiny_generator, tmp_path):
     [walk] = sample(tiny_generator, [7, 8], out=tmp_path / "walk.gif", frames_per_seed=2)
     with Image.open(walk) as video:
         assert video.n_frames == 4
+
+
+@pytest.mark.parametrize("name", ["psi0.7", "v1.x/", "some"])
+def test_names_that_are_no_files_are_folders(name, tiny_generator, tmp_path):
+    [path] = sample(tiny_generator, [7], out=f"{tmp_path}/{name}")
+    assert path == tmp_path / name / "seed0007.png" and path.is_file()
+
+
+@pytest.mark.parametrize(("shape", "count", "columns"), [((3, 8, 16), 5, 2), ((1, 70, 80), 3, None)])
+def test_the_size_of_a_grid_is_known_before(shape, count, columns):
+    drawn = labelled_grid(torch.zeros(count, *shape, dtype=torch.uint8), ["x"] * count, columns)
+    assert picture_size(shape, count, columns, "grid") == drawn.shape[1:]
+
+
+def test_a_picture_too_large_for_its_format_is_refused_before_it_is_drawn(
+    tiny_generator, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sampling, "images", lambda *_, **__: pytest.fail("drawn"))
+    with pytest.raises(UsageError, match=r"a.webp: 68x16402 pixels, and .webp holds 16383 a side"):
+        sample(tiny_generator, range(205), out=tmp_path / "a.webp", columns=1)
+    check_sides(tmp_path / "a.webp", 16_383, 16_383)
+    for name in ("a.jpeg", "a.gif"):
+        with pytest.raises(UsageError, match="take a .png"):
+            check_sides(tmp_path / name, 65_536, 1)
+
+
+def test_images_of_broken_weights_come_with_a_warning(tmp_path):
+    folder = make_model(tmp_path / "000000", c_dim=0)
+    broken = gan.load(folder)
+    next(broken.synthesis.parameters()).data.fill_(float("nan"))
+    with pytest.warns(UserWarning, match=r"1 of \d+ tensors of the network hold NaN or infinity: the images"):
+        sample(broken, [0])
 
 
 def test_mistakes(tiny_generator, conditional, tmp_path):
