@@ -27,7 +27,7 @@ with distributed.group():
     for case in CASES:
         state = coloured_state(*case)
         if state.augmentation:
-            state.augmentation._apply = lambda images, p: images
+            state.augmentation._apply = lambda images, p, draws: images
         feed = batches(dataset, batch_size=BATCH, seed=0, rank=rank, world=2)
         for _ in range(2):
             loop.stepped(state, *next(feed), lambda _: None)

@@ -126,7 +126,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
     },
     "sample": {
         "MODEL": Row(("other",), "model", "other"),
-        **plain("--out", "b.webp", "out", Path("b.webp")),
+        **plain("--out", "b.webp", "out", "b.webp"),
         **plain("--seeds", "3,5", "seeds", "3,5"),
         **plain("--psi", "0.5", "psi", 0.5),
         **plain("--psi-cutoff", "4", "psi_cutoff", 4),

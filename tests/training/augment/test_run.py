@@ -80,7 +80,7 @@ def test_p_follows_the_signs_of_real_logits():
 def test_every_real_is_counted_once_and_no_fake(more):
     """The reals get one sign, the fakes another."""
     state, judged = tiny_state("augment.name=ada", "loss.lecam_weight=1", *more), []
-    state.augmentation._apply = lambda images, p: images
+    state.augmentation._apply = lambda images, p, draws: images
     real = torch.rand(4, 3, 8, 8)
     state.discriminator.register_forward_hook(lambda _, args, found: found * 0 + signs(args[0], real))
     for _ in range(3):
