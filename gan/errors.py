@@ -27,6 +27,11 @@ class CheckpointError(UserError):
     """A checkpoint is missing, damaged or does not fit the networks that its config describes."""
 
 
+def install(extra: str) -> str:
+    """The remedy where packages of an extra are missing."""
+    return f'in the project\'s folder: pip install -e ".[{extra}]"'
+
+
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """One line for a name that does not exist: the nearest known name, if one is near, then all of them.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gan.config import to_dict
-from gan.errors import UsageError
+from gan.errors import UsageError, install
 from gan.files import atomic_bytes
 from training.config import RunConfig
 
@@ -151,7 +151,7 @@ def library() -> ModuleType:
         import wandb
     except ImportError as error:
         raise UsageError(
-            "--wandb needs its client: pip install 'gan-workbench[wandb]', or --wandb off"
+            f"--wandb needs its client; {install('wandb')}, or leave it off with --wandb off"
         ) from error
     return wandb
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import NamedTuple
 
+from gan.errors import install
+
 DISTRIBUTION = "gan-workbench"
 OLDEST_TORCH = (2, 9)
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?[^;]*(?:;(.*))?")
@@ -83,8 +85,7 @@ def _packages() -> Iterator[Check]:
         if extra == "all":
             continue
         if missing := absent(DISTRIBUTION, extra):
-            remedy = f'in the project\'s folder: pip install -e ".[{extra}]"'
-            yield Check(f"extra {extra}", "note", f"missing: {', '.join(missing)}", remedy)
+            yield Check(f"extra {extra}", "note", f"missing: {', '.join(missing)}", install(extra))
         else:
             yield Check(f"extra {extra}", "ok", "installed")
 

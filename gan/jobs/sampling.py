@@ -74,20 +74,19 @@ def sample(
     generator, classes = _opened(model, device)
     if wrong := nonfinite(generator):
         warnings.warn(f"{wrong}: the images mean nothing", stacklevel=2)
-    if kind in ("grid", "video"):
-        check_sides(out, *picture_size(generator.image_shape, len(numbers), columns, kind))
     labels = resolved_labels(labels, classes, generator, numbers, seed)
     look = {"labels": labels, "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
     if kind == "video":
         space = space or ("w" if sampling.has_styles(generator) else "z")
         walk = sampling.frames(generator, numbers, steps=frames_per_seed, space=space, **look)
-        write_video(out, _each(walk, len(numbers) * frames_per_seed), fps)
+        write_video(out, fitting(out, _each(walk, len(numbers) * frames_per_seed)), fps)
         return [out]
     images = _each(sampling.images(generator, numbers, noise_seed=seed, **look), len(numbers))
     if kind == "tensor":
         return torch.stack(list(images))
     if kind == "folder":
         return write_folder(out, images, numbers)
+    images = fitting(out, images, len(numbers), columns)
     write_grid(out, images, captions(numbers, labels, classes), columns)
     return [out]
 
@@ -110,20 +109,24 @@ def output_kind(out: str | Path) -> str:
     raise UsageError(f"--out {out}: cannot write '{suffix}'; use a folder, or one of {known}")
 
 
-def picture_size(image_shape: Sequence[int], count: int, columns: int | None, kind: str) -> tuple[int, int]:
-    """(height, width) in pixels of a grid of that many images with captions, or of a frame of a video."""
-    shape = image_shape[1:]
-    return grid_size(count, *labelled_cell(*shape), columns) if kind == "grid" else tuple(shape)
+def fitting(
+    out: Path, images: Iterator[Tensor], count: int | None = None, columns: int | None = None
+) -> Iterator[Tensor]:
+    """These images [C, H, W]; the first tells how large their grid of `count` with captions is, or a frame.
 
-
-def check_sides(out: Path, height: int, width: int) -> None:
-    """UsageError where the format of `out` cannot hold a picture of that size, which nobody has drawn yet."""
+    Raises UsageError where the format of `out` cannot hold that, before the others are drawn.
+    """
+    first = next(images)
+    height, width = first.shape[1:]
+    if count:
+        height, width = grid_size(count, *labelled_cell(height, width), columns)
     most = SIDES.get(out.suffix.lower(), math.inf)
     if max(height, width) > most:
         raise UsageError(
             f"--out {out}: {width}x{height} pixels, and {out.suffix} holds {most} a side; "
             "take a .png, fewer seeds, or a folder"
         )
+    return itertools.chain([first], images)
 
 
 def resolved_labels(

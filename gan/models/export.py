@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from gan.errors import UsageError, UserError
+from gan.errors import UsageError, UserError, install
 from gan.files import atomic_write, sha256
 from gan.latents import z_from_seeds
 from gan.networks.reparametrize import merged
@@ -185,7 +185,7 @@ def require_onnx() -> None:
     """UserError naming the packages that ONNX needs and this installation lacks."""
     if missing := [name for name in ONNX_PACKAGES if find_spec(name) is None]:
         listed = f"package{'s' * (len(missing) > 1)} {', '.join(missing)}"
-        raise UserError(f"ONNX needs the {listed}: pip install gan-workbench[export]")
+        raise UserError(f"ONNX needs the {listed}; {install('export')}")
 
 
 def _worst(value: float) -> float:

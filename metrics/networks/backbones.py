@@ -11,12 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan.errors import UserError
+from gan.errors import UserError, install
 from metrics.networks.weights import WeightFile
 
 SIZE = 224  # pixels of a side
 DINOV2_FEATURES, CLIP_FEATURES = 1024, 512
-_INSTALL = "pip install gan-workbench[metrics]"
 
 # Neither publisher states a digest. What was read is recorded beside every number.
 DINOV2_FILE = WeightFile(
@@ -38,7 +37,7 @@ def installed(package: str, network: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise UserError(f"{network} needs {package}, which is not installed: {_INSTALL}") from error
+        raise UserError(f"{network} needs {package}, which is not installed; {install('metrics')}") from error
 
 
 class Backbone(nn.Module):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan.errors import UserError
+from gan.errors import UserError, install
 from gan.files import sha256
 from metrics.networks import vgg, weights
 from metrics.resize import SCALES
@@ -71,7 +71,7 @@ def heads_of_package() -> Path:
     """The heads that the PyPI package lpips ships. Raises UserError where it is absent or another version."""
     path = weights.packaged(_PACKAGE, _FILE)
     if path is None:
-        raise UserError("LPIPS needs the heads of the package lpips: pip install gan-workbench[metrics]")
+        raise UserError(f"LPIPS needs the heads of the package lpips; {install('metrics')}")
     if sha256(path) != _SHA256:
         raise UserError(f"{path} is damaged or another version; pip install --force-reinstall lpips==0.1.4")
     return path

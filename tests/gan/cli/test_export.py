@@ -88,7 +88,7 @@ def test_mistakes_are_one_line(model, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "find_spec", lambda name: None)
     result = invoke(model, "--format=onnx", "--out", tmp_path / "g.onnx")
     assert result.exit_code == 1 and result.stderr == (
-        "gan: error: ONNX needs the packages onnx, onnxscript, onnxruntime: "
-        "pip install gan-workbench[export]\n"
+        "gan: error: ONNX needs the packages onnx, onnxscript, onnxruntime; "
+        'in the project\'s folder: pip install -e ".[export]"\n'
     )
     assert not list(tmp_path.iterdir())

@@ -8,8 +8,8 @@ from PIL import Image
 import gan
 from gan import sampling
 from gan.errors import UsageError, UserError
-from gan.images import labelled_grid
-from gan.jobs.sampling import captions, check_sides, class_index, picture_size, sample
+from gan.images import grid_size, labelled_cell, labelled_grid
+from gan.jobs.sampling import captions, class_index, fitting, sample
 from tests.gan.cli.test_sample import CLASSES, make_model
 
 
@@ -50,22 +50,24 @@ def test_names_that_are_no_files_are_folders(name, tiny_generator, tmp_path):
     assert path == tmp_path / name / "seed0007.png" and path.is_file()
 
 
-@pytest.mark.parametrize(("shape", "count", "columns"), [((3, 8, 16), 5, 2), ((1, 70, 80), 3, None)])
-def test_the_size_of_a_grid_is_known_before(shape, count, columns):
-    drawn = labelled_grid(torch.zeros(count, *shape, dtype=torch.uint8), ["x"] * count, columns)
-    assert picture_size(shape, count, columns, "grid") == drawn.shape[1:]
+@pytest.mark.parametrize(("height", "width", "columns"), [(8, 16, 2), (70, 80, None)])
+def test_the_size_of_a_grid_is_known_before(height, width, columns):
+    drawn = labelled_grid(torch.zeros(5, 3, height, width, dtype=torch.uint8), ["x"] * 5, columns)
+    assert grid_size(5, *labelled_cell(height, width), columns) == drawn.shape[1:]
 
 
-def test_a_picture_too_large_for_its_format_is_refused_before_it_is_drawn(
-    tiny_generator, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(sampling, "images", lambda *_, **__: pytest.fail("drawn"))
-    with pytest.raises(UsageError, match=r"a.webp: 68x16402 pixels, and .webp holds 16383 a side"):
+def test_a_picture_too_large_for_its_format_is_refused_before_it_is_drawn(tiny_generator, tmp_path):
+    with pytest.raises(UsageError, match=r"a.webp: 68x16402 pixels, and .webp holds 16383 a side; take a"):
         sample(tiny_generator, range(205), out=tmp_path / "a.webp", columns=1)
-    check_sides(tmp_path / "a.webp", 16_383, 16_383)
-    for name in ("a.jpeg", "a.gif"):
-        with pytest.raises(UsageError, match="take a .png"):
-            check_sides(tmp_path / name, 65_536, 1)
+    assert not list(tmp_path.iterdir())
+    for name, width, fits in (("a.webp", 16_383, True), ("a.jpeg", 65_501, False), ("a.gif", 65_536, False)):
+        frames = iter([torch.empty(3, 1, width, dtype=torch.uint8), "rest"])
+        if fits:
+            assert len(list(fitting(tmp_path / name, frames))) == 2
+        else:
+            with pytest.raises(UsageError, match="take a .png"):
+                fitting(tmp_path / name, frames)
+            assert list(frames) == ["rest"]
 
 
 def test_images_of_broken_weights_come_with_a_warning(tmp_path):

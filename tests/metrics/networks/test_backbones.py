@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(("network", "package"), [("dinov2", "timm"), ("clip", "open_clip")])
 def test_an_absent_package_is_said_before_weights_are_fetched(network, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)  # an import fails
-    with pytest.raises(UserError, match=f"{network} needs {package}.*pip install gan-workbench\\[metrics\\]"):
+    with pytest.raises(UserError, match=rf'{network} needs {package}.*pip install -e "\.\[metrics\]"'):
         EXTRACTORS[network](CPU)
 
 

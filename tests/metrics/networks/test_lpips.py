@@ -79,7 +79,7 @@ def test_files(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="does not hold"):
         build(CPU, tmp_path / "heads.pth", tmp_path / "heads.pth")
     monkeypatch.setattr(lpips, "_PACKAGE", "no_such_package")
-    with pytest.raises(UserError, match="pip install gan-workbench\\[metrics\\]"):
+    with pytest.raises(UserError, match=r'pip install -e "\.\[metrics\]"'):
         build(CPU, tmp_path / "vgg.pth")
 
 
