@@ -109,7 +109,7 @@ def test_a_full_disk_pauses(tiny_zip, tmp_path, small_disk):
     session.start()
     assert session.code() == 1
     told = session.told.read_text().splitlines()
-    assert "paused at " in told[-1] and "make room, then go on with --resume auto" in told[-1], told
+    assert "paused at " in told[-1] and "make room, then go on with gan train --resume " in told[-1], told
     assert not any("Traceback" in line for line in told)
     nimg, damaged = reached(out)
     assert nimg > 0 and not damaged
