@@ -82,7 +82,7 @@ def test_restarts_of_torchrun_go_on(tiny_zip, tmp_path):
     auto = ("--resume", "auto", "--set", "keep_last=2")
     line = command(2, tiny_zip, tmp_path / "killed", "0.32", *auto, restarts=1)
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as job:
-        os.kill(workers(job)[1], signal.SIGKILL)
+        os.kill(workers(job, ticks=2)[1], signal.SIGKILL)
         told = job.communicate(timeout=120)[1]
     assert job.returncode == 0, told
     (killed,) = (tmp_path / "killed").iterdir()
@@ -112,10 +112,10 @@ def test_a_damaged_image_is_named_by_the_process_that_reads_it(tmp_path):
     assert "another process of this job has ended" in done.stderr
 
 
-def workers(job):
-    """Process ids by rank, once training goes on."""
-    for line in job.stderr:
-        if line.startswith("kimg 0.0/"):
-            break
+def workers(job, ticks=1):
+    """Process ids by rank after one tick, or after two, when the checkpoint of the first is whole."""
+    told = (line for line in job.stderr if line.startswith("kimg 0.0/"))
+    for _ in range(ticks):
+        next(told)
     found = subprocess.run(["ps", "--ppid", str(job.pid), "-o", "pid="], capture_output=True, check=True)
     return sorted(int(pid) for pid in found.stdout.split())
