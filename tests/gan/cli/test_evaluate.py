@@ -14,22 +14,12 @@ from gan.jobs import scoring
 from gan.jobs.scoring import format_table
 from metrics import METRICS
 from tests.gan.runs import write_run
-from training.data.images import open_dataset
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*covariance is singular"),  # 40 images are few
+    pytest.mark.usefixtures("own_cache"),
+]
 UNTRAINED = ("--metrics", "fd-untrained", "--num-fakes", "70")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def dataset(tiny_zip):
-    dataset = open_dataset(tiny_zip)
-    yield dataset
-    dataset.close()
 
 
 @pytest.fixture

@@ -10,27 +10,17 @@ from gan.jobs.evaluation import evaluate, evaluate_images, evaluate_model, is_mo
 from gan.models import checkpoint
 from tests.gan.runs import write_run
 from training.data.archive import Archive
-from training.data.images import open_dataset
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*covariance is singular"),  # 40 images are few
+    pytest.mark.usefixtures("own_cache"),
+]
 METRICS = ["fd-untrained"]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def run_folder(tmp_path):
     return write_run(tmp_path / "runs" / "00000-demo-tiny")
-
-
-@pytest.fixture
-def dataset(tiny_zip):
-    dataset = open_dataset(tiny_zip)
-    yield dataset
-    dataset.close()
 
 
 def test_a_run_its_checkpoint_and_its_generator_give_one_number(run_folder, tiny_zip, dataset):

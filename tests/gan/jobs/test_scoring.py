@@ -12,19 +12,10 @@ from gan.jobs.scoring import DatasetImages, format_table, score
 from tests.gan.runs import generator_config
 from training.data.images import open_dataset
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")  # 40 images are few
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def dataset(tiny_zip):
-    dataset = open_dataset(tiny_zip)
-    yield dataset
-    dataset.close()
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*covariance is singular"),  # 40 images are few
+    pytest.mark.usefixtures("own_cache"),
+]
 
 
 def test_score_is_repeatable_whatever_the_batch(dataset, tiny_generator):

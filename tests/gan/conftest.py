@@ -1,0 +1,22 @@
+"""Fixtures of what scores need: an open data set, and a cache that holds nothing yet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from training.data.images import ImageDataset, open_dataset
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """GAN_CACHE of this test alone."""
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def dataset(tiny_zip: Path) -> Iterator[ImageDataset]:
+    """`tiny_zip`, open."""
+    dataset = open_dataset(tiny_zip)
+    yield dataset
+    dataset.close()
