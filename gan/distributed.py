@@ -4,6 +4,7 @@ Only tensors travel: those on the CPU over gloo, those on GPUs over NCCL.
 """
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -46,6 +47,9 @@ def group(device: torch.device | None = None) -> Iterator[None]:
     if _joined() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
+    # Its functions take the group of the moment they are defined as a default. Loaded later, by torch itself,
+    # they would keep the group and its threads, which may end the process with an abort at its very end.
+    importlib.import_module("torch.distributed.nn.functional")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     store, number, count = next(dist.rendezvous("env://"))
     if os.environ.get("GROUP_WORLD_SIZE") == "1":

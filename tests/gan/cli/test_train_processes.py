@@ -59,7 +59,7 @@ def test_a_signal_to_one_process_stops_all_and_saves(tiny_zip, tmp_path):
     with subprocess.Popen(
         command(2, tiny_zip, tmp_path, "100"), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     ) as job:
-        os.kill(workers(job)[1], signal.SIGINT)
+        os.kill(workers(job, ticks=2)[1], signal.SIGINT)
         told = job.communicate(timeout=60)[1]
     assert job.returncode == 0 and "stopped by SIGINT" in told and "saved" in told
 
