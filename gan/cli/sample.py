@@ -1,5 +1,7 @@
 """`gan sample`: seeds -> a folder of PNGs, one labelled grid, or a looped video, by the suffix of --out."""
 
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,13 +10,21 @@ import click
 from gan.cli.common import debug_option, device_option, plugin_option, seed_option
 from gan.errors import UsageError
 
-ONLY_FOR = {"columns": "grid", "space": "video", "frames_per_seed": "video", "fps": "video"}
+ONLY_FOR = {
+    "columns": "grid",
+    "space": "video",
+    "frames_per_seed": "video",
+    "fps": "video",
+    "walks": "video",
+    "scale": "video",
+}
 
 EPILOG = """\b
 Examples:
   gan sample runs/00000-demo-openmoji-32 --out grid.png
   gan sample runs/00000-demo-openmoji-32 --seeds 0-999 --psi 0.7 --out samples
   gan sample runs/00000-demo-openmoji-32 --seeds 3,14,15,92 --out walk.gif
+  gan sample runs/00000-demo-openmoji-32 --seeds 0-31 --walks 4x2 --out walks.gif
 """
 
 
@@ -58,6 +68,18 @@ Examples:
     show_default=True,
     help="Video: frames per second. GIF counts in 1/100 s, so it rounds this, to 50 at most.",
 )
+@click.option(
+    "--walks",
+    metavar="CxR",
+    default="1x1",
+    show_default=True,
+    help="Video: walks side by side, in columns x rows; the seeds are shared out in their order.",
+)
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 64),
+    help="Video: whole factor to enlarge it by.  [default: what makes 256 of the shorter side]",
+)
 @device_option
 @seed_option
 @plugin_option
@@ -77,6 +99,8 @@ def command(
     space: str | None,
     frames_per_seed: int,
     fps: int,
+    walks: str,
+    scale: int | None,
     device: str,
     seed: int,
 ) -> None:
@@ -84,34 +108,36 @@ def command(
 
     \b
     The suffix of --out decides what is written:
-      none, or a number   one file per seed in a folder: seed0007.png (.npy of more than 4 channels)
+      none, or a number   one file per seed in a folder: seed0007.png, of --class flags seed0007-flags.png
       .png, .jpg, .webp   one grid, each image labelled with its seed
-      .gif, .mp4          a looped video through the seeds (mp4: pip install imageio-ffmpeg)
+      .gif, .mp4          a looped video through the seeds (mp4: the extra "video")
 
     An image depends on its own number in --seeds; --seed decides drawn classes and random noise.
     """
     from gan.jobs.sampling import label_of, sample
 
     kind = _kind(ctx, out)
-    drawn = {
-        "labels": label_of(class_, condition),
-        "psi": psi,
-        "psi_cutoff": psi_cutoff,
-        "noise": noise,
-        "seed": seed,
-    }
-    drawn |= {"space": space, "frames_per_seed": frames_per_seed, "fps": fps, "columns": columns}
-    paths = sample(model, seeds, out=out, device=device, **drawn)
-    click.echo(_summary(Path(out), kind, paths, seeds, frames_per_seed))
+    look = {"labels": label_of(class_, condition), "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
+    look |= {"seed": seed, "columns": columns, "space": space, "frames_per_seed": frames_per_seed, "fps": fps}
+    paths = sample(model, seeds, out=out, device=device, walks=_grid(walks), scale=scale, **look)
+    frames = frames_per_seed / math.prod(_grid(walks))
+    click.echo(_summary(Path(out), kind, paths, seeds, frames))
 
 
-def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: str, frames_per_seed: int) -> str:
+def _grid(text: str) -> tuple[int, int]:
+    """'4x2' -> (4, 2); UsageError for anything else."""
+    if found := re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", text):
+        return int(found[1]), int(found[2])
+    raise UsageError(f"--walks {text}: write columns x rows, such as 4x2")
+
+
+def _summary(out: Path, kind: str, paths: Sequence[Path], seeds: str, frames_per_seed: float) -> str:
     """One line: what was written, and where."""
     from gan.latents import parse_seeds
 
     count = len(parse_seeds(seeds))
     if kind == "video":
-        return f"wrote a looped video of {count * frames_per_seed} frames to {out}"
+        return f"wrote a looped video of {round(count * frames_per_seed)} frames to {out}"
     if kind == "grid":
         return f"wrote a grid of {count} images to {out}"
     more = f" ... {paths[-1].name}" if len(paths) > 1 else ""

@@ -1,13 +1,13 @@
 """Seeds -> images: as a tensor, or as a folder of PNGs, one labelled grid or a looped video."""
 
-import contextlib
-import importlib.util
 import itertools
 import math
 import os
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from gan import sampling
 from gan.console import progress
 from gan.devices import pick
-from gan.errors import UsageError, UserError, unknown
-from gan.files import atomic_bytes, atomic_write
+from gan.errors import UsageError, unknown
+from gan.files import atomic_bytes
 from gan.images import (
     SIDES,
     encode,
@@ -25,15 +25,14 @@ from gan.images import (
     grid_size,
     labelled_cell,
     labelled_grid,
-    to_pil,
-    view,
 )
+from gan.jobs import video
 from gan.latents import parse_seeds
 from gan.models import checkpoint
 from gan.networks.base import nonfinite
 
 Wanted = str | int | Sequence[int] | Tensor | None
-STILLS, VIDEOS = (".png", ".jpg", ".jpeg", ".webp"), (".gif", ".mp4")
+STILLS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def sample(
@@ -50,19 +49,24 @@ def sample(
     space: str | None = None,
     frames_per_seed: int = 30,
     fps: int = 30,
+    walks: tuple[int, int] = (1, 1),
+    scale: int | None = None,
     device: str = "auto",
 ) -> Tensor | list[Path]:
     """Draw one image per seed -> uint8 [N, C, H, W] on the CPU; or write them to `out` -> the paths written.
 
     model: a generator, which stays on its device, or a run directory (its newest checkpoint) or a checkpoint
     directory, which draws on `device`. seeds: numbers, or text such as "0-63" or "1,5,8-10".
-    out: what `output_kind` makes of its suffix: a folder of one file per seed (seed0007.png, .npy of more
-    than 4 channels), a grid with a caption on each image, or a looped video through the seeds.
+    out: what `output_kind` makes of its suffix: a folder of one file per seed (seed0007.png, with the class
+    if one is given for all: seed0007-flags.png; .npy of more than 4 channels), a grid with a caption on each
+    image, or a looped video through the seeds.
     psi, psi_cutoff, noise: as `gan.sampling.images` has them. labels: a class for all seeds, by name or
     number, or one number for each; for a model of vectors one [c_dim], or one for each [N, c_dim]; None draws
     them. seed: decides drawn classes and random noise.
     columns: of a grid; None is near square. space, frames_per_seed, fps: of a video; None walks among styles
-    (w) where the model has them, else among latents (z).
+    (w) where the model has them, else among latents (z); walks: columns and rows of walks side by side,
+    which share the seeds out in their order; scale: pixels a side for each of the model's, None for as many
+    as bring the shorter side to 256.
     Raises UsageError for options that do not fit the model or `out`, UserError where there is no model, and
     CheckpointError where it is damaged.
     """
@@ -74,18 +78,20 @@ def sample(
     generator, classes = _opened(model, device)
     if wrong := nonfinite(generator):
         warnings.warn(f"{wrong}: the images mean nothing", stacklevel=2)
+    more = re.sub(r"[^\w.-]+", "-", f"-{labels}") if isinstance(labels, str) else ""
     labels = resolved_labels(labels, classes, generator, numbers, seed)
-    look = {"labels": labels, "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
+    look = {"psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
     if kind == "video":
         space = space or ("w" if sampling.has_styles(generator) else "z")
-        walk = sampling.frames(generator, numbers, steps=frames_per_seed, space=space, **look)
-        write_video(out, fitting(out, _each(walk, len(numbers) * frames_per_seed)), fps)
+        walked = _walked(generator, numbers, labels, walks, look | {"steps": frames_per_seed, "space": space})
+        video.write_video(out, fitting(out, video.enlarged(walked, scale)), fps)
         return [out]
-    images = _each(sampling.images(generator, numbers, noise_seed=seed, **look), len(numbers))
+    drawn = sampling.images(generator, numbers, labels=labels, noise_seed=seed, **look)
+    images = _each(drawn, len(numbers))
     if kind == "tensor":
         return torch.stack(list(images))
     if kind == "folder":
-        return write_folder(out, images, numbers)
+        return write_folder(out, images, numbers, more)
     images = fitting(out, images, len(numbers), columns)
     write_grid(out, images, captions(numbers, labels, classes), columns)
     return [out]
@@ -101,11 +107,12 @@ def output_kind(out: str | Path) -> str:
     suffix = out.suffix.lower()
     if named_folder or out.is_dir() or not suffix or suffix[1:].isdigit():
         return "folder"
-    if suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise UserError(f"cannot write {out}: mp4 needs pip install imageio-ffmpeg; or give a .gif")
-    if suffix in STILLS + VIDEOS:
-        return "grid" if suffix in STILLS else "video"
-    known = ", ".join(STILLS + VIDEOS)
+    if suffix in STILLS:
+        return "grid"
+    if suffix in video.VIDEOS:
+        video.check_writable(out)
+        return "video"
+    known = ", ".join((*STILLS, *video.VIDEOS))
     raise UsageError(f"--out {out}: cannot write '{suffix}'; use a folder, or one of {known}")
 
 
@@ -198,12 +205,15 @@ def captions(seeds: Sequence[int], labels: sampling.Labels | None, classes: Sequ
     return [f"{seed} {name}" for seed, name in zip(seeds, names, strict=True)]
 
 
-def write_folder(out: Path, images: Iterable[Tensor], seeds: Sequence[int]) -> list[Path]:
-    """Write seed0007.png and so on into `out`, each as soon as it is drawn; returns their paths in order."""
+def write_folder(out: Path, images: Iterable[Tensor], seeds: Sequence[int], more: str = "") -> list[Path]:
+    """Write seed0007.png and so on into `out`, each as soon as it is drawn; returns their paths in order.
+
+    more: of every name, between number and suffix.
+    """
     paths = []
     for seed, image in zip(seeds, images, strict=True):
         suffix, data = encode_exactly(image)
-        paths.append(out / f"seed{seed:04d}{suffix}")
+        paths.append(out / f"seed{seed:04d}{more}{suffix}")
         atomic_bytes(paths[-1], data)
     return list(dict.fromkeys(paths))
 
@@ -213,32 +223,25 @@ def write_grid(out: Path, images: Iterable[Tensor], labels: Sequence[str], colum
     atomic_bytes(out, encode(labelled_grid(torch.stack(list(images)), labels, columns), out.suffix))
 
 
-def write_video(out: Path, frames: Iterator[Tensor], fps: int) -> None:
-    """Write frames [C, H, W] one by one as a GIF that loops, or as H.264 in mp4."""
-    with atomic_write(out) as temporary:
-        if out.suffix.lower() == ".gif":
-            _write_gif(temporary, frames, fps)
-        else:
-            _write_mp4(temporary, frames, fps)
-
-
-def _write_gif(path: Path, frames: Iterator[Tensor], fps: int) -> None:
-    hundredths = max(round(100 / fps), 2)  # viewers slow down at 1
-    pictures = map(to_pil, map(view, frames))
-    duration = 10 * hundredths  # milliseconds
-    next(pictures).save(path, "GIF", save_all=True, append_images=pictures, duration=duration, loop=0)
-
-
-def _write_mp4(path: Path, frames: Iterator[Tensor], fps: int) -> None:
-    import imageio_ffmpeg
-
-    pictures = map(to_pil, map(view, frames))
-    first = next(pictures)
-    writer = imageio_ffmpeg.write_frames(path, first.size, fps=fps, macro_block_size=2)
-    with contextlib.closing(writer):
-        writer.send(None)  # starts ffmpeg
-        for picture in itertools.chain([first], pictures):
-            writer.send(picture.convert("RGB").tobytes())
+def _walked(
+    generator: nn.Module,
+    seeds: Sequence[int],
+    labels: sampling.Labels | None,
+    shape: tuple[int, int],
+    look: Mapping[str, Any],
+) -> Iterator[Tensor]:
+    """Frames of the walks through the seeds, side by side in (columns, rows); look: arguments of `frames`."""
+    parts = video.walks(range(len(seeds)), *shape)
+    frames = []
+    for part in parts:
+        own = None if labels is None else labels[part.start : part.stop]
+        numbers = seeds[part.start : part.stop]
+        batches = sampling.frames(generator, numbers, labels=own, **look)
+        frames.append(image for batch in batches for image in batch.cpu())
+    with progress(len(parts[0]) * look["steps"], "sampling", unit="frame") as bar:
+        for frame in video.tiled(frames, shape[0]):
+            yield frame
+            bar.update()
 
 
 def _each(batches: Iterable[Tensor], total: int) -> Iterator[Tensor]:

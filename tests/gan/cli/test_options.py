@@ -137,6 +137,8 @@ ROWS: dict[str, dict[str, Row | str]] = {
         "--space": Row(("--space", "z", "--out", "a.gif"), "space", "z"),
         "--frames-per-seed": Row(("--frames-per-seed", "4", "--out", "a.gif"), "frames_per_seed", 4),
         "--fps": Row(("--fps", "12", "--out", "a.gif"), "fps", 12),
+        "--walks": Row(("--walks", "4x2", "--out", "a.gif"), "walks", (4, 2)),
+        "--scale": Row(("--scale", "3", "--out", "a.gif"), "scale", 3),
         **DEVICE,
         **SEED,
         **PLUGIN,

@@ -99,7 +99,7 @@ def test_a_gif_loops_through_the_seeds(model, tmp_path, capsys, space):
     with Image.open(out) as video:
         assert (video.n_frames, video.size, video.info["duration"], video.info["loop"]) == (
             6,
-            (16, 16),
+            (256, 256),
             50,
             0,
         )
@@ -121,7 +121,10 @@ def test_a_model_without_styles_walks_among_its_latents(tmp_path, capsys):
 def test_mp4_without_its_library_says_what_to_do(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run(["sample", "no-model", "--out", str(tmp_path / "walk.mp4")]) == 1
-    assert "pip install imageio-ffmpeg; or give a .gif" in capsys.readouterr().err
+    assert (
+        'mp4 needs imageio-ffmpeg; in the project\'s folder: pip install -e ".[video]"; or give a .gif'
+        in capsys.readouterr().err
+    )
 
 
 def test_mp4(model, tmp_path):
@@ -152,6 +155,8 @@ def test_classes_by_name_by_number_and_drawn(conditional, tmp_path):
         (["--out", "grid.tiff"], "cannot write '.tiff'; use a folder, or one of .png"),
         (["--out", "a", "--seeds", "5-"], "'5-' is no number or range"),
         (["--out", "a", "--class", "cat"], "this model has no classes"),
+        (["--out", "a.png", "--walks", "2x1"], "--walks is for a video, and this --out makes a grid"),
+        (["--out", "a.gif", "--walks", "2by1"], "--walks 2by1: write columns x rows, such as 4x2"),
         (["--out", "a", "--columns", "3"], "--columns is for a grid, and this --out makes a folder"),
         (["--out", "a.png", "--frames-per-seed", "3"], "--frames-per-seed is for a video"),
         (["--out", "a.gif", "--noise", "random", "--seeds", "0"], "would flicker"),

@@ -44,6 +44,12 @@ def test_written_paths(tiny_generator, tmp_path):
         assert video.n_frames == 4
 
 
+def test_another_class_does_not_overwrite_the_first(conditional, tmp_path):
+    for name in ("cat", "dog"):
+        [path] = sample(conditional, [7], labels=name, out=tmp_path)
+        assert path == tmp_path / f"seed0007-{name}.png" and path.is_file()
+
+
 @pytest.mark.parametrize("name", ["psi0.7", "v1.x/", "some"])
 def test_names_that_are_no_files_are_folders(name, tiny_generator, tmp_path):
     [path] = sample(tiny_generator, [7], out=f"{tmp_path}/{name}")

@@ -1,0 +1,77 @@
+"""Videos: how large a frame is, and several walks side by side."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan import sampling as drawing
+from gan.errors import UsageError
+from gan.jobs import video
+from gan.jobs.sampling import sample
+from tests.gan.cli.test_sample import make_model
+
+PIXELS = torch.arange(2 * 3 * 2 * 4, dtype=torch.uint8).view(2, 3, 2, 4)
+
+
+@pytest.mark.parametrize(("side", "factor"), [(32, 8), (100, 3), (256, 1), (1024, 1)])
+def test_small_frames_are_enlarged_to_256(side, factor):
+    frame = torch.zeros(3, side, side + 8, dtype=torch.uint8)
+    [shown] = video.enlarged(iter([frame]), None)
+    assert shown.shape == (3, side * factor, (side + 8) * factor)
+
+
+def test_a_pixel_becomes_a_square():
+    [shown] = video.enlarged(iter(PIXELS[:1]), 3)
+    for row, column in ((0, 0), (1, 3)):
+        square = shown[:, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3]
+        assert torch.equal(square, PIXELS[0, :, row, column, None, None].expand(3, 3, 3))
+
+
+def test_walks_lie_in_rows():
+    [shown] = video.tiled([iter(PIXELS[:1] + i) for i in range(6)], columns=3)
+    assert shown.shape == (3, 4, 12)
+    assert torch.equal(shown[:, 2:, 4:8], PIXELS[0] + 4)
+
+
+def test_seeds_are_shared_out_in_their_order():
+    assert video.walks([1, 2, 3, 4, 5, 6], 3, 1) == [[1, 2], [3, 4], [5, 6]]
+    with pytest.raises(UsageError, match="--walks 2x2: 6 seeds do not make 4 walks .* give 8 seeds"):
+        video.walks(range(6), 2, 2)
+
+
+def test_each_walk_of_a_grid_is_the_walk_of_its_seeds(tiny_generator, tmp_path, monkeypatch):
+    """Frame by frame, before a GIF cuts the colours down to 256."""
+    written = {}
+    monkeypatch.setattr(video, "write_video", lambda out, frames, fps: written.update({out: list(frames)}))
+    look = {"frames_per_seed": 2, "scale": 1, "psi": 0.7}
+    sample(tiny_generator, range(8), out=tmp_path / "four.gif", walks=(2, 2), **look)
+    sample(tiny_generator, [4, 5], out=tmp_path / "third.gif", **look)
+    many, one = written[tmp_path / "four.gif"], written[tmp_path / "third.gif"]
+    height, width = one[0].shape[1:]
+    assert len(many) == len(one) == 4
+    for whole, part in zip(many, one, strict=True):
+        assert torch.equal(whole[:, height:, :width], part)
+
+
+def test_classes_of_a_grid_of_walks_go_with_their_seeds(tmp_path, monkeypatch):
+    model = make_model(tmp_path / "checkpoints" / "000000", c_dim=3)
+    seen, frames = [], drawing.frames
+
+    def spied(generator, seeds, **look):
+        seen.append((list(seeds), look["labels"]))
+        return frames(generator, seeds, **look)
+
+    monkeypatch.setattr(video, "write_video", lambda out, frames, fps: list(frames))
+    monkeypatch.setattr(drawing, "frames", spied)
+    options = {"labels": [0, 1, 1, 0], "walks": (2, 1), "frames_per_seed": 1}
+    sample(str(model), [3, 4, 5, 6], out=tmp_path / "a.gif", device="cpu", **options)
+    assert seen == [([3, 4], [0, 1]), ([5, 6], [1, 0])]
+
+
+def test_a_gif_has_the_scale_asked_for(tiny_generator, tmp_path):
+    [path] = sample(tiny_generator, [1], out=tmp_path / "a.gif", frames_per_seed=1, scale=2)
+    with Image.open(path) as shown:
+        assert np.array(shown.size).tolist() == [
+            2 * side for side in reversed(sample(tiny_generator, [1]).shape[2:])
+        ]
