@@ -1,12 +1,17 @@
 """Processes that share one piece of work, started by `torchrun`; with a single one every function is a no-op.
 
 Only tensors travel: those on the CPU over gloo, those on GPUs over NCCL.
+
+Work whose result must not depend on the number of processes is cut into parts that do not, and the results of
+the parts are put together in their order: see `dealt`.
 """
 
 import contextlib
 import importlib
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import timedelta
 
 import torch
@@ -16,6 +21,8 @@ from torch import distributed as dist
 from gan.errors import UserError
 
 WAIT = timedelta(days=1)
+
+_dealing: ContextVar[bool] = ContextVar("dealing", default=False)  # whether the processes share what is dealt
 
 
 def rank() -> int:
@@ -62,13 +69,42 @@ def group(device: torch.device | None = None) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def gather(tensor: Tensor) -> list[Tensor]:
-    """The CPU tensors of all processes, by rank, on rank 0; [] elsewhere. All have one shape and dtype."""
+@contextlib.contextmanager
+def dealing() -> Iterator[None]:
+    """Within it `dealt` deals out its work. All processes must come by the same calls in the same order."""
+    token = _dealing.set(True)
+    try:
+        yield
+    finally:
+        _dealing.reset(token)
+
+
+def dealt(work: Callable[[int], Tensor], count: int) -> Iterator[Tensor]:
+    """work(0), ..., work(count - 1), in this order, on every process; within `dealing` each does its share.
+
+    Process r does r, r + world, ...; after each of them the processes exchange their results, so parts should
+    take equally long. Results have one shape, dtype and kind of device, and no bool. A number has the same
+    result whoever does it, so that a sum in the order of the numbers has the digits of a single process.
+    """
+    if world() == 1 or not _dealing.get():
+        yield from map(work, range(count))
+        return
+    for start in range(0, count, world()):
+        token = _dealing.set(False)  # what a part deals out, it does alone
+        try:  # at the end some do the last part as well: a collective needs a result of everyone
+            own = work(min(start + rank(), count - 1))
+        finally:
+            _dealing.reset(token)
+        yield from everyones(own)[: count - start]
+
+
+def everyones(tensor: Tensor) -> list[Tensor]:
+    """The tensors of all processes, by rank, on each. All have one shape, dtype and kind of device."""
     if world() == 1:
         return [tensor]
-    parts = [torch.empty_like(tensor) for _ in range(world())] if rank() == 0 else None
-    dist.gather(tensor.contiguous(), parts)
-    return parts or []
+    parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(world())]
+    dist.all_gather(parts, tensor.contiguous())
+    return parts
 
 
 def shared(tensor: Tensor) -> Tensor:
@@ -78,6 +114,17 @@ def shared(tensor: Tensor) -> Tensor:
     tensor = tensor.contiguous()
     dist.broadcast(tensor, src=0)
     return tensor
+
+
+def shared_named(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rank 0's CPU tensors by name, on every rank; what the others give is not looked at."""
+    if world() == 1:
+        return dict(tensors)
+    kinds = {name: [str(t.dtype).removeprefix("torch."), list(t.shape)] for name, t in tensors.items()}
+    told = json.loads(shared_text(json.dumps(kinds)))
+    own = tensors if rank() == 0 else {}
+    empty = {name: torch.empty(shape, dtype=getattr(torch, kind)) for name, (kind, shape) in told.items()}
+    return {name: shared(own.get(name, tensor)) for name, tensor in empty.items()}
 
 
 def summed(tensor: Tensor) -> Tensor:
@@ -91,11 +138,7 @@ def summed(tensor: Tensor) -> Tensor:
 
 def gathered(tensor: Tensor) -> Tensor:
     """[n, ...] of each process -> [n * world, ...] on all; sample i of process r is at i * world + r."""
-    if world() == 1:
-        return tensor
-    parts = [torch.empty_like(tensor) for _ in range(world())]
-    dist.all_gather(parts, tensor.contiguous())
-    return torch.stack(parts, dim=1).flatten(0, 1)
+    return tensor if world() == 1 else torch.stack(everyones(tensor), dim=1).flatten(0, 1)
 
 
 def alike(tensors: Sequence[Tensor]) -> None:

@@ -1,6 +1,7 @@
 """What a metric keeps of the images: an Extractor's features, as float64 moments or as a bank of rows.
 
-Both stores are filled batch by batch, merge (across ranks or files) and turn into named tensors and back.
+Both stores are filled batch by batch on a device, merge, and turn into named tensors and back. Several
+processes see every batch in the same order, so that each has the digits of a single one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,11 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
+
+from gan import distributed
+
+CPU = torch.device("cpu")
+STRIP = 128  # rows of the sum of outer products that one product of matrices makes, in one process
 
 
 class Extractor(Protocol):
@@ -27,40 +33,61 @@ class Extractor(Protocol):
         """
 
     def features(self, prepared: Sequence[Tensor]) -> dict[str, Tensor]:
-        """What `prepare` gave -> head -> float32 [N or more, D] on the CPU."""
+        """What `prepare` gave -> head -> float32 [N or more, D], on the network's device."""
 
     def to_bf16(self) -> "Extractor":
         """Itself, from now on in bfloat16."""
 
 
 class Moments:
-    """Count, sum and sum of outer products of feature vectors, all float64 on the CPU.
+    """Count, sum and sum of outer products of feature vectors, all float64.
 
-    `sum32` is the same sum in float32, row after row: some published tools take their mean that way.
+    `sum32` is the same sum in float32 on the CPU, row after row: some published tools take their mean so.
     """
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int, device: torch.device = CPU):
         self.count = 0
-        self.sum = torch.zeros(dim, dtype=torch.float64)  # [D]
+        self.sum = torch.zeros(dim, dtype=torch.float64, device=device)  # [D]
         self.sum32 = torch.zeros(dim, dtype=torch.float32)  # [D]
-        self.outer = torch.zeros(dim, dim, dtype=torch.float64)  # [D, D]
+        self.outer = torch.zeros(dim, dim, dtype=torch.float64, device=device)  # [D, D]
 
-    def add(self, features: Tensor) -> None:
-        """features: [N, D], any float dtype; N may be 0."""
-        x = features.detach().to("cpu", torch.float64)
+    def add(self, features: Tensor, rank: int = 0, world: int = 1) -> None:
+        """features: [N, D], any float dtype; N may be 0.
+
+        Of several processes that add the same features each sums the strips rank, rank + world, ... of
+        `outer` alone; `complete` then fetches the others.
+        """
+        x = features.detach().to(self.sum.device, torch.float64)
         self.count += len(x)
         self.sum += x.sum(dim=0)
-        self.outer.addmm_(x.T, x)
-        rows = np.concatenate([self.sum32.numpy()[None], x.to(torch.float32).numpy()])
+        for start in range(rank * STRIP, self.dim, world * STRIP):
+            self.outer[start : start + STRIP].addmm_(x[:, start : start + STRIP].T, x)
+        rows = np.concatenate([self.sum32.numpy()[None], x.to(CPU, torch.float32).numpy()])
         self.sum32 = torch.from_numpy(np.add.reduce(rows, axis=0))  # NumPy adds the rows in order
 
+    def complete(self) -> None:
+        """Fetch the strips that the other processes have summed: see `gan.distributed.dealt`."""
+        strips = range(0, self.dim, STRIP)
+
+        def strip(index: int) -> Tensor:
+            rows = self.outer[strips[index] : strips[index] + STRIP]
+            return torch.cat([rows, rows.new_zeros(STRIP - len(rows), self.dim)])
+
+        for start, rows in zip(strips, distributed.dealt(strip, len(strips)), strict=True):
+            self.outer[start : start + STRIP] = rows[: self.dim - start]
+
     def merge(self, other: "Moments") -> "Moments":
-        """Moments of both sets of images together."""
+        """Moments of both sets of images together, on the device of these."""
+        other = other.to(self.sum.device)
         whole = Moments(self.dim)
         whole.count = self.count + other.count
         whole.sum, whole.outer = self.sum + other.sum, self.outer + other.outer
         whole.sum32 = self.sum32 + other.sum32
         return whole
+
+    def to(self, device: torch.device) -> "Moments":
+        """The same moments on a device."""
+        return self._with(type(self), self.sum.to(device), self.outer.to(device))
 
     @property
     def dim(self) -> int:
@@ -75,7 +102,7 @@ class Moments:
     @property
     def mean32(self) -> Tensor:
         """The mean [D] as `numpy.mean` of float32 rows rounds it; float64 values."""
-        return (self.sum32.double() / self.count).to(torch.float32).double()
+        return (self.sum32.double() / self.count).to(torch.float32).double().to(self.sum.device)
 
     def cov(self, ddof: int = 1) -> Tensor:
         """Covariance [D, D], divided by count - ddof: 1 is unbiased, 0 the population's.
@@ -90,12 +117,12 @@ class Moments:
 
     def with_mean32(self) -> "Moments":
         """The same moments, but `mean` is `mean32`; the covariance stays."""
-        return _Rounded.from_state(self.state())
+        return self._with(_Rounded, self.sum, self.outer)
 
     def state(self) -> dict[str, Tensor]:
-        """Everything as named tensors."""
+        """Everything as named tensors on the CPU."""
         count = torch.tensor([self.count])
-        return {"count": count, "sum": self.sum, "sum32": self.sum32, "outer": self.outer}
+        return {"count": count, "sum": self.sum.cpu(), "sum32": self.sum32, "outer": self.outer.cpu()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Moments":
@@ -103,6 +130,12 @@ class Moments:
         moments = cls(len(state["sum"]))
         moments.count = int(state["count"])
         moments.sum, moments.sum32, moments.outer = state["sum"], state["sum32"], state["outer"]
+        return moments
+
+    def _with(self, kind: type["Moments"], total: Tensor, outer: Tensor) -> "Moments":
+        """Moments of that kind with these sums, and count and float32 sum of this."""
+        moments = kind(0)
+        moments.count, moments.sum32, moments.sum, moments.outer = self.count, self.sum32, total, outer
         return moments
 
 
@@ -117,19 +150,28 @@ class _Rounded(Moments):
 class Bank:
     """The feature vectors themselves, float32, in the order of the images."""
 
-    def __init__(self, dim: int):
-        self.dim = dim
+    def __init__(self, dim: int, device: torch.device = CPU):
+        self.dim, self.device = dim, device
         self._parts: list[Tensor] = []
 
-    def add(self, features: Tensor) -> None:
-        """features: [N, D], any float dtype; N may be 0."""
-        self._parts.append(features.detach().to("cpu", torch.float32))
+    def add(self, features: Tensor, rank: int = 0, world: int = 1) -> None:
+        """features: [N, D], any float dtype; N may be 0. rank, world: every process keeps all the rows."""
+        self._parts.append(features.detach().to(self.device, torch.float32))
+
+    def complete(self) -> None:
+        """Nothing is missing: see `Moments.complete`."""
 
     def merge(self, other: "Bank") -> "Bank":
-        """These rows, then the other's."""
-        whole = Bank(self.dim)
-        whole._parts = [*self._parts, *other._parts]
+        """These rows, then the other's, on the device of these."""
+        whole = Bank(self.dim, self.device)
+        whole._parts = [*self._parts, *other.to(self.device)._parts]
         return whole
+
+    def to(self, device: torch.device) -> "Bank":
+        """The same rows on a device."""
+        bank = Bank(self.dim, device)
+        bank.add(self.features)
+        return bank
 
     @property
     def count(self) -> int:
@@ -139,12 +181,13 @@ class Bank:
     @property
     def features(self) -> Tensor:
         """All rows, float32 [N, D]."""
-        self._parts = [torch.cat([torch.empty(0, self.dim), *self._parts])]
+        if len(self._parts) != 1:
+            self._parts = [torch.cat([torch.empty(0, self.dim, device=self.device), *self._parts])]
         return self._parts[0]
 
     def state(self) -> dict[str, Tensor]:
-        """Everything as named tensors."""
-        return {"features": self.features}
+        """Everything as named tensors on the CPU."""
+        return {"features": self.features.cpu()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Bank":

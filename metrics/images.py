@@ -6,8 +6,10 @@ batches that arrive nor the number of processes changes a digit of a score.
 Letters: N images, C channels, H rows, W columns.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -15,22 +17,27 @@ import torch
 from torch import Tensor
 
 BATCH = 80  # images per call of a feature network; the counts in use are multiples of it
+READERS = 8  # threads that read files, at most: decoding is faster than any network by then
+
+# uint8 [N, C, H, W]; where images differ in size or colour, each by itself, [C, H, W]
+Pixels = Tensor | Sequence[Tensor]
 
 
 @runtime_checkable
 class Images(Protocol):
     """Images by number.
 
-    concurrent: whether `read` may run in a thread beside the network (files: yes; a generator: no). An
-    attribute `labels`, where there is one, is the class of each, or None.
+    concurrent: whether `read` may run in a thread beside the network (files: yes; a generator: no). Optional
+    attributes: `labels`, the class of each, or None; `readers`, how many threads may call `read` at once
+    (without it, one).
     """
 
     concurrent: bool
 
     def __len__(self) -> int: ...
 
-    def read(self, start: int, stop: int) -> Tensor:
-        """uint8 [stop - start, C, H, W]."""
+    def read(self, start: int, stop: int) -> Pixels:
+        """uint8 [stop - start, C, H, W], or as many [C, H, W] where they differ."""
 
 
 class ArrayImages:
@@ -65,7 +72,7 @@ def length(source: Images | Iterable[Tensor], limit: int | None) -> int | None:
     return len(source) if limit is None else min(limit, len(source))
 
 
-def batches(source: Images | Iterable[Tensor], limit: int | None) -> Iterator[Tensor]:
+def batches(source: Images | Iterable[Tensor], limit: int | None) -> Iterator[Pixels]:
     """The first `limit` images (None: all) in batches of BATCH, the last one smaller."""
     return (images for _, images in shares(source, limit, 0, 1, lambda images: images))
 
@@ -75,12 +82,12 @@ def shares(
     limit: int | None,
     rank: int,
     world: int,
-    make: Callable[[Tensor], Made],
+    make: Callable[[Pixels], Made],
 ) -> Iterator[tuple[int, Made | None]]:
     """(size, make(images)) of every batch in order, None in its place where another process reads them.
 
     Process `rank` reads the batches rank, rank + world, ... limit: only the first so many images. What is
-    `concurrent` is read and made in a thread, a batch ahead of the caller.
+    `concurrent` is read and made in threads, a batch ahead of the caller.
     """
     total = length(source, limit)
     if total is None:
@@ -88,12 +95,9 @@ def shares(
             yield len(images), make(images) if index % world == rank else None
         return
 
-    def made(span: tuple[int, int]) -> Made:
-        return make(source.read(*span))
-
     spans = [(start, min(start + BATCH, total)) for start in range(0, total, BATCH)]
     own = spans[rank::world]
-    parts = _ahead(made, own) if source.concurrent else map(made, own)
+    parts = _ahead(source, make, own) if source.concurrent else (make(source.read(*span)) for span in own)
     for index, (start, stop) in enumerate(spans):
         yield stop - start, next(parts) if index % world == rank else None
 
@@ -126,12 +130,36 @@ def rebatch(batches: Iterable[Tensor], size: int, limit: int | None) -> Iterator
         yield torch.cat(parts)
 
 
-def _ahead(make: Callable[[tuple[int, int]], Made], spans: Sequence[tuple[int, int]]) -> Iterator[Made]:
-    """make(span) of each span, in order; a thread makes the next one while the caller has the last."""
-    with ThreadPoolExecutor(max_workers=1) as maker:
-        coming = [maker.submit(make, span) for span in spans[:1]]
+def stacked(images: Sequence[Tensor]) -> Pixels:
+    """Images [C, H, W] as one [N, C, H, W] where they are of one size and colour, else as they are."""
+    return torch.stack(list(images)) if len({image.shape for image in images}) == 1 else list(images)
+
+
+def readers() -> int:
+    """Threads to read files with: as many as this process has processors, and no more than READERS."""
+    share = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this machine, as torchrun says
+    return max(1, min(READERS, (os.cpu_count() or 1) // share))
+
+
+def _ahead(
+    source: Images, make: Callable[[Pixels], Made], spans: Sequence[tuple[int, int]]
+) -> Iterator[Made]:
+    """make(images) of each span, in order, the next one while the caller has the last.
+
+    The images of a span are read in `source.readers` threads, each a run of them.
+    """
+    count = getattr(source, "readers", 1)
+    with ThreadPoolExecutor(count) as reading, ThreadPoolExecutor(1) as making:
+
+        def made(span: tuple[int, int]) -> Made:
+            edges = [span[0] + (span[1] - span[0]) * i // count for i in range(count + 1)]
+            runs = [(a, b) for a, b in pairwise(edges) if a < b]
+            parts = [future.result() for future in [reading.submit(source.read, *run) for run in runs]]
+            return make(parts[0] if len(parts) == 1 else stacked([image for part in parts for image in part]))
+
+        coming = [making.submit(made, span) for span in spans[:1]]
         for span in spans[1:]:
-            made = coming.pop().result()
-            coming.append(maker.submit(make, span))
-            yield made
+            done = coming.pop().result()
+            coming.append(making.submit(made, span))
+            yield done
         yield from (future.result() for future in coming)

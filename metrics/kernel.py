@@ -9,13 +9,15 @@ Inception's features. Published values are often multiplied by 1,000: these are 
 Letters: N real and M fake rows, D features.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from metrics.rows import Rows, as_pair, blocks, subset
+from gan import distributed
+from metrics.rows import Rows, as_pair, blocks, chosen
 
 DEGREE, OFFSET = 3, 1.0  # of the kernel
 
@@ -51,10 +53,13 @@ def kernel_distance(
     if subsets < 1 or size < 2:
         raise ValueError(f"{subsets} subsets of {subset_size} rows: at least 1 of 2 needed")
     rng = np.random.RandomState(seed)
-    draws = []
-    for _ in range(subsets):
-        fakes = subset(rng, fake, size)
-        draws.append(_row_sums(subset(rng, real, size), fakes).estimate())
+    drawn = [[chosen(rng, rows, size) for rows in (fake, real)] for _ in range(subsets)]
+
+    def estimate(index: int) -> Tensor:
+        fakes, reals = drawn[index]
+        return _row_sums(real[reals], fake[fakes]).estimate()
+
+    draws = torch.stack(list(distributed.dealt(estimate, subsets))).tolist()
     std = float(np.std(draws))
     return KernelDistance(float(np.mean(draws)), std, std / subsets**0.5)
 
@@ -68,7 +73,7 @@ def _full(real: Tensor, fake: Tensor) -> KernelDistance:
     """All rows; the error by leaving out one row after the other (Efron & Stein 1981)."""
     sums = _row_sums(real, fake)
     variances = [_jackknife(_without_each(*sums)), _jackknife(_without_each(*sums.swapped()))]
-    return KernelDistance(sums.estimate(), None, sum(variances) ** 0.5)
+    return KernelDistance(sums.estimate().item(), None, sum(variances) ** 0.5)
 
 
 class _Sums(NamedTuple):
@@ -79,11 +84,11 @@ class _Sums(NamedTuple):
     fake_fake: Tensor  # [M]
     fake_real: Tensor  # [M]
 
-    def estimate(self) -> float:
-        """The unbiased estimator of MMD^2 (Gretton et al. 2012, eq. 3)."""
+    def estimate(self) -> Tensor:
+        """The unbiased estimator of MMD^2 (Gretton et al. 2012, eq. 3), a scalar."""
         n, m = len(self.real_real), len(self.fake_fake)
         within = self.real_real.sum() / (n * (n - 1)) + self.fake_fake.sum() / (m * (m - 1))
-        return (within - 2 * self.real_fake.sum() / (n * m)).item()
+        return within - 2 * self.real_fake.sum() / (n * m)
 
     def swapped(self) -> "_Sums":
         """The same with real and fake exchanged."""
@@ -92,23 +97,35 @@ class _Sums(NamedTuple):
 
 def _row_sums(real: Tensor, fake: Tensor) -> _Sums:
     """Block by block; of the two blocks (i, j) and (j, i) within a set only one is evaluated."""
-    sums = _Sums(*(rows.new_zeros(len(rows), dtype=torch.float64) for rows in (real, real, fake, fake)))
-    for rows, own in ((real, sums.real_real), (fake, sums.fake_fake)):
-        for start, block in blocks(rows):
-            x = block.double()
-            for other, block in blocks(rows[start:]):
-                kernel = polynomial_kernel(x, block.double())
-                if other == 0:
-                    kernel.fill_diagonal_(0)
-                else:
-                    own[start + other :][: len(block)] += kernel.sum(0)
-                own[start:][: len(x)] += kernel.sum(1)
-    for start, block in blocks(real):
-        x = block.double()
-        for other, block in blocks(fake):
-            kernel = polynomial_kernel(x, block.double())
-            sums.real_fake[start:][: len(x)] += kernel.sum(1)
-            sums.fake_real[other:][: len(block)] += kernel.sum(0)
+    within = [sum(distributed.dealt(partial(_within, x), len(blocks(x)))) for x in (real, fake)]
+    crossed = sum(distributed.dealt(partial(_across, real, fake), len(blocks(real))))
+    return _Sums(within[0], crossed[: len(real)], within[1], crossed[len(real) :])
+
+
+def _within(rows: Tensor, index: int) -> Tensor:
+    """What the kernels of block `index` with itself and the blocks behind it add to the sums of rows [N]."""
+    sums = rows.new_zeros(len(rows), dtype=torch.float64)
+    start, block = blocks(rows)[index]
+    x = block.double()
+    for other, block in blocks(rows[start:]):
+        kernel = polynomial_kernel(x, block.double())
+        if other == 0:
+            kernel.fill_diagonal_(0)
+        else:
+            sums[start + other :][: len(block)] += kernel.sum(0)
+        sums[start:][: len(x)] += kernel.sum(1)
+    return sums
+
+
+def _across(real: Tensor, fake: Tensor, index: int) -> Tensor:
+    """What the kernels of block `index` of the reals with all fakes add to the sums of both, [N + M]."""
+    sums = real.new_zeros(len(real) + len(fake), dtype=torch.float64)
+    start, block = blocks(real)[index]
+    x = block.double()
+    for other, block in blocks(fake):
+        kernel = polynomial_kernel(x, block.double())
+        sums[start:][: len(x)] += kernel.sum(1)
+        sums[len(real) + other :][: len(block)] += kernel.sum(0)
     return sums
 
 

@@ -1,9 +1,10 @@
 """One pass over images: each feature network runs once per batch, every statistic that needs it is fed.
 
-Images that are read from files are decoded and resized in a thread, while the networks have the batch before.
+Images that are read from files are decoded and resized in threads, while the networks have the batch before.
 
-Several processes (see `gan.distributed`) share the batches. Features, not sums, travel to rank 0, which adds
-them up in the order of the images: the result has the bits that a single process gets.
+Several processes (see `gan.distributed`) share the batches. Features stay on the device that made them and
+go from there to the other processes, turn by turn; each keeps all rows, and sums a share of the outer products
+in float64 in the order of the images: the result has the bits that a single process gets.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor
 
 from gan import distributed
-from metrics.features import KEEPS, Bank, Extractor, Moments
-from metrics.images import BATCH, Images, filled, shares
+from metrics.features import CPU, KEEPS, Bank, Extractor, Moments
+from metrics.images import BATCH, Images, Pixels, filled, shares
 
 Store = Moments | Bank
 Inputs = Mapping[str, Sequence[Tensor]]  # of each network: a batch as it sees it
@@ -34,32 +35,47 @@ def measure(
     statistics: Iterable[Statistic],
     extractors: Mapping[str, Extractor],
     progress: Callable[[int], None],
+    device: torch.device = CPU,
 ) -> dict[Statistic, Store]:
     """Run each extractor once over uint8 images [N, C, H, W] and keep the statistics asked for.
 
-    Stops reading once every limit is reached. `progress` gets the number of images just measured. On other
-    ranks than 0 the statistics stay empty, but every process must call this.
+    Stops reading once every limit is reached. `progress` gets the number of images just measured. device: of
+    the statistics, best that of the networks. Every process must call this, and all have the result.
     """
-    stores = {s: KEEPS[s.keep](extractors[s.extractor].heads[s.head]) for s in statistics}
+    stores = {s: KEEPS[s.keep](extractors[s.extractor].heads[s.head], device) for s in statistics}
     limits = [s.limit for s in stores]
     limit = None if None in limits else max(limits)
     heads = list(dict.fromkeys((s.extractor, s.head) for s in stores))
     networks = dict.fromkeys(name for name, _ in heads)
 
-    def prepared(pixels: Tensor) -> Inputs:
-        return {name: extractors[name].prepare(pixels) for name in networks}
+    def prepared(pixels: Pixels) -> Inputs:
+        return {name: prepare(extractors[name], pixels) for name in networks}
 
-    batches = shares(images, limit, distributed.rank(), distributed.world(), prepared)
+    rank, world = distributed.rank(), distributed.world()
+    batches = shares(images, limit, rank, world, prepared)
     while turn := _turn(batches):
         own = next((inputs for _, inputs in turn if inputs is not None), None)
         rows = _rows(own, heads, extractors)  # one [BATCH, D] per head
         for key, own_rows in zip(heads, rows, strict=True):
-            for (size, _), part in zip(turn, distributed.gather(own_rows), strict=False):
+            for (size, _), part in zip(turn, distributed.everyones(own_rows.to(device)), strict=False):
                 for s, store in stores.items():
                     if (s.extractor, s.head) == key:
-                        store.add(part[: size if s.limit is None else min(size, s.limit - store.count)])
+                        taken = size if s.limit is None else min(size, s.limit - store.count)
+                        store.add(part[:taken], rank, world)
         progress(sum(size for size, _ in turn))
+    with distributed.dealing():
+        for store in stores.values():
+            store.complete()
     return stores
+
+
+def prepare(extractor: Extractor, images: Pixels) -> Sequence[Tensor]:
+    """What the network sees of a batch; images of several sizes or colours are prepared one by one."""
+    if isinstance(images, Tensor):
+        return extractor.prepare(images)
+    alone = [extractor.prepare(image[None])[0] for image in images]  # each a part, filled up with itself
+    size = len(alone[0])
+    return [filled(part, size) for part in torch.cat([part[:1] for part in alone]).split(size)]
 
 
 def _turn(batches: Iterator[tuple[int, Inputs | None]]) -> list[tuple[int, Inputs | None]]:

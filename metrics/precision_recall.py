@@ -21,7 +21,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gan import distributed
 from metrics.rows import (
+    BLOCK,
     Rows,
     as_pair,
     blocks,
@@ -85,41 +87,76 @@ def manifold_scores(real: Rows, fake: Rows, ks: Sequence[int] = (3, 5)) -> dict[
     real_radii, fake_radii = (  # squared, [K, N] and [K, M]
         nearest(rows, rows, max(ks), exclude_self=True).squared[:, columns].T for rows in (real, fake)
     )
-    tallies = [_Tally(real, fake) for _ in ks]
-    for start, block in blocks(real):
-        x = block.double()
-        for other, block in blocks(fake):
-            y = block.double()
-            distances, slack = squared_distances(x, y), rounding(x, y)
-            for tally, of_real, of_fake in zip(tallies, real_radii, fake_radii, strict=True):
-                in_real = _inside(distances, of_real[start:, None][: len(x)], slack, x, y)
-                in_fake = _inside(distances, of_fake[other:][: len(y)], slack, x, y)
-                tally.add(start, other, in_real, in_fake)
+    parts = blocks(real)
+
+    def counted(index: int) -> Tensor:
+        start, block = parts[index]
+        radii = real_radii[:, start:, None][:, : len(block)]  # [K, n, 1]
+        return torch.cat([flags.packed() for flags in _against(block.double(), fake, radii, fake_radii)])
+
+    tallies = [_Tally(len(real), len(fake)) for _ in ks]
+    for (_, block), numbers in zip(parts, distributed.dealt(counted, len(parts)), strict=True):
+        for tally, own in zip(tallies, numbers.chunk(len(ks)), strict=True):
+            tally.add(len(block), own)
     return {k: tally.scores(k) for k, tally in zip(ks, tallies, strict=True)}
 
 
-class _Tally:
-    """What is known so far of one k."""
+class _Flags:
+    """What is known so far of one block of n reals, for one k."""
 
-    def __init__(self, real: Tensor, fake: Tensor):
-        self.fake_in_real, self.real_holds_fake, self.real_in_fake = (
-            torch.zeros(len(rows), dtype=torch.bool, device=real.device) for rows in (fake, real, real)
-        )
+    def __init__(self, reals: int, fakes: int, device: torch.device):
+        flags = (torch.zeros(n, dtype=torch.bool, device=device) for n in (fakes, reals, reals))
+        self.fake_in_real, self.real_holds_fake, self.real_in_fake = flags
         self.balls = 0  # pairs (ball of a real, fake in it)
 
-    def add(self, start: int, other: int, in_real: Tensor, in_fake: Tensor) -> None:
-        """[n, m]: is fake other + j in the ball of real start + i; is that real in the ball of that fake."""
-        n, m = in_real.shape
-        self.fake_in_real[other : other + m] |= in_real.any(0)
-        self.real_holds_fake[start : start + n] |= in_real.any(1)
-        self.real_in_fake[start : start + n] |= in_fake.any(1)
+    def add(self, other: int, in_real: Tensor, in_fake: Tensor) -> None:
+        """[n, m]: is fake other + j in the ball of real i; is that real in the ball of that fake."""
+        self.fake_in_real[other:][: in_real.shape[1]] |= in_real.any(0)
+        self.real_holds_fake |= in_real.any(1)
+        self.real_in_fake |= in_fake.any(1)
         self.balls += int(in_real.sum())
+
+    def packed(self) -> Tensor:
+        """int64 [1 + M + 2 BLOCK]: the balls, then the flags, those of the reals filled up with zeros."""
+        reals = torch.stack([self.real_holds_fake, self.real_in_fake]).long()
+        reals = torch.nn.functional.pad(reals, (0, BLOCK - reals.shape[1]))
+        return torch.cat([reals.new_tensor([self.balls]), self.fake_in_real.long(), reals.flatten()])
+
+
+class _Tally:
+    """What is known so far of all reals, for one k: the numbers of their blocks."""
+
+    def __init__(self, reals: int, fakes: int):
+        self.reals, self.fakes = reals, fakes
+        self.balls = self.holding = self.inside = 0
+        self.fake_in_real: Tensor | int = 0  # [M], blocks of reals with a ball around it
+
+    def add(self, block: int, numbers: Tensor) -> None:
+        """block: reals in it. numbers: as `_Flags.packed` has them."""
+        balls, fakes, holding, inside = numbers.split([1, self.fakes, BLOCK, BLOCK])
+        self.balls += int(balls)
+        self.holding += int(holding[:block].sum())
+        self.inside += int(inside[:block].sum())
+        self.fake_in_real = self.fake_in_real + fakes
 
     def scores(self, k: int) -> ManifoldScores:
         """Shares of the counts."""
-        flags = (self.fake_in_real, self.real_in_fake, self.real_holds_fake)
-        precision, recall, coverage = (int(flag.sum()) / len(flag) for flag in flags)
-        return ManifoldScores(precision, recall, self.balls / (k * len(self.fake_in_real)), coverage)
+        precision = int((self.fake_in_real > 0).sum()) / self.fakes
+        density = self.balls / (k * self.fakes)
+        return ManifoldScores(precision, self.inside / self.reals, density, self.holding / self.reals)
+
+
+def _against(x: Tensor, fake: Tensor, real_radii: Tensor, fake_radii: Tensor) -> list[_Flags]:
+    """One block of reals x [n, D], float64, against all fakes; radii [K, n, 1] and [K, M], squared."""
+    found = [_Flags(len(x), len(fake), x.device) for _ in fake_radii]
+    for other, block in blocks(fake):
+        y = block.double()
+        distances, slack = squared_distances(x, y), rounding(x, y)
+        for flags, of_real, of_fake in zip(found, real_radii, fake_radii, strict=True):
+            in_real = _inside(distances, of_real, slack, x, y)
+            in_fake = _inside(distances, of_fake[other:][: len(y)], slack, x, y)
+            flags.add(other, in_real, in_fake)
+    return found
 
 
 def _inside(distances: Tensor, radii: Tensor, slack: float, x: Tensor, y: Tensor) -> Tensor:

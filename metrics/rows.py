@@ -1,7 +1,7 @@
 """Rows of features as arrays or tensors: checks, nearest neighbours and random subsets, in blocks.
 
 Letters: N rows, M rows of another set, D features, K neighbours, P pairs of rows. Distances are Euclidean,
-float64, on the device of the rows.
+float64, on the device of the rows. Blocks of work are dealt out to processes (`gan.distributed.dealt`).
 """
 
 from typing import NamedTuple
@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+
+from gan import distributed
 
 Rows = Tensor | np.ndarray
 
@@ -88,8 +90,19 @@ def nearest(queries: Tensor, points: Tensor, k: int, *, exclude_self: bool = Fal
         raise ValueError(
             f"{k} nearest of {len(points) - exclude_self} {others}: at least 1 and no more than that"
         )
-    found = [_nearest(start, block, points, k, exclude_self) for start, block in blocks(queries)]
-    return Neighbours(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    searched = blocks(queries)
+    squared = torch.empty(len(queries), k, dtype=torch.float64, device=queries.device)
+    indices = torch.empty(len(queries), k, dtype=torch.int64, device=queries.device)
+
+    def found(index: int) -> Tensor:
+        start, block = searched[index]
+        part = _nearest(start, block, points, k, exclude_self)
+        both = torch.stack([part.squared, part.indices.double()])  # numbers of rows are exact in float64
+        return torch.nn.functional.pad(both, (0, 0, 0, BLOCK - len(block)))
+
+    for (start, block), part in zip(searched, distributed.dealt(found, len(searched)), strict=True):
+        squared[start:][: len(block)], indices[start:][: len(block)] = part[:, : len(block)]
+    return Neighbours(squared, indices)
 
 
 def _nearest(start: int, queries: Tensor, points: Tensor, k: int, exclude_self: bool) -> Neighbours:
@@ -113,5 +126,9 @@ def _nearest(start: int, queries: Tensor, points: Tensor, k: int, exclude_self: 
 
 def subset(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
     """`size` of the rows, without replacement, by `RandomState.choice`, whose stream is frozen (NEP 19)."""
-    chosen = torch.from_numpy(rng.choice(len(rows), size, replace=False))
-    return rows[chosen.to(rows.device)]
+    return rows[chosen(rng, rows, size)]
+
+
+def chosen(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
+    """The numbers of the rows that `subset` draws, int64 [size] on their device."""
+    return torch.from_numpy(rng.choice(len(rows), size, replace=False)).to(rows.device)

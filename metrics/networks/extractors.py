@@ -84,7 +84,7 @@ class _NetExtractor:
         return self
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """uint8 [N, C, H, W] -> head -> float32 [N, D] on the CPU."""
+        """uint8 [N, C, H, W] -> head -> float32 [N, D], on the network's device."""
         rows = self.features(self.prepare(images))
         return {head: part[: len(images)] for head, part in rows.items()}
 
@@ -94,17 +94,18 @@ class _NetExtractor:
 
         In parts, because large tensors are mapped anew by the system each time: slow on a CPU.
         """
-        return [self._ready(filled(part, self._batch)) for part in images.split(self._batch)]
+        ready = (filled(self._ready(part), self._batch) for part in images.split(self._batch))
+        return [part.contiguous(memory_format=torch.channels_last) for part in ready]
 
     @torch.inference_mode()
     def features(self, prepared: Sequence[Tensor]) -> dict[str, Tensor]:
-        """What `prepare` gave -> head -> float32 [N or more, D] on the CPU."""
+        """What `prepare` gave -> head -> float32 [N or more, D], on the network's device."""
         with (
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == BF16),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
         ):
             parts = [self._net(part) for part in prepared]
-        return {head: torch.cat([part[head] for part in parts]).float().cpu() for head in self.heads}
+        return {head: torch.cat([part[head] for part in parts]).float() for head in self.heads}
 
 
 class _Pool(nn.Module):
