@@ -226,7 +226,16 @@ def modes(inputs: Inputs) -> dict[str, float]:
     return {"modes": found.modes, **kl}
 
 
-@metric(Spec(scores="pixels", fakes=1_000, unit="similarity, 0 to 1", better="lower", convention="wang-2003"))
+@metric(
+    Spec(
+        scores="pixels",
+        fakes=1_000,
+        unit="similarity, 0 to 1",
+        better="lower",
+        convention="wang-2003-128px",
+        side=128,
+    )
+)
 def ms_ssim_diversity(inputs: Inputs) -> dict[str, Score]:
     """Similarity of 10,000 random pairs, of the fakes and of the reals: near 1 is collapse (Odena 2017)."""
     found = mean_over_pairs(ms_ssim, inputs.pixels, pairs=inputs.count or 10_000, seed=inputs.seed)
@@ -235,18 +244,23 @@ def ms_ssim_diversity(inputs: Inputs) -> dict[str, Score]:
 
 @metric(
     Spec(
-        features="lpips", scores="pixels", fakes=1_000, unit="LPIPS", better="higher", convention="vgg16-0.1"
+        features="lpips",
+        scores="pixels",
+        fakes=1_000,
+        unit="LPIPS",
+        better="higher",
+        convention="vgg16-0.1-256px",
+        side=256,
     )
 )
 def lpips_diversity(inputs: Inputs) -> dict[str, Score]:
     """Perceptual distance of 1,000 random pairs, of the fakes and of the reals (Zhang et al. 2018)."""
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
-        device = inputs.extractor.mean.device
-        a, b = (to_float(images).expand(-1, 3, -1, -1).to(device) for images in (a, b))
-        return inputs.extractor(a, b).cpu()
+        return inputs.extractor(*(to_float(images).expand(-1, 3, -1, -1) for images in (a, b)))
 
-    found = mean_over_pairs(distance, inputs.pixels, pairs=inputs.count or 1_000, seed=inputs.seed)
+    pairs = inputs.count or 1_000
+    found = mean_over_pairs(distance, inputs.pixels, pairs=pairs, seed=inputs.seed, batch=8)
     return {"lpips-diversity": Score(found.value, found.standard_error)}
 
 
@@ -271,6 +285,7 @@ def path_length(space: str, sampling: str) -> Callable[[Inputs], dict[str, Score
             space=space,
             sampling=sampling,
             samples=inputs.count,
+            labels=inputs.labels,
             seed=inputs.seed,
             progress=inputs.progress,
         )
@@ -294,7 +309,8 @@ def equivariance(name: str, what: str) -> Callable[[Inputs], dict[str, float]]:
         )
     )
     def eq(inputs: Inputs) -> dict[str, float]:
-        options = {"samples": inputs.count, "seed": inputs.seed, "progress": inputs.progress}
+        options = {"samples": inputs.count, "labels": inputs.labels, "seed": inputs.seed}
+        options |= {"progress": inputs.progress}
         return {name: equivariance_of_model(inputs.generator, name, **options)}
 
     eq.__doc__ = f"Equivariance to {what}; for models whose input can be moved (Karras et al. 2021)."

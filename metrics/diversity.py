@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan import distributed
 from metrics.rows import Rows, as_rows, blocks
 
 # Exponents of Wang et al. (2003), finest scale first; they sum to 1 but for rounding.
@@ -43,12 +44,19 @@ def mean_over_pairs(
     measure: two batches [n, C, H, W] -> [n]. With `ms_ssim` lower is more diverse: natural sets have 0.1 to
     0.4, a collapsed one nears 1 (Odena et al. 2017, section 4.2). With LPIPS higher is more diverse, 0 is
     collapse. labels: class of each image, then both images of a pair are of one class. Pairs: `random_pairs`.
+    batch: pairs per call of `measure`, which bounds its memory.
     """
     images = torch.as_tensor(images)
     chosen = random_pairs(len(images), pairs, labels=labels, seed=seed).to(images.device)
-    with torch.inference_mode():
-        found = [measure(images[part[:, 0]], images[part[:, 1]]).double() for part in chosen.split(batch)]
-    values = torch.cat(found)
+    batch = min(batch, pairs)
+
+    @torch.inference_mode()
+    def measured(index: int) -> Tensor:
+        part = chosen[index * batch :][:batch]
+        part = torch.cat([part, part[-1:].expand(batch - len(part), -1)])  # always the same shape
+        return measure(images[part[:, 0]], images[part[:, 1]]).double()
+
+    values = torch.cat(list(distributed.dealt(measured, math.ceil(pairs / batch))))[:pairs]
     return PairMean(values.mean().item(), values.std(correction=0).item() / len(values) ** 0.5)
 
 

@@ -12,14 +12,15 @@ origin is the image's centre. A matrix is homogeneous, [3, 3], in units of the i
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan.sampling import chosen, drawn_from
+from gan import distributed
+from gan.sampling import Labels, as_conditions, chosen, drawn_from
 from ops.upfirdn2d import filter2d, upsample2d
 
 Transformed = tuple[
@@ -27,6 +28,7 @@ Transformed = tuple[
 ]  # images [N, C, H, W], mask [N, 1, H, W]: 1 where they are defined, else 0
 Generator = Callable[[Tensor, Tensor], Tensor]
 
+TRANSLATION = 0.125  # largest shift along each axis, in widths
 LANCZOS = 3  # lobes of the window
 _UP = 4  # oversampling of a rotation
 _EXTENT = 6, 12  # half-extents, in pixels, of the filters of a rotation and of its counterpart
@@ -53,7 +55,7 @@ def equivariance(
     latents: Iterable[Tensor],
     measures: Sequence[str] = ("eq-t", "eq-t-frac", "eq-r"),
     *,
-    translation: float = 0.125,
+    translation: float = TRANSLATION,
     seed: int = 0,
 ) -> dict[str, float]:
     """EQ-T ("eq-t"), EQ-T_frac ("eq-t-frac") and EQ-R ("eq-r") in dB of images from batches of latents.
@@ -64,17 +66,21 @@ def equivariance(
     translation: largest shift along each axis, in widths. Any angle may come. Both are drawn from (seed,
     number of the batch). Raises KeyError for an unknown measure, ValueError for images that are not square.
     """
-    sums = {name: [] for name in measures}
+    sums = torch.zeros(len(measures), 2, dtype=torch.float64)
     for index, z in enumerate(latents):
-        plain = generator(z, torch.eye(3))
-        if plain.shape[2] != plain.shape[3]:
-            raise ValueError(f"images of {plain.shape[2]}x{plain.shape[3]} pixels: square ones needed")
-        for name, batches in sums.items():
-            batches.append(squared_errors(generator, z, plain, name, translation, [seed, index]))
-    return {
-        name: SquaredErrors(sum(b.total for b in batches), sum(b.count for b in batches)).decibels
-        for name, batches in sums.items()
-    }
+        sums += _batch_errors(generator, z, measures, translation, [seed, index])
+    return {name: SquaredErrors(*row).decibels for name, row in zip(measures, sums.tolist(), strict=True)}
+
+
+def _batch_errors(
+    generator: Generator, z: Tensor, measures: Sequence[str], translation: float, seed: Sequence[int]
+) -> Tensor:
+    """`SquaredErrors` of each measure on one batch of latents, float64 [measures, 2]."""
+    plain = generator(z, torch.eye(3))
+    if plain.shape[2] != plain.shape[3]:
+        raise ValueError(f"images of {plain.shape[2]}x{plain.shape[3]} pixels: square ones needed")
+    rows = [squared_errors(generator, z, plain, name, translation, seed) for name in measures]
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def movable(generator: nn.Module) -> bool:
@@ -88,37 +94,52 @@ def equivariance_of_model(
     measure: str,
     *,
     samples: int,
+    labels: Labels | None = None,
     seed: int = 0,
     batch: int = 4,
     progress: Callable[[int], None] = lambda count: None,
 ) -> float:
     """One measure, in dB, of a model that is `movable`, which is left as it was.
 
-    samples: latents, z and class of each drawn from (seed, its number); every `batch` of them share one
-    transformation. progress: called with the number of latents just measured.
+    samples: latents, z drawn from (seed, its number); every `batch` of them share one transformation.
+    labels: class of each, or its vector [samples, K]; None draws it likewise, uniformly from what the model
+    was trained with. progress: called with the number of latents just measured.
     Raises ValueError where nothing can be compared or nothing differs, and what `equivariance` raises.
     """
-    weight, transform = next(generator.parameters()), generator.synthesis.input.transform
+    transform = generator.synthesis.input.transform
 
     def render(ws: Tensor, matrix: Tensor) -> Tensor:
         state = {"input.transform": matrix.to(transform)}
         return torch.func.functional_call(generator.synthesis, state, (ws,), {"noise": "const"})
 
-    numbers = drawn_from(generator) or [0]
+    @torch.inference_mode()
+    def errors(index: int) -> Tensor:
+        places = range(index * batch, min((index + 1) * batch, samples))
+        ws = _styles(generator, places, labels, seed)
+        return _batch_errors(render, ws, [measure], TRANSLATION, [seed, index])
 
-    def latents() -> Iterator[Tensor]:
-        for start in range(0, samples, batch):
-            streams = [np.random.RandomState([seed, i]) for i in range(start, min(start + batch, samples))]
-            z = torch.from_numpy(np.stack([rng.standard_normal(generator.z_dim) for rng in streams]))
-            classes = [numbers[rng.randint(len(numbers))] for rng in streams]
-            c = chosen(generator, classes).to(weight) if generator.c_dim else None
-            yield generator.mapping(z.to(weight), c)  # [n, L, D]
-            progress(len(streams))
-
-    value = equivariance(render, latents(), [measure], seed=seed)[measure]
+    total = torch.zeros(1, 2, dtype=torch.float64)
+    for index, part in enumerate(distributed.dealt(errors, math.ceil(samples / batch))):
+        total += part
+        progress(min(batch, samples - index * batch))
+    value = SquaredErrors(*total[0].tolist()).decibels
     if not math.isfinite(value):
         raise ValueError("images without a difference, or too small to compare")
     return value
+
+
+def _styles(generator: nn.Module, places: range, labels: Labels | None, seed: int) -> Tensor:
+    """Styles [n, L, D] of those latents, z and, without labels, class of each from (seed, its number)."""
+    weight, numbers = next(generator.parameters()), drawn_from(generator) or [0]
+    streams = [np.random.RandomState([seed, i]) for i in places]
+    z = torch.from_numpy(np.stack([rng.standard_normal(generator.z_dim) for rng in streams])).to(weight)
+    if not generator.c_dim:
+        return generator.mapping(z, None)
+    if labels is None:
+        c = chosen(generator, [numbers[rng.randint(len(numbers))] for rng in streams])
+    else:
+        c = as_conditions(labels[places.start : places.stop], generator.c_dim)
+    return generator.mapping(z, c.to(weight))
 
 
 def squared_errors(

@@ -5,6 +5,7 @@ Letters: N images, C channels, H rows, W columns, D features.
 
 import contextlib
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,15 +13,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from gan import distributed
+from gan import devices, distributed, precision
 from gan.errors import UserError
-from gan.images import view
+from gan.sampling import Labels
 from metrics import cache
 from metrics.equivariance import movable
 from metrics.features import KEEPS, Extractor
-from metrics.images import BATCH, Images, Source, as_images, batches, length
-from metrics.measure import Statistic, Store, measure
+from metrics.images import BATCH, Images, Pixels, Source, as_images, batches, length, reduced, together
+from metrics.measure import Statistic, Store, measure, prepare
 from metrics.networks import Networks
+from metrics.networks.extractors import FLOAT32
 from metrics.plan import DEFAULT, Item, plan
 from metrics.records import score
 from metrics.registry import Inputs
@@ -30,6 +32,8 @@ Progress = Callable[[str, int], None]
 MEASURED = ("pair", "each")  # what metrics score that take features of images
 REHEARSED = 32  # samples or pairs of a metric that takes batches of its own: one of them at least
 Stores = dict[Statistic, Store]
+Conditions = Callable[[Sequence[int]], Labels]  # seeds -> the condition of one sample for each
+Told = Callable[[list[dict]], None]
 
 
 def evaluate(
@@ -45,8 +49,11 @@ def evaluate(
     data_sha256: str | None = None,
     classes: Sequence[str] = (),
     generator: nn.Module | None = None,
+    conditions: Conditions | None = None,
     bootstrap: int = 0,
     networks: Networks | None = None,
+    device: torch.device | str | None = None,
+    told: Told = lambda records: None,
     progress: Progress | None = None,
 ) -> list[dict]:
     """Score generated images against all real ones.
@@ -61,33 +68,103 @@ def evaluate(
     data_sha256: fingerprint of the real images, by which their statistics are cached (then `real` may stay
     untouched); None digests their pixels instead and caches nothing.
     classes: names of the classes, for metrics by class. generator: for metrics of the generator itself.
+    conditions: of what these draw, by seeds; None: each uniformly from what the generator was trained with.
     bootstrap: draws for an interval of each number whose metric allows it; 0 for none.
-    networks: feature networks to use; None builds them, on the CPU, from the published weights.
+    networks: feature networks to use; None builds them from the published weights, on `device`, or else where
+    the generator is, or else on a GPU if there is one. told: called with the records of each metric, once it
+    is done. A metric that fails does not keep the others from being scored; its error comes at the end.
+    All is computed in float32 as `gan.precision.exact` has it, whatever is set around the call.
     Returns one record per number with keys metric, label, value, convention, detector, detector_sha256,
-    num_real, num_fake, seed, kimg, data_sha256, and error or interval where they are known. Of several
-    processes (`gan.distributed`) all must call this; rank 0 gets the records, the same as a single process.
+    num_real, num_fake, seed, kimg, data_sha256, device, precision, and error or interval where they are
+    known. Of several processes (`gan.distributed`) all must call this and share the work; rank 0 gets the
+    records, the same as a single process.
     Raises UsageError for an unknown metric; UserError for too few images, absent weights (before any image is
     drawn); TypeError for other than uint8.
     """
+    options = {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
+    given = {"generator": generator, "classes": classes}
     real, fake = as_images(real), as_images(fake)
     items = plan(metrics, convention, num_fakes, length(real, None), bootstrap)
     _check_model(items, generator)
+    networks = networks or Networks(_place(device, generator))
+    with precision.exact(), distributed.dealing(), _one_voice():
+        records = _records(items, real, fake, networks, options, given, conditions, variant, told, progress)
+    return [] if distributed.rank() else records
+
+
+def _records(
+    items: Sequence[Item],
+    real: Images | Iterable[Tensor],
+    fake: Images | Iterable[Tensor],
+    networks: Networks,
+    common: Mapping[str, float | str | None],
+    given: Mapping[str, nn.Module | Sequence[str] | None],
+    conditions: Conditions | None,
+    variant: str,
+    told: Told,
+    progress: Progress | None,
+) -> list[dict]:
+    """`evaluate`, within its context; common: what all records say; given: what all metrics are given."""
     progress = progress or (lambda stage, count: None)
-    networks = ready(items, networks or Networks())
-    reals, data_sha256 = _measure_reals(real, items, networks, data_sha256, progress)
+    built, seed = ready(items, networks), common["seed"] or 0
+    reals, digest = _measure_reals(real, items, networks, common["data_sha256"], progress)
     fakes = _measure_fakes(fake, items, networks, progress)
-    if distributed.rank():
-        return []
-    common = {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
-    records = []
+    common = {**common, "data_sha256": digest, "device": named(networks.device)}
+    records, problems = [], []
     for item in items:
-        network = networks.get(item.extractor)
-        inputs, alone = _inputs(item, real, fake, reals, fakes)
-        shared = {"seed": seed or 0, "extractor": network, "generator": generator, "classes": classes}
-        told = partial(progress, item.name)
-        inputs = [replace(i, **shared, progress=told) for i in (inputs, *([alone] if alone else []))]
-        records += [{**record, **common} for record in score(item, *inputs, network=network, variant=variant)]
+        network = built.get(item.extractor)
+        shared = {"seed": seed, "extractor": network, **given, "progress": partial(progress, item.name)}
+        try:
+            labels = _drawn(item, conditions, given["generator"], seed)
+            sets = [s for s in _inputs(item, real, fake, reals, fakes, networks.device) if s]
+            inputs = [replace(each, labels=labels, **shared) for each in sets]
+            found = score(item, *inputs, network=network, variant=variant)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        records += [{**record, **common, "precision": _precision(network)} for record in found]
+        if distributed.rank() == 0:
+            told(records[len(records) - len(found) :])
+    if problems:
+        raise UserError("; ".join(problems))
     return records
+
+
+def _place(device: torch.device | str | None, generator: nn.Module | None) -> torch.device:
+    """Where feature networks go that nobody built."""
+    if device is None and generator is not None:
+        return next(generator.parameters()).device
+    return device if isinstance(device, torch.device) else devices.pick(device or "auto")
+
+
+def named(device: torch.device) -> str:
+    """What records call a device: cpu, or the model of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def _precision(network: Extractor | nn.Module | None) -> str:
+    """In what generator and network compute now, the network in its own precision where it has another."""
+    own = getattr(network, "precision", FLOAT32)
+    return precision.in_effect() + ("" if own == FLOAT32 else f", network {own}")
+
+
+@contextlib.contextmanager
+def _one_voice() -> Iterator[None]:
+    """The warnings of the first process alone: the others compute the same."""
+    with contextlib.ExitStack() as stack:
+        if distributed.rank():
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def _drawn(
+    item: Item, conditions: Conditions | None, generator: nn.Module | None, seed: int
+) -> Labels | None:
+    """The conditions of a metric's own samples; None where they are the model's choice or it has none."""
+    if item.spec.scores != "generator" or conditions is None or not generator.c_dim:
+        return None
+    return conditions(range(seed, seed + item.fakes))
 
 
 def rehearse(
@@ -97,22 +174,31 @@ def rehearse(
 
     What runs out of memory there does so here. UserError for a generator that is not what a metric needs.
     """
+    with precision.exact():
+        _rehearse(real, fake, metrics, generator, networks)
+
+
+def _rehearse(
+    real: Images, fake: Images, metrics: Sequence[str], generator: nn.Module, networks: Networks
+) -> None:
     items = plan(metrics)
     _check_model(items, generator)
     names = [i.extractor for i in items if i.spec.scores in MEASURED]
     found = {name: networks[name] for name in dict.fromkeys(names)}
-    waiting = {name: network.prepare(real.read(0, min(BATCH, len(real)))) for name, network in found.items()}
+    first = real.read(0, min(BATCH, len(real)))
+    waiting = {name: prepare(network, first) for name, network in found.items()}
     pixels = fake.read(0, BATCH)
-    own = {name: network.prepare(pixels) for name, network in found.items()}
+    own = {name: prepare(network, pixels) for name, network in found.items()}
     for batch in (waiting, own):
         for name, network in found.items():
             network.features(batch[name])
-    drawn = {"pixels": view(pixels), "generator": generator, "count": REHEARSED}
+    drawn = {"generator": generator, "count": REHEARSED}
     for item in items:
         if item.spec.scores not in MEASURED:
             network = item.extractor and networks[item.extractor]
             with contextlib.suppress(ValueError):  # too few for a number, which nobody needs
-                item.function(Inputs(convention=item.convention, extractor=network, **drawn))
+                shown = reduced(pixels.to(networks.device), item.spec.side)
+                item.function(Inputs(convention=item.convention, extractor=network, pixels=shown, **drawn))
 
 
 def _check_model(items: Sequence[Item], generator: nn.Module | None) -> None:
@@ -124,14 +210,21 @@ def _check_model(items: Sequence[Item], generator: nn.Module | None) -> None:
 
 
 def _inputs(
-    item: Item, real: Images | Iterable[Tensor], fake: Images | Iterable[Tensor], reals: Stores, fakes: Stores
+    item: Item,
+    real: Images | Iterable[Tensor],
+    fake: Images | Iterable[Tensor],
+    reals: Stores,
+    fakes: Stores,
+    device: torch.device,
 ) -> tuple[Inputs, Inputs | None]:
     """What a metric is called with; for one that rates sets alone, also what it is for the reals."""
     rules, scores = item.convention, item.spec.scores
     if scores == "generator":
         return Inputs(convention=rules, count=item.fakes), None
     if scores == "pixels":
-        return tuple(Inputs(convention=rules, pixels=_pixels(item, images)) for images in (fake, real))
+        return tuple(
+            Inputs(convention=rules, pixels=_pixels(item, images, device)) for images in (fake, real)
+        )
     real_store, fake_store = reals[item.statistic(None)], fakes[item.statistic(item.fakes)]
     if scores == "each":
         return tuple(Inputs(convention=rules, fake=store) for store in (fake_store, real_store))
@@ -152,22 +245,26 @@ def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn
 def _measure_reals(
     source: Images | Iterable[Tensor],
     items: Sequence[Item],
-    networks: Mapping[str, Extractor],
+    networks: Networks,
     data_sha256: str | None,
     progress: Progress,
 ) -> tuple[Stores, str | None]:
     """Statistics of all real images, from the cache where it has them, and their fingerprint."""
-    wanted = dict.fromkeys(item.statistic(None) for item in items if item.spec.scores in MEASURED)
+    wanted = list(dict.fromkeys(i.statistic(None) for i in items if i.spec.scores in MEASURED))
     keys = {s: _cache_key(s, networks[s.extractor], data_sha256) for s in wanted} if data_sha256 else {}
     kept = {s: cache.load(key) for s, key in keys.items()} if distributed.rank() == 0 else {}
-    stores = {s: KEEPS[s.keep].from_state(state) for s, state in kept.items() if state is not None}
-    absent = distributed.shared(torch.tensor([s not in stores for s in wanted]))
-    missing = [s for s, is_absent in zip(wanted, absent.tolist(), strict=True) if is_absent]
+    absent = distributed.shared(torch.tensor([kept.get(s) is None for s in wanted])).tolist()
+    missing = [s for s, is_absent in zip(wanted, absent, strict=True) if is_absent]
+    stores = {
+        s: KEEPS[s.keep].from_state(distributed.shared_named(kept.get(s) or {})).to(networks.device)
+        for s in wanted
+        if s not in missing
+    }
     pixels = hashlib.sha256()
     if missing:
         source = source if data_sha256 else _digested(source, pixels)
-        measured = measure(source, missing, networks, lambda count: progress("real", count))
-        if distributed.rank() == 0 and (count := measured[missing[0]].count) < 2:
+        measured = measure(source, missing, networks, partial(progress, "real"), networks.device)
+        if (count := measured[missing[0]].count) < 2:
             raise UserError(f"cannot score against {count} real image(s); give at least 2")
         for s in missing if data_sha256 and distributed.rank() == 0 else ():
             cache.store(keys[s], measured[s].state())
@@ -178,7 +275,7 @@ def _measure_reals(
 def _measure_fakes(
     source: Images | Iterable[Tensor],
     items: Sequence[Item],
-    networks: Mapping[str, Extractor],
+    networks: Networks,
     progress: Progress,
 ) -> Stores:
     """Statistics of the first fakes; UserError if there are fewer than asked for."""
@@ -188,8 +285,8 @@ def _measure_fakes(
             raise UserError(f"cannot score {s.limit} generated image(s); take at least 2")
     if not wanted:
         return {}
-    stores = measure(source, wanted, networks, lambda count: progress("fake", count))
-    for s, store in stores.items() if distributed.rank() == 0 else ():
+    stores = measure(source, wanted, networks, partial(progress, "fake"), networks.device)
+    for s, store in stores.items():
         if store.count < s.limit:
             raise UserError(
                 f"only {store.count:,} generated images of {s.limit:,}; ask for no more than there are"
@@ -205,18 +302,21 @@ def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) ->
     return torch.as_tensor(labels[:limit])
 
 
-def _pixels(item: Item, source: Images | Iterable[Tensor]) -> Tensor:
-    """The view of the first images that the item takes, uint8 [N, 1 or 3, H, W]."""
+def _pixels(item: Item, source: Images | Iterable[Tensor], device: torch.device) -> Tensor:
+    """The first images that the item takes, as `Inputs.pixels` has them, on a device."""
     if not isinstance(source, Images):
         raise UserError(
             f"{item.name} reads images twice: give them as an array or a data set, not as a stream"
         )
-    return torch.cat([view(images) for images in batches(source, item.fakes)])
+    try:
+        return together(source, item.fakes, item.spec.side, device)
+    except ValueError as error:
+        raise UserError(f"{item.name}: {error}") from error
 
 
 def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> dict[str, str]:
     return {
-        "format": "3",  # of the stores' states: 2 has sum32; 3 other batches, so other last digits
+        "format": "4",  # of the stores' states: 2 has sum32; 3 other batches, 4 strips: other last digits
         "data_sha256": data_sha256,
         "detector": extractor.name,
         "detector_sha256": extractor.sha256,
@@ -226,10 +326,10 @@ def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> 
     }
 
 
-def _digested(source: Images | Iterable[Tensor], digest: "hashlib._Hash") -> Iterator[Tensor]:
+def _digested(source: Images | Iterable[Tensor], digest: "hashlib._Hash") -> Iterator[Pixels]:
     """The images in batches, unchanged; shape and pixels of each go into `digest`."""
     for images in batches(source, None):
-        for image in images.cpu():
+        for image in images:
             digest.update(f"{tuple(image.shape)}\n".encode())
-            digest.update(image.contiguous().numpy().data)
+            digest.update(image.cpu().contiguous().numpy().data)
         yield images

@@ -6,6 +6,7 @@ batches that arrive nor the number of processes changes a digit of a score.
 Letters: N images, C channels, H rows, W columns.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,9 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 import torch
 from torch import Tensor
+
+from gan import distributed
+from gan.images import view
 
 BATCH = 80  # images per call of a feature network; the counts in use are multiples of it
 READERS = 8  # threads that read files, at most: decoding is faster than any network by then
@@ -108,26 +112,56 @@ def filled(images: Tensor, count: int) -> Tensor:
     return torch.cat([images, filler]) if len(filler) else images
 
 
-def rebatch(batches: Iterable[Tensor], size: int, limit: int | None) -> Iterator[Tensor]:
+def rebatch(batches: Iterable[Pixels], size: int, limit: int | None) -> Iterator[Pixels]:
     """The same images, at most `limit`, in batches [size, C, H, W]; the last may be smaller."""
-    parts: list[Tensor] = []
-    waiting = taken = 0
-    batches = iter(batches)
+    waiting: list[Tensor] = []
+    taken, batches = 0, iter(batches)
     while limit is None or taken < limit:
         images = next(batches, None)
         if images is None:
             break
-        images = torch.as_tensor(images)
+        images = images if isinstance(images, Sequence) else torch.as_tensor(images)
         images = images if limit is None else images[: limit - taken]
         taken += len(images)
-        parts.append(images)
-        waiting += len(images)
-        while waiting >= size:
-            joined = torch.cat(parts)
-            yield joined[:size]
-            parts, waiting = [joined[size:]], waiting - size
+        waiting.extend(images)
+        while len(waiting) >= size:
+            yield stacked(waiting[:size])
+            waiting = waiting[size:]
     if waiting:
-        yield torch.cat(parts)
+        yield stacked(waiting)
+
+
+def together(source: Images, limit: int, side: int, device: torch.device) -> Tensor:
+    """The view of the first images, [N, 1 or 3, H, W] as `reduced` has them, all in the memory of a device.
+
+    Read in batches, which processes share (`gan.distributed.dealt`), each reduced before the next is read.
+    Raises ValueError for images of several sizes or colours.
+    """
+    count, shapes = length(source, limit), set()
+
+    def part(index: int) -> Tensor:
+        images = source.read(index * BATCH, min((index + 1) * BATCH, count))
+        shapes.update(tuple(image.shape) for image in images)
+        if len(shapes) > 1:
+            sizes = " and ".join("x".join(map(str, shape)) for shape in sorted(shapes)[:2])
+            raise ValueError(f"images of one size and colour are compared, not {sizes}; convert them first")
+        return filled(reduced(images.to(device), side), BATCH)
+
+    whole = None
+    for index, images in enumerate(distributed.dealt(part, math.ceil(count / BATCH))):
+        whole = images.new_empty(count, *images.shape[1:]) if whole is None else whole
+        whole[index * BATCH :][:BATCH] = images[: count - index * BATCH]
+    return whole
+
+
+def reduced(images: Tensor, side: int) -> Tensor:
+    """The view of images [N, C, H, W]; of large ones blocks of shorter side // `side` are averaged, float32.
+
+    Large are those of twice `side` or more; with 0 none is.
+    """
+    shown = view(images)
+    factor = min(shown.shape[2:]) // side if side else 1
+    return torch.nn.functional.avg_pool2d(shown.to(torch.float32), factor) if factor > 1 else shown
 
 
 def stacked(images: Sequence[Tensor]) -> Pixels:

@@ -3,8 +3,8 @@
 Images that are read from files are decoded and resized in threads, while the networks have the batch before.
 
 Several processes (see `gan.distributed`) share the batches. Features stay on the device that made them and
-go from there to the other processes, turn by turn; each keeps all rows, and sums a share of the outer products
-in float64 in the order of the images: the result has the bits that a single process gets.
+go from there to the other processes, turn by turn; each keeps all rows, and sums a share of the outer
+products in float64 in the order of the images: the result has the bits that a single process gets.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan import distributed
 from gan.images import rgb_view
 from gan.latents import lerp, slerp
-from gan.sampling import chosen, drawn_from, has_styles
+from gan.sampling import Labels, as_conditions, chosen, drawn_from, has_styles
 
 Space = Literal["z", "w"]
 Features = Callable[[Tensor], Tensor]  # images [N, 3, H, W], about -1..1 -> [N, F]; |difference|^2 is d
@@ -43,36 +44,43 @@ def perceptual_path_length(
     crop: bool = False,
     noise: Literal["fresh", "const"] = "fresh",
     samples: int = 50_000,
-    labels: Sequence[int] | None = None,
+    labels: Labels | None = None,
     seed: int = 0,
     batch: int = 8,
     progress: Callable[[int], None] = lambda count: None,
 ) -> PathLength:
     """PPL of a generator over `samples` random pairs of latents.
 
-    generator, features, space, epsilon, crop: as in `path_distances`. labels: class of each pair; None draws
-    it uniformly if the model has classes. noise: "fresh" draws the noise of each pair, "const" keeps the
-    trained buffers; both images of a pair always share it. batch: pairs per call of the network.
+    generator, features, space, epsilon, crop: as in `path_distances`. labels: class of each pair, or its
+    vector [samples, K]; None draws it uniformly from what the model was trained with. noise: "fresh" draws
+    the noise of each pair, "const" keeps the trained buffers; both images of a pair always share it. batch:
+    pairs per call of the network.
     progress: called with the number of pairs just measured.
     The distances beyond the 1 % and 99 % order statistics are left out. Raises ValueError for fewer than 2
     samples, labels of another number, and what `path_distances` raises.
     """
     if samples < 2 or (labels is not None and len(labels) != samples):
-        raise ValueError(f"{samples} samples with {labels and len(labels)} labels: at least 2, and as many")
-    found = []
-    for start in range(0, samples, batch):
-        count = min(batch, samples - start)
-        indices = [min(start + i, samples - 1) for i in range(batch)]  # filled up: always the same shape
-        classes = None if labels is None else [labels[i] for i in indices]
-        z0, z1, t, c, drawn = _drawn(generator, indices, classes, seed, noise == "fresh")
+        given = "no" if labels is None else len(labels)
+        raise ValueError(f"{samples} samples with {given} labels: at least 2, and as many")
+
+    def distances(index: int) -> Tensor:
+        places = [min(index * batch + i, samples - 1) for i in range(batch)]  # always the same shape
+        conditions = None if labels is None else _picked(labels, places)
+        z0, z1, t, c, drawn = _drawn(generator, places, conditions, seed, noise == "fresh")
         t = t if sampling == "full" else torch.zeros_like(t)
-        found.append(
-            path_distances(
-                generator, features, z0, z1, t, c, space=space, epsilon=epsilon, crop=crop, noise=drawn
-            )[:count]
-        )
-        progress(count)
+        shape = {"space": space, "epsilon": epsilon, "crop": crop}
+        return path_distances(generator, features, z0, z1, t, c, **shape, noise=drawn)
+
+    found = []
+    for part in distributed.dealt(distances, math.ceil(samples / batch)):
+        found.append(part[: samples - batch * len(found)])
+        progress(len(found[-1]))
     return trimmed_mean(torch.cat(found))
+
+
+def _picked(labels: Labels, places: Sequence[int]) -> Labels:
+    """Those of the labels, classes or vectors."""
+    return labels[list(places)] if isinstance(labels, Tensor) else [labels[i] for i in places]
 
 
 @torch.inference_mode()
@@ -153,9 +161,9 @@ def _prepared(images: Tensor, crop: bool) -> Tensor:
 
 
 def _drawn(
-    generator: nn.Module, indices: Sequence[int], classes: Sequence[int] | None, seed: int, fresh: bool
+    generator: nn.Module, indices: Sequence[int], labels: Labels | None, seed: int, fresh: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, dict[str, Tensor] | None]:
-    """z0, z1 [N, D], t [N], one-hot c [N, K], noise of the pairs `indices`, each from (seed, its index)."""
+    """z0, z1 [N, D], t [N], c [N, K], noise of the pairs `indices`, each from (seed, its index)."""
     weight = next(generator.parameters())
     streams = [np.random.RandomState([seed, index]) for index in indices]
     z = np.stack([rng.standard_normal((2, generator.z_dim)) for rng in streams], axis=1)
@@ -164,7 +172,10 @@ def _drawn(
     keys = [int(rng.randint(2**31)) for rng in streams]
     numbers = drawn_from(generator) or [0]
     drawn = [numbers[rng.randint(len(numbers))] for rng in streams]
-    c = chosen(generator, drawn if classes is None else classes).to(weight) if generator.c_dim else None
+    c = None
+    if generator.c_dim:
+        c = chosen(generator, drawn) if labels is None else as_conditions(labels, generator.c_dim)
+        c = c.to(weight)
     noise = dict(_fresh_noise(generator.synthesis, keys)) if fresh and has_styles(generator) else None
     return z[0], z[1], t, c, noise
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from torch import Tensor, nn
 
 from gan.errors import UsageError
+from gan.sampling import Labels
 from metrics.conventions import Convention
 from metrics.elsewhere import here
 from metrics.features import Bank, Moments
@@ -36,6 +37,7 @@ class Spec:
     fakes: generated images unless the caller says otherwise; None: the convention's number.
     unit, better: of the value; `better` is "lower", "higher" or "" (a diagnosis, not a score).
     convention: the one it always has, a row of CONVENTIONS or a name of its own; None: the one asked for.
+    side: of "pixels", what the shorter side of large images is brought near to (`metrics.images.reduced`).
     labels: whether it needs the class of every image. movable: whether it needs a generator whose input can
     be moved. bootstrap: whether images may be drawn twice, so that a bootstrap interval makes sense.
     """
@@ -49,6 +51,7 @@ class Spec:
     unit: str
     better: Literal["lower", "higher", ""]
     convention: str | None = None
+    side: int = 0
     labels: bool = False
     movable: bool = False
     bootstrap: bool = False
@@ -58,10 +61,12 @@ class Spec:
 class Inputs:
     """What a metric is called with. `fake` is the set rated by a metric that scores "each", reals as well.
 
-    pixels: uint8 [N, C, H, W], the images themselves, for metrics that score "pixels".
+    pixels: [N, C, H, W], 0 to 255, the images themselves, for metrics that score "pixels": uint8, or float32
+    where `Spec.side` made them smaller.
     convention: the row of CONVENTIONS it is scored under. seed: of whatever the metric draws.
     real_labels, fake_labels: class of each image, where the Spec asks for them; classes: their names.
-    generator, extractor: for metrics that score "generator", with the network they asked for. count: of the
+    generator, extractor: for metrics that score "generator", with the network they asked for. labels: the
+    condition of each sample that these draw, None for the model's own choice. count: of the
     samples that these draw, and of the pairs in `pixels`, 0 for the metric's own number. progress: gets the
     number of samples just measured.
     """
@@ -75,6 +80,7 @@ class Inputs:
     fake_labels: Tensor | None = None
     classes: Sequence[str] = field(default_factory=tuple)
     generator: nn.Module | None = None
+    labels: Labels | None = None
     extractor: Any = None
     count: int = 0
     progress: Callable[[int], None] = lambda count: None

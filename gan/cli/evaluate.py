@@ -3,6 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -122,7 +123,8 @@ def command(
 
     Generated image i comes from seed --seed + i. The records of a run's checkpoint are also added to the
     run's metrics.jsonl. Statistics of the real images are kept in $GAN_CACHE (default ~/.cache/gan).
-    Under torchrun the processes share the images; the numbers stay the same.
+    Scores are printed before a page is made, and also where another of the metrics fails.
+    Under torchrun the processes share the work; the numbers stay the same.
     """
     from gan import distributed
     from gan.jobs.evaluation import evaluate_images, evaluate_model
@@ -131,13 +133,12 @@ def command(
     names = [name.strip() for name in metrics.split(",")]
     options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
     options |= {"weights": weights, "precision": precision, "device": device, "report": report}
+    options |= {"told": partial(_print, as_json=as_json)}
     with distributed.group(), _spoken_warnings():
         if images is not None:
-            records = evaluate_images(images, data, names, **options)
+            evaluate_images(images, data, names, **options)
         else:
-            records = evaluate_model(model, data, names, seed=seed, psi=psi, batch=batch, **options)
-        if distributed.rank() == 0:
-            _print(records, as_json)
+            evaluate_model(model, data, names, seed=seed, psi=psi, batch=batch, **options)
 
 
 def _refuse_combinations(context: click.Context) -> None:

@@ -4,7 +4,7 @@ import base64
 import html
 from pathlib import Path
 
-from gan import distributed
+from gan import distributed, precision
 from gan.files import atomic_bytes
 from gan.images import encode, view
 from metrics.images import Images
@@ -21,15 +21,17 @@ def write_page(out: Path, real: Images, fake: Images, networks: Networks) -> Non
     """Write an HTML page with images inside: the most suspicious fakes, each with its nearest real images.
 
     Real and fake images are compared by features of EfficientNet-Lite0. Under several processes all call
-    this and rank 0 writes. Raises UserError if `out` cannot be written.
+    this and share the work, and rank 0 writes. Raises UserError if `out` cannot be written.
     """
     want = Statistic(NETWORK, "pool", "bank", None)
-    network = networks[NETWORK]
-    extractors = {NETWORK: network}
-    reals, fakes = (measure(s, [want], extractors, lambda count: None)[want] for s in (real, fake))
+    network, device = networks[NETWORK], networks.device
+    with precision.exact(), distributed.dealing():
+        reals, fakes = (
+            measure(s, [want], {NETWORK: network}, lambda count: None, device)[want] for s in (real, fake)
+        )
+        found = memorisation(reals.features, fakes.features, k=min(NEIGHBOURS, reals.count))
     if distributed.rank():
         return
-    found = memorisation(reals.features, fakes.features, k=min(NEIGHBOURS, reals.count))
     rows = []
     for index in found.worst[:WORST].tolist():
         neighbours = "".join(_picture(real, i) for i in found.indices[index].tolist())

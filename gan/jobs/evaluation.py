@@ -27,7 +27,7 @@ from gan.models import checkpoint
 from gan.networks.base import nonfinite
 from gan.sampling import remembered_conditions
 from metrics import evaluate as measured
-from metrics.evaluate import Progress
+from metrics.evaluate import Progress, Told
 from metrics.networks import Networks, weight_files
 from metrics.plan import plan
 from training.data.images import ImageDataset, open_dataset, share_fingerprint
@@ -52,6 +52,7 @@ def evaluate(
     precision: str = "float32",
     device: str = "auto",
     report: str | Path | None = None,
+    told: Told = lambda records: None,
 ) -> list[dict]:
     """Score a model or images, whichever `fakes` is, against all images of a data set.
 
@@ -61,7 +62,7 @@ def evaluate(
     `evaluate_images`; also UsageError for seed, psi or batch with images, which are scored as they are.
     """
     shared = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap, "weights": weights}
-    shared |= {"precision": precision, "device": device, "report": report}
+    shared |= {"precision": precision, "device": device, "report": report, "told": told}
     if is_model(fakes):
         return evaluate_model(fakes, data, metrics, seed=seed, psi=psi, batch=batch, **shared)
     for name, value, neutral in (("seed", seed, 0), ("psi", psi, 1), ("batch", batch, BATCH)):
@@ -102,6 +103,7 @@ def evaluate_model(
     precision: str = "float32",
     device: str = "auto",
     report: str | Path | None = None,
+    told: Told = lambda records: None,
 ) -> list[dict]:
     """Score images that a model draws from seeds seed, seed + 1, ... against all images of a data set.
 
@@ -110,6 +112,7 @@ def evaluate_model(
     num_fakes: None is each metric's own number. psi, batch, convention, bootstrap: as `score` has them.
     weights: "FILE" or "NETWORK=FILE", instead of published ones. precision: of the feature networks, float32
     or bf16. report: where to write a page of the fakes that are nearest to copies.
+    told: called once with all records that there are, before the page is made, and also where a metric fails.
     Under several processes rank 0 has the records, the others an empty list.
     Raises what `score` raises, UserError where model, data or weights are missing, and UsageError for names
     that are unknown.
@@ -124,9 +127,9 @@ def evaluate_model(
                 raise UserError(f"{saved.path if saved else 'the model'}: {wrong}; score an older checkpoint")
             if remembered_conditions(generator) is not None:
                 dataset = dataset.conditioned("vectors")
-            records = score(generator, dataset, metrics, networks=networks, progress=bars, **options)
-        if saved:
-            append_records(saved.path, records)
+            with _kept(told, saved and saved.path) as keep:
+                options |= {"networks": networks, "told": keep, "progress": bars}
+                records = score(generator, dataset, metrics, **options)
         if report:
             seeds = range(seed, seed + (num_fakes or ON_PAGE))
             fakes = drawn(generator, dataset, seeds, psi, batch)
@@ -146,6 +149,7 @@ def evaluate_images(
     precision: str = "float32",
     device: str = "auto",
     report: str | Path | None = None,
+    told: Told = lambda records: None,
 ) -> list[dict]:
     """Score the images of a folder, zip or open data set, all or the first num_fakes, against a data set.
 
@@ -161,10 +165,25 @@ def evaluate_images(
         options |= {"data_sha256": dataset.sha256, "classes": named}
         with _bars(len(dataset), count) as bars:
             fakes = DatasetImages(shown)
-            records = measured(real, fakes, metrics, networks=networks, progress=bars, **options)
+            with _kept(told, None) as keep:
+                options |= {"networks": networks, "told": keep, "progress": bars}
+                records = measured(real, fakes, metrics, **options)
         if report:
             write_page(Path(report), real, DatasetImages(shown, num_fakes), networks)
     return records
+
+
+@contextlib.contextmanager
+def _kept(told: Told, folder: Path | None) -> Iterator[Told]:
+    """A callback that collects records; at the end, be it an error, they are told and added to the run's."""
+    records: list[dict] = []
+    try:
+        yield records.extend
+    finally:
+        if records:
+            told(records)
+        if records and folder:
+            append_records(folder, records)
 
 
 @contextlib.contextmanager

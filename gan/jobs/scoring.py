@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from gan.errors import UsageError, UserError
 from gan.files import refusal
 from gan.sampling import labels_from_seeds
 from metrics import evaluate
-from metrics.evaluate import Progress
+from metrics.evaluate import Progress, Told
+from metrics.images import Pixels, readers
 from metrics.networks import Networks
 from metrics.plan import plan
 from training.data.images import ImageDataset
@@ -23,12 +25,16 @@ BATCH = 40  # images per call of a generator; divides metrics.images.BATCH
 
 
 class DatasetImages:
-    """A data set as `metrics.images.Images`: decoded in a thread, ahead of the network."""
+    """A data set as `metrics.images.Images`: decoded in threads, ahead of the network; sizes may differ.
+
+    Files are read in several threads at once; an own data set, which may not bear that, in one.
+    """
 
     concurrent = True
 
     def __init__(self, dataset: ImageDataset, limit: int | None = None) -> None:
         self.dataset = dataset
+        self.readers = readers() if dataset.path is not None else 1
         self._length = len(dataset) if limit is None else min(limit, len(dataset))
 
     @property
@@ -40,9 +46,12 @@ class DatasetImages:
     def __len__(self) -> int:
         return self._length
 
-    def read(self, start: int, stop: int) -> Tensor:
-        """Images start to stop - 1 in the data set's order, uint8 [stop - start, C, H, W]."""
-        return torch.from_numpy(np.stack([self.dataset.image(i) for i in range(start, stop)]))
+    def read(self, start: int, stop: int) -> Pixels:
+        """Images start to stop - 1 in the data set's order, uint8 [stop - start, C, H, W], or a list."""
+        images = [self.dataset.raw(i) for i in range(start, stop)]
+        if len({image.shape for image in images}) == 1:
+            return torch.from_numpy(np.stack(images))
+        return [torch.from_numpy(image.copy()) for image in images]  # what is read may be read-only
 
 
 class GeneratedImages:
@@ -91,6 +100,7 @@ def score(
     psi: float = 1.0,
     bootstrap: int = 0,
     networks: Networks | None = None,
+    told: Told = lambda records: None,
     progress: Progress | None = None,
 ) -> list[dict]:
     """Score images of seeds seed, seed + 1, ... against the whole data set.
@@ -98,7 +108,7 @@ def score(
     metrics, convention, bootstrap: as `metrics.evaluate` has them. num_fakes: None is each metric's own.
     kimg: of the weights, only recorded. progress: called with what is measured and how many more of it.
     A psi other than 1 is added to the convention. A conditional model draws the class of each seed from the
-    labels of the data set.
+    labels of the data set, and likewise those of the samples that metrics of the generator draw.
     Returns records as `metrics.evaluate` does. Raises what it raises, and UserError if the model has classes
     and the data set has none or others. networks: None builds them on the generator's device.
     """
@@ -117,8 +127,10 @@ def score(
         data_sha256=dataset.sha256,
         classes=named_classes(dataset, metrics, convention),
         generator=generator,
+        conditions=partial(drawn_labels, dataset, c_dim=generator.c_dim),
         bootstrap=bootstrap,
-        networks=networks or Networks(next(generator.parameters()).device),
+        networks=networks,
+        told=told,
         progress=progress,
     )
 

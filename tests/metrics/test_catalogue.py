@@ -99,9 +99,8 @@ def test_every_metric_gives_complete_finite_records(name, tiny_generator):
     found = score(name, real=real, fake=fake, generator=tiny_generator, seed=3, kimg=1.5, **options)
     assert found
     for label, record in found.items():
-        keys = (
-            "metric label value convention detector detector_sha256 num_real num_fake seed kimg data_sha256"
-        )
+        keys = "metric label value convention detector detector_sha256 num_real num_fake seed kimg"
+        keys += " data_sha256 device precision"
         assert record.keys() - {"error"} == set(keys.split())
         assert label.startswith(f"{record['metric']}[") and math.isfinite(record["value"])
         assert record["num_real"] + record["num_fake"] > 0 and (record["seed"], record["kimg"]) == (3, 1.5)

@@ -23,6 +23,8 @@ KEYS = {
     "num_fake",
     "seed",
     "kimg",
+    "device",
+    "precision",
 }
 
 

@@ -63,7 +63,7 @@ def test_features_take_one_batch_of_each_set_and_keep_nothing(monkeypatch, netwo
 
 
 @pytest.mark.parametrize(
-    ("name", "batches"), [("lpips-diversity", [32, 32]), ("ppl-w-end", [16] * 4), ("ms-ssim", [])]
+    ("name", "batches"), [("lpips-diversity", [8] * 8), ("ppl-w-end", [16] * 4), ("ms-ssim", [])]
 )
 def test_others_take_a_few_of_their_own_batches(name, batches, networks):
     generator = tiny_state().ema

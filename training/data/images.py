@@ -145,6 +145,12 @@ class ImageDataset:
         image.setflags(write=False)
         return image
 
+    def raw(self, i: int) -> np.ndarray:
+        """Image `i` as `image` has it, but of any size and colour."""
+        if self._cached is not None and self._cached[1][i]:
+            return self.image(i)
+        return self._read(i)
+
     def conditioned(self, condition: Condition) -> "ImageDataset":
         """The same images with other conditions, or none."""
         other = ImageDataset(self.source, self.place, self.path, condition)
