@@ -41,7 +41,8 @@ def frechet_distance(real: Moments | Rows, fake: Moments | Rows, *, ddof: int = 
     Warns where a set has too few images for a covariance of full rank. Raises ValueError for different D or
     no more than ddof images.
     """
-    p, q = moments_of(real), moments_of(fake)
+    p = moments_of(real)
+    q = moments_of(fake).to(p.sum.device)
     if p.dim != q.dim:
         raise ValueError(f"{p.dim} real features against {q.dim} fake ones")
     _warn_if_singular(p.dim, p.count, q.count)
@@ -60,7 +61,8 @@ def fid_infinity(
     as they are, bias included, so use all. The subsets are drawn from `numpy.random.RandomState(seed)`.
     Warns and raises as `frechet_distance`; also ValueError for fewer than 3 points or M <= smallest.
     """
-    p, rows = moments_of(real), as_rows(fake, "fake")
+    p = moments_of(real)
+    rows = as_rows(fake, "fake").to(p.sum.device)
     if points < 3 or len(rows) < smallest + points:
         raise ValueError(
             f"{points} sizes from {smallest:,} to {len(rows):,} fakes: at least 3 different ones needed"
@@ -81,11 +83,11 @@ def fid_infinity(
 
 
 def moments_of(x: Moments | Rows) -> Moments:
-    """Moments stay what they are; rows [N, D] are summed block by block. ValueError as in `as_rows`."""
+    """Moments stay what they are; rows [N, D] are summed on their device. ValueError as in `as_rows`."""
     if isinstance(x, Moments):
         return x
     rows = as_rows(x, "features")
-    moments = Moments(rows.shape[1])
+    moments = Moments(rows.shape[1], rows.device)
     for _, block in blocks(rows):
         moments.add(block)
     return moments

@@ -1,0 +1,49 @@
+"""What test_two_processes.py runs alone and under torchrun: the records of every metric, written to a file."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from unittest import mock
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from gan import distributed
+from metrics import METRICS, evaluate
+from metrics.catalogue import mean_over_pairs
+from metrics.images import ArrayImages
+from tests.metrics.test_catalogue import Standins, pictures
+from tests.metrics.test_equivariance import stylegan3
+
+torch.set_num_threads(1)
+warnings.simplefilter("ignore", UserWarning)
+REALS, FAKES = 4_200, 5_040  # several blocks of rows, more batches than processes, and none of them whole
+OWN = [name for name, metric in METRICS.items() if metric.spec.scores == "generator"]
+
+
+def fewer(measure, images, *, pairs, seed, batch=32):
+    """The pairs of a metric by pixels, but few."""
+    return mean_over_pairs(measure, images, pairs=37, seed=seed, batch=5 if batch == 32 else batch)
+
+
+def records() -> list[dict]:
+    """Every metric once; those of the generator on a few samples, the last batch not full."""
+    real, fake = (
+        ArrayImages(pictures(count, seed), labels=[i % 2 for i in range(count)])
+        for seed, count in enumerate((REALS, FAKES))
+    )
+    generator = stylegan3(c_dim=3)
+    options = {"generator": generator, "networks": Standins(), "seed": 3}
+    options |= {"conditions": lambda seeds: [seed % 2 for seed in seeds]}
+    found = evaluate(real, fake, [n for n in METRICS if n not in OWN], num_fakes=FAKES, **options)
+    return found + evaluate(real, fake, OWN, num_fakes=21, **options)
+
+
+if __name__ == "__main__":
+    with distributed.group(), mock.patch("metrics.catalogue.mean_over_pairs", fewer):
+        done = records()
+        assert distributed.rank() == 0 or not done
+        if distributed.rank() == 0:
+            Path(sys.argv[1]).write_text(json.dumps(done))
