@@ -138,7 +138,10 @@ def summed(tensor: Tensor) -> Tensor:
 
 def gathered(tensor: Tensor) -> Tensor:
     """[n, ...] of each process -> [n * world, ...] on all; sample i of process r is at i * world + r."""
-    return tensor if world() == 1 else torch.stack(everyones(tensor), dim=1).flatten(0, 1)
+    if world() == 1:
+        return tensor
+    parts = everyones(tensor)
+    return torch.stack(parts, dim=1).flatten(0, 1)
 
 
 def alike(tensors: Sequence[Tensor]) -> None:

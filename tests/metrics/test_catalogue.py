@@ -10,10 +10,12 @@ from torch import nn
 from gan.errors import UsageError, UserError
 from metrics import METRICS, evaluate, frechet_distance
 from metrics.conventions import CONVENTIONS
+from metrics.diversity import mean_over_pairs
 from metrics.features import Moments
 from metrics.images import BATCH, ArrayImages
 from metrics.networks import Networks, weight_files
 from metrics.plan import plan, short
+from tests.metrics.test_equivariance import stylegan3
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular", "ignore:the smallest class has")
 DIM = 8
@@ -215,3 +217,47 @@ def test_weights_go_to_the_network_they_are_for():
         weight_files(["vgg=a.pth"], both)
     with pytest.raises(UsageError, match="for which network"):
         weight_files(["v.pth"], ["untrained"])
+
+
+def few(measure, images, *, pairs, seed, batch=32):
+    """40 pairs instead of the thousands that a metric takes."""
+    return mean_over_pairs(measure, images, pairs=40, seed=seed, batch=batch)
+
+
+@pytest.mark.parametrize(("name", "side", "want"), [("ms-ssim", 512, 128), ("lpips-diversity", 1024, 256)])
+def test_pairs_are_compared_at_the_size_of_the_publications(name, side, want, monkeypatch):
+    """In chunks of few pairs, so that memory does not grow with their number."""
+    seen = []
+
+    def compare(a, b):
+        seen.append((len(a), *a.shape[2:]))
+        return torch.zeros(len(a))
+
+    networks = Standins()
+    networks._built["lpips"] = compare
+    compare.sha256 = ""
+    monkeypatch.setattr("metrics.catalogue.mean_over_pairs", few)
+    monkeypatch.setattr("metrics.catalogue.ms_ssim", compare)
+    images = ArrayImages(torch.zeros(1, 3, 1, 1, dtype=torch.uint8).expand(4, 3, side, side + 2 * 4))
+    found = score(name, real=images, fake=images, networks=networks, num_fakes=4)
+    assert {shape[1] for shape in seen} == {want} and max(shape[0] for shape in seen) <= 32
+    assert {record["num_fake"] + record["num_real"] for record in found.values()} == {4}
+
+
+def test_the_samples_of_a_metric_have_the_classes_that_are_drawn_for_them(monkeypatch):
+    """ppl and eq ask for one condition a sample, by the seeds of the samples; the model gets those."""
+    seen = []
+    generator = stylegan3(c_dim=3)
+    generator.mapping.register_forward_pre_hook(lambda _, given: seen.append(given[1].argmax(1).tolist()))
+    asked = []
+
+    def conditions(seeds):
+        asked.append(list(seeds))
+        return [2 if seed == 7 else 0 for seed in seeds]
+
+    options = {"generator": generator, "conditions": conditions, "seed": 5, "num_fakes": 4}
+    score("ppl-w-end", **options)
+    assert asked == [[5, 6, 7, 8]] and all(row == [0, 0, 2, 0, 0, 0, 0, 0] for row in seen)
+    seen.clear()
+    score("eq-t", **options)
+    assert seen == [[0, 0, 2, 0]] and len(asked) == 2

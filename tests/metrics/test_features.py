@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from metrics.features import KEEPS, Bank, Moments
+from gan import distributed
+from metrics.features import KEEPS, STRIP, Bank, Moments
 
 
 def rows(n=50, d=5) -> torch.Tensor:
@@ -77,3 +78,38 @@ def test_too_few_images_for_a_covariance():
     with pytest.raises(ValueError, match="at least 2 needed"):
         filled("moments", rows(1)).cov()
     assert Moments(3).dim == 3
+
+
+def test_strips_of_several_processes_are_those_of_one(monkeypatch):
+    """Bit for bit; the last strip is not full."""
+    x = rows(90, 2 * STRIP + 9)
+    whole, parts = filled("moments", x), [Moments(x.shape[1]) for _ in range(2)]
+    for rank, part in enumerate(parts):
+        part.add(x, rank, 2)
+    assert not parts[0].outer[STRIP : 2 * STRIP].any() and not parts[1].outer[:STRIP].any()
+    assert torch.equal(parts[0].outer + parts[1].outer, whole.outer)
+
+    def everyones(own):
+        turn = len(turns)
+        turns.append(own)
+        start = (2 * turn + 1) * STRIP
+        other = parts[1].outer[start:][:STRIP]
+        return [own, torch.cat([other, torch.zeros(STRIP - len(other), x.shape[1])])]
+
+    turns = []
+    for name, answer in (("world", lambda: 2), ("rank", lambda: 0), ("everyones", everyones)):
+        monkeypatch.setattr(distributed, name, answer)
+    with distributed.dealing():
+        parts[0].complete()
+    assert torch.equal(parts[0].outer, whole.outer) and len(turns) == 2
+
+
+def test_moments_and_rows_of_a_device_go_to_another():
+    x = rows()
+    for keep in KEEPS:
+        store = filled(keep, x)
+        moved = store.to(torch.device("cpu"))
+        assert moved is not store and moved.count == 50
+        assert all(torch.equal(t, moved.state()[name]) for name, t in store.state().items())
+    rounded = filled("moments", x).with_mean32()
+    assert torch.equal(rounded.to(torch.device("cpu")).mean, rounded.mean32)

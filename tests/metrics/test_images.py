@@ -5,8 +5,8 @@ import threading
 import pytest
 import torch
 
-from metrics.images import BATCH, ArrayImages, batches, shares
-from metrics.measure import Statistic, measure
+from metrics.images import BATCH, READERS, ArrayImages, batches, readers, rebatch, reduced, shares, together
+from metrics.measure import Statistic, measure, prepare
 from metrics.networks.extractors import EXTRACTORS
 
 COUNT = 3 * BATCH + 7
@@ -100,3 +100,91 @@ def test_a_file_that_cannot_be_read_is_said():
     assert len(next(taken)) == BATCH
     with pytest.raises(OSError, match="damaged"):
         list(taken)
+
+
+def test_a_batch_is_read_by_as_many_threads_as_there_may_be():
+    """Each waits until all four read; the batches are those that one thread reads."""
+    together_now = threading.Barrier(4, timeout=30)
+
+    class Slow(Files):
+        readers = 4
+
+        def read(self, start, stop):
+            together_now.wait()
+            return super().read(start, stop)
+
+    source = Slow(pixels(2 * BATCH))
+    parts = list(batches(source, None))
+    assert [len(part) for part in parts] == [BATCH, BATCH] and torch.equal(torch.cat(parts), source.pixels)
+    assert sorted(start for start, _ in source.reads) == list(range(0, 2 * BATCH, BATCH // 4))
+    assert not any(main for _, main in source.reads)
+
+
+def test_fewer_images_than_threads():
+    source = Files(pixels(3))
+    source.readers = 8
+    assert torch.equal(torch.cat(list(batches(source, None))), source.pixels) and len(source.reads) == 3
+
+
+def test_readers_are_the_processors_of_one_process(monkeypatch):
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    for processors, processes, want in ((6, 1, 6), (6, 2, 3), (2, 4, 1), (64, 1, READERS), (None, 1, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda found=processors: found)
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+        assert readers() == want
+
+
+class Mixed:
+    """Images of three sizes, grey among colour, in the middle of the second batch."""
+
+    concurrent, readers = True, 3
+
+    def __init__(self):
+        shapes = [(3, 8, 8)] * (BATCH + 5) + [(1, 8, 8), (3, 12, 20), (3, 40, 36)] + [(3, 8, 8)] * 10
+        self.images = [torch.randint(0, 256, shape, dtype=torch.uint8) for shape in shapes]
+
+    def __len__(self):
+        return len(self.images)
+
+    def read(self, start, stop):
+        part = self.images[start:stop]
+        return torch.stack(part) if len({image.shape for image in part}) == 1 else part
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ["untrained", "efficientnet-lite0"])
+def test_images_of_several_sizes_have_the_features_that_each_has_alone(name, stream, close):
+    extractor, source = EXTRACTORS[name](torch.device("cpu")), Mixed()
+    want = Statistic(name, "pool", "bank", None)
+    read = rebatch([source.images[:50], source.images[50:]], BATCH, None) if stream else source
+    found = measure(read, [want], {name: extractor}, lambda n: None)[want].features
+    for index in (0, BATCH + 4, BATCH + 5, BATCH + 6, BATCH + 7, BATCH + 8, len(source) - 1):
+        image = source.images[index]
+        close(found[index], extractor(image[None])["pool"][0])
+    grey = source.images[BATCH + 5].expand(3, -1, -1)
+    close(found[BATCH + 5], extractor(grey[None])["pool"][0])
+
+
+def test_one_by_one_or_together_a_network_sees_the_same_parts():
+    extractor, whole = EXTRACTORS["untrained"](torch.device("cpu")), pixels(37)
+    one, other = extractor.prepare(whole), prepare(extractor, list(whole))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True)) and len(one) == 3
+
+
+def test_large_images_are_reduced_before_the_next_are_read():
+    """Averages of blocks, of the view of each image; small ones stay uint8."""
+    whole = torch.randint(0, 256, (BATCH + 9, 2, 68, 64), dtype=torch.uint8)
+    found = together(ArrayImages(whole), BATCH + 5, 32, torch.device("cpu"))
+    assert found.shape == (BATCH + 5, 1, 34, 32) and found.dtype == torch.float32
+    grey, alpha = whole[BATCH + 4].double()
+    shown = (grey * alpha + 255 * (255 - alpha)) / 255  # on white
+    blocks = (shown + 0.5).floor().view(34, 2, 32, 2).mean(dim=(1, 3))
+    torch.testing.assert_close(found[-1, 0].double(), blocks, rtol=0, atol=0.26)
+    assert reduced(whole[:, :1], 33).dtype == torch.uint8 and torch.equal(
+        together(ArrayImages(whole[:, :1]), 9, 0, torch.device("cpu")), whole[:9, :1]
+    )
+
+
+def test_pairs_need_one_size():
+    with pytest.raises(ValueError, match=r"one size and colour are compared, not 1x8x8 and 3x8x8"):
+        together(Mixed(), BATCH + 9, 0, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""What test_two_processes.py runs alone and under torchrun: the records of every metric, written to a file."""
+"""What test_two_processes.py runs alone and under torchrun: records of every metric, written to a file."""
 
 import json
 import sys
@@ -14,13 +14,33 @@ from gan import distributed
 from metrics import METRICS, evaluate
 from metrics.catalogue import mean_over_pairs
 from metrics.images import ArrayImages
-from tests.metrics.test_catalogue import Standins, pictures
+from metrics.networks import Networks
+from tests.metrics.test_catalogue import Standin, Standins, pictures
 from tests.metrics.test_equivariance import stylegan3
 
 torch.set_num_threads(1)
 warnings.simplefilter("ignore", UserWarning)
 REALS, FAKES = 4_200, 5_040  # several blocks of rows, more batches than processes, and none of them whole
 OWN = [name for name, metric in METRICS.items() if metric.spec.scores == "generator"]
+
+
+class Wide(Standin):
+    """Features in several strips of the outer products."""
+
+    heads = {"pool": 300}
+
+    def features(self, prepared):
+        return {"pool": prepared[0].flatten(1)[:, :300] / 61}
+
+    def prepare(self, images):
+        return [images.float()]
+
+
+class Wides(Networks):
+    """The same for every name."""
+
+    def _build(self, name):
+        return Wide(name)
 
 
 def fewer(measure, images, *, pairs, seed, batch=32):
@@ -38,7 +58,8 @@ def records() -> list[dict]:
     options = {"generator": generator, "networks": Standins(), "seed": 3}
     options |= {"conditions": lambda seeds: [seed % 2 for seed in seeds]}
     found = evaluate(real, fake, [n for n in METRICS if n not in OWN], num_fakes=FAKES, **options)
-    return found + evaluate(real, fake, OWN, num_fakes=21, **options)
+    found += evaluate(real, fake, OWN, num_fakes=21, **options)
+    return found + evaluate(pictures(400), pictures(500), ["fid"], num_fakes=450, networks=Wides())
 
 
 if __name__ == "__main__":

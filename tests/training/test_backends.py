@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from gan.jobs.scoring import GeneratedImages
 from tests.training.tiny import plain, run_training
 
 
@@ -42,3 +43,18 @@ def test_restored_after_a_failure(tiny_zip, tmp_path):
     with pytest.raises(RuntimeError, match="broken"):
         run_training(plain(tiny_zip), out=tmp_path, device="cpu", callbacks=[spy])
     assert len(spy.seen) == 1 and settings() == before != spy.seen[0]
+
+
+def test_scores_of_a_run_have_settings_of_their_own(tiny_zip, tmp_path, monkeypatch):
+    """The generator draws without TF32 what is scored, whatever the run trains with."""
+    honest, drawn, spy = GeneratedImages.read, [], Spy()
+
+    def read(self, start, stop):
+        drawn.append((settings(), torch.backends.cudnn.deterministic))
+        return honest(self, start, stop)
+
+    monkeypatch.setattr(GeneratedImages, "read", read)
+    config = plain(tiny_zip, "tf32=true")
+    scored = {"metrics": ["fd-untrained"], "metrics_fakes": 16}
+    run_training(config, out=tmp_path, device="cpu", callbacks=[spy], **scored)
+    assert drawn == [((False, False, False), True)] * 2 and spy.seen == [(True, True, True)] * 2

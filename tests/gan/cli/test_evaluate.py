@@ -155,3 +155,44 @@ def test_report_shows_copies_first(tiny_zip, run_folder, tmp_path, monkeypatch):
     assert "30 fakes against 40 real images" in text and " 0.0 % of the fakes" in text
     assert text.count("<img") == 24 * 4 and text.count(": 0.000</p>") == 24
     assert "70 fakes against" in other.read_text() and ": 0.000</p>" not in other.read_text()
+
+
+def test_scores_are_printed_before_a_page_that_cannot_be_written(tiny_zip, tmp_path, monkeypatch):
+    monkeypatch.setattr("gan.jobs.copies.NETWORK", "untrained")
+    (tmp_path / "file").touch()
+    shown = ("--images", tiny_zip, "--data", tiny_zip, *UNTRAINED[:2])
+    result = run(*shown, "--report", tmp_path / "file" / "page.html")
+    assert result.exit_code == 1 and str(tmp_path / "file") in result.stderr
+    assert result.stdout.startswith("fd-untrained[40-full]  ") and result.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("names", ["ms-ssim,fd-untrained", "fd-untrained,ms-ssim"])
+def test_scores_that_worked_are_printed_and_kept_where_another_fails(names, run_folder, tiny_zip, tmp_path):
+    """Images of 8 pixels are too small for MS-SSIM."""
+    for index in range(12):
+        Image.new("RGB", (8, 8), (20 * index, 0, 0)).save(tmp_path / f"{index}.png")
+    command = ("--data", tmp_path, "--metrics", names)
+    result = run(*command, "--images", tmp_path)
+    assert result.exit_code == 1 and "error: ms-ssim: need two batches of images of at least" in result.stderr
+    assert result.stdout.startswith("fd-untrained[12-full]") and result.stdout.count("\n") == 1
+    result = run(*command, "--model", run_folder, "--num-fakes", 12, "--json")
+    assert result.exit_code == 1 and not result.stderr.count("Traceback")
+    written = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+    assert json.loads(result.stdout) == written and [r["metric"] for r in written] == ["fd-untrained"]
+
+
+def test_a_folder_of_mixed_sizes_and_colours_is_scored(tiny_zip, tmp_path):
+    """Against itself the distance is 0; scores of pairs, which need one size, say so."""
+    for index in range(70):
+        size, mode = ((16, 16), (24, 10))[index % 2], ("RGB", "L", "RGBA")[index % 3]
+        noise = np.random.default_rng(index).integers(0, 256, (size[1], size[0], 4), np.uint8)
+        Image.fromarray(noise, "RGBA").convert(mode).save(tmp_path / f"{index:02}.png")
+    command = ("--images", tmp_path, "--data", tmp_path, "--metrics")
+    (record,) = records_of(run(*command, "fd-untrained", "--json"))
+    assert record["value"] == pytest.approx(0, abs=1e-5) and record["num_real"] == record["num_fake"] == 70
+    (other,) = records_of(
+        run("--images", tmp_path, "--data", tiny_zip, *command[4:], "fd-untrained", "--json")
+    )
+    assert other["value"] > 1
+    result = run(*command, "ms-ssim")
+    assert result.exit_code == 1 and "ms-ssim: images of one size and colour are compared" in result.stderr

@@ -10,6 +10,8 @@ import torch
 from gan.errors import UserError
 from gan.jobs.scoring import DatasetImages, format_table, score
 from tests.gan.runs import generator_config
+from tests.metrics.test_catalogue import Standins
+from tests.metrics.test_equivariance import stylegan3
 from training.data.images import open_dataset
 
 pytestmark = [
@@ -97,3 +99,28 @@ def test_labels_are_not_read_where_no_metric_asks(tiny_generator, tiny_zip, data
     assert record["value"] == score(tiny_generator, dataset, ["fd-untrained"], **options)[0]["value"]
     with pytest.raises(UserError, match=r"has the label 0.5 in dataset.json: write a class number"):
         print(DatasetImages(broken).labels)
+
+
+@pytest.mark.parametrize("name", ["ppl-w-end", "eq-t"])
+def test_metrics_of_the_generator_draw_the_classes_of_the_data(name, dataset, monkeypatch):
+    """In their shares, which are far from uniform; class 1 and 2 have no image."""
+    seen = []
+    monkeypatch.setattr(dataset, "labels", np.array([0] * 39 + [3]))
+    generator = stylegan3(c_dim=4)
+    generator.mapping.register_forward_pre_hook(lambda _, given: seen.extend(given[1].argmax(1).tolist()))
+    score(generator, dataset, [name], num_fakes=80, seed=0, kimg=None, networks=Standins())
+    assert set(seen) == {0, 3} and seen.count(0) / len(seen) > 0.85
+
+
+def test_metrics_of_the_generator_draw_the_vectors_of_the_data(dataset, monkeypatch):
+    seen = []
+    vectors = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
+    for name, value in (("labels", None), ("vectors", vectors)):
+        monkeypatch.setattr(dataset, name, value)
+    generator = stylegan3(c_dim=3)
+    generator.mapping.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+    for name in ("ppl-w-end", "eq-t"):
+        seen.clear()
+        score(generator, dataset, [name], num_fakes=6, seed=0, kimg=None, networks=Standins())
+        rows = {tuple(row) for part in seen for row in part.tolist()}
+        assert rows <= {tuple(row) for row in vectors.tolist()} and len(rows) > 2
