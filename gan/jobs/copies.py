@@ -2,6 +2,7 @@
 
 import base64
 import html
+from functools import partial
 from pathlib import Path
 
 from gan import distributed, precision
@@ -26,9 +27,8 @@ def write_page(out: Path, real: Images, fake: Images, networks: Networks) -> Non
     want = Statistic(NETWORK, "pool", "bank", None)
     network, device = networks[NETWORK], networks.device
     with precision.exact(), distributed.dealing():
-        reals, fakes = (
-            measure(s, [want], {NETWORK: network}, lambda count: None, device)[want] for s in (real, fake)
-        )
+        measured = partial(measure, statistics=[want], extractors={NETWORK: network}, device=device)
+        reals, fakes = (measured(s, progress=lambda count: None)[want] for s in (real, fake))
         found = memorisation(reals.features, fakes.features, k=min(NEIGHBOURS, reals.count))
     if distributed.rank():
         return

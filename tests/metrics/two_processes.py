@@ -27,7 +27,9 @@ OWN = [name for name, metric in METRICS.items() if metric.spec.scores == "genera
 class Wide(Standin):
     """Features in several strips of the outer products."""
 
-    heads = {"pool": 300}
+    def __init__(self, name):
+        super().__init__(name)
+        self.heads = {"pool": 300}
 
     def features(self, prepared):
         return {"pool": prepared[0].flatten(1)[:, :300] / 61}
