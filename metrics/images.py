@@ -159,9 +159,11 @@ def reduced(images: Tensor, side: int) -> Tensor:
 
     Large are those of twice `side` or more; with 0 none is.
     """
-    shown = view(images)
-    factor = min(shown.shape[2:]) // side if side else 1
-    return torch.nn.functional.avg_pool2d(shown.to(torch.float32), factor) if factor > 1 else shown
+    factor = min(images.shape[2:]) // side if side else 1
+    if factor < 2:
+        return view(images)
+    parts = (view(part).to(torch.float32) for part in images.split(8))  # a batch in float32 is large
+    return torch.cat([torch.nn.functional.avg_pool2d(part, factor) for part in parts])
 
 
 def stacked(images: Sequence[Tensor]) -> Pixels:
