@@ -171,6 +171,11 @@ def stacked(images: Sequence[Tensor]) -> Pixels:
     return torch.stack(list(images)) if len({image.shape for image in images}) == 1 else list(images)
 
 
+def joined(parts: Sequence[Pixels]) -> Pixels:
+    """The images of all parts, as `stacked` has them."""
+    return parts[0] if len(parts) == 1 else stacked([image for part in parts for image in part])
+
+
 def readers() -> int:
     """Threads to read files with: as many as this process has processors, and no more than READERS."""
     share = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this machine, as torchrun says
@@ -191,7 +196,7 @@ def _ahead(
             edges = [span[0] + (span[1] - span[0]) * i // count for i in range(count + 1)]
             runs = [(a, b) for a, b in pairwise(edges) if a < b]
             parts = [future.result() for future in [reading.submit(source.read, *run) for run in runs]]
-            return make(parts[0] if len(parts) == 1 else stacked([image for part in parts for image in part]))
+            return make(joined(parts))
 
         coming = [making.submit(made, span) for span in spans[:1]]
         for span in spans[1:]:
