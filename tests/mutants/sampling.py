@@ -145,7 +145,7 @@ MUTANTS = (
     ),
     Mutant(
         "frames a second",
-        "gan/jobs/sampling.py",
+        "gan/jobs/video.py",
         "hundredths = max(round(100 / fps), 2)",
         "hundredths = 5",
         ("tests/gan/jobs/test_sampling.py::test_frames_a_second",),
@@ -153,9 +153,23 @@ MUTANTS = (
     Mutant(
         "video walks in w",
         "gan/jobs/sampling.py",
-        "steps=frames_per_seed, space=space,",
-        'steps=frames_per_seed, space="w",',
+        '"space": space})',
+        '"space": "w"})',
         ("tests/gan/jobs/test_sampling.py::test_every_look_reaches_stills_and_frames",),
+    ),
+    Mutant(
+        "walks of other seeds",
+        "gan/jobs/video.py",
+        "seeds[i * each : (i + 1) * each] for i in range(count)",
+        "seeds[i::count] for i in range(count)",
+        ("tests/gan/jobs/test_video.py::test_each_walk_of_a_grid_is_the_walk_of_its_seeds",),
+    ),
+    Mutant(
+        "classes of other walks",
+        "gan/jobs/sampling.py",
+        "labels[part.start : part.stop]",
+        "labels[: len(part)]",
+        ("tests/gan/jobs/test_video.py::test_classes_of_a_grid_of_walks_go_with_their_seeds",),
     ),
     Mutant(
         "drawn classes of one seed",
