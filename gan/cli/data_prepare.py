@@ -167,7 +167,7 @@ def command(
     that was killed goes on where it was. OUT.prepare has a line on every file: gan data review shows them.
     Nothing here is random: --seed changes nothing, and the same files and options give the same bytes.
     """
-    from gan.jobs.preparing import prepare
+    from gan.jobs.preparation import prepare
     from training.preparation.request import request
 
     wanted = request(**context.meta[_KEY])

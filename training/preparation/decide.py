@@ -46,10 +46,11 @@ class Verdicts:
     verdicts: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)  # another path that differs by capitals alone
     clusters: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    wanted: set[int] = field(default_factory=set)  # kept because a person said so
 
-    def kept(self) -> Iterator[int]:
-        """Numbers of the files that are kept so far."""
-        return (number for number, (kind, _) in self.verdicts.items() if kind == "keep")
+    def is_kept(self, number: int) -> bool:
+        """Whether a file is kept so far."""
+        return self.verdicts.get(number, ("", None))[0] == "keep"
 
 
 class Decisions:
@@ -130,7 +131,10 @@ def first_verdicts(
             continue
         record = described(scanned, source, path, notes, decisions)
         record["faults"] = judged(record, rules, found.names.get(number))
-        found.verdicts[number] = _by_itself(record, rules, decisions.fate(record["path"], source))
+        fate = decisions.fate(record["path"], source)
+        found.verdicts[number] = _by_itself(record, rules, fate)
+        if fate == "keep" and found.is_kept(number):
+            found.wanted.add(number)
     return found
 
 
@@ -174,11 +178,14 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop_copies(found: Verdicts, clusters: Iterable[tuple[list[int], int]], paths: Mapping[int, str]) -> None:
-    """Keep one file of each cluster. clusters: (numbers of its files, the one to keep)."""
+    """Keep one file of each cluster, and those that a person wants.
+
+    clusters: (numbers of its files, the one to keep).
+    """
     for index, (members, keeper) in enumerate(clusters):
         for number in members:
             found.clusters[number] = (index, number == keeper)
-            if number != keeper:
+            if number != keeper and number not in found.wanted:
                 found.verdicts[number] = ("drop", f"duplicate of {paths[keeper]}")
 
 

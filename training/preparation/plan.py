@@ -11,7 +11,7 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.files import atomic_bytes
-from training.preparation import decide, policies, writer
+from training.preparation import copies, decide, policies, writer
 from training.preparation.archives import open_source
 from training.preparation.catalogue import Catalogue, read_lines, write_lines
 from training.preparation.decide import Rules, Summary
@@ -55,7 +55,7 @@ def decided(
     decisions = decide.decisions_in(folder)
     twins = dict(catalogue.namesakes())
     found = decide.first_verdicts(catalogue.records(), rules, notes, decisions, twins)
-    request.copies.drop(catalogue, found)
+    copies.drop(catalogue, found, request.copies)
     plan = Plan(Summary(rules.policies), notes)
     name_of = functools.partial(writer.name_of, suffix=request.form.suffix)
     final = decide.final(catalogue.records(), rules, notes, decisions, found, lambda _, index: name_of(index))

@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import ImageColor
 
-from gan.errors import UsageError
-from training.preparation import decide, policies
+from gan.errors import UsageError, unknown
+from training.preparation import copies, decide, policies
 from training.preparation import where as conditions
-from training.preparation.convert import Form
-from training.preparation.copies import Copies
+from training.preparation.convert import CROPS, FILTERS, Form
 
 LABELS = ("auto", "folders", "none")
 SMALLEST, LARGEST = 4, 16_384  # pixels a side
@@ -23,7 +22,7 @@ class Request:
     """Options of a preparation.
 
     on: FAULT=POLICY. labels: of LABELS, or the path of a table. tables: of provenance. vectors: fields that
-    become a condition. where: a condition in words. val: the part held back. copies: which are dropped.
+    become a condition. where: a condition in words. val: the part held back. copies: one of `copies.HOW`.
     """
 
     form: Form
@@ -34,10 +33,13 @@ class Request:
     where: str | None = None
     require: tuple[str, ...] = ()
     val: float = 0.0
-    copies: Copies = field(default_factory=Copies)
+    copies: str = "near"
 
     def rules(self) -> decide.Rules:
         """The options as `decide` takes them. Raises UsageError for those that mean nothing."""
+        for value, known in ((self.form.crop, CROPS), (self.form.filter, FILTERS), (self.copies, copies.HOW)):
+            if value not in known:
+                raise UsageError(unknown("choice", value, known))
         return decide.Rules(
             height=self.form.height,
             width=self.form.width,
@@ -45,7 +47,6 @@ class Request:
             where=conditions.parse(self.where) if self.where else None,
             require=self.require,
             val=self.val,
-            refused=self.copies.refusal(),
         )
 
     def told(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def request(
         where=where,
         require=tuple(require),
         val=val,
-        copies=Copies(how=copies),
+        copies=copies,
     )
 
 

@@ -5,6 +5,7 @@ Each is a generator of what it has done so far, for whoever shows progress, and 
 
 import functools
 import shutil
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -45,20 +46,22 @@ def scan(
             waiting.append(item := Item(number=number, source=places[source], member=member))
             yield item
 
-    waiting: list[Item] = []
+    waiting: deque[Item] = deque()
     batch: list[Found] = []
     size = 0
     work = functools.partial(examine, form=form, policies=policies)
-    for found in workers.run(work, items(), processes=processes):
-        item = waiting.pop(0)
-        found = failed(item, found) if isinstance(found, workers.Failure) else found
-        batch.append(found)
-        size += len(found.image[1]) if found.image else 0
-        if len(batch) == BATCH or size > BATCH_BYTES:
-            _store(batch, catalogue, images)
-            batch, size = [], 0
-        yield 1
-    _store(batch, catalogue, images)
+    try:
+        for found in workers.run(work, items(), processes=processes):
+            item = waiting.popleft()
+            found = failed(item, found) if isinstance(found, workers.Failure) else found
+            batch.append(found)
+            size += len(found.image[1]) if found.image else 0
+            if len(batch) == BATCH or size > BATCH_BYTES:
+                _store(batch, catalogue, images)
+                batch, size = [], 0
+            yield 1
+    finally:  # an interrupt keeps what is done
+        _store(batch, catalogue, images)
 
 
 def _store(batch: Sequence[Found], catalogue: Catalogue, images: Converted) -> None:

@@ -6,17 +6,17 @@ the listing gave: processes that decode need no list of their own.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gan.errors import UserError
+from gan.errors import UsageError, UserError
 from training.data.names import is_hidden
 
 MOST_BYTES = 2**30  # of one file that is read into memory
 SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".localized", ".directory", "icon\r"}
-SIDE = (".txt", ".caption", ".cls", ".json", ".jsonl", ".csv", ".parquet")  # what may speak of images
+OWN = {b"prepare.json", b"state.sqlite"}  # what marks a working folder, of which nothing is read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,8 @@ class FolderSource:
                 yield _closed(prefix, "unreadable", error.strerror or str(error))
                 continue
             linked = []
+            if {entry.name for entry in entries} >= OWN:
+                continue
             for entry in entries:
                 path = prefix + entry.name
                 if isinstance(member := _looked_at(entry, path, through, hidden), Member):
@@ -154,6 +156,13 @@ def _bounded(data: bytes) -> bytes:
     if len(data) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES:,} bytes")
     return data
+
+
+def refuse_within(places: Sequence[Path], out: Path) -> None:
+    """Raises UsageError for a set in files that would lie in a source: they would be read the next time."""
+    inside = [place for place in places if place.is_dir() and place in out.resolve().parents]
+    if inside and out.suffix != ".zip":
+        raise UsageError(f"--out {out} lies within the source {inside[0]}: choose another place for it")
 
 
 def expanded(places: list[Path]) -> list[Path]:

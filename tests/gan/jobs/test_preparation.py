@@ -1,0 +1,338 @@
+"""Preparing a data set: the same bytes however it is done, the working folder, every option's effect."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import textwrap
+
+import numpy as np
+import pytest
+
+from gan.errors import UserError
+from gan.jobs.preparation import prepare
+from tests.sources import ROOT
+from tests.training.preparation.samples import encoded, messy_folder, pattern
+from training.data.images import open_dataset
+from training.preparation import scan, writer
+from training.preparation.request import request
+
+KEYS = [
+    *("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "faults"),
+    *("phash", "sharpness", "brightness", "contrast", "colourfulness", "label", "caption", "verdict"),
+    *("reason", "cluster", "keeper", "split", "out", "licence", "author", "source_url", "custom"),
+]
+
+
+@pytest.fixture
+def source(tmp_path):
+    return messy_folder(tmp_path / "messy")
+
+
+def run(source, out, *, workers=1, force=False, dry_run=False, work=None, **options):
+    """The result of preparing a folder at 32 pixels."""
+    wanted = request(**{"resolution": "32", "copies": "exact", **options})
+    places = source if isinstance(source, list) else [source]
+    return prepare(places, out, wanted, workers=workers, force=force, dry_run=dry_run, work=work)
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files(work):
+    """{path: record} of a working folder."""
+    return {r["path"]: r for r in map(json.loads, (work / "files.jsonl").read_text().splitlines())}
+
+
+def test_a_messy_folder_becomes_a_set(source, tmp_path):
+    out = tmp_path / "set.zip"
+    made = run(source, out, labels="folders")
+    assert (made["files"], made["kept"]) == (17, 12) and made["sha256"] == digest(out)
+    assert made["faults"] == {
+        kind: {"files": 1, "policy": "drop"} for kind in ("empty", "hidden", "truncated", "type")
+    }
+    assert made["reasons"]["duplicate"] == 1 and sum(made["reasons"].values()) == 5
+    dataset = open_dataset(out)
+    assert dataset.shape == (3, 32, 32) and len(dataset) == 12
+    assert dataset.classes == ["class0", "class1", "class2"]
+    assert np.bincount(dataset.labels).tolist() == [5, 3, 4]
+    dataset.close()
+    work = tmp_path / "set.zip.prepare"
+    assert {p.name for p in work.iterdir()} == {
+        *("files.jsonl", "faults.jsonl", "summary.json", "prepare.json", "state.sqlite")
+    }
+    found = files(work)
+    assert all(list(record) == KEYS for record in found.values())
+    assert list(found) == sorted(found, key=os.fsencode)
+    assert found["class1/picture1.png"]["reason"] == "duplicate of class0/again.png"
+    assert json.loads((work / "summary.json").read_text())["kept"] == 12
+    state = json.loads((work / "prepare.json").read_text())
+    assert state["sources"] == [str(source)] and state["stage"] == "done"
+    faults = [json.loads(line) for line in (work / "faults.jsonl").read_text().splitlines()]
+    assert {
+        "path": "empty.jpg",
+        "source": 0,
+        "kind": "empty",
+        "detail": "zero bytes",
+        "policy": "drop",
+    } in faults
+    index = writer_index(out)
+    assert index["captions"]["00000/img00000001.png"] == "pattern number 0"
+    assert index["manifest"]["making"]["filter"] == "lanczos" and "name" not in index["manifest"]
+    assert "12 images of 32x32 pixels" in (tmp_path / "set.DATASHEET.md").read_text()
+
+
+def writer_index(out):
+    from training.preparation.sets import read_index
+
+    return read_index(out)
+
+
+def test_the_same_bytes_again_and_in_two_processes(source, tmp_path):
+    digests = {run(source, tmp_path / f"{n}.zip", workers=n, val=0.3)["sha256"] for n in (1, 2)}
+    moved = source.rename(tmp_path / "elsewhere")
+    digests.add(run(moved, tmp_path / "3.zip", val=0.3)["sha256"])
+    assert len(digests) == 1
+    assert len({digest(tmp_path / f"{n}-val.zip") for n in (1, 2, 3)}) == 1
+
+
+def test_a_second_run_has_nothing_to_do(source, tmp_path, monkeypatch):
+    out = tmp_path / "set.zip"
+    first = run(source, out)
+    before = out.stat().st_mtime_ns
+    with monkeypatch.context() as patch:
+        patch.setattr(scan.workers, "run", None)  # nothing is decoded again
+        second = run(source, out)
+    assert second["unchanged"] and not first["unchanged"] and second["sha256"] == first["sha256"]
+    assert out.stat().st_mtime_ns == before
+    (source / "empty.jpg").unlink()
+    assert run(source, out)["files"] == 16  # still what lies there
+    (source / "class1" / "picture1.png").unlink()
+    (source / "class0" / "again.png").unlink()
+    with pytest.raises(UserError, match="already exists"):
+        run(source, out)
+    assert run(source, out, force=True)["kept"] == 11
+
+
+def test_an_existing_file_is_kept(source, tmp_path):
+    out = tmp_path / "set.zip"
+    out.write_text("mine")
+    with pytest.raises(UserError, match="already exists"):
+        run(source, out)
+    assert out.read_text() == "mine" and not (tmp_path / "set.zip.prepare").exists()
+    assert run(source, out, force=True)["kept"] == 12
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_killed_while_scanning(source, tmp_path, after):
+    wanted = run(source, tmp_path / "whole.zip")["sha256"]
+    out = tmp_path / "set.zip"
+    code = textwrap.dedent(f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from training.preparation import scan
+        real, calls, scan.BATCH = scan._store, [], 4
+        def store(batch, catalogue, images):
+            if len(calls) == {after}:
+                os.kill(os.getpid(), signal.SIGKILL)
+            calls.append(real(batch, catalogue, images))
+        scan._store = store
+        if __name__ == "__main__":
+            from gan.jobs.preparation import prepare
+            from training.preparation.request import request
+            prepare([{str(source)!r}], {str(out)!r}, request(resolution="32", copies="exact"), workers=1)
+    """)
+    script = tmp_path / "killed.py"
+    script.write_text(code)
+    assert subprocess.run([sys.executable, script], check=False).returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert run(source, out)["sha256"] == wanted
+
+
+STAGES = {
+    "list": "training.preparation.catalogue.Catalogue.enlist",
+    "scan": "training.preparation.catalogue.Catalogue.keep",
+    "decide": "gan.jobs.preparation.decided",
+    "files": "training.preparation.plan._faults",
+    "convert": "training.preparation.catalogue.Converted.has",
+    "write": "training.preparation.catalogue.Converted.get",
+    "index": "training.preparation.writer._manifest",
+    "sheet": "gan.jobs.preparation.datasheet",
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_interrupted_in_every_stage(source, tmp_path, monkeypatch, stage):
+    wanted = run(source, tmp_path / "whole.zip")["sha256"]
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(STAGES[stage], interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path / "set.zip")
+    assert not (tmp_path / "set.zip").exists() or stage == "sheet"
+    assert run(source, tmp_path / "set.zip", force=True)["sha256"] == wanted
+    assert (tmp_path / "set.DATASHEET.md").is_file()
+
+
+def test_a_dry_run_writes_no_set(source, tmp_path):
+    out = tmp_path / "set.zip"
+    made = run(source, out, dry_run=True)
+    assert made["kept"] == 12 and "unchanged" not in made and not out.exists()
+    assert files(tmp_path / "set.zip.prepare")["class0/again.png"]["verdict"] == "keep"
+    assert run(source, out)["sha256"] == run(source, tmp_path / "whole.zip")["sha256"]
+
+
+def test_decisions_are_honoured(source, tmp_path):
+    out, work = tmp_path / "set.zip", tmp_path / "set.zip.prepare"
+    run(source, out, labels="folders", on=["blank=drop"], dry_run=True)
+    decisions = [
+        {"path": "class0/again.png", "source": 0, "decision": "drop"},
+        {"path": ".hidden.png", "source": 0, "decision": "keep"},
+        {"path": "class0/picture0.jpg", "source": 0, "decision": "relabel", "label": "mine"},
+        {"path": "class2/picture2.jpg", "source": 0, "decision": "drop"},
+        {"path": "class2/picture2.jpg", "source": 0, "decision": "undo"},
+    ]
+    (work / "decisions.jsonl").write_text("".join(json.dumps(d) + "\n" for d in decisions) + '{"half')
+    made = run(source, out, labels="folders")
+    found = files(work)
+    assert found["class0/again.png"]["reason"] == "decision"
+    assert found["class1/picture1.png"]["verdict"] == found["class2/picture2.jpg"]["verdict"] == "keep"
+    assert found[".hidden.png"]["verdict"] == "drop"  # its pixels were never read
+    assert found["class0/picture0.jpg"]["label"] == "mine" and "mine" in made["classes"]
+
+
+def test_a_person_keeps_what_a_fault_drops(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "small.png").write_bytes(encoded(pattern(0, 8, 8)))
+    (tmp_path / "in" / "fine.png").write_bytes(encoded(pattern(1)))
+    out, work = tmp_path / "set.zip", tmp_path / "work"
+    assert run(tmp_path / "in", out, work=work, dry_run=True)["kept"] == 1
+    (work / "decisions.jsonl").write_text('{"path": "small.png", "source": 0, "decision": "keep"}\n')
+    assert run(tmp_path / "in", out, work=work)["kept"] == 2
+
+
+def test_a_policy_that_changes_after_the_scan(tmp_path):
+    (tmp_path / "in").mkdir()
+    clear = np.concatenate([pattern(0), np.full((48, 64, 1), 90, np.uint8)], 2)
+    (tmp_path / "in" / "clear.png").write_bytes(encoded(clear))
+    (tmp_path / "in" / "fine.png").write_bytes(encoded(pattern(1)))
+    out = tmp_path / "set.zip"
+    assert run(tmp_path / "in", out, on=["alpha=drop"])["kept"] == 1
+    assert run(tmp_path / "in", out, force=True)["kept"] == 2
+    dark = run(tmp_path / "in", tmp_path / "dark.zip", background="black")
+    assert dark["sha256"] != digest(out)
+
+
+def test_quarantine_and_stop(source, tmp_path):
+    out, work = tmp_path / "set.zip", tmp_path / "set.zip.prepare"
+    run(source, out, on=["truncated=quarantine"])
+    assert (work / "quarantine" / "0" / "cut.png").read_bytes() == (source / "cut.png").read_bytes()
+    assert files(work)["cut.png"]["verdict"] == "quarantine"
+    with pytest.raises(UserError, match=r"1 file stops the preparation: empty.jpg has zero bytes"):
+        run(source, tmp_path / "other.zip", on=["empty=stop"])
+    assert not (tmp_path / "other.zip").exists()
+
+
+def test_nothing_left_and_half_labelled(source, tmp_path):
+    with pytest.raises(UserError, match=r"no file is left for the set \(13 require:licence"):
+        run(source, tmp_path / "a.zip", require=["licence"])
+    (source / "none.png").write_bytes(encoded(pattern(50)))
+    with pytest.raises(UserError, match="some images have a class and others none, such as none.png"):
+        run(source, tmp_path / "b.zip", labels="folders")
+    made = run(source, tmp_path / "b.zip")
+    assert made["kept"] == 13 and "--labels folders" in made["remarks"][0]
+    with pytest.raises(UserError, match="there is no file"):
+        (tmp_path / "void").mkdir()
+        run(tmp_path / "void", tmp_path / "c.zip")
+
+
+def test_provenance_and_vectors(source, tmp_path):
+    table = tmp_path / "who.csv"
+    rows = [
+        f"class{i % 3}/picture{i}.{'png' if i % 2 else 'jpg'},CC0,Ann,http://x/{i},{i / 2}" for i in range(10)
+    ]
+    table.write_text("\n".join(["file_name,licence,author,source,weight", *rows, "gone.png,MIT,Bob,,1", ""]))
+    out = tmp_path / "set.zip"
+    made = run(source, out, tables=[table], require=["licence", "source"], vectors=["weight"])
+    assert made["remarks"][0] == "1 row of a table names no file: gone.png"
+    index = writer_index(out)
+    assert index["manifest"]["licence"] == "CC0"
+    (said,) = [f for f in index["manifest"]["files"].values() if f["source"] == "http://x/4"]
+    assert (said["licence"], said["author"], said["custom"]) == ("CC0", "Ann", {"weight": "2.0"})
+    dataset = open_dataset(out)
+    assert dataset.vectors.shape == (len(dataset), 1) and 2.0 in dataset.vectors and dataset.labels is None
+    dataset.close()
+    with pytest.raises(UserError, match="has None as weight"):
+        run(source, tmp_path / "b.zip", tables=[table], vectors=["weight"])
+
+
+def test_where(source, tmp_path):
+    made = run(source, tmp_path / "a.zip", where="path == 'class0/picture0.jpg' or format == 'PNG'")
+    assert made["kept"] == 7 and made["reasons"]["where"] == 5
+
+
+def test_forms_of_the_output(source, tmp_path):
+    run(source, tmp_path / "set.zip", labels="folders")
+    run(source, tmp_path / "set", labels="folders")
+    run(source, tmp_path / "shards" / "s-%05d.tar", labels="folders")
+    a, b = open_dataset(tmp_path / "set.zip"), open_dataset(tmp_path / "set")
+    assert [np.array_equal(a.image(i), b.image(i)) for i in range(12)] == [True] * 12
+    with tarfile.open(tmp_path / "shards" / "s-00000.tar") as shard:
+        names = shard.getnames()
+        label = shard.extractfile("00000/img00000001.cls").read()
+        png = shard.extractfile("00000/img00000001.png").read()
+    assert names[:4] == [f"00000/img0000000{n}" for n in ("0.png", "0.cls", "1.png", "1.cls")]
+    assert int(label) == a.labels[1] and png == (tmp_path / "set/00000/img00000001.png").read_bytes()
+    assert writer_index(tmp_path / "shards") == writer_index(tmp_path / "set.zip")
+    a.close()
+    b.close()
+
+
+def test_many_channels_and_rectangles(tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(3):
+        planes = np.concatenate([pattern(i), pattern(i + 9)], 2)[:, :, :5].transpose(2, 0, 1)
+        np.save(tmp_path / "in" / f"{i}.npy", np.ascontiguousarray(planes))
+    (tmp_path / "in" / "rgb.png").write_bytes(encoded(pattern(7)))
+    made = run(tmp_path / "in", tmp_path / "set.zip", channels=5, resolution="16x24")
+    assert made["reasons"] == {"fault:type": 1}
+    dataset = open_dataset(tmp_path / "set.zip")
+    assert dataset.shape == (5, 16, 24) and len(dataset) == 3
+    dataset.close()
+
+
+def test_a_set_of_others_keeps_its_classes(tmp_path):
+    """The layout of StyleGAN's tools: numbered folders, labels by number."""
+    folder = tmp_path / "other"
+    (folder / "00000").mkdir(parents=True)
+    for i in range(4):
+        (folder / "00000" / f"img{i:08d}.png").write_bytes(encoded(pattern(i, 32, 32)))
+    labels = [[f"00000/img{i:08d}.png", i % 2 + 9] for i in range(4)]
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    made = run(folder, tmp_path / "set.zip")
+    assert made["classes"] == {"9": 2, "10": 2} and made["reasons"] == {}
+    ours, theirs = open_dataset(tmp_path / "set.zip"), open_dataset(folder)
+    assert ours.classes == ["9", "10"] and ours.labels.tolist() == [0, 1, 0, 1]
+    assert all(np.array_equal(ours.image(i), theirs.image(i)) for i in range(4))
+    ours.close()
+    theirs.close()
+
+
+def test_two_preparations_at_once_are_refused(source, tmp_path):
+    from training.preparation.catalogue import Catalogue
+
+    held = Catalogue(tmp_path / "set.zip.prepare")
+    with pytest.raises(UserError, match="another gan data prepare works in"):
+        run(source, tmp_path / "set.zip")
+    held.close()
+
+
+def test_names_are_written_by_number():
+    assert writer.name_of(1234) == "00001/img00001234.png"
