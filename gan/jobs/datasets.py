@@ -66,7 +66,8 @@ def subset(
     """
     writer.refuse_existing(out, force)
     made = sets.MadeSet(Path(path))
-    test = where.parse(condition) if condition else None
+    known = {name for i in range(len(made)) for name in made.record(i)} if condition else set()
+    test = where.parse(condition, known) if condition else None
     numbers = sets.chosen(made, classes=classes, where=test, count=count, seed=seed)
     if not numbers:
         raise UserError(f"{path}: no image is left: ask for less by --classes and --where")

@@ -58,7 +58,7 @@ def prepare(
         reached.reached("scan")
         _scan(catalogue, images, found, request, rules, processes)
         reached.reached("decide")
-        plan = decided(catalogue, folder, found, request, rules)
+        plan = decided(catalogue, folder, found, request)
         result = {"path": str(out), "work": str(folder), **plan.summary.told()}
         result["remarks"] = remarks(plan, request)
         if not dry_run:

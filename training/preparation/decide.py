@@ -16,8 +16,10 @@ from training.preparation.notes import Notes, named
 from training.preparation.policies import verdict
 
 FIELDS = ("licence", "author", "source_url")
-BLANK = 1.0  # contrast, in levels of 255, below which a picture is of one colour
-BLURRED = 2.0  # sharpness below which hardly an edge is seen
+COLUMNS = ("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "phash")
+COLUMNS += (*MEASURES, "label", "caption", *FIELDS)  # that every record has, for conditions
+BLANK = 0.995  # share of one colour from which on a picture shows nothing
+BLURRED = 10.0  # sharpness below which hardly an edge is seen
 EXTREME = 3.0  # the longer side by the shorter one
 ENLARGED = 2.0  # factor by which a picture is enlarged at most
 
@@ -110,8 +112,8 @@ def judged(record: Mapping[str, Any], rules: Rules, twin: str | None) -> list[di
         faults.append({"kind": "tiny", "detail": f"{width}x{height}"})
     if max(width / height, height / width) > EXTREME:
         faults.append({"kind": "aspect", "detail": f"{width}x{height}"})
-    if record["contrast"] < BLANK:
-        faults.append({"kind": "blank", "detail": f"contrast {record['contrast']:.2g}"})
+    if record["blank"] >= BLANK:
+        faults.append({"kind": "blank", "detail": f"{record['blank']:.1%} of one colour"})
     elif record["sharpness"] < BLURRED:
         faults.append({"kind": "blurred", "detail": f"sharpness {record['sharpness']:.2g}"})
     return faults

@@ -20,7 +20,7 @@ from training.preparation.reading import Picture, Unusable, read, rgb
 from training.preparation.sources import Member, Source
 from training.preparation.workers import Failure
 
-MEASURES = ("sharpness", "brightness", "contrast", "colourfulness")
+MEASURES = ("sharpness", "brightness", "contrast", "colourfulness", "blank", "dark", "light")
 _EMPTY = dict.fromkeys(("sha256", "pixels_sha256", "width", "height", "mode", "format", "phash", *MEASURES))
 
 

@@ -60,6 +60,11 @@ class Notes:
         custom = {**found.get("custom", {}), **more.get("custom", {})}
         return {**found, **more, **({"custom": custom} if custom else {})}
 
+    def columns(self) -> set[str]:
+        """Names of all custom fields."""
+        said = (*self.by_file.values(), *self.by_sha256.values())
+        return {name for one in said for name in one.get("custom", {})}
+
     def add(self, key: Key, said: Mapping[str, Any]) -> None:
         """Add to what is known of a file."""
         found = self.by_file.setdefault(key, {})

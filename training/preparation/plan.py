@@ -14,7 +14,7 @@ from gan.files import atomic_bytes
 from training.preparation import copies, decide, policies, writer
 from training.preparation.archives import open_source
 from training.preparation.catalogue import Catalogue, read_lines, write_lines
-from training.preparation.decide import Rules, Summary
+from training.preparation.decide import Summary
 from training.preparation.notes import Notes, gather
 from training.preparation.request import Request
 from training.preparation.scan import quarantine
@@ -40,9 +40,7 @@ class Plan:
     digest: str = ""
 
 
-def decided(
-    catalogue: Catalogue, folder: Path, places: Sequence[Path], request: Request, rules: Rules
-) -> Plan:
+def decided(catalogue: Catalogue, folder: Path, places: Sequence[Path], request: Request) -> Plan:
     """Decide on all files that are scanned, and write files.jsonl, faults.jsonl, summary.json to `folder`."""
     opened = [open_source(place) for place in places]
     notes = gather(
@@ -52,6 +50,7 @@ def decided(
         labels=request.labels,
         tables=request.tables,
     )
+    rules = request.rules(notes.columns())
     decisions = decide.decisions_in(folder)
     twins = dict(catalogue.namesakes())
     found = decide.first_verdicts(catalogue.records(), rules, notes, decisions, twins)

@@ -1,7 +1,7 @@
 """What a preparation is asked for: everything, beside the sources, that the bytes of the set depend on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,16 +35,21 @@ class Request:
     val: float = 0.0
     copies: str = "near"
 
-    def rules(self) -> decide.Rules:
-        """The options as `decide` takes them. Raises UsageError for those that mean nothing."""
+    def rules(self, columns: Iterable[str] | None = None) -> decide.Rules:
+        """The options as `decide` takes them. Raises UsageError for those that mean nothing.
+
+        columns: custom fields that files have, beside those of every record; None where they are not known
+        yet, so that names in a condition are taken for granted.
+        """
         for value, known in ((self.form.crop, CROPS), (self.form.filter, FILTERS), (self.copies, copies.HOW)):
             if value not in known:
                 raise UsageError(unknown("choice", value, known))
+        known = None if columns is None else {*decide.COLUMNS, *columns}
         return decide.Rules(
             height=self.form.height,
             width=self.form.width,
             policies=policies.parse(self.on),
-            where=conditions.parse(self.where) if self.where else None,
+            where=conditions.parse(self.where, known) if self.where else None,
             require=self.require,
             val=self.val,
         )

@@ -22,7 +22,8 @@ from training.preparation.request import request
 
 KEYS = [
     *("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "faults"),
-    *("phash", "sharpness", "brightness", "contrast", "colourfulness", "label", "caption", "verdict"),
+    *("phash", "sharpness", "brightness", "contrast", "colourfulness"),
+    *("blank", "dark", "light", "label", "caption", "verdict"),
     *("reason", "cluster", "keeper", "split", "out", "licence", "author", "source_url", "custom"),
 ]
 
@@ -276,6 +277,11 @@ def test_provenance_and_vectors(source, tmp_path):
 def test_where(source, tmp_path):
     made = run(source, tmp_path / "a.zip", where="path == 'class0/picture0.jpg' or format == 'PNG'")
     assert made["kept"] == 7 and made["reasons"]["where"] == 5
+    table = tmp_path / "t.csv"
+    table.write_text("file_name,stars\nclass0/picture0.jpg,5\nclass1/picture1.png,4\n")
+    assert run(source, tmp_path / "b.zip", where="stars == '5'", tables=[table])["kept"] == 1
+    with pytest.raises(UserError, match="unknown column 'star'; did you mean 'stars'"):
+        run(source, tmp_path / "c.zip", where="star == '5'", tables=[table])
 
 
 def test_forms_of_the_output(source, tmp_path):

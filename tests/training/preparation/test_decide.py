@@ -30,7 +30,12 @@ def record(path="a.png", *kinds, **changes):
         "height": 64,
     }
     usual |= {"mode": "RGB", "format": "PNG", "phash": "0" * 16}
-    usual |= {"sharpness": 500.0, "brightness": 100.0, "contrast": 40.0, "colourfulness": 9.0}
+    usual |= {
+        "sharpness": 500.0,
+        "brightness": 100.0,
+        "contrast": 40.0,
+        "colourfulness": 9.0,
+    } | dict.fromkeys(("blank", "dark", "light"), 0.1)
     return {**usual, "faults": [{"kind": kind, "detail": ""} for kind in kinds], **changes}
 
 
@@ -69,8 +74,8 @@ def test_what_has_no_pixels_is_never_kept(kind, policy):
         ({"width": 16, "height": 16}, None),
         ({"width": 193}, "aspect"),
         ({"height": 192}, None),
-        ({"contrast": 0.5, "sharpness": 0.0}, "blank"),
-        ({"sharpness": 0.5}, "blurred"),
+        ({"blank": 0.996, "sharpness": 0.0}, "blank"),
+        ({"sharpness": 9.5}, "blurred"),
     ],
 )
 def test_faults_by_measures(changes, kind):
