@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from gan import foreign
 from gan.errors import UserError
 from training.data.faults import line
 from training.data.names import plain
+from training.preparation.databases import LmdbSource, ParquetSource, is_lmdb
 from training.preparation.sources import (
     MOST_BYTES,
     FileSource,
@@ -82,8 +84,8 @@ class ZipSource:
             raise ValueError("damaged in the zip (another size)")
         return data
 
-    def labels(self) -> dict[bytes, str]:
-        """None."""
+    def notes(self) -> dict[bytes, dict[str, Any]]:
+        """Nothing."""
         return {}
 
 
@@ -125,8 +127,8 @@ class TarSource:
             file.seek(start)
             return file.read(size)
 
-    def labels(self) -> dict[bytes, str]:
-        """None."""
+    def notes(self) -> dict[bytes, dict[str, Any]]:
+        """Nothing."""
         return {}
 
 
@@ -182,7 +184,7 @@ class ArraySource:
         np.save(buffer, array, allow_pickle=False)
         return buffer.getvalue()
 
-    def labels(self) -> dict[bytes, str]:
+    def notes(self) -> dict[bytes, dict[str, Any]]:
         """The finer class of each image, by name where a list of names lies beside the file."""
         first, record, wide, _ = self._layout()
         data = self._all()
@@ -196,7 +198,7 @@ class ArraySource:
         names = self.place.parent / ("batches.meta.txt" if wide == 1 else "fine_label_names.txt")
         named = names.read_text(encoding="utf-8").split() if wide and names.is_file() else []
         return {
-            _numbered(n): named[c] if c < len(named) else str(c)
+            _numbered(n): {"label": named[c] if c < len(named) else str(c)}
             for n, c in enumerate(classes[: (len(data) - first) // record])
         }
 
@@ -218,6 +220,8 @@ def _unpacked(place: Path) -> bytes:
 
 def open_source(place: Path) -> Source:
     """The source at a path. Raises UserError for a file of a kind that is not known."""
+    if is_lmdb(place):
+        return LmdbSource(place)
     if place.is_dir():
         return FolderSource(place)
     try:
@@ -227,6 +231,8 @@ def open_source(place: Path) -> Source:
         raise UserError(f"{place} cannot be read ({error.strerror}): mend the path") from error
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return ZipSource(place)
+    if head.startswith(b"PAR1"):
+        return ParquetSource(place)
     if head[257:262] == b"ustar" or place.suffix == ".tar":
         return TarSource(place)
     if head.startswith(_IDX) or re.search(r"idx3-ubyte(\.gz)?$", place.name):

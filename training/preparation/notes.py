@@ -2,7 +2,7 @@
 
 Read, the later winning where several speak of one image:
 
-    the source itself         classes of CIFAR and of MNIST's file of labels
+    the source itself         classes of CIFAR and MNIST, columns of Parquet
     folders                   the first folder of a path, if asked for
     dataset.json              at the top of a source: labels, classes, captions, licences of its manifest
     metadata.jsonl, .csv      of an ImageFolder: a row an image, names relative to their folder
@@ -13,6 +13,7 @@ Read, the later winning where several speak of one image:
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,8 @@ MOST_TEXT = 2**20  # bytes of a file beside an image
 MOST_TABLE = 2**30  # bytes of a table
 SIDES = {".txt": "caption", ".caption": "caption", ".cls": "label", ".json": None}
 TABLES = ("metadata.jsonl", "metadata.csv")
+
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,17})(\.\d+)?([eE][+-]?\d{1,2})?")
 
 Key = tuple[int, str]  # number of a source, plain path within
 
@@ -82,23 +85,22 @@ def named(path: bytes) -> str:
 def gather(
     files: Iterable[tuple[int, bytes]],
     read: Callable[[int, bytes], bytes],
-    known: Iterable[Mapping[bytes, str]],
+    known: Iterable[Mapping[bytes, Mapping[str, Any]]],
     *,
     labels: str,
     tables: Iterable[Path],
 ) -> Notes:
     """Everything said of the files.
 
-    files: (source, path) of all, by path. read: the bytes of one. known: of each source, classes by path.
+    files: (source, path) of all, by path. read: the bytes of one. known: of each source, what it says itself.
     labels: auto, folders, none or the path of a table. tables: more tables. Raises UserError for a table
     that cannot be used.
     """
     notes = Notes()
     names = [(source, named(path), path) for source, path in files]
-    if labels != "none":
-        for source, classes in enumerate(known):
-            for path, label in classes.items():
-                notes.add((source, named(path)), {"label": label})
+    for source, told in enumerate(known):
+        for path, said in told.items():
+            notes.add((source, named(path)), said)
     if labels == "folders":
         for source, name, _ in names:
             if "/" in name:
@@ -159,7 +161,7 @@ def _side(data: bytes, name: str) -> dict[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return _row(found)[1] if isinstance(found, dict) else {}
+    return row_of(found)[1] if isinstance(found, dict) else {}
 
 
 def _index(notes: Notes, source: int, index: Any) -> None:
@@ -175,7 +177,7 @@ def _index(notes: Notes, source: int, index: Any) -> None:
     for name, caption in (index.get("captions") or {}).items():
         notes.add((source, plain(name)), {"caption": str(caption)})
     for name, said in (manifest.get("files") or {}).items():
-        _, found = _row(said if isinstance(said, dict) else {})
+        _, found = row_of(said if isinstance(said, dict) else {})
         custom = said.get("custom") if isinstance(said.get("custom"), dict) else {}
         kept = {key: value for key, value in found.items() if key in ("licence", "author", "source_url")}
         notes.add((source, plain(name)), {**kept, "custom": custom})
@@ -219,7 +221,7 @@ def rows(data: bytes, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
     else:
         found = csv.DictReader(io.StringIO(text, newline=""))
     for number, row in enumerate(found, 1):
-        name, said = _row(row if isinstance(row, dict) else {})
+        name, said = row_of(row if isinstance(row, dict) else {})
         if not name and "sha256" not in said:
             columns = ", ".join(map(str, row)) if isinstance(row, dict) else "no columns"
             raise UserError(
@@ -233,12 +235,12 @@ def _json_rows(found: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
         found = {pair[0]: pair[1] for pair in found["labels"] if isinstance(pair, list) and len(pair) == 2}
     if isinstance(found, dict):
         for name, said in found.items():
-            yield name, _row(said)[1] if isinstance(said, dict) else {"label": str(said)}
+            yield name, row_of(said)[1] if isinstance(said, dict) else {"label": str(said)}
         return
     if not isinstance(found, list):
         raise UserError(f"{place} is no list and no object: write [[name, label], ...] or {{name: label}}")
     for entry in found:
-        if isinstance(entry, dict) and (row := _row(entry))[0]:
+        if isinstance(entry, dict) and (row := row_of(entry))[0]:
             yield row
         elif isinstance(entry, list) and len(entry) == 2:
             yield str(entry[0]), {"label": str(entry[1])}
@@ -246,7 +248,7 @@ def _json_rows(found: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
             raise UserError(f"{place}: {json.dumps(entry)[:80]} names no image: give it a {NAMES[0]}")
 
 
-def _row(row: Mapping[Any, Any]) -> tuple[str, dict[str, Any]]:
+def row_of(row: Mapping[Any, Any]) -> tuple[str, dict[str, Any]]:
     """(name, fields) of a row; empty cells say nothing."""
     cells = {str(key).strip(): value for key, value in row.items() if key and value not in (None, "")}
     lower = {key.lower(): key for key in cells}
@@ -261,10 +263,17 @@ def _row(row: Mapping[Any, Any]) -> tuple[str, dict[str, Any]]:
     if "sha256" in lower and name_column is None:
         said["sha256"] = str(cells[lower["sha256"]]).strip().lower()
         taken.add(lower["sha256"])
-    custom = {key: value for key, value in cells.items() if key not in taken}
+    custom = {key: _typed(value) for key, value in cells.items() if key not in taken}
     if custom:
         said["custom"] = custom
     return (str(cells[name_column]) if name_column else ""), said
+
+
+def _typed(value: Any) -> Any:
+    """A number for a text that is one, as in cells of CSV; 007 is none."""
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
+        return value
+    return float(value) if any(sign in value for sign in ".eE") else int(value)
 
 
 def _json(data: bytes, place: str) -> Any:

@@ -46,7 +46,7 @@ def decided(catalogue: Catalogue, folder: Path, places: Sequence[Path], request:
     notes = gather(
         catalogue.paths(),
         lambda source, path: catalogue.read(source, path, opened[source]),
-        [source.labels() for source in opened],
+        [source.notes() for source in opened],
         labels=request.labels,
         tables=request.tables,
     )

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from gan.errors import UsageError, UserError
 from training.data.names import is_hidden
@@ -46,8 +46,8 @@ class Source(Protocol):
     def read(self, path: bytes, place: tuple[int, ...]) -> bytes:
         """Bytes of a member. Raises OSError or ValueError where they cannot be had."""
 
-    def labels(self) -> dict[bytes, str]:
-        """Classes of members that the source itself knows."""
+    def notes(self) -> dict[bytes, dict[str, Any]]:
+        """What the source itself knows of members, as `notes.Notes` has it: label, caption, custom, ..."""
 
 
 def is_system(name: str) -> bool:
@@ -107,8 +107,8 @@ class FolderSource:
         with open(os.path.join(os.fsencode(self.place), path), "rb", buffering=0) as file:  # noqa: PTH118, PTH123
             return _bounded(file.read(MOST_BYTES + 1))
 
-    def labels(self) -> dict[bytes, str]:
-        """None."""
+    def notes(self) -> dict[bytes, dict[str, Any]]:
+        """Nothing."""
         return {}
 
 

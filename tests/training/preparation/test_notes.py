@@ -84,7 +84,7 @@ def test_none_forgets_classes_alone():
     files = {
         "dataset.json": json.dumps({"labels": [["a.png", 0]], "classes": ["x"], "captions": {"a.png": "c"}})
     }
-    notes = said(files, ["a.png"], labels="none", known=({b"a.png": "y"},))
+    notes = said(files, ["a.png"], labels="none", known=({b"a.png": {"label": "y"}},))
     assert notes.of(0, b"a.png", None) == {"caption": "c"} and notes.classes == []
 
 
@@ -108,6 +108,12 @@ def test_a_table_may_name_files_by_sha256(tmp_path):
 )
 def test_json_tables(data, found):
     assert list(rows(data.encode(), "t.json")) == found
+
+
+def test_cells_that_are_numbers():
+    row = b"file,a,b,c,d,e\nx.png,3,-2.5,007,1e3,3 m\n"
+    ((_, said),) = rows(row, "t.csv")
+    assert said["custom"] == {"a": 3, "b": -2.5, "c": "007", "d": 1000.0, "e": "3 m"}
 
 
 @pytest.mark.parametrize(

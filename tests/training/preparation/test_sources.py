@@ -168,7 +168,7 @@ def test_mnist(tmp_path, packed):
     source = open_source(tmp_path / f"train-images-idx3-ubyte{end}")
     found = [np.load(io.BytesIO(data)) for data in contents(source).values()]
     assert np.array_equal(np.stack(found)[:, 0], images)
-    assert list(source.labels().values()) == ["7", "0", "9"]
+    assert [said["label"] for said in source.notes().values()] == ["7", "0", "9"]
 
 
 @pytest.mark.parametrize("wide", [1, 2])
@@ -185,7 +185,7 @@ def test_cifar(tmp_path, wide):
     source = open_source(place)
     assert isinstance(source, ArraySource)
     assert np.array_equal(np.stack([np.load(io.BytesIO(d)) for d in contents(source).values()]), pixels)
-    assert list(source.labels().values()) == ["automobile", "airplane"]
+    assert [said["label"] for said in source.notes().values()] == ["automobile", "airplane"]
 
 
 def test_refusals(tmp_path, folder):
