@@ -161,7 +161,7 @@ def _sampled(picture: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.nda
 def _weights(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Linear interpolation at places in fractions of a side, [P, 16] -> [P, 16, 32], and its slopes.
 
-    The slope is that over one pixel, for at the centre of a pixel the slope to its left is not that to the right.
+    The slope is that over one pixel, for at the centre of a pixel the slopes to both sides differ.
     """
     at = np.clip(places * SIDE - 0.5, 0, SIDE - 1)[..., None] - np.arange(SIDE)
     weights, before, after = (np.maximum(1 - abs(at + shift), 0) for shift in (0, -0.5, 0.5))
