@@ -141,6 +141,26 @@ def _names(name: str) -> dict[str, Any]:
     show_default=True,
     help="Of which copies one is kept: of what looks alike, of equal pixels, or all.",
 )
+@click.option(
+    "--against",
+    **_asked("against"),
+    type=click.Path(path_type=Path),
+    metavar="SET",
+    help="Leave out what is in this set too, such as one for validation; copies as --copies has them.",
+)
+@click.option(
+    "--blocklist",
+    **_asked("blocklist"),
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Leave out what is on this list, a sha256 or a perceptual hash a line, whatever else is said.",
+)
+@click.option(
+    "--content-filter",
+    **_asked("content_filter"),
+    is_flag=True,
+    help="Leave out what the packaged network takes for sexual content; scores are recorded.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 @click.option("--work", type=click.Path(path_type=Path), help="Working folder.  [default: OUT.prepare]")
 @click.option("--dry-run", is_flag=True, help="Scan and decide, and write no set.")

@@ -13,17 +13,18 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from gan.console import progress
 from gan.errors import UserError
 from gan.files import atomic_bytes, sha256
-from training.preparation import assemble, decide, openmoji, scan, sources, state, writer
+from training.preparation import assemble, openmoji, scan, sources, state, writer
 from training.preparation.archives import open_source
 from training.preparation.catalogue import Catalogue, Converted
 from training.preparation.datasheet import datasheet
+from training.preparation.examine import Task
 from training.preparation.plan import Plan, check, decided, kept, remarks
 from training.preparation.request import Request
 
@@ -46,7 +47,7 @@ def prepare(
     to stop, and where nothing is kept; UsageError for options that mean nothing.
     """
     started = time.monotonic()
-    out, rules = Path(out), request.rules()
+    out, policies = Path(out), request.rules().policies
     found = sources.expanded([Path(place) for place in places])
     folder = Path(work) if work else state.working_folder(out)
     if not dry_run and not state.is_ours(folder, out):
@@ -56,9 +57,11 @@ def prepare(
     with contextlib.closing(Catalogue(folder)) as catalogue, contextlib.closing(Converted(folder)) as images:
         reached = state.State(folder, found, request.told())
         reached.reached("scan")
-        _scan(catalogue, images, found, request, rules, processes)
+        task = Task(form=request.form, policies=policies, content=request.content_filter)
+        _scan(catalogue, images, found, task, processes)
         reached.reached("decide")
-        plan = decided(catalogue, folder, found, request)
+        with _second_set(folder, request, task, processes) as second:
+            plan = decided(catalogue, folder, found, request, second)
         result = {"path": str(out), "work": str(folder), **plan.summary.told()}
         result["remarks"] = remarks(plan, request)
         if not dry_run:
@@ -78,33 +81,35 @@ def prepare(
 
 def _scan(
     catalogue: Catalogue,
-    images: Converted,
+    images: Converted | None,
     places: Sequence[Path],
-    request: Request,
-    rules: decide.Rules,
+    task: Task,
     processes: int,
 ) -> None:
     """List the sources, and examine what is new."""
-    hidden = rules.policies["hidden"] == "fix"
-    catalogue.begin(json.dumps([state.VERSION, hidden, list(map(str, places)), request.form.background]))
+    hidden = task.policies["hidden"] == "fix"
+    depends = [state.VERSION, hidden, list(map(str, places)), task.form.background, task.content]
+    catalogue.begin(json.dumps(depends))
     opened = [open_source(place) for place in places]
     with progress(scan.listing(opened, hidden=hidden), "listing", unit="file") as members:
         count = catalogue.enlist(members)
     if not count:
         raise UserError(f"there is no file in {', '.join(map(str, places))}: mend the path")
-    numbers = catalogue.unscanned()
-    if not numbers:
+    if numbers := catalogue.unscanned():
+        work = {"numbers": numbers, "processes": min(processes, len(numbers))}
+        _watched(scan.scan(catalogue, images, places, task, **work), len(numbers), "scanning")
+
+
+@contextlib.contextmanager
+def _second_set(folder: Path, request: Request, task: Task, processes: int) -> Iterator[Catalogue | None]:
+    """The set that nothing may be in as well, scanned; None where there is none."""
+    if request.against is None:
+        yield None
         return
-    done = scan.scan(
-        catalogue,
-        images,
-        places,
-        request.form,
-        rules.policies,
-        numbers=numbers,
-        processes=min(processes, len(numbers)),
-    )
-    _watched(done, len(numbers), "scanning")
+    places = sources.expanded([request.against])
+    with contextlib.closing(Catalogue(folder / "against")) as catalogue:
+        _scan(catalogue, None, places, replace(task, images=False, content=False), processes)
+        yield catalogue
 
 
 def _convert(

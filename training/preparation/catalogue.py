@@ -126,6 +126,12 @@ class Catalogue:
         for number, thumbnail in self._state.execute(query):
             yield number, bytes(thumbnail)
 
+    def thumbnail(self, number: int) -> bytes | None:
+        """The thumbnail of a file."""
+        query = "SELECT thumbnail FROM files WHERE number = ?"
+        (found,) = self._state.execute(query, (number,)).fetchone()
+        return None if found is None else bytes(found)
+
     def namesakes(self) -> Iterator[tuple[int, bytes]]:
         """(number, another path) of files of one source that differ in case or Unicode form alone."""
         query = """

@@ -17,7 +17,7 @@ from training.preparation.policies import verdict
 
 FIELDS = ("licence", "author", "source_url")
 COLUMNS = ("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "phash")
-COLUMNS += (*MEASURES, "label", "caption", *FIELDS)  # that every record has, for conditions
+COLUMNS += (*MEASURES, "content", "label", "caption", *FIELDS)  # that every record has, for conditions
 BLANK = 0.995  # share of one colour from which on a picture shows nothing
 BLURRED = 10.0  # sharpness below which hardly an edge is seen
 EXTREME = 3.0  # the longer side by the shorter one
@@ -29,7 +29,8 @@ class Rules:
     """What decides. height, width: of the set, pixels.  policies: of each kind of fault.
 
     where: a condition on a record.  require: fields that must be known.  val: part held back, 0..1.
-    refused: why a record must not be used at all, such as a blocklist; None for one that may.
+    refused: why a file must not be used, whatever a person says; None for one that may.
+    content: score from which the content filter speaks against a file; a file without a score is refused.
     """
 
     height: int
@@ -38,14 +39,16 @@ class Rules:
     where: Callable[[dict[str, Any]], bool] | None = None
     require: tuple[str, ...] = ()
     val: float = 0.0
-    refused: Callable[[dict[str, Any]], str | None] | None = None
+    refused: Callable[[int, dict[str, Any]], str | None] | None = None
+    content: float | None = None
 
 
 @dataclass(kw_only=True)
 class Verdicts:
-    """By number of a file. reasons: of those that are not kept.  clusters: (number of cluster, keeper?)."""
+    """By number of a file. verdicts: (verdict, reason).  clusters: (number of cluster, keeper?)."""
 
     verdicts: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    leaders: dict[int, str] = field(default_factory=dict)  # sha256 of the pixels that decide on the split
     names: dict[int, str] = field(default_factory=dict)  # another path that differs by capitals alone
     clusters: dict[int, tuple[int, bool]] = field(default_factory=dict)
     wanted: set[int] = field(default_factory=set)  # kept because a person said so
@@ -53,6 +56,20 @@ class Verdicts:
     def is_kept(self, number: int) -> bool:
         """Whether a file is kept so far."""
         return self.verdicts.get(number, ("", None))[0] == "keep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Files that show one picture. members: their numbers, the one to keep first.
+
+    path, pixels_sha256: of that one.  drops: whether the others go.  against: why all of them go, or None.
+    """
+
+    members: tuple[int, ...]
+    path: str
+    pixels_sha256: str
+    drops: bool = True
+    against: str | None = None
 
 
 class Decisions:
@@ -134,7 +151,7 @@ def first_verdicts(
         record = described(scanned, source, path, notes, decisions)
         record["faults"] = judged(record, rules, found.names.get(number))
         fate = decisions.fate(record["path"], source)
-        found.verdicts[number] = _by_itself(record, rules, fate)
+        found.verdicts[number] = _by_itself(number, record, rules, fate)
         if fate == "keep" and found.is_kept(number):
             found.wanted.add(number)
     return found
@@ -145,20 +162,22 @@ def _is_side(record: Mapping[str, Any], source: int, path: bytes, notes: Notes) 
     return record["pixels_sha256"] is None and (source, named(path)) in notes.used
 
 
-def _by_itself(record: dict[str, Any], rules: Rules, fate: str | None) -> tuple[str, str | None]:
+def _by_itself(number: int, record: dict[str, Any], rules: Rules, fate: str | None) -> tuple[str, str | None]:
     """(verdict, reason)."""
     kinds = [fault["kind"] for fault in record["faults"]]
     what, fault = verdict(kinds, rules.policies)
     if record["pixels_sha256"] is None:
         return ("drop", f"fault:{kinds[0]}") if what == "keep" else (what, f"fault:{fault}")
+    if rules.refused is not None and (why := rules.refused(number, record)):
+        return "drop", why
     if fate == "keep":
         return "keep", None
     if fate == "drop":
         return "drop", "decision"
     if what != "keep":
         return what, f"fault:{fault}"
-    if rules.refused is not None and (why := rules.refused(record)):
-        return "drop", why
+    if rules.content is not None and (record["content"] is None or record["content"] >= rules.content):
+        return "drop", "content"
     for name in rules.require:
         if known(record, name) is None:
             return "drop", f"require:{name}"
@@ -179,16 +198,15 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record["custom"], **record}
 
 
-def drop_copies(found: Verdicts, clusters: Iterable[tuple[list[int], int]], paths: Mapping[int, str]) -> None:
-    """Keep one file of each cluster, and those that a person wants.
-
-    clusters: (numbers of its files, the one to keep).
-    """
-    for index, (members, keeper) in enumerate(clusters):
-        for number in members:
-            found.clusters[number] = (index, number == keeper)
-            if number != keeper and number not in found.wanted:
-                found.verdicts[number] = ("drop", f"duplicate of {paths[keeper]}")
+def drop_copies(found: Verdicts, clusters: Iterable[Cluster]) -> None:
+    """Keep one file of each cluster, and those that a person wants; all go to one side of a split."""
+    for index, cluster in enumerate(clusters):
+        for number in cluster.members:
+            kept = number == cluster.members[0] and cluster.against is None
+            found.clusters[number] = (index, kept)
+            found.leaders[number] = cluster.pixels_sha256
+            if not kept and cluster.drops and number not in found.wanted:
+                found.verdicts[number] = ("drop", cluster.against or f"duplicate of {cluster.path}")
 
 
 def is_val(pixels_sha256: str, part: float) -> bool:
@@ -217,7 +235,8 @@ def final(
         cluster, keeper = found.clusters.get(number, (None, False))
         split = out = None
         if what == "keep":
-            split = "val" if is_val(record["pixels_sha256"], rules.val) else "train"
+            leader = found.leaders.get(number, record["pixels_sha256"])
+            split = "val" if is_val(leader, rules.val) else "train"
             out = name_of(split, counts[split])
             counts[split] += 1
         yield (
@@ -228,7 +247,7 @@ def final(
                 **{key: record[key] for key in ("bytes", "sha256", "pixels_sha256", "width", "height")},
                 **{key: record[key] for key in ("mode", "format")},
                 "faults": judged(record, rules, found.names.get(number)),
-                **{key: record[key] for key in ("phash", *MEASURES, "label", "caption")},
+                **{key: record[key] for key in ("phash", *MEASURES, "content", "label", "caption")},
                 "verdict": what,
                 "reason": reason,
                 "cluster": cluster,
@@ -259,7 +278,7 @@ class Summary:
         self.files += 1
         self._faults.update({fault["kind"] for fault in record["faults"]})
         if record["verdict"] != "keep":
-            reason = record["reason"].partition(" of ")[0]
+            reason = record["reason"].partition(" ")[0]
             self._reasons[reason] += 1
             return
         self.kept += 1

@@ -14,6 +14,7 @@ from training.data.faults import line
 from training.preparation import hashes, quality
 from training.preparation.archives import open_source
 from training.preparation.catalogue import display
+from training.preparation.content import ContentFilter
 from training.preparation.convert import Form, converted
 from training.preparation.policies import verdict
 from training.preparation.reading import Picture, Unusable, read, rgb
@@ -21,7 +22,9 @@ from training.preparation.sources import Member, Source
 from training.preparation.workers import Failure
 
 MEASURES = ("sharpness", "brightness", "contrast", "colourfulness", "blank", "dark", "light")
-_EMPTY = dict.fromkeys(("sha256", "pixels_sha256", "width", "height", "mode", "format", "phash", *MEASURES))
+_EMPTY = dict.fromkeys(
+    ("sha256", "pixels_sha256", "width", "height", "mode", "format", "phash", *MEASURES, "content")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,20 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Task:
+    """What to do with each item.
+
+    form: of the set.  policies: a file that they keep gets an image.  images: whether images are wanted.
+    content: whether the content filter gives a score.
+    """
+
+    form: Form
+    policies: Mapping[str, str]
+    images: bool = True
+    content: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Found:
     """What came of an item. image: the key and file of its image of the set, None where it has none."""
 
@@ -43,8 +60,11 @@ class Found:
     image: tuple[str, bytes] | None = None
 
 
-def examine(item: Item, form: Form, policies: Mapping[str, str]) -> Found:
-    """Read, decode, measure and convert a file. What is wrong with it becomes a fault of its record."""
+def examine(item: Item, task: Task) -> Found:
+    """Read, decode, measure and convert a file. What is wrong with it becomes a fault of its record.
+
+    Raises UserError where the content filter is asked for and fails.
+    """
     record = blank(item)
     faults: list[tuple[str, str]] = list(item.member.faults)
     picture = None
@@ -63,11 +83,11 @@ def examine(item: Item, form: Form, policies: Mapping[str, str]) -> Found:
     record["faults"] = _told(faults)
     if picture is None:
         return Found(number=item.number, record=record)
-    thumbnail = _measured(picture, form, record)
+    thumbnail = _measured(picture, task, record)
     image = None
-    if verdict((kind for kind, _ in faults), policies)[0] == "keep":
+    if task.images and verdict((kind for kind, _ in faults), task.policies)[0] == "keep":
         try:
-            image = form.key(record["pixels_sha256"]), converted(picture.pixels, form)
+            image = task.form.key(record["pixels_sha256"]), converted(picture.pixels, task.form)
         except Unusable as error:
             record["faults"] = _told([*faults, (error.kind, error.detail)])
     return Found(number=item.number, record=record, thumbnail=thumbnail, image=image)
@@ -102,9 +122,9 @@ def canonical(picture: Picture) -> str:
     return hashes.exact(rgb(pixels) if pixels.shape[2] == 1 else pixels)
 
 
-def _measured(picture: Picture, form: Form, record: dict[str, Any]) -> bytes:
+def _measured(picture: Picture, task: Task, record: dict[str, Any]) -> bytes:
     """Fill in what the pixels tell; the thumbnail, uint8 [32, 32, 3]."""
-    colours = rgb(picture.pixels, form.background)
+    colours = rgb(picture.pixels, task.form.background)
     record["pixels_sha256"] = canonical(picture)
     record["height"], record["width"] = picture.pixels.shape[:2]
     record["mode"], record["format"] = picture.mode, picture.format
@@ -112,6 +132,8 @@ def _measured(picture: Picture, form: Form, record: dict[str, Any]) -> bytes:
     record["phash"] = f"{int(hashes.hashes(thumbnail[None])[0]):016x}"
     measures = quality.measure(colours)
     record.update({name: round(float(measures[name]), 4) for name in MEASURES})
+    if task.content:
+        record["content"] = round(_filter().score(colours), 4)
     return thumbnail.tobytes()
 
 
@@ -120,6 +142,11 @@ def _told(faults: list[tuple[str, str]]) -> list[dict[str, str]]:
         {"kind": kind, "detail": display(detail.encode("utf-8", "surrogateescape"))}
         for kind, detail in faults
     ]
+
+
+@functools.cache
+def _filter() -> ContentFilter:
+    return ContentFilter()
 
 
 @functools.lru_cache(maxsize=64)

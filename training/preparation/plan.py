@@ -4,17 +4,20 @@ import functools
 import hashlib
 import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gan.errors import UserError
 from gan.files import atomic_bytes
-from training.preparation import copies, decide, policies, writer
+from training.preparation import blocklist, copies, decide, policies, writer
 from training.preparation.archives import open_source
 from training.preparation.catalogue import Catalogue, read_lines, write_lines
 from training.preparation.decide import Summary
+from training.preparation.hashes import SIDE
 from training.preparation.notes import Notes, gather
 from training.preparation.request import Request
 from training.preparation.scan import quarantine
@@ -40,8 +43,17 @@ class Plan:
     digest: str = ""
 
 
-def decided(catalogue: Catalogue, folder: Path, places: Sequence[Path], request: Request) -> Plan:
-    """Decide on all files that are scanned, and write files.jsonl, faults.jsonl, summary.json to `folder`."""
+def decided(
+    catalogue: Catalogue,
+    folder: Path,
+    places: Sequence[Path],
+    request: Request,
+    against: Catalogue | None = None,
+) -> Plan:
+    """Decide on all files that are scanned, and write files.jsonl, faults.jsonl, summary.json to `folder`.
+
+    against: the second set of the request, scanned.
+    """
     opened = [open_source(place) for place in places]
     notes = gather(
         catalogue.paths(),
@@ -51,10 +63,12 @@ def decided(catalogue: Catalogue, folder: Path, places: Sequence[Path], request:
         tables=request.tables,
     )
     rules = request.rules(notes.columns())
+    if request.blocklist is not None:
+        rules = replace(rules, refused=_refusal(catalogue, request.blocklist))
     decisions = decide.decisions_in(folder)
     twins = dict(catalogue.namesakes())
     found = decide.first_verdicts(catalogue.records(), rules, notes, decisions, twins)
-    copies.drop(catalogue, found, request.copies)
+    copies.drop(catalogue, found, request.copies, against)
     plan = Plan(Summary(rules.policies), notes)
     name_of = functools.partial(writer.name_of, suffix=request.form.suffix)
     final = decide.final(catalogue.records(), rules, notes, decisions, found, lambda _, index: name_of(index))
@@ -104,6 +118,17 @@ def remarks(plan: Plan, request: Request) -> list[str]:
         names = _some(sorted(plan.summary.folders))
         found.append(f"images lie in folders such as {names}: --labels folders makes them classes")
     return found
+
+
+def _refusal(catalogue: Catalogue, path: Path) -> Callable[[int, dict[str, Any]], str | None]:
+    """Why a file is on the blocklist at `path`; None for one that is not."""
+    listed = blocklist.read(path)
+
+    def refused(number: int, record: dict[str, Any]) -> str | None:
+        thumbnail = np.frombuffer(catalogue.thumbnail(number), np.uint8).reshape(SIDE, SIDE, 3)
+        return listed.reason((record["sha256"], record["pixels_sha256"]), thumbnail)
+
+    return refused
 
 
 def _some(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from PIL import ImageColor
 from gan.errors import UsageError, unknown
 from training.preparation import copies, decide, policies
 from training.preparation import where as conditions
+from training.preparation.content import THRESHOLD
 from training.preparation.convert import CROPS, FILTERS, Form
 
 LABELS = ("auto", "folders", "none")
@@ -23,6 +24,7 @@ class Request:
 
     on: FAULT=POLICY. labels: of LABELS, or the path of a table. tables: of provenance. vectors: fields that
     become a condition. where: a condition in words. val: the part held back. copies: one of `copies.HOW`.
+    against: a second set, of which nothing may be in this one. blocklist: hashes of what must not be used.
     """
 
     form: Form
@@ -34,6 +36,9 @@ class Request:
     require: tuple[str, ...] = ()
     val: float = 0.0
     copies: str = "near"
+    against: Path | None = None
+    blocklist: Path | None = None
+    content_filter: bool = False
 
     def rules(self, columns: Iterable[str] | None = None) -> decide.Rules:
         """The options as `decide` takes them. Raises UsageError for those that mean nothing.
@@ -52,6 +57,7 @@ class Request:
             where=conditions.parse(self.where, known) if self.where else None,
             require=self.require,
             val=self.val,
+            content=THRESHOLD if self.content_filter else None,
         )
 
     def told(self) -> dict[str, Any]:
@@ -74,6 +80,9 @@ def request(
     where: str | None = None,
     val: float = 0.0,
     copies: str = "near",
+    against: str | Path | None = None,
+    blocklist: str | Path | None = None,
+    content_filter: bool = False,
 ) -> Request:
     """The request that words describe, as the command line has them. Raises UsageError for wrong ones.
 
@@ -98,6 +107,9 @@ def request(
         require=tuple(require),
         val=val,
         copies=copies,
+        against=None if against is None else Path(against),
+        blocklist=None if blocklist is None else Path(blocklist),
+        content_filter=content_filter,
     )
 
 

@@ -6,7 +6,7 @@ Each is a generator of what it has done so far, for whoever shows progress, and 
 import functools
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from gan.errors import UserError
@@ -14,7 +14,7 @@ from training.preparation import workers
 from training.preparation.archives import open_source
 from training.preparation.catalogue import Catalogue, Converted, display
 from training.preparation.convert import Form
-from training.preparation.examine import Found, Item, convert_again, examine, failed
+from training.preparation.examine import Found, Item, Task, convert_again, examine, failed
 from training.preparation.sources import Member, Source
 
 BATCH = 256  # files of a transaction
@@ -30,10 +30,9 @@ def listing(sources: Sequence[Source], *, hidden: bool) -> Iterator[tuple[int, M
 
 def scan(
     catalogue: Catalogue,
-    images: Converted,
+    images: Converted | None,
     places: Sequence[Path],
-    form: Form,
-    policies: Mapping[str, str],
+    task: Task,
     *,
     numbers: Sequence[int],
     processes: int,
@@ -49,7 +48,7 @@ def scan(
     waiting: deque[Item] = deque()
     batch: list[Found] = []
     size = 0
-    work = functools.partial(examine, form=form, policies=policies)
+    work = functools.partial(examine, task=task)
     try:
         for found in workers.run(work, items(), processes=processes):
             item = waiting.popleft()
@@ -64,8 +63,9 @@ def scan(
         _store(batch, catalogue, images)
 
 
-def _store(batch: Sequence[Found], catalogue: Catalogue, images: Converted) -> None:
-    images.put(found.image for found in batch if found.image)
+def _store(batch: Sequence[Found], catalogue: Catalogue, images: Converted | None) -> None:
+    if images is not None:
+        images.put(found.image for found in batch if found.image)
     catalogue.keep((found.number, found.record, found.thumbnail) for found in batch)
 
 

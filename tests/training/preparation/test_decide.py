@@ -7,6 +7,7 @@ import pytest
 from gan.errors import UsageError
 from training.preparation import policies
 from training.preparation.decide import (
+    Cluster,
     Decisions,
     Rules,
     Verdicts,
@@ -35,7 +36,7 @@ def record(path="a.png", *kinds, **changes):
         "brightness": 100.0,
         "contrast": 40.0,
         "colourfulness": 9.0,
-    } | dict.fromkeys(("blank", "dark", "light"), 0.1)
+    } | dict.fromkeys(("blank", "dark", "light", "content"), 0.1)
     return {**usual, "faults": [{"kind": kind, "detail": ""} for kind in kinds], **changes}
 
 
@@ -45,7 +46,7 @@ def outcome(*records, on=(), decisions=(), twins=None, notes=None, copies=(), **
     rows = [(number, 0, r["path"].encode(), r) for number, r in enumerate(records)]
     told, notes = Decisions(decisions), notes or Notes()
     found = first_verdicts(rows, rules, notes, told, twins or {})
-    drop_copies(found, copies, {number: r["path"] for number, r in enumerate(records)})
+    drop_copies(found, copies)
     objects = [r for _, r in final(rows, rules, notes, told, found, lambda split, i: f"{split}{i}")]
     return {r["path"]: (r["verdict"], r["reason"]) for r in objects}, objects
 
@@ -113,7 +114,7 @@ def test_conditions_and_fields():
     )
     verdicts, _ = outcome(*three, notes=notes, where=lambda r: r.get("score") == 3 and r["width"] == 64)
     assert [verdicts[name] for name in ("a.png", "b.png")] == [("keep", None), ("drop", "where")]
-    verdicts, _ = outcome(three[0], notes=notes, refused=lambda r: "blocklist")
+    verdicts, _ = outcome(three[0], notes=notes, refused=lambda number, r: "blocklist")
     assert verdicts == {"a.png": ("drop", "blocklist")}
 
 
@@ -145,9 +146,41 @@ def test_relabelling():
     assert labels(told("relabel", label="dog"), told("undo")) == "cat"
 
 
+def cluster(*members, **more):
+    """A cluster of records a, b, c, ... by number."""
+    return Cluster(**{"members": members, "path": "abcd"[members[0]], "pixels_sha256": "a" * 64, **more})
+
+
+def test_copies_that_stay_go_to_one_side():
+    """Without clusters the content of each decides; here the one that is kept decides for all."""
+    digests = [hashlib.sha256(bytes([i])).hexdigest() for i in range(4)]
+    files = [record(name, pixels_sha256=digest) for name, digest in zip("abcd", digests, strict=True)]
+    sides = lambda *copies: [r["split"] for r in outcome(*files, val=0.5, copies=copies)[1]]  # noqa: E731
+    assert set(sides()) == {"train", "val"}
+    for digest in digests:
+        together = cluster(0, 1, 2, 3, drops=False, pixels_sha256=digest)
+        assert sides(together) == ["val" if is_val(digest, 0.5) else "train"] * 4
+
+
+def test_what_is_in_a_second_set_goes():
+    verdicts, _ = outcome(*(record(n) for n in "ab"), copies=[cluster(0, against="against x.png")])
+    assert verdicts == {"a": ("drop", "against x.png"), "b": ("keep", None)}
+
+
+def test_content_and_blocklist_against_a_person():
+    wanted = [told("keep")]
+    score = record(content=0.9)
+    assert outcome(score, content=0.8)[0]["a.png"] == ("drop", "content")
+    assert outcome(record(content=None), content=0.8)[0]["a.png"] == ("drop", "content")
+    assert outcome(record(content=0.0), content=0.8)[0]["a.png"] == ("keep", None)
+    assert outcome(score, content=0.8, decisions=wanted)[0]["a.png"] == ("keep", None)
+    refused = outcome(score, refused=lambda number, r: "blocklist", decisions=wanted)
+    assert refused[0]["a.png"] == ("drop", "blocklist")
+
+
 def test_one_of_each_cluster_is_kept_and_who_is_wanted():
     files = [record(name) for name in "abcd"]
-    verdicts, found = outcome(*files, copies=[([0, 1, 3], 1)], decisions=[told("keep", path="d")])
+    verdicts, found = outcome(*files, copies=[cluster(1, 0, 3)], decisions=[told("keep", path="d")])
     assert verdicts == {
         "a": ("drop", "duplicate of b"),
         "b": ("keep", None),
