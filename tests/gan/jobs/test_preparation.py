@@ -121,6 +121,15 @@ def test_a_second_run_has_nothing_to_do(source, tmp_path, monkeypatch):
     assert run(source, out, force=True)["kept"] == 11
 
 
+def test_a_file_that_changes_is_scanned_again(source, tmp_path):
+    out = tmp_path / "set.zip"
+    before = files_of(run(source, out, dry_run=True))["class0/picture3.png"]
+    (source / "class0" / "picture3.png").write_bytes(encoded(pattern(77)))
+    after = files_of(run(source, out))["class0/picture3.png"]
+    assert after["pixels_sha256"] != before["pixels_sha256"]
+    assert after["sha256"] == digest(source / "class0" / "picture3.png")
+
+
 def test_an_existing_file_is_kept(source, tmp_path):
     out = tmp_path / "set.zip"
     out.write_text("mine")
