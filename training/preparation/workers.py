@@ -5,6 +5,7 @@ limit of time; a process that exceeds it, or dies, is replaced, and the item get
 """
 
 import contextlib
+import os
 import signal
 import time
 from collections import deque
@@ -180,6 +181,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     """The life of a process: answer items until the pipe ends. An interrupt is the caller's to report."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries write what they think of each file
     pipe.send("up")
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gan.errors import UserError
+from gan.jobs.datasets import verify
 from gan.jobs.preparation import prepare
 from tests.sources import ROOT
 from tests.training.preparation.samples import encoded, messy_folder, pattern
@@ -283,6 +284,36 @@ def test_provenance_and_vectors(source, tmp_path):
     dataset.close()
     with pytest.raises(UserError, match="has None as weight"):
         run(source, tmp_path / "b.zip", tables=[table], vectors=["weight"])
+
+
+def test_files_with_random_mistakes(tmp_path):
+    """Bytes changed, cut off and put in: a record for each, whatever the decoders make of it."""
+    rng, folder = np.random.default_rng(0), tmp_path / "in"
+    folder.mkdir()
+    kinds = {
+        "PNG": "png",
+        "JPEG": "jpg",
+        "WEBP": "webp",
+        "GIF": "gif",
+        "TIFF": "tif",
+        "BMP": "bmp",
+        "ICO": "ico",
+    }
+    whole = {suffix: encoded(pattern(9), kind) for kind, suffix in kinds.items()}
+    for i in range(140):
+        suffix = list(whole)[i % len(whole)]
+        data = bytearray(whole[suffix])
+        for place in rng.integers(0, min(len(data), 4 ** rng.integers(3, 8)), rng.integers(1, 9)):
+            data[place] = rng.integers(0, 256)
+        if i % 5 == 0:
+            data = data[: rng.integers(1, len(data))]
+        (folder / f"{i:03d}.{suffix}").write_bytes(bytes(data))
+    (folder / "whole.png").write_bytes(encoded(pattern(8)))
+    made = run(folder, tmp_path / "set.zip", workers=2)
+    found = files_of(made)
+    assert len(found) == 141 and found["whole.png"]["verdict"] == "keep"
+    assert all(record["faults"] for record in found.values() if record["pixels_sha256"] is None)
+    assert verify(tmp_path / "set.zip", full=True)["problems"] == []
 
 
 def test_near_copies(tmp_path):
