@@ -119,7 +119,7 @@ MUTANTS = (
         "a hanging decoder is waited for",
         "training/preparation/workers.py",
         "elif worker.left() <= 0 and",
-        "elif worker.left() <= -30 and",
+        "elif worker.left() <= -1000 and",
         ("tests/training/preparation/test_workers.py::test_one_bad_item_costs_itself_alone",),
     ),
     Mutant(
@@ -156,6 +156,13 @@ MUTANTS = (
         "    if full:",
         "    if not full:",
         ("tests/gan/cli/test_data_prepare.py::test_verify",),
+    ),
+    Mutant(
+        "training on what is left of a set",
+        "gan/jobs/training.py",
+        "if opened.path is not None:",
+        "if opened.path is None:",
+        ("tests/gan/cli/test_data_prepare.py::test_training_refuses_a_set_of_which_a_part_is_lost",),
     ),
     Mutant(
         "merged labels by number",

@@ -9,11 +9,30 @@ import numpy as np
 
 from training.data.arrays import decode_array
 from training.data.decoding import decode
-from training.data.faults import Refused
+from training.data.faults import DataError, Refused
 from training.data.names import has_ending, plain
 from training.preparation.archives import open_source
 from training.preparation.sets import INDEX, read_index
 from training.preparation.sources import Member, Source, expanded
+
+MOST = 100_000  # images of a set that `check` looks at
+
+
+def check(path: Path) -> None:
+    """Raises DataError for a set of which files of its manifest are lost or have another size.
+
+    What was added is no matter here, nor a set without a manifest. Sets of more than MOST images are not
+    looked at: a list of that many files takes longer than training should wait.
+    """
+    manifest = read_index(path).get("manifest") if path.is_dir() or path.suffix == ".zip" else None
+    if not isinstance(manifest, dict) or not 0 < len(manifest.get("files") or {}) <= MOST:
+        return
+    lost = list(Verification(path).lost())
+    if lost:
+        more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise DataError(
+            f"{path}: {lost[0]}{more}: copy or make the set again; gan data verify {path} lists everything"
+        )
 
 
 class Verification:
@@ -59,14 +78,18 @@ class Verification:
         count = self._manifest.get("count")
         if count is not None and count != self.images:
             yield f"{self.images} images, and the manifest says {count}"
+        yield from self.lost()
+        listed = {plain(name) for name in self._files}
+        for name in self._members.keys() - listed:
+            yield f"{name} is not in the manifest"
+
+    def lost(self) -> Iterator[str]:
+        """Files of the manifest that are not there, or have another size."""
         for name, said in self._files.items():
             if plain(name) not in self._members:
                 yield f"{name} is missing"
             elif said.get("size") not in (None, size := self._members[plain(name)][1].size):
                 yield f"{name} has {size} bytes, and the manifest says {said['size']}"
-        listed = {plain(name) for name in self._files}
-        for name in self._members.keys() - listed:
-            yield f"{name} is not in the manifest"
 
     def _named(self) -> dict[str, Sequence[str]]:
         """Names that the index has, by what they are named for."""

@@ -125,3 +125,20 @@ def test_merge_and_subset(made, tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["images"] == 12 and found["classes"] == ["class0", "class2", "class1"]  # equal images once
     assert run("verify", whole, "--full") == 0
+
+
+def test_training_refuses_a_set_of_which_a_part_is_lost(tmp_path, capsys):
+    source, out = messy_folder(tmp_path / "in"), tmp_path / "set"
+    assert run("prepare", source, "--out", out, "--resolution", 32, "--copies", "exact", "--workers", 1) == 0
+    train = ["train", "--data", str(out), "--preset", "demo", "--device", "cpu", "--dry-run"]
+    with pytest.raises(SystemExit) as stopped:
+        main(train)
+    assert stopped.value.code == 0
+    (out / "00000" / "img00000003.png").write_bytes(encoded(pattern(3, 32, 32)))
+    (out / "00000" / "img00000005.png").unlink()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main(train)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 1 and "img00000003.png has " in error and ", and 1 more: " in error
+    assert f"gan data verify {out} lists everything" in error and error.count("\n") == 1

@@ -16,7 +16,7 @@ def act(item):
     if item == "crash":
         os._exit(3)
     if item == "hang":
-        time.sleep(60)
+        time.sleep(20)
     if item == "memory":
         return np.ones(2 * workers.MEMORY, np.uint8).sum()
     if item == "raise":
