@@ -51,7 +51,7 @@ def prepare(
     found = sources.expanded([Path(place) for place in places])
     folder = Path(work) if work else state.working_folder(out)
     if not dry_run and not state.is_ours(folder, out):
-        writer.refuse_existing(out, force)
+        _refuse_existing(out, request, force)
     sources.refuse_within(found, out)
     processes = workers or os.cpu_count() or 1
     with contextlib.closing(Catalogue(folder)) as catalogue, contextlib.closing(Converted(folder)) as images:
@@ -68,10 +68,10 @@ def prepare(
             check(plan, folder, request)
             result["unchanged"] = reached.is_written(plan.digest, out)
             if not result["unchanged"]:
-                writer.refuse_existing(out, force)
+                _refuse_existing(out, request, force or reached.was_writing(out))
                 reached.reached("convert")
                 _convert(catalogue, images, found, folder, request, plan, processes)
-                reached.reached("write")
+                reached.reached("write", out)
                 _write(out, folder, images, request, plan)
             reached.done(plan.digest, out)
             images.remove()
@@ -128,6 +128,13 @@ def _convert(
         work = {"missing": missing, "processes": min(processes, len(missing))}
         done = scan.convert(catalogue, images, places, request.form, **work)
         _watched(done, len(missing), "converting")
+
+
+def _refuse_existing(out: Path, request: Request, force: bool) -> None:
+    """Raises UserError if there is something at one of the places of the set, and not `force`."""
+    writer.refuse_existing(out, force)
+    if request.val:
+        writer.refuse_existing(state.val_path(out), force)
 
 
 def _watched(done: Iterator[int], total: int, text: str) -> None:

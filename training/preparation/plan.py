@@ -99,6 +99,8 @@ def check(plan: Plan, folder: Path, request: Request) -> None:
     if not plan.summary.kept:
         why = ", ".join(f"{count} {reason}" for reason, count in plan.summary.told()["reasons"].items())
         raise UserError(f"no file is left for the set ({why}): see {folder / 'faults.jsonl'}")
+    if not plan.summary.told()["splits"].get("train"):
+        raise UserError(f"all of {plan.summary.kept} images fall to the part held back: make --val smaller")
     unlabelled = plan.summary.unlabelled
     if unlabelled and plan.summary.told()["classes"]:
         raise UserError(

@@ -33,26 +33,43 @@ class State:
         self._told = {"version": VERSION, "sources": [str(place) for place in places], "options": options}
         self._before = _read(self._path)
 
-    def reached(self, stage: str) -> None:
-        """Take down the stage that begins."""
-        told = {**self._told, "stage": stage, "written": self._before.get("written")}
+    def reached(self, stage: str, out: Path | None = None) -> None:
+        """Take down the stage that begins. out: of the stage that writes; known until all is written."""
+        if out is not None:
+            self._before["writing"] = str(out.resolve())
+        kept = {name: self._before.get(name) for name in ("written", "writing")}
+        told = {**self._told, "stage": stage, **kept}
         atomic_bytes(self._path, (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode())
 
     def done(self, plan: str, out: Path) -> None:
         """Take down that everything is written. plan: digest of what it was made of."""
+        self._before["writing"] = None
         self._before["written"] = {"plan": plan, "out": str(out.resolve()), "stamp": _stamp(out)}
         self.reached("done")
 
     def is_written(self, plan: str, out: Path) -> bool:
         """Whether exactly this lies at `out` already."""
-        return is_ours(self._path.parent, out) and self._before["written"]["plan"] == plan
+        written = self._before.get("written") or {}
+        return _is_made(written, out) and written.get("plan") == plan
+
+    def was_writing(self, out: Path) -> bool:
+        """Whether an earlier run was killed while it wrote to `out`, which was free or given up to it."""
+        return _is_writing(self._before, out)
 
 
 def is_ours(folder: Path, out: Path) -> bool:
-    """Whether what lies at `out` was made in this working folder and is as it was then."""
-    written = _read(folder / FILE).get("written") or {}
+    """Whether what lies at `out` was made in this working folder: as it was then, or a killed run's."""
+    told = _read(folder / FILE)
+    return _is_made(told.get("written") or {}, out) or _is_writing(told, out)
+
+
+def _is_made(written: Mapping[str, Any], out: Path) -> bool:
     stamp = _stamp(out)
     return stamp is not None and written.get("out") == str(out.resolve()) and written.get("stamp") == stamp
+
+
+def _is_writing(told: Mapping[str, Any], out: Path) -> bool:
+    return told.get("writing") == str(out.resolve())
 
 
 def _read(path: Path) -> dict[str, Any]:

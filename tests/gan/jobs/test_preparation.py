@@ -138,6 +138,16 @@ def test_an_existing_file_is_kept(source, tmp_path):
         run(source, out)
     assert out.read_text() == "mine" and not (tmp_path / "set.zip.prepare").exists()
     assert run(source, out, force=True)["kept"] == 12
+    (tmp_path / "other-val.zip").write_text("mine")
+    with pytest.raises(UserError, match="other-val.zip already exists"):
+        run(source, tmp_path / "other.zip", val=0.3)
+
+
+def test_everything_held_back(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(encoded(pattern(0)))
+    with pytest.raises(UserError, match="all of 1 images fall to the part held back"):
+        run(tmp_path / "in", tmp_path / "a.zip", val=0.999)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
@@ -180,7 +190,7 @@ STAGES = {
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_interrupted_in_every_stage(source, tmp_path, monkeypatch, stage):
-    wanted = run(source, tmp_path / "whole.zip")["sha256"]
+    wanted = run(source, tmp_path / "whole.zip", val=0.3)["sha256"]
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -188,9 +198,13 @@ def test_interrupted_in_every_stage(source, tmp_path, monkeypatch, stage):
     with monkeypatch.context() as patch:
         patch.setattr(STAGES[stage], interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(source, tmp_path / "set.zip")
+            run(source, tmp_path / "set.zip", val=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr("gan.jobs.preparation._scan", interrupt)  # and once more, before that stage is reached
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path / "set.zip", val=0.3)
     assert not (tmp_path / "set.zip").exists() or stage == "sheet"
-    assert run(source, tmp_path / "set.zip", force=True)["sha256"] == wanted
+    assert run(source, tmp_path / "set.zip", val=0.3)["sha256"] == wanted
     assert (tmp_path / "set.DATASHEET.md").is_file()
 
 
