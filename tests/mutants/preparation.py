@@ -3,6 +3,7 @@
 from tests.mutants.planting import Mutant
 
 _JOB = "tests/gan/jobs/test_preparation.py"
+_AGAIN = "tests/gan/jobs/test_preparation_again.py"
 _DECIDE = "tests/training/preparation/test_decide.py"
 _READING = "tests/training/preparation/test_reading.py"
 _CONVERT = "tests/training/preparation/test_convert.py"
@@ -99,7 +100,7 @@ MUTANTS = (
         "training/preparation/catalogue.py",
         "CASE WHEN stamp = excluded.stamp AND",
         "CASE WHEN",
-        (f"{_JOB}::test_a_file_that_changes_is_scanned_again",),
+        (f"{_AGAIN}::test_a_file_that_changes_is_scanned_again",),
     ),
     Mutant(
         "files in the order of the listing",
@@ -125,9 +126,9 @@ MUTANTS = (
     Mutant(
         "a set of another plan is up to date",
         "training/preparation/state.py",
-        'self._before["written"]["plan"] == plan',
-        'self._before["written"]["plan"] != ""',
-        (f"{_JOB}::test_a_second_run_has_nothing_to_do",),
+        'written.get("plan") == plan',
+        'written.get("plan") is not None',
+        (f"{_AGAIN}::test_a_second_run_has_nothing_to_do",),
     ),
     Mutant(
         "verify trusts the contents",
@@ -141,14 +142,14 @@ MUTANTS = (
         "gan/jobs/preparation.py",
         "if not images.has(key)]",
         "if images.has(key)]",
-        (f"{_JOB}::test_a_policy_that_changes_after_the_scan",),
+        (f"{_AGAIN}::test_a_policy_that_changes_after_the_scan",),
     ),
     Mutant(
         "the part held back replaces the set",
         "gan/jobs/preparation.py",
         'path = out if split == "train" else state.val_path(out)',
         "path = out",
-        (f"{_JOB}::test_the_same_bytes_again_and_in_two_processes",),
+        (f"{_AGAIN}::test_the_same_bytes_again_and_in_two_processes",),
     ),
     Mutant(
         "verify in full without being asked",

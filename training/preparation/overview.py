@@ -10,6 +10,7 @@ from gan.errors import UserError
 from training.data.names import SUFFIXES
 from training.data.uniform import shape_of_header
 from training.preparation.archives import ArraySource, FileSource, TarSource, ZipSource, open_source
+from training.preparation.databases import LmdbSource, ParquetSource
 from training.preparation.reading import suffixes
 from training.preparation.sets import read_index
 from training.preparation.sources import Member, Source, expanded
@@ -17,7 +18,15 @@ from training.preparation.verify import Verification
 
 SECONDS = 0.5  # for looking into files
 _SAMPLE = 2000  # files looked into at most
-_KINDS = {ZipSource: "zip", TarSource: "shards", ArraySource: "array file", FileSource: "file"}
+_KINDS = {
+    ZipSource: "zip",
+    TarSource: "shards",
+    ArraySource: "array file",
+    FileSource: "file",
+    LmdbSource: "LMDB",
+    ParquetSource: "Parquet",
+}
+_UNNAMED = ("LMDB", "Parquet")  # whose members need no ending
 
 
 def overview(path: Path) -> dict[str, Any]:
@@ -32,7 +41,11 @@ def overview(path: Path) -> dict[str, Any]:
     index = read_index(path) if kind in ("zip", "folder") or path.is_dir() else {}
     manifest = index.get("manifest") if isinstance(index.get("manifest"), dict) else {}
     members = [(source, m) for source in sources for m in source.members(hidden=False) if not m.closed]
-    images = [(s, m) for s, m in members if _suffix(m) in suffixes() and m.path != b"vectors.npy"]
+    images = [
+        (s, m)
+        for s, m in members
+        if (kind in _UNNAMED or _suffix(m) in suffixes()) and m.path != b"vectors.npy"
+    ]
     if not images:
         raise UserError(f"{path} holds no images, only {len(members)} other files: mend the path")
     sizes, looked = _sizes(images)
@@ -95,7 +108,7 @@ def _problems(told: Mapping[str, Any]) -> list[str]:
     others = sum(count for suffix, count in told["formats"].items() if suffix not in SUFFIXES)
     if others:
         found.append(f"{others} files of formats that training does not read")
-    if told["kind"] in ("array file", "file"):
+    if told["kind"] in ("array file", "file", "Parquet"):
         found.append("no data set yet")
     if empty := [name for name, count in told["classes"].items() if not count]:
         found.append(f"{len(empty)} classes without images, such as {empty[0]}")

@@ -1,14 +1,8 @@
-"""Preparing a data set: the same bytes however it is done, the working folder, every option's effect."""
+"""Preparing a data set: the working folder, every option's effect."""
 
-import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
 import tarfile
-import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +10,10 @@ from PIL import Image
 
 from gan.errors import UserError
 from gan.jobs.datasets import verify
-from gan.jobs.preparation import prepare
-from tests.sources import ROOT
+from tests.gan.jobs.preparing import digest, files, files_of, run, writer_index
 from tests.training.preparation.samples import encoded, messy_folder, pattern
 from training.data.images import open_dataset
-from training.preparation import scan, writer
-from training.preparation.request import request
+from training.preparation import writer
 
 KEYS = [
     *("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "faults"),
@@ -34,22 +26,6 @@ KEYS = [
 @pytest.fixture
 def source(tmp_path):
     return messy_folder(tmp_path / "messy")
-
-
-def run(source, out, *, workers=1, force=False, dry_run=False, work=None, **options):
-    """The result of preparing a folder at 32 pixels."""
-    wanted = request(**{"resolution": "32", "copies": "exact", **options})
-    places = source if isinstance(source, list) else [source]
-    return prepare(places, out, wanted, workers=workers, force=force, dry_run=dry_run, work=work)
-
-
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def files(work):
-    """{path: record} of a working folder."""
-    return {r["path"]: r for r in map(json.loads, (work / "files.jsonl").read_text().splitlines())}
 
 
 def test_a_messy_folder_becomes_a_set(source, tmp_path):
@@ -90,132 +66,6 @@ def test_a_messy_folder_becomes_a_set(source, tmp_path):
     assert "12 images of 32x32 pixels" in (tmp_path / "set.DATASHEET.md").read_text()
 
 
-def writer_index(out):
-    from training.preparation.sets import read_index
-
-    return read_index(out)
-
-
-def test_the_same_bytes_again_and_in_two_processes(source, tmp_path):
-    digests = {run(source, tmp_path / f"{n}.zip", workers=n, val=0.3)["sha256"] for n in (1, 2)}
-    moved = source.rename(tmp_path / "elsewhere")
-    digests.add(run(moved, tmp_path / "3.zip", val=0.3)["sha256"])
-    assert len(digests) == 1
-    assert len({digest(tmp_path / f"{n}-val.zip") for n in (1, 2, 3)}) == 1
-
-
-def test_a_second_run_has_nothing_to_do(source, tmp_path, monkeypatch):
-    out = tmp_path / "set.zip"
-    first = run(source, out)
-    before = out.stat().st_mtime_ns
-    with monkeypatch.context() as patch:
-        patch.setattr(scan.workers, "run", None)  # nothing is decoded again
-        second = run(source, out)
-    assert second["unchanged"] and not first["unchanged"] and second["sha256"] == first["sha256"]
-    assert out.stat().st_mtime_ns == before
-    (source / "empty.jpg").unlink()
-    assert run(source, out)["files"] == 16  # still what lies there
-    (source / "class1" / "picture1.png").unlink()
-    (source / "class0" / "again.png").unlink()
-    with pytest.raises(UserError, match="already exists"):
-        run(source, out)
-    assert run(source, out, force=True)["kept"] == 11
-
-
-def test_a_file_that_changes_is_scanned_again(source, tmp_path):
-    out = tmp_path / "set.zip"
-    before = files_of(run(source, out, dry_run=True))["class0/picture3.png"]
-    (source / "class0" / "picture3.png").write_bytes(encoded(pattern(77)))
-    after = files_of(run(source, out))["class0/picture3.png"]
-    assert after["pixels_sha256"] != before["pixels_sha256"]
-    assert after["sha256"] == digest(source / "class0" / "picture3.png")
-
-
-def test_an_existing_file_is_kept(source, tmp_path):
-    out = tmp_path / "set.zip"
-    out.write_text("mine")
-    with pytest.raises(UserError, match="already exists"):
-        run(source, out)
-    assert out.read_text() == "mine" and not (tmp_path / "set.zip.prepare").exists()
-    assert run(source, out, force=True)["kept"] == 12
-    (tmp_path / "other-val.zip").write_text("mine")
-    with pytest.raises(UserError, match="other-val.zip already exists"):
-        run(source, tmp_path / "other.zip", val=0.3)
-
-
-def test_everything_held_back(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.png").write_bytes(encoded(pattern(0)))
-    with pytest.raises(UserError, match="all of 1 images fall to the part held back"):
-        run(tmp_path / "in", tmp_path / "a.zip", val=0.999)
-
-
-@pytest.mark.parametrize("after", [0, 1, 2, 3])
-def test_killed_while_scanning(source, tmp_path, after):
-    wanted = run(source, tmp_path / "whole.zip")["sha256"]
-    out = tmp_path / "set.zip"
-    code = textwrap.dedent(f"""
-        import os, signal, sys
-        sys.path.insert(0, {str(ROOT)!r})
-        from training.preparation import scan
-        real, calls, scan.BATCH = scan._store, [], 4
-        def store(batch, catalogue, images):
-            if len(calls) == {after}:
-                os.kill(os.getpid(), signal.SIGKILL)
-            calls.append(real(batch, catalogue, images))
-        scan._store = store
-        if __name__ == "__main__":
-            from gan.jobs.preparation import prepare
-            from training.preparation.request import request
-            prepare([{str(source)!r}], {str(out)!r}, request(resolution="32", copies="exact"), workers=1)
-    """)
-    script = tmp_path / "killed.py"
-    script.write_text(code)
-    assert subprocess.run([sys.executable, script], check=False).returncode == -signal.SIGKILL
-    assert not out.exists()
-    assert run(source, out)["sha256"] == wanted
-
-
-STAGES = {
-    "list": "training.preparation.catalogue.Catalogue.enlist",
-    "scan": "training.preparation.catalogue.Catalogue.keep",
-    "decide": "gan.jobs.preparation.decided",
-    "files": "training.preparation.plan._faults",
-    "convert": "training.preparation.catalogue.Converted.has",
-    "write": "training.preparation.catalogue.Converted.get",
-    "index": "training.preparation.writer._manifest",
-    "sheet": "gan.jobs.preparation.datasheet",
-}
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_interrupted_in_every_stage(source, tmp_path, monkeypatch, stage):
-    wanted = run(source, tmp_path / "whole.zip", val=0.3)["sha256"]
-
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(STAGES[stage], interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run(source, tmp_path / "set.zip", val=0.3)
-    with monkeypatch.context() as patch:
-        patch.setattr("gan.jobs.preparation._scan", interrupt)  # and once more, before that stage is reached
-        with pytest.raises(KeyboardInterrupt):
-            run(source, tmp_path / "set.zip", val=0.3)
-    assert not (tmp_path / "set.zip").exists() or stage == "sheet"
-    assert run(source, tmp_path / "set.zip", val=0.3)["sha256"] == wanted
-    assert (tmp_path / "set.DATASHEET.md").is_file()
-
-
-def test_a_dry_run_writes_no_set(source, tmp_path):
-    out = tmp_path / "set.zip"
-    made = run(source, out, dry_run=True)
-    assert made["kept"] == 12 and "unchanged" not in made and not out.exists()
-    assert files(tmp_path / "set.zip.prepare")["class0/again.png"]["verdict"] == "keep"
-    assert run(source, out)["sha256"] == run(source, tmp_path / "whole.zip")["sha256"]
-
-
 def test_decisions_are_honoured(source, tmp_path):
     out, work = tmp_path / "set.zip", tmp_path / "set.zip.prepare"
     run(source, out, labels="folders", on=["blank=drop"], dry_run=True)
@@ -243,18 +93,6 @@ def test_a_person_keeps_what_a_fault_drops(tmp_path):
     assert run(tmp_path / "in", out, work=work, dry_run=True)["kept"] == 1
     (work / "decisions.jsonl").write_text('{"path": "small.png", "source": 0, "decision": "keep"}\n')
     assert run(tmp_path / "in", out, work=work)["kept"] == 2
-
-
-def test_a_policy_that_changes_after_the_scan(tmp_path):
-    (tmp_path / "in").mkdir()
-    clear = np.concatenate([pattern(0), np.full((48, 64, 1), 90, np.uint8)], 2)
-    (tmp_path / "in" / "clear.png").write_bytes(encoded(clear))
-    (tmp_path / "in" / "fine.png").write_bytes(encoded(pattern(1)))
-    out = tmp_path / "set.zip"
-    assert run(tmp_path / "in", out, on=["alpha=drop"])["kept"] == 1
-    assert run(tmp_path / "in", out, force=True)["kept"] == 2
-    dark = run(tmp_path / "in", tmp_path / "dark.zip", background="black")
-    assert dark["sha256"] != digest(out)
 
 
 def test_quarantine_and_stop(source, tmp_path):
@@ -357,10 +195,6 @@ def test_near_copies(tmp_path):
     assert len(near) == 2 and near[1] == "e.png" and near[0] in ("b.png", "c.jpg")
 
 
-def files_of(made):
-    return files(Path(made["work"]))
-
-
 def test_nothing_of_a_second_set(source, tmp_path):
     second = tmp_path / "second"
     second.mkdir()
@@ -444,15 +278,6 @@ def test_a_set_of_others_keeps_its_classes(tmp_path):
     assert all(np.array_equal(ours.image(i), theirs.image(i)) for i in range(4))
     ours.close()
     theirs.close()
-
-
-def test_two_preparations_at_once_are_refused(source, tmp_path):
-    from training.preparation.catalogue import Catalogue
-
-    held = Catalogue(tmp_path / "set.zip.prepare")
-    with pytest.raises(UserError, match="another gan data prepare works in"):
-        run(source, tmp_path / "set.zip")
-    held.close()
 
 
 def test_names_are_written_by_number():
