@@ -8,7 +8,7 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
@@ -17,10 +17,14 @@ from click.testing import CliRunner
 
 from gan.cli.main import COMMANDS, main
 from gan.errors import UserError
+from tests.gan.cli.rows import DEBUG, DEVICE, LAST, OUT, PLUGIN, SEED, Row, plain, setting
+from tests.gan.cli.rows_data import BASES as DATA_BASES
+from tests.gan.cli.rows_data import JOBS as DATA_JOBS
+from tests.gan.cli.rows_data import ROWS as DATA_ROWS
 from tests.pointers import missing
 
 JOBS = {  # command -> the function that it calls
-    "data openmoji": "gan.jobs.preparation.draw_openmoji",
+    **DATA_JOBS,
     "train": "gan.jobs.training.train",
     "tune": "gan.jobs.tuning.tune",
     "sample": "gan.jobs.sampling.sample",
@@ -33,6 +37,7 @@ JOBS = {  # command -> the function that it calls
     "ops build": "ops.build.build",
 }
 BASES = {  # what a complete command needs; a positional argument comes first
+    **DATA_BASES,
     "tune": ["--data", "a.zip"],
     "sample": ["model", "--out", "a.png"],
     "evaluate": ["--model", "model", "--data", "a.zip"],
@@ -43,45 +48,8 @@ BASES = {  # what a complete command needs; a positional argument comes first
 }
 
 
-class Row(NamedTuple):
-    """typed: behind the base.  argument, value: of the job; with `overrides`, one of them.
-
-    job: another function that is called.  base: instead of that of the command.
-    """
-
-    typed: tuple[str, ...]
-    argument: str
-    value: Any
-    job: str | None = None
-    base: tuple[str, ...] | None = None
-
-
-def plain(option: str, text: str, argument: str, value: Any) -> dict[str, Row]:
-    """A row of an option with one value."""
-    return {option: Row((option, text), argument, value)}
-
-
-def setting(option: str, text: str, assignment: str, *more: str) -> dict[str, Row]:
-    """A row of an option that is a setting of the run."""
-    return {option: Row((option, text, *more), "overrides", assignment)}
-
-
-DEBUG = {"--debug": "tests/gan/cli/test_main.py::test_debug_shows_the_traceback"}
-PLUGIN = {"--plugin": Row(("--plugin", "own.py"), "plugin", "own.py", job="gan.plugins.load")}
-DEVICE = plain("--device", "cpu", "device", "cpu")
-OUT = plain("--out", "b", "out", Path("b"))
-SEED = plain("--seed", "5", "seed", 5)
-LAST = "tests/gan/cli/test_"  # of tests named below
 ROWS: dict[str, dict[str, Row | str]] = {
-    "data openmoji": {
-        **plain("--resolution", "64", "resolution", 64),
-        **OUT,
-        **plain("--workers", "3", "workers", 3),
-        "--force": Row(("--force",), "force", True),
-        "--json": f"{LAST}data.py::test_json_and_the_default_path",
-        "--seed": "tests/gan/cli/test_options.py::test_a_seed_without_effect",
-        **DEBUG,
-    },
+    **DATA_ROWS,
     "train": {
         **plain("--data", "b.zip", "data", "b.zip"),
         **plain("--preset", "demo", "config", "demo"),
@@ -286,7 +254,8 @@ def test_an_option_reaches_the_job(command, option, row, call):
         assert found == row.value and without != row.value
 
 
-def test_a_seed_without_effect(call):
+@pytest.mark.parametrize("command", ["data openmoji", "data prepare", "data merge"])
+def test_a_seed_without_effect(command, call):
     """Its help says so: nothing is drawn at random."""
-    job = JOBS["data openmoji"]
-    assert call("data openmoji", ["--seed", "5"], job) == call("data openmoji", [], job) != {}
+    job, base = JOBS[command], BASES.get(command, [])
+    assert call(command, [*base, "--seed", "5"], job) == call(command, base, job) != {}
