@@ -24,6 +24,9 @@ def command(place: Path, host: str, port: int, token: str | None) -> None:
     """
     from gan.web.review.pages import review
 
-    click.echo("serving until Ctrl-C; open this in a browser:", err=True)
-    decided = review(place, host=host, port=port, token=token, say=click.echo)
+    def started(address: str) -> None:
+        click.echo("open this in a browser; Ctrl-C ends it:", err=True)
+        click.echo(address)
+
+    decided = review(place, host=host, port=port, token=token, say=started)
     click.echo(f"decisions hold for {decided} files; run the same `gan data prepare` again to apply them")

@@ -1,9 +1,11 @@
-"""What a person decided about files: a log that only grows, so that nothing is lost and all can be undone.
+"""What a person decided about files: a log that only grows, so that nothing is lost.
 
-    {"path": "a/b.png", "source": 0, "decision": "keep" | "drop" | "relabel" | "undo", "label": ..., "time": ...}
+    {"path": "a/b.png", "source": 0, "decision": "keep", "time": "2026-01-31T12:00:00Z"}
+    {"path": "a/c.png", "source": 0, "decision": "relabel", "label": "cat", "time": ...}
 
-The last decision about a file holds; an undo takes back the one before it, and then that before holds again.
-A decision is on the disk before `add` returns. Several writers may append: each reads what others wrote.
+The decisions are keep, drop, relabel and undo. The last one about a file holds; an undo takes back the one
+before it, and then that before holds again. A decision is on the disk before `add` returns. Several writers
+may append: each reads what others wrote.
 """
 
 import json
@@ -78,7 +80,7 @@ class Decisions:
         """
         if kind not in KINDS:
             raise UsageError(unknown("decision", kind, KINDS))
-        label = label.strip() if label else None
+        label = (label or "").strip() or None
         if (kind == "relabel") != (label is not None):
             raise UsageError("a relabel needs a label, and nothing else has one")
         if label and (len(label) > LONGEST or not label.isprintable()):

@@ -4,6 +4,7 @@ What training reads is decoded as it does. What it refuses for its form (turned,
 other formats) is shown as a viewer shows it, first frame and upright; what is broken is a placeholder.
 """
 
+import functools
 import html
 import io
 
@@ -17,7 +18,7 @@ MAX_PIXELS = 2**26  # of a picture that is decoded
 LARGE = 2**22  # pixels beyond which a JPEG is decoded at a fraction of its size
 QUALITY = 78
 GROUND = (255, 255, 255)  # below what is transparent
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "MPO")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF")
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError)
 
 
@@ -26,17 +27,18 @@ def thumbnail(data: bytes, side: int) -> bytes:
 
     data: the bytes of an image file of any of FORMATS.
     """
-    small = picture(data, side)
-    small.thumbnail((side, side), Image.Resampling.BOX if min(small.size) > 4 * side else Image.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=QUALITY, method=2)
-    return buffer.getvalue()
+    return _packed(picture(data, side), side)
+
+
+def shrunk(array: np.ndarray, side: int) -> bytes:
+    """As `thumbnail`, of uint8 [C, H, W]; of more than four channels the first three are shown."""
+    return _packed(_on_ground(_image(array if len(array) <= 4 else array[:3])), side)
 
 
 def picture(data: bytes, side: int) -> Image.Image:
     """The image as mode RGB, at its size, or smaller but with sides of 2 * `side` at least."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=_available()) as image:
             pixels, jpeg = image.width * image.height, image.format in ("JPEG", "MPO")
             if pixels > MAX_PIXELS:
                 raise Refused(f"has {image.width} x {image.height} pixels, too many to show")
@@ -69,9 +71,23 @@ def placeholder(text: str) -> bytes:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="160" viewBox="0 0 160 160" role="img" '
         f'font-family="system-ui,sans-serif" font-size="12" fill="#77808a"><title>{html.escape(text)}</title>'
-        '<path d="M50 22h60v34H50zM50 50l18-16 14 12 10-8 18 14" fill="none" stroke="#77808a" stroke-width="2"/>'
-        f'<path d="M44 16l72 46" stroke="#77808a" stroke-width="2"/>{spans}</svg>'
+        '<path fill="none" stroke="#77808a" stroke-width="2" '
+        f'd="M50 22h60v34H50zM50 50l18-16 14 12 10-8 18 14M44 16l72 46"/>{spans}</svg>'
     ).encode()
+
+
+@functools.cache
+def _available() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow reads."""
+    Image.init()
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
+
+
+def _packed(image: Image.Image, side: int) -> bytes:
+    image.thumbnail((side, side), Image.Resampling.BOX if min(image.size) > 4 * side else Image.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=QUALITY, method=2)
+    return buffer.getvalue()
 
 
 def _image(array: np.ndarray) -> Image.Image:

@@ -1,10 +1,10 @@
 """The folder that `gan data prepare` leaves beside its output: what became of every file it saw.
 
-    OUT.prepare/prepare.json    sources, options, version, stage
-    OUT.prepare/files.jsonl     one object a file
-    OUT.prepare/faults.jsonl    one object a fault
-    OUT.prepare/summary.json    counts
-    OUT.prepare/decisions.jsonl what a person decided, see `gan.jobs.decisions`
+OUT.prepare/prepare.json    sources, options, version, stage
+OUT.prepare/files.jsonl     one object a file
+OUT.prepare/faults.jsonl    one object a fault
+OUT.prepare/summary.json    counts
+OUT.prepare/decisions.jsonl what a person decided, see `gan.jobs.decisions`
 """
 
 import json
@@ -65,6 +65,11 @@ class Seen:
         """The reason without the file that it names: one word for all duplicates."""
         return "duplicate" if self.reason and self.reason.startswith(_DUPLICATE) else self.reason
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height), where both are known."""
+        return (self.width, self.height) if self.width and self.height else None
+
 
 @dataclass
 class WorkFolder:
@@ -109,7 +114,7 @@ class WorkFolder:
         return read_json(path, dict) if path.is_file() else {}
 
     def content(self, seen: Seen) -> bytes:
-        """The bytes of a file. Raises Refused where it is gone, too large, or in an archive that is not read."""
+        """The bytes of a file. Raises Refused where it is gone, too large, or in an archive but a zip."""
         source, parts = self.sources[seen.source], PurePosixPath(seen.path)
         if parts.is_absolute() or ".." in parts.parts:
             raise Refused("lies outside of its source")
@@ -143,7 +148,7 @@ class WorkFolder:
 
 
 def find(place: str | Path) -> Path | None:
-    """The work folder that a user means: `place` itself, or the one beside a data set. None if there is none."""
+    """The work folder that a user means: `place` itself, or the one beside a data set; None without one."""
     place = Path(place)
     beside = place.with_name(f"{place.name}.prepare") if place.name else place
     return next((folder for folder in (place, beside) if (folder / FILES).is_file()), None)
@@ -162,7 +167,7 @@ def opened(place: str | Path) -> WorkFolder:
 
 
 def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number from 1, object) of a JSON-lines file, one by one. UserError, naming the line, for anything else.
+    """(number from 1, object) of a JSON-lines file, one by one; UserError, naming the line, for other text.
 
     A last line without its end, as a killed writer leaves one, is left out.
     """

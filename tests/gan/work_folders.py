@@ -58,7 +58,8 @@ def record(number: int, path: str, **changes: Any) -> dict[str, Any]:
 
 def dropped(reason: str, detail: str = "", verdict: str = "drop", **more: Any) -> dict[str, Any]:
     """Changes of a record that is left out."""
-    faults = [{"kind": reason.removeprefix("fault:"), "detail": detail}] if reason.startswith("fault:") else []
+    kind = reason.removeprefix("fault:")
+    faults = [{"kind": kind, "detail": detail}] if kind != reason else []
     return {"verdict": verdict, "reason": reason, "faults": faults, "split": None, "out": None, **more}
 
 

@@ -1,5 +1,6 @@
 """Runs a page on this machine until Ctrl-C."""
 
+import contextlib
 import ipaddress
 import secrets
 import socket
@@ -70,10 +71,8 @@ def serve(app: Guard, host: str, port: int, say: Callable[[str], object] = print
     )
     with _listening(host, port) as listener:
         say(address(host, listener.getsockname()[1], app.token))
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # how it is ended; uvicorn has closed all by then
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:  # how it is ended; uvicorn has closed all by now
-            pass
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -10,9 +10,9 @@ QUEUED = 256  # messages that a tab may lag behind before it is let go; it comes
 class Hub:
     """The open tabs of a page. Its methods belong to the thread of the event loop.
 
-        hub = Hub()
-        routes = [WebSocketRoute("/socket", hub.attend)]
-        hub.publish({"changed": 3})
+    hub = Hub()
+    routes = [WebSocketRoute("/socket", hub.attend)]
+    hub.publish({"changed": 3})
     """
 
     def __init__(self) -> None:

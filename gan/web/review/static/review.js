@@ -121,8 +121,12 @@ function moved(position) {
     $(kind).disabled = !item;
     $(kind).setAttribute("aria-pressed", String(item?.decision === kind));
   }
-  $("undo").disabled = !made.length && !item?.decision;
+  undoable();
   about(item);
+}
+
+function undoable() {
+  $("undo").disabled = !made.length && !current()?.decision;
 }
 
 function about(item) {
@@ -207,6 +211,7 @@ async function post(body, done) {
     problem(null);
     done(item);
     take(item);
+    undoable();
   } catch (error) {
     problem(error);
     if (error.answer?.item) take(error.answer.item);
