@@ -2,12 +2,12 @@
 
 import contextlib
 import ipaddress
+import os
 import secrets
 import socket
 from collections.abc import Callable
 
 from gan.errors import UsageError, UserError, install
-from gan.files import refusal
 from gan.web.shell.guard import Guard
 
 SHORTEST = 16  # characters of a token of the user's own
@@ -76,11 +76,13 @@ def serve(app: Guard, host: str, port: int, say: Callable[[str], object] = print
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=128)
+    except socket.gaierror as error:
+        raise UserError(f"there is no host {host}: choose another --host, such as 127.0.0.1") from error
     except OSError as error:
-        if isinstance(error, socket.gaierror):
-            raise UserError(f"there is no host {host}: choose another --host, such as 127.0.0.1") from error
-        line = refusal("open", f"{host}:{port}", error).partition(";")[0]
-        raise UserError(f"{line}; choose another --port, or 0 for a free one") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UserError(
+            f"cannot open {host}:{port}: {reason}; choose another --port, or 0 for a free one"
+        ) from error

@@ -15,6 +15,7 @@ from gan.jobs.review import Review
 from tests.gan import work_folders
 
 TOKEN = "a-token-of-the-tests"
+TOLD = ("ERR_CONNECTION_REFUSED", "409 (Conflict)")  # what Chromium logs itself and the page tells in words
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -78,4 +79,4 @@ def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
     yield opened
     for context in contexts:
         context.close()
-    assert errors == []
+    assert [line for line in errors if not any(words in line for words in TOLD)] == []

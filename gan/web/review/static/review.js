@@ -55,6 +55,7 @@ function fill(cell, position) {
   verdict.textContent = item ? mark(item) : "";
   why.textContent = item ? item.decision ? "decided" : item.reason || item.label || "" : "";
   name.textContent = item?.path || "";
+  cell.dataset.path = item?.path || "";
   cell.setAttribute("aria-label", item ? spoken(item) : "not loaded yet");
   if (!item) want(position);
 }

@@ -91,7 +91,7 @@ export class Grid {
 
   rest(cell) {
     cell.hidden = true;
-    cell.removeAttribute("id");
+    for (const name of ["id", "role", "aria-selected"]) cell.removeAttribute(name);
     this.spare.push(cell);
   }
 
