@@ -99,8 +99,8 @@ def _finished(place: Path) -> Subject:
 def measures(image: np.ndarray) -> dict[str, float]:
     """Numbers of uint8 [C, H, W], of its first three channels.
 
-    brightness, contrast: mean and standard deviation of the luma, 0 to 1.  sharpness: variance of its
-    discrete Laplacian, of levels 0 to 255.  colourfulness: Hasler and Suesstrunk 2003, eq. 5.
+    brightness, contrast: mean and standard deviation of the luma, in levels of 0 to 255.  sharpness: variance
+    of its discrete Laplacian.  colourfulness: Hasler and Suesstrunk 2003, eq. 5.
     """
     rgb = image[:3] if len(image) >= 3 else image[:1].repeat(3, axis=0)
     red, green, blue = rgb.astype(np.float64)
@@ -110,8 +110,8 @@ def measures(image: np.ndarray) -> dict[str, float]:
     rg, yb = red - green, (red + green) / 2 - blue
     spread, middle = np.hypot(rg.std(), yb.std()), np.hypot(rg.mean(), yb.mean())
     return {
-        "brightness": float(luma.mean() / 255),
-        "contrast": float(luma.std() / 255),
+        "brightness": float(luma.mean()),
+        "contrast": float(luma.std()),
         "sharpness": float(edges.var()) if edges.size else 0.0,
         "colourfulness": float(spread + 0.3 * middle),
     }

@@ -3,9 +3,9 @@
     {"path": "a/b.png", "source": 0, "decision": "keep", "time": "2026-01-31T12:00:00Z"}
     {"path": "a/c.png", "source": 0, "decision": "relabel", "label": "cat", "time": ...}
 
-The decisions are keep, drop, relabel and undo. The last one about a file holds; an undo takes back the one
-before it, and then that before holds again. A decision is on the disk before `add` returns. Several writers
-may append: each reads what others wrote.
+Of keep and drop the last one about a file holds, of relabels the last label. An undo takes back whichever
+came last, and then the one before holds again. A decision is on the disk before `add` returns. Several
+writers may append: each reads what others wrote.
 """
 
 import json
@@ -13,7 +13,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan.errors import UsageError, UserError, unknown
 from gan.files import refusal
@@ -24,13 +24,24 @@ LONGEST = 200  # characters of a label
 Key = tuple[int, str]  # source and path of a file
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What holds for a file.  serial: number of its line in the log.  label: of a relabel."""
+class _Line(NamedTuple):
+    """A line of the log that is not undone."""
 
     serial: int
     kind: str
-    label: str | None = None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What holds for a file.
+
+    serial: number of the line that an undo takes back.  fate: keep or drop.  label: the new one.
+    """
+
+    serial: int
+    fate: str | None
+    label: str | None
 
 
 class Superseded(UserError):
@@ -42,14 +53,18 @@ class Decisions:
 
     def __init__(self, path: Path) -> None:
         self.path, self.lost = path, 0
-        self._stacks: dict[Key, list[Decision]] = {}
+        self._stacks: dict[Key, list[_Line]] = {}
         self._read = self._lines = 0  # bytes and lines of the log so far
         self.refresh()
 
-    def of(self, key: Key) -> Decision | None:
-        """The decision that holds for a file."""
+    def of(self, key: Key) -> Held | None:
+        """What holds for a file; None where nobody has decided."""
         stack = self._stacks.get(key)
-        return stack[-1] if stack else None
+        if not stack:
+            return None
+        fates = [line.kind for line in stack if line.kind != "relabel"]
+        labels = [line.label for line in stack if line.kind == "relabel"]
+        return Held(stack[-1].serial, fates[-1] if fates else None, labels[-1] if labels else None)
 
     def decided(self) -> list[Key]:
         """The files about which a decision holds."""
@@ -72,7 +87,7 @@ class Decisions:
         self._read += len(whole)
         return [key for line in whole.splitlines() if (key := self._take(line)) is not None]
 
-    def add(self, key: Key, kind: str, label: str | None = None, of: int | None = None) -> Decision | None:
+    def add(self, key: Key, kind: str, label: str | None = None, of: int | None = None) -> Held | None:
         """Write a decision, flushed to the disk; what holds for the file from now on.
 
         label: of a relabel.  of: for an undo, the serial of the decision that it takes back.
@@ -122,7 +137,7 @@ class Decisions:
             self.lost += bool(line.strip())
             return None
         if kind != "undo":
-            stack.append(Decision(self._lines, kind, label))
+            stack.append(_Line(self._lines, kind, label))
         elif stack:
             stack.pop()
         return key

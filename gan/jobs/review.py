@@ -99,8 +99,15 @@ class Review:
     def decide(
         self, number: int, kind: str, label: str | None = None, of: int | None = None
     ) -> dict[str, Any]:
-        """Write a decision about a file, see `Decisions.add`; the item as it is then."""
+        """Write a decision about a file, see `Decisions.add`; the item as it is then.
+
+        Raises UsageError also where a file is to be kept that holds no picture.
+        """
         seen = self._seen(number)
+        if kind == "keep" and not seen.decoded:
+            raise UsageError(
+                "this file cannot be decoded, so there is nothing to keep: mend it in its source"
+            )
         with self._lock:
             self.decisions.add((seen.source, seen.path), kind, label, of)
             return self._item(seen)
@@ -142,13 +149,13 @@ class Review:
         return self.work.files[number]
 
     def _verdict(self, seen: Seen) -> str:
-        """After decisions: who relabels a file wants it."""
+        """After decisions."""
         held = self.decisions.of((seen.source, seen.path))
-        return seen.verdict if held is None else "drop" if held.kind == "drop" else "keep"
+        return (held and held.fate) or seen.verdict
 
     def _label(self, seen: Seen) -> str | None:
         held = self.decisions.of((seen.source, seen.path))
-        return held.label if held and held.kind == "relabel" else seen.label
+        return (held and held.label) or seen.label
 
     def _passes(self, seen: Seen, filters: Filters, wanted: str) -> bool:
         if filters.verdict and self._verdict(seen) != filters.verdict:
@@ -186,6 +193,8 @@ class Review:
             "height": seen.height,
             "sharpness": seen.sharpness,
             "brightness": seen.brightness,
-            "decision": held and held.kind,
-            "serial": held and held.serial,
+            "decoded": seen.decoded,
+            "fate": held and held.fate,
+            "relabelled": bool(held and held.label),
+            "serial": held and held.serial,  # None where nobody has decided
         }

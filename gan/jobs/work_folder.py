@@ -3,7 +3,6 @@
 OUT.prepare/prepare.json    sources, options, version, stage
 OUT.prepare/files.jsonl     one object a file
 OUT.prepare/faults.jsonl    one object a fault
-OUT.prepare/summary.json    counts
 OUT.prepare/decisions.jsonl what a person decided, see `gan.jobs.decisions`
 """
 
@@ -19,10 +18,11 @@ from typing import Any
 from gan.errors import UserError
 from gan.files import read_json, refusal
 from training.data.faults import Refused
-from training.data.files import ZipFiles, number_of
+from training.data.files import ZipFiles
+from training.data.names import plain
 
-FILES, FAULTS, ABOUT, SUMMARY = "files.jsonl", "faults.jsonl", "prepare.json", "summary.json"
-VERDICTS = ("keep", "drop", "quarantine")
+FILES, FAULTS, ABOUT = "files.jsonl", "faults.jsonl", "prepare.json"
+VERDICTS = ("keep", "drop", "quarantine", "stop")
 MAX_LINE = 2**20  # characters of one record
 MAX_BYTES = 2**28  # of an image that is shown
 _DUPLICATE = "duplicate of "
@@ -33,6 +33,7 @@ class Seen:
     """One file of a source, as files.jsonl has it; None for what could not be measured.
 
     number: its line from 0 on.  source: which of the sources.  reason: why it is not kept.
+    decoded: whether it holds a picture; one that does not cannot be kept.
     cluster: number of its group of duplicates; keeper: the one that is kept of them.
     sharpness, brightness, contrast, colourfulness: as `gan data prepare` measures them.
     """
@@ -41,6 +42,7 @@ class Seen:
     path: str
     source: int
     verdict: str
+    decoded: bool = True
     reason: str | None = None
     label: str | None = None
     caption: str | None = None
@@ -88,7 +90,7 @@ class WorkFolder:
         if not isinstance(found, list) or not all(isinstance(source, str) for source in found):
             raise UserError(f"{self.path / ABOUT} names no sources: run gan data prepare again")
         self.sources = [Path(source) for source in found]
-        self._zips: dict[int, ZipFiles] = {}
+        self._zips: dict[int, tuple[ZipFiles, dict[str, str]]] = {}  # and members by their plain names
 
     @property
     def name(self) -> str:
@@ -106,12 +108,6 @@ class WorkFolder:
         """The objects of faults.jsonl; [] where there is none."""
         path = self.path / FAULTS
         return [record for _, record in lines(path)] if path.is_file() else []
-
-    @cached_property
-    def summary(self) -> dict[str, Any]:
-        """The counts of summary.json; {} where a preparation has not come to its end."""
-        path = self.path / SUMMARY
-        return read_json(path, dict) if path.is_file() else {}
 
     def content(self, seen: Seen) -> bytes:
         """The bytes of a file. Raises Refused where it is gone, too large, or in an archive but a zip."""
@@ -132,17 +128,18 @@ class WorkFolder:
 
     def _member(self, seen: Seen) -> bytes:
         if seen.source not in self._zips:
-            self._zips[seen.source] = ZipFiles(self.sources[seen.source])
-        archive = self._zips[seen.source]
-        if number_of(seen.path, archive.names) is None:
+            archive = ZipFiles(self.sources[seen.source])
+            self._zips[seen.source] = archive, {plain(name): name for name in archive.names}
+        archive, names = self._zips[seen.source]
+        if seen.path not in names:
             raise Refused("is no longer in the zip")
         if (seen.bytes or 0) > MAX_BYTES:
             raise Refused(f"has more than {MAX_BYTES:,} bytes")
-        return archive.read(seen.path)
+        return archive.read(names[seen.path])
 
     def close(self) -> None:
         """Release open archives; the next read opens them again."""
-        for archive in self._zips.values():
+        for archive, _ in self._zips.values():
             archive.close()
         self._zips.clear()
 
@@ -201,6 +198,7 @@ def _seen(record: dict[str, Any], line: int, path: Path, sources: int) -> Seen:
         path=name,
         source=source,
         verdict=sys.intern(verdict),
+        decoded=record.get("pixels_sha256") is not None,
         caption=_text(record.get("caption")),
         cluster=_whole(record.get("cluster")),
         keeper=record.get("keeper") is True,

@@ -36,8 +36,8 @@ def record(number: int, path: str, **changes: Any) -> dict[str, Any]:
         "faults": [],
         "phash": f"{number:016x}",
         "sharpness": 50.0 + number,
-        "brightness": (number % 90 + 5) / 100,
-        "contrast": 0.2,
+        "brightness": 10.0 + 2 * (number % 90),
+        "contrast": 40.0,
         "colourfulness": 20.0 + number % 40,
         "label": CLASSES[number % 3],
         "caption": f"drawing {number}",
@@ -78,7 +78,11 @@ def make(folder: Path, kept: int = 12) -> Path:
     odd = [
         save(source, blurred, record(90, "b/blurred.png", **dropped("fault:blurred", "3.1"), sharpness=3.1)),
         save(source, picture(0), record(91, "b/copy.png", **dropped("duplicate of a/000.png", cluster=0))),
-        save(source, picture(2), record(92, "b/cut.png", **dropped("fault:truncated", "ends early"))),
+        save(
+            source,
+            picture(2),
+            record(92, "b/cut.png", **dropped("fault:truncated", "ends early"), pixels_sha256=None),
+        ),
         record(93, "b/gone.png", **dropped("require:licence", licence=None)),
         save(source, picture(3, (64, 96)), record(94, "b/turned.jpg", format="JPEG")),
         save(
@@ -120,5 +124,4 @@ def write(folder: Path, sources: Sequence[Path], records: Sequence[dict[str, Any
     (folder / "prepare.json").write_text(json.dumps(about))
     (folder / "files.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in records))
     (folder / "faults.jsonl").write_text("".join(f"{json.dumps(f)}\n" for f in faults))
-    (folder / "summary.json").write_text(json.dumps({"kept": sum(r["verdict"] == "keep" for r in records)}))
     return folder

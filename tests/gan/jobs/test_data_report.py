@@ -113,13 +113,13 @@ def test_extremes_are_of_what_is_kept():
 def test_measures_in_closed_form():
     black, white = np.zeros((3, 8, 8), np.uint8), np.full((1, 8, 8), 255, np.uint8)
     assert measures(black) == dict.fromkeys(("brightness", "contrast", "sharpness", "colourfulness"), 0.0)
-    assert measures(white)["brightness"] == pytest.approx(1) and measures(white)["colourfulness"] == 0
+    assert measures(white)["brightness"] == pytest.approx(255) and measures(white)["colourfulness"] == 0
     red = np.zeros((3, 8, 8), np.uint8)
     red[0] = 200  # rg = 200 and yb = 100 everywhere: no spread, 0.3 times the length of the mean
     assert measures(red)["colourfulness"] == pytest.approx(0.3 * np.hypot(200, 100))
     board = (np.indices((8, 8)).sum(0) % 2 * 255).astype(np.uint8)[None]
     found = measures(board)  # each Laplacian is +-4 * 255 and half of them each
-    assert found["sharpness"] == pytest.approx((4 * 255) ** 2) and found["contrast"] == pytest.approx(0.5)
+    assert found["sharpness"] == pytest.approx((4 * 255) ** 2) and found["contrast"] == pytest.approx(127.5)
     assert measures(np.zeros((3, 1, 1), np.uint8))["sharpness"] == 0
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from gan.errors import UsageError, UserError
-from gan.jobs.decisions import Decisions, Superseded
+from gan.jobs.decisions import Decisions, Held, Superseded
 
 A, B = (0, "a.png"), (1, "a.png")
 
@@ -21,16 +21,24 @@ def lines(log):
 
 
 def test_the_last_one_holds_and_undo_takes_it_back(log):
+    log.add(A, "keep")
     log.add(A, "drop")
-    relabelled = log.add(A, "relabel", "cat ")
-    assert (relabelled.kind, relabelled.label, relabelled.serial) == ("relabel", "cat", 2)
+    assert log.add(A, "relabel", "cat ") == Held(3, "drop", "cat")  # a label says nothing of keeping
     assert log.of(B) is None  # the same path in another source
-    assert log.add(A, "undo").kind == "drop"
+    assert log.add(A, "undo") == Held(2, "drop", None)
+    assert log.add(A, "undo") == Held(1, "keep", None)
     assert log.add(A, "undo") is None and log.decided() == []
     found = [(line["decision"], line.get("label")) for line in lines(log)]
-    assert found == [("drop", None), ("relabel", "cat"), ("undo", None), ("undo", None)]
+    assert found == [("keep", None), ("drop", None), ("relabel", "cat"), *[("undo", None)] * 3]
     assert {(line["path"], line["source"]) for line in lines(log)} == {("a.png", 0)}
     assert all(line["time"].endswith("Z") for line in lines(log))
+
+
+def test_labels_and_fates_are_two_things(log):
+    log.add(A, "relabel", "cat"), log.add(A, "drop"), log.add(A, "relabel", "dog")
+    assert log.add(A, "keep") == Held(4, "keep", "dog")
+    assert log.add(A, "undo") == Held(3, "drop", "dog")
+    assert log.add(A, "undo") == Held(2, "drop", "cat")
 
 
 def test_a_log_is_read_as_it_was_written(log):
@@ -45,7 +53,7 @@ def test_undo_of_a_decision_that_holds_no_more(log):
     other.add(A, "keep")
     with pytest.raises(Superseded):
         log.add(A, "undo", of=first.serial)
-    assert log.of(A).kind == "keep" and len(lines(log)) == 2
+    assert log.of(A).fate == "keep" and len(lines(log)) == 2
     with pytest.raises(Superseded):
         log.add(B, "undo")
 
@@ -58,7 +66,7 @@ def test_another_writer_is_read_and_a_line_on_its_way_waits(log):
         file.flush()
         assert log.refresh() == [] and log.lost == 0
         file.write(line[20:] + b"\n")
-    assert log.refresh() == [B] and log.of(B).kind == "keep"
+    assert log.refresh() == [B] and log.of(B).fate == "keep"
 
 
 def test_half_a_line_of_a_killed_writer_costs_no_other(log):
@@ -67,7 +75,7 @@ def test_half_a_line_of_a_killed_writer_costs_no_other(log):
         file.write(b'{"path": "a.p')
     log.add(B, "keep")
     again = Decisions(log.path)
-    assert (again.of(A).kind, again.of(B).kind, again.lost) == ("drop", "keep", 1)
+    assert (again.of(A).fate, again.of(B).fate, again.lost) == ("drop", "keep", 1)
 
 
 @pytest.mark.parametrize(

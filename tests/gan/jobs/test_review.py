@@ -69,17 +69,28 @@ def test_facts(review):
 def test_what_is_said_of_a_decided_file(review):
     (item,) = review.items([BLURRED])
     assert (item["verdict"], item["reason"], item["detail"]) == ("drop", "fault:blurred", "3.1")
-    assert item["decision"] is None and item["path"] == "b/blurred.png"
+    assert item["serial"] is None and item["path"] == "b/blurred.png"
     item = review.decide(BLURRED, "relabel", "fog")
-    assert (item["verdict"], item["scanned"], item["label"]) == ("keep", "drop", "fog")
+    assert (item["verdict"], item["label"], item["relabelled"]) == ("drop", "fog", True)
+    item = review.decide(BLURRED, "keep")
+    assert (item["verdict"], item["scanned"], item["fate"]) == ("keep", "drop", "keep")
     item = review.decide(BLURRED, "undo", of=item["serial"])
-    assert (item["verdict"], item["label"], item["decision"]) == ("drop", "apple", None)
+    assert (item["verdict"], item["label"], item["fate"]) == ("drop", "fog", None)
+    item = review.decide(BLURRED, "undo", of=item["serial"])
+    assert (item["label"], item["serial"]) == ("apple", None)
+
+
+def test_what_holds_no_picture_is_not_kept(review):
+    with pytest.raises(UsageError, match="cannot be decoded"):
+        review.decide(CUT, "keep")
+    assert review.decided() == []
+    assert review.decide(CUT, "drop")["fate"] == "drop"
 
 
 def test_decisions_are_what_prepare_reads(review):
     review.decide(COPY, "keep")
     log = Decisions(review.work.path / "decisions.jsonl")
-    assert log.of((0, "b/copy.png")).kind == "keep"
+    assert log.of((0, "b/copy.png")).fate == "keep"
 
 
 def test_decisions_of_others(review):

@@ -45,9 +45,9 @@ def review(tmp_path: Path) -> Iterator[Review]:
     found.work.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium of the system."""
+    """A headless Chromium of the system. While it is open no test can have an event loop of its own."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:

@@ -253,6 +253,7 @@ def test_a_broken_file_says_why(page):
     source = cell.locator("img").get_attribute("src")
     text = page.evaluate("async (path) => await (await fetch(path)).text()", source)
     assert text.startswith("<svg") and "damaged" in text
+    assert page.locator("#keep").is_disabled() and page.locator("#drop").is_enabled()
 
 
 def test_light_and_dark(tab, home, tmp_path):

@@ -6,7 +6,7 @@ import { Grid } from "/static/shell/grid.js";
 const WINDOW = 200; // files that are asked for at once
 const PAUSE = 60; // milliseconds that a cell stands still before its picture is asked for
 const FILTERS = ["text", "verdict", "reason", "label", "cluster", "decided", "order"];
-const WORDS = { keep: "kept", drop: "dropped", quarantine: "quarantine", relabel: "relabelled" };
+const WORDS = { keep: "kept", drop: "dropped", quarantine: "in quarantine", stop: "stops the preparation", relabel: "relabelled" };
 
 let numbers = []; // of the files in the list, by position
 let places = new Map(); // number -> position
@@ -53,7 +53,7 @@ function fill(cell, position) {
   const [verdict, why] = state.children;
   verdict.className = item?.verdict || "";
   verdict.textContent = item ? mark(item) : "";
-  why.textContent = item ? item.decision ? "decided" : item.reason || item.label || "" : "";
+  why.textContent = item ? item.fate ? "decided" : item.reason || item.label || "" : "";
   name.textContent = item?.path || "";
   cell.dataset.path = item?.path || "";
   cell.setAttribute("aria-label", item ? spoken(item) : "not loaded yet");
@@ -68,12 +68,12 @@ function whenStill(cell, image, number) {
 }
 
 function mark(item) {
-  return { keep: "✓ keep", drop: "✕ drop", quarantine: "⚠ quarantine" }[item.verdict];
+  return { keep: "✓ keep", drop: "✕ drop", quarantine: "⚠ quarantine", stop: "⚠ stop" }[item.verdict];
 }
 
 function spoken(item) {
   const parts = [item.path, WORDS[item.verdict]];
-  if (item.decision) parts.push("by decision");
+  if (item.fate) parts.push("by decision");
   else if (item.reason) parts.push(item.reason);
   if (item.label) parts.push(`label ${item.label}`);
   if (item.cluster !== null) parts.push(`duplicates ${item.cluster}${item.keeper ? ", the one kept" : ""}`);
@@ -119,15 +119,15 @@ function moved(position) {
   $("large").dataset.number = number;
   $("large").alt = item ? item.path : "";
   for (const kind of ["keep", "drop", "relabel"]) {
-    $(kind).disabled = !item;
-    $(kind).setAttribute("aria-pressed", String(item?.decision === kind));
+    $(kind).disabled = !item || (kind === "keep" && !item.decoded);
+    $(kind).setAttribute("aria-pressed", String(kind === "relabel" ? Boolean(item?.relabelled) : item?.fate === kind));
   }
   undoable();
   about(item);
 }
 
 function undoable() {
-  $("undo").disabled = !made.length && !current()?.decision;
+  $("undo").disabled = !made.length && !current()?.serial;
 }
 
 function about(item) {
@@ -140,14 +140,14 @@ function about(item) {
     const cell = element("dd", className, list);
     cell.append(value);
   };
-  const verdict = `${WORDS[item.verdict]}${item.decision ? `, by your decision (before: ${WORDS[item.scanned]})` : ""}`;
+  const verdict = `${WORDS[item.verdict]}${item.fate ? `, by your decision (before: ${WORDS[item.scanned]})` : ""}`;
   row("Verdict", verdict, item.verdict);
   row("Why", item.reason);
   row("Faults", item.detail);
   row("Path", item.path);
   row("Source", item.source);
   row("Size", item.width === null ? null : `${item.width} × ${item.height}`);
-  row("Label", item.label);
+  row("Label", item.relabelled ? `${item.label}, by your decision` : item.label);
   row("Caption", item.caption);
   row("Sharpness", item.sharpness === null ? null : item.sharpness.toPrecision(4));
   row("Brightness", item.brightness === null ? null : item.brightness.toPrecision(4));
@@ -179,7 +179,7 @@ function problem(error) {
 function decide(kind, label) {
   const item = current();
   if (!item || !grid.count) return;
-  if (kind !== "relabel" && item.decision === kind) { step(); return; }
+  if (item.fate === kind) { step(); return; }
   const number = item.number;
   if (kind !== "relabel") step();
   send({ number, decision: kind, label }, (found) => {
@@ -195,7 +195,7 @@ function step() {
 function undo() {
   busy = busy.then(() => {
     const item = current();
-    const [number, serial] = made.pop() || (item?.decision ? [item.number, item.serial] : []);
+    const [number, serial] = made.pop() || (item?.serial ? [item.number, item.serial] : []);
     if (number === undefined) return undefined;
     if (places.has(number)) grid.go(places.get(number));
     return post({ number, decision: "undo", of: serial }, (found) => announce(`${found.path}: undone, ${WORDS[found.verdict]}`));
@@ -225,7 +225,7 @@ function take(item) {
   items.set(item.number, item);
   if (known) {
     counts[known.verdict] -= 1;
-    decidedCount += Boolean(item.decision) - Boolean(known.decision);
+    decidedCount += Boolean(item.serial) - Boolean(known.serial);
     counts[item.verdict] = (counts[item.verdict] || 0) + 1;
     showCounts();
   } else later();
@@ -246,7 +246,7 @@ function later() {
 
 function showCounts() {
   const part = (kind, word) => counts[kind] ? `${counts[kind].toLocaleString("en")} ${word}` : "";
-  const parts = [part("keep", "kept"), part("drop", "dropped"), part("quarantine", "in quarantine"),
+  const parts = [part("keep", "kept"), part("drop", "dropped"), part("quarantine", "in quarantine"), part("stop", "stopping"),
     decidedCount ? `${decidedCount.toLocaleString("en")} decided` : ""];
   $("counts").textContent = parts.filter(Boolean).join(" · ");
 }
