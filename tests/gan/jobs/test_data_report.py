@@ -86,6 +86,11 @@ def test_a_large_set_makes_a_small_page(tmp_path):
     assert "And 738 groups more" in text and "And 440 classes more" in text
 
 
+def test_left_out_is_drawn_apart(folder):
+    figure = page(data_subject.of(folder)).partition("<b>Sharpness</b>")[2].partition("</figure>")[0]
+    assert sum(heights(figure, "c1")) / sum(heights(figure, "c2")) == pytest.approx(13 / 5, rel=0.01)
+
+
 def seen(number, **measured):
     return Seen(number=number, path=f"{number}", source=0, verdict="keep", **measured)
 
@@ -94,9 +99,11 @@ def test_outliers_are_far_from_the_median():
     files = [seen(n, brightness=0.5 + 0.01 * (n % 7), sharpness=100.0 + n % 5) for n in range(40)]
     files.append(seen(40, brightness=0.99, sharpness=101.0))
     files.append(seen(41, brightness=0.5, sharpness=0.5))
+    files.append(seen(42, brightness=0.98, sharpness=101.0))  # two would widen a standard deviation
     assert [(s.number, note) for s, note in selection.outliers(files)] == [
         (41, "sharpness 0.5"),
         (40, "brightness 0.99"),
+        (42, "brightness 0.98"),
     ]
     assert selection.outliers([seen(n, brightness=0.5) for n in range(9)]) == []  # no spread: nobody is far
 

@@ -125,6 +125,7 @@ def test_pictures_are_kept_within_bounds(review, monkeypatch):
     monkeypatch.setattr(module, "KEPT_BYTES", 100)
     for number in (0, 1, 0, 2, 0, 1):  # 1 is the one not asked for longest when 2 comes
         review.picture(number, "small")
+        assert sum(len(data) for _, data in review._pictures.values()) == min(40 * len(made), 80)
     assert len(made) == 4
     review.picture(1, "large")
     assert made[-1] == 768
