@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gan.jobs import work_folder
-from gan.jobs.thumbnails import shrunk, thumbnail
-from gan.jobs.work_folder import Seen, WorkFolder
+from gan.jobs.thumbnails import of_file, shrunk
+from gan.jobs.work_folder import MEASURES, Seen, WorkFolder
+from training.preparation.quality import measure
+from training.preparation.reading import rgb
 
 MEASURED = 2000  # images of a finished data set that are decoded
-_LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601
 _COLOURS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -51,7 +50,7 @@ def _prepared(work: WorkFolder) -> Subject:
         total=len(work.files),
         files=work.files,
         classes=[(name, kept[name], count) for name, count in every.most_common()],
-        thumbnail=lambda seen, side: thumbnail(work.content(seen), side),
+        thumbnail=lambda seen, side: of_file(work, seen, side),
         prepared=True,
         faults=work.faults,
         about={
@@ -70,6 +69,7 @@ def _finished(place: Path) -> Subject:
     files = []
     for number in range(0, len(dataset), step):
         image = dataset.image(number)
+        measured = measure(rgb(image.transpose(1, 2, 0)))
         label = None if dataset.labels is None else dataset.classes[dataset.labels[number]]
         files.append(
             Seen(
@@ -81,7 +81,7 @@ def _finished(place: Path) -> Subject:
                 width=image.shape[2],
                 height=image.shape[1],
                 mode=_COLOURS.get(len(image), f"{len(image)} channels"),
-                **measures(image),
+                **{name: measured[name] for name in MEASURES},
             )
         )
     counts = sorted(zip(dataset.classes, dataset.counts.tolist(), strict=True), key=lambda pair: -pair[1])
@@ -90,28 +90,7 @@ def _finished(place: Path) -> Subject:
         total=len(dataset),
         files=files,
         classes=[(name, count, count) for name, count in counts],
-        thumbnail=lambda seen, side: shrunk(dataset.image(seen.number), side),
+        thumbnail=lambda seen, side: shrunk(dataset.image(seen.number).transpose(1, 2, 0), side),
         prepared=False,
         about={"Path": str(place), "Licence": dataset.licence, "Content": dataset.sha256},
     )
-
-
-def measures(image: np.ndarray) -> dict[str, float]:
-    """Numbers of uint8 [C, H, W], of its first three channels.
-
-    brightness, contrast: mean and standard deviation of the luma, in levels of 0 to 255.  sharpness: variance
-    of its discrete Laplacian.  colourfulness: Hasler and Suesstrunk 2003, eq. 5.
-    """
-    rgb = image[:3] if len(image) >= 3 else image[:1].repeat(3, axis=0)
-    red, green, blue = rgb.astype(np.float64)
-    luma = np.tensordot(_LUMA, rgb, axes=1)  # [H, W]
-    inner = luma[1:-1, 1:-1]
-    edges = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner
-    rg, yb = red - green, (red + green) / 2 - blue
-    spread, middle = np.hypot(rg.std(), yb.std()), np.hypot(rg.mean(), yb.mean())
-    return {
-        "brightness": float(luma.mean()),
-        "contrast": float(luma.std()),
-        "sharpness": float(edges.var()) if edges.size else 0.0,
-        "colourfulness": float(spread + 0.3 * middle),
-    }

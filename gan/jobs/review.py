@@ -11,7 +11,7 @@ from typing import Any
 
 from gan.errors import UsageError, unknown
 from gan.jobs.decisions import NAME, Decisions
-from gan.jobs.thumbnails import placeholder, thumbnail
+from gan.jobs.thumbnails import of_file, placeholder
 from gan.jobs.work_folder import Seen, WorkFolder
 from training.data.faults import Refused
 
@@ -128,7 +128,7 @@ class Review:
                 self._pictures.move_to_end((number, size))
                 return self._pictures[number, size]
         try:
-            made = "image/webp", thumbnail(self.work.content(seen), SIDES[size])
+            made = "image/webp", of_file(self.work, seen, SIDES[size])
         except Refused as error:
             made = "image/svg+xml", placeholder(str(error))
         self._keep((number, size), made)

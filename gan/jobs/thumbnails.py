@@ -1,60 +1,50 @@
-"""Small pictures of files for a person to look at, whatever is wrong with the files.
+"""Small pictures of files for a person to look at.
 
-What training reads is decoded as it does. What it refuses for its form (turned, animated, CMYK, transparent,
-other formats) is shown as a viewer shows it, first frame and upright; what is broken is a placeholder.
+Files are decoded as `gan data prepare` decodes them: upright, sRGB, the first of several, on white. What it
+could not decode is never tried again, for here no process of its own bears a crash or a hang.
 """
 
-import functools
 import html
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from training.data.decoding import decode
-from training.data.faults import Refused, line
+from gan.jobs.work_folder import Seen, WorkFolder
+from training.data.faults import Refused
+from training.preparation.reading import Unusable, read, rgb
 
 MAX_PIXELS = 2**26  # of a picture that is decoded
 LARGE = 2**22  # pixels beyond which a JPEG is decoded at a fraction of its size
 QUALITY = 78
-GROUND = (255, 255, 255)  # below what is transparent
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF")
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError)
 
 
-def thumbnail(data: bytes, side: int) -> bytes:
+def of_file(work: WorkFolder, seen: Seen, side: int) -> bytes:
+    """The thumbnail of a file of a preparation. Raises Refused, with the reason why there is none."""
+    if not seen.decoded:
+        raise Refused(seen.detail or "cannot be decoded")
+    if seen.size and seen.size[0] * seen.size[1] > MAX_PIXELS:
+        raise Refused(f"has {seen.width} x {seen.height} pixels, too many to show")
+    return thumbnail(work.content(seen), seen.path, side)
+
+
+def thumbnail(data: bytes, name: str, side: int) -> bytes:
     """A WebP file whose longer side has at most `side` pixels. Raises Refused, with the reason.
 
-    data: the bytes of an image file of any of FORMATS.
+    data, name: bytes and path of an image file that has been decoded before.
     """
-    return _packed(picture(data, side), side)
-
-
-def shrunk(array: np.ndarray, side: int) -> bytes:
-    """As `thumbnail`, of uint8 [C, H, W]; of more than four channels the first three are shown."""
-    return _packed(_on_ground(_image(array if len(array) <= 4 else array[:3])), side)
-
-
-def picture(data: bytes, side: int) -> Image.Image:
-    """The image as mode RGB, at its size, or smaller but with sides of 2 * `side` at least."""
+    reduced = _reduced(data, side)
+    if reduced is not None:
+        return _packed(reduced, side)
     try:
-        with Image.open(io.BytesIO(data), formats=_available()) as image:
-            pixels, jpeg = image.width * image.height, image.format in ("JPEG", "MPO")
-            if pixels > MAX_PIXELS:
-                raise Refused(f"has {image.width} x {image.height} pixels, too many to show")
-            if jpeg and pixels > LARGE:
-                image.draft("RGB", (2 * side, 2 * side))
-                return _shown(image)
-            try:
-                return _on_ground(_image(decode(data)))
-            except Refused:
-                return _shown(image)
-    except UnidentifiedImageError as error:
-        raise Refused("is no image that can be shown") from error
-    except Image.DecompressionBombError as error:
-        raise Refused("has too many pixels to show") from error
-    except _BROKEN as error:
-        raise Refused(f"is damaged ({line(error)})") from error
+        return shrunk(read(data, name).pixels, side)
+    except Unusable as error:
+        raise Refused(error.detail) from error
+
+
+def shrunk(pixels: np.ndarray, side: int) -> bytes:
+    """As `thumbnail`, of uint8 [H, W, C] with any number of channels."""
+    return _packed(Image.fromarray(rgb(pixels)), side)
 
 
 def placeholder(text: str) -> bytes:
@@ -76,11 +66,16 @@ def placeholder(text: str) -> bytes:
     ).encode()
 
 
-@functools.cache
-def _available() -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow reads."""
-    Image.init()
-    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
+def _reduced(data: bytes, side: int) -> Image.Image | None:
+    """A large photograph at 1/2, 1/4 or 1/8 of its size, in a part of the time; None for all others."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            if image.width * image.height <= LARGE or image.mode not in ("L", "RGB"):
+                return None
+            image.draft(image.mode, (2 * side, 2 * side))
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def _packed(image: Image.Image, side: int) -> bytes:
@@ -88,30 +83,3 @@ def _packed(image: Image.Image, side: int) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY, method=2)
     return buffer.getvalue()
-
-
-def _image(array: np.ndarray) -> Image.Image:
-    """uint8 [C, H, W] of 1 to 4 channels -> mode L, LA, RGB or RGBA."""
-    array = array.transpose(1, 2, 0)  # [H, W, C]
-    return Image.fromarray(np.ascontiguousarray(array[:, :, 0] if array.shape[2] == 1 else array))
-
-
-def _shown(image: Image.Image) -> Image.Image:
-    """The first frame, upright, as RGB; 16 bits and floats are stretched over their range."""
-    image.load()
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float64)
-        low, high = np.nanmin(values), np.nanmax(values)
-        scaled = np.nan_to_num((values - low) / ((high - low) or 1.0) * 255, posinf=255.0, neginf=0.0)
-        return Image.fromarray(scaled.clip(0, 255).astype(np.uint8)).convert("RGB")
-    return _on_ground(image)
-
-
-def _on_ground(image: Image.Image) -> Image.Image:
-    """RGB, with what is transparent laid on GROUND."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    ground = Image.new("RGBA", image.size, (*GROUND, 255))
-    return Image.alpha_composite(ground, image).convert("RGB")

@@ -8,7 +8,9 @@ OUT.prepare/decisions.jsonl what a person decided, see `gan.jobs.decisions`
 
 import json
 import math
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,12 +19,15 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.files import read_json, refusal
-from training.data.faults import Refused
-from training.data.files import ZipFiles
-from training.data.names import plain
+from training.data.faults import Refused, line
+from training.preparation.archives import open_source
+from training.preparation.catalogue import display
+from training.preparation.sources import FolderSource, Source
+from training.preparation.state import working_folder
 
 FILES, FAULTS, ABOUT = "files.jsonl", "faults.jsonl", "prepare.json"
 VERDICTS = ("keep", "drop", "quarantine", "stop")
+MEASURES = ("sharpness", "brightness", "contrast", "colourfulness")  # of those in files.jsonl
 MAX_LINE = 2**20  # characters of one record
 MAX_BYTES = 2**28  # of an image that is shown
 _DUPLICATE = "duplicate of "
@@ -90,7 +95,9 @@ class WorkFolder:
         if not isinstance(found, list) or not all(isinstance(source, str) for source in found):
             raise UserError(f"{self.path / ABOUT} names no sources: run gan data prepare again")
         self.sources = [Path(source) for source in found]
-        self._zips: dict[int, tuple[ZipFiles, dict[str, str]]] = {}  # and members by their plain names
+        self._opened: dict[int, Source] = {}
+        self._members: dict[int, dict[str, tuple[bytes, tuple[int, ...]]]] = {}  # of archives
+        self._reading = threading.Lock()  # sources are for one thread at a time
 
     @property
     def name(self) -> str:
@@ -101,7 +108,7 @@ class WorkFolder:
     def files(self) -> list[Seen]:
         """All files, in the order of files.jsonl."""
         path = self.path / FILES
-        return [_seen(record, line, path, len(self.sources)) for line, record in lines(path)]
+        return [_seen(record, number, path, len(self.sources)) for number, record in lines(path)]
 
     @cached_property
     def faults(self) -> list[dict[str, Any]]:
@@ -110,45 +117,47 @@ class WorkFolder:
         return [record for _, record in lines(path)] if path.is_file() else []
 
     def content(self, seen: Seen) -> bytes:
-        """The bytes of a file. Raises Refused where it is gone, too large, or in an archive but a zip."""
-        source, parts = self.sources[seen.source], PurePosixPath(seen.path)
-        if parts.is_absolute() or ".." in parts.parts:
-            raise Refused("lies outside of its source")
-        if source.is_file() and source.suffix.lower() == ".zip":
-            return self._member(seen)
-        path = source if source.is_file() and source.name == seen.path else source / parts
-        if source.is_file() and path != source:
-            raise Refused(f"lies in {source.name}, of which nothing is shown")
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise Refused(f"has more than {MAX_BYTES:,} bytes")
-            return path.read_bytes()
-        except OSError as error:
-            raise Refused(f"cannot be read ({error.strerror})") from error
-
-    def _member(self, seen: Seen) -> bytes:
-        if seen.source not in self._zips:
-            archive = ZipFiles(self.sources[seen.source])
-            self._zips[seen.source] = archive, {plain(name): name for name in archive.names}
-        archive, names = self._zips[seen.source]
-        if seen.path not in names:
-            raise Refused("is no longer in the zip")
+        """The bytes of a file. Raises Refused where they cannot be had, or are too many."""
         if (seen.bytes or 0) > MAX_BYTES:
             raise Refused(f"has more than {MAX_BYTES:,} bytes")
-        return archive.read(names[seen.path])
+        try:
+            with self._reading:
+                source = self._source(seen.source)
+                return source.read(*self._place(source, seen))
+        except OSError as error:
+            raise Refused(f"cannot be read ({error.strerror})") from error
+        except (UserError, ValueError) as error:
+            raise Refused(f"cannot be read ({line(error)})") from error
+
+    def _source(self, number: int) -> Source:
+        if number not in self._opened:
+            self._opened[number] = open_source(self.sources[number])
+        return self._opened[number]
+
+    def _place(self, source: Source, seen: Seen) -> tuple[bytes, tuple[int, ...]]:
+        """What `Source.read` needs. Archives are listed once, folders for names that are no plain text."""
+        parts = PurePosixPath(seen.path)
+        if isinstance(source, FolderSource) and "\\" not in seen.path:
+            if parts.is_absolute() or ".." in parts.parts:
+                raise Refused("lies outside of its source")
+            return os.fsencode(seen.path), ()
+        if seen.source not in self._members:
+            listed = ((display(m.path), (m.path, m.place)) for m in source.members(hidden=True))
+            self._members[seen.source] = dict(listed)
+        if seen.path not in self._members[seen.source]:
+            raise Refused("is no longer there")
+        return self._members[seen.source][seen.path]
 
     def close(self) -> None:
-        """Release open archives; the next read opens them again."""
-        for archive, _ in self._zips.values():
-            archive.close()
-        self._zips.clear()
+        """Forget the open sources; the next read opens them again."""
+        self._opened.clear()
+        self._members.clear()
 
 
 def find(place: str | Path) -> Path | None:
     """The work folder that a user means: `place` itself, or the one beside a data set; None without one."""
-    place = Path(place)
-    beside = place.with_name(f"{place.name}.prepare") if place.name else place
-    return next((folder for folder in (place, beside) if (folder / FILES).is_file()), None)
+    place = Path(place).absolute()
+    return next((folder for folder in (place, working_folder(place)) if (folder / FILES).is_file()), None)
 
 
 def opened(place: str | Path) -> WorkFolder:
@@ -208,9 +217,6 @@ def _seen(record: dict[str, Any], line: int, path: Path, sources: int) -> Seen:
         **{key: _whole(record.get(key)) for key in ("width", "height", "bytes")},
         **{key: _finite(record.get(key)) for key in MEASURES},
     )
-
-
-MEASURES = ("sharpness", "brightness", "contrast", "colourfulness")
 
 
 def _text(value: Any) -> str | None:

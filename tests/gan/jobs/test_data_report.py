@@ -2,7 +2,6 @@
 
 import re
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -12,7 +11,6 @@ from gan.jobs import data_selection as selection
 from gan.jobs import data_subject
 from gan.jobs.data_charts import histogram
 from gan.jobs.data_report import page, report
-from gan.jobs.data_subject import measures
 from gan.jobs.work_folder import Seen
 from tests.gan import work_folders
 
@@ -68,7 +66,15 @@ def test_a_finished_data_set(tiny_zip, tmp_path):
     assert "images and statistics alone" in result.stderr
     text = (tmp_path / "a.html").read_text()
     assert "left-out" not in text and section(text, "images").count("data:image/webp") == 24
-    assert "<b>Sharpness</b>" in text
+    assert "<b>Sharpness</b>" in text and "<b>Contrast</b>" in text
+    assert len(data_subject.of(tiny_zip).files) == 40
+
+
+def test_a_finished_set_is_measured_in_parts(tiny_zip, monkeypatch):
+    monkeypatch.setattr(data_subject, "MEASURED", 15)
+    subject = data_subject.of(tiny_zip)
+    assert subject.total == 40 and [seen.number for seen in subject.files] == list(range(0, 40, 3))
+    assert "14 of them measured" in page(subject)
 
 
 def test_a_large_set_makes_a_small_page(tmp_path):
@@ -115,19 +121,6 @@ def test_extremes_are_of_what_is_kept():
     assert [s.number for s, _ in rows["Dullest"]] == list(range(1, 9))
     assert [s.number for s, _ in rows["Sharpest"]] == list(range(29, 21, -1))
     assert set(rows) == {"Dullest", "Sharpest"}
-
-
-def test_measures_in_closed_form():
-    black, white = np.zeros((3, 8, 8), np.uint8), np.full((1, 8, 8), 255, np.uint8)
-    assert measures(black) == dict.fromkeys(("brightness", "contrast", "sharpness", "colourfulness"), 0.0)
-    assert measures(white)["brightness"] == pytest.approx(255) and measures(white)["colourfulness"] == 0
-    red = np.zeros((3, 8, 8), np.uint8)
-    red[0] = 200  # rg = 200 and yb = 100 everywhere: no spread, 0.3 times the length of the mean
-    assert measures(red)["colourfulness"] == pytest.approx(0.3 * np.hypot(200, 100))
-    board = (np.indices((8, 8)).sum(0) % 2 * 255).astype(np.uint8)[None]
-    found = measures(board)  # each Laplacian is +-4 * 255 and half of them each
-    assert found["sharpness"] == pytest.approx((4 * 255) ** 2) and found["contrast"] == pytest.approx(127.5)
-    assert measures(np.zeros((3, 1, 1), np.uint8))["sharpness"] == 0
 
 
 def heights(figure, name):

@@ -114,14 +114,14 @@ def test_numbers_that_are_no_file(review):
 def test_pictures_and_placeholders(review):
     kind, data = review.picture(0, "small")
     assert kind == "image/webp" and data[8:12] == b"WEBP"
-    for number, words in ((CUT, b"damaged"), (GONE, b"cannot be read")):
+    for number, words in ((CUT, b"ends early"), (GONE, b"cannot be read")):
         kind, data = review.picture(number, "small")
         assert kind == "image/svg+xml" and words in data
 
 
 def test_pictures_are_kept_within_bounds(review, monkeypatch):
     made = []
-    monkeypatch.setattr(module, "thumbnail", lambda data, side: made.append(side) or bytes(40))
+    monkeypatch.setattr(module, "of_file", lambda work, seen, side: made.append(side) or bytes(40))
     monkeypatch.setattr(module, "KEPT_BYTES", 100)
     for number in (0, 1, 0, 2, 0, 1):  # 1 is the one not asked for longest when 2 comes
         review.picture(number, "small")

@@ -1,6 +1,8 @@
 """Reading a work folder: its files, where their bytes are, and what is said of a damaged one."""
 
+import io
 import json
+import tarfile
 import zipfile
 
 import pytest
@@ -61,20 +63,36 @@ def test_no_path_leads_out_of_its_source(folder, path):
         WorkFolder(folder).content(Seen(number=0, path=path, source=0, verdict="keep"))
 
 
-def test_bytes_in_a_zip_and_in_other_archives(tmp_path):
+def test_bytes_in_archives(tmp_path):
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.writestr("a/b.png", b"bytes")
-    (tmp_path / "in.tar").write_bytes(b"tar")
-    sources = [tmp_path / "in.zip", tmp_path / "in.tar"]
-    records = [work_folders.record(0, "a/b.png"), work_folders.record(1, "a/b.png", source=1)]
-    records.append(work_folders.record(2, "a/c.png"))
+    with tarfile.open(tmp_path / "in.tar", "w") as archive:
+        about = tarfile.TarInfo("a/b.png")
+        about.size = 4
+        archive.addfile(about, io.BytesIO(b"more"))
+    (tmp_path / "one.png").write_bytes(b"one")
+    sources = [tmp_path / "in.zip", tmp_path / "in.tar", tmp_path / "one.png", tmp_path / "gone.zip"]
+    records = [work_folders.record(n, "a/b.png", source=n) for n in (0, 1)]
+    records += [work_folders.record(2, "one.png", source=2), work_folders.record(3, "a/c.png")]
+    records += [work_folders.record(4, "a/b.png", source=3)]
     work = WorkFolder(work_folders.write(tmp_path / "out.prepare", sources, records))
-    assert work.content(work.files[0]) == b"bytes"
-    with pytest.raises(Refused, match=r"in in\.tar, of which nothing"):
-        work.content(work.files[1])
-    with pytest.raises(Refused, match="no longer in the zip"):
-        work.content(work.files[2])
+    assert [work.content(seen) for seen in work.files[:3]] == [b"bytes", b"more", b"one"]
+    with pytest.raises(Refused, match="no longer there"):
+        work.content(work.files[3])
+    with pytest.raises(Refused, match="cannot be read"):
+        work.content(work.files[4])
     work.close()
+    assert work.content(work.files[0]) == b"bytes"
+
+
+def test_names_that_are_no_plain_text(tmp_path):
+    """Records have a newline as two characters; the file is found all the same."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a\nb.png").write_bytes(b"bytes")
+    records = [work_folders.record(0, "a\\nb.png")]
+    work = WorkFolder(work_folders.write(tmp_path / "out.prepare", [source], records))
+    assert work.content(work.files[0]) == b"bytes"
 
 
 def test_nothing_huge_is_read(folder, monkeypatch):

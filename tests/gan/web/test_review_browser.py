@@ -252,7 +252,7 @@ def test_a_broken_file_says_why(page):
     page.wait_for_selector(".cell[aria-selected=true] img:not(.waiting)")
     source = cell.locator("img").get_attribute("src")
     text = page.evaluate("async (path) => await (await fetch(path)).text()", source)
-    assert text.startswith("<svg") and "damaged" in text
+    assert text.startswith("<svg") and "ends early" in text
     assert page.locator("#keep").is_disabled() and page.locator("#drop").is_enabled()
 
 
