@@ -167,7 +167,8 @@ def _causes(files: Iterable[Seen], show: Callable[[Seen, str], Any]) -> list[dic
 
 
 def _why(seen: Seen) -> str:
-    return seen.detail or (seen.reason if seen.reason != seen.cause else "") or ""
+    """What the cause does not say: of which file it is a copy, or what was found wrong."""
+    return (seen.reason if seen.reason != seen.cause else seen.detail) or ""
 
 
 def _clusters(files: Iterable[Seen], show: Callable[[Seen, str], Any]) -> dict[str, Any]:
