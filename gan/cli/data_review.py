@@ -29,4 +29,4 @@ def command(place: Path, host: str, port: int, token: str | None) -> None:
         click.echo(address)
 
     decided = review(place, host=host, port=port, token=token, say=started)
-    click.echo(f"decisions hold for {decided} files; the same `gan data prepare` again, with --force, applies them")
+    click.echo(f"decisions hold for {decided} files; the next `gan data prepare`, with --force, applies them")
