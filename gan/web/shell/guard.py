@@ -62,7 +62,7 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if denied := self._denied(scope, headers):
             await _deny(scope, receive, send, *denied)
-        elif self._knows(_query(scope).get("token")):
+        elif scope.get("method") in SAFE and self._knows(_query(scope).get("token")):
             await self._welcome(scope, send)
         elif not self._knows(_cookie(scope, headers)):
             text = "This page opens with the address that the command printed, which ends in a token."

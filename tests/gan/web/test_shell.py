@@ -86,6 +86,12 @@ def test_the_token_leaves_the_address_for_a_cookie(client):
     assert client.get("/").text == "GET 0"
 
 
+def test_the_token_in_an_address_opens_pages_alone(client):
+    assert client.post("/", params={"token": TOKEN}, content=b"x").status_code == 401
+    with pytest.raises(testclient.WebSocketDisconnect), client.websocket_connect(f"{SOCKET}?token={TOKEN}"):
+        pass
+
+
 def test_the_way_from_the_token_stays_here(client):
     answer = client.get(f"{HOME}//evil.example/%0d%0aX: y?token={TOKEN}", follow_redirects=False)
     assert answer.headers["location"] == "/evil.example/%0D%0AX%3A%20y"
