@@ -53,7 +53,7 @@ MUTANTS = (
         "gan/web/shell/serving.py",
         "if not loopback(host):",
         "if loopback(host) is None:",
-        (f"{SHELL}::test_the_network_needs_a_token",),
+        ("tests/gan/web/test_serving.py::test_the_network_needs_a_token",),
     ),
     Mutant(
         "a slow tab stops the others",
