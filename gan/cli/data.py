@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli import data_prepare, data_sets
+from gan.cli import data_prepare, data_report, data_review, data_sets
 from gan.cli.common import debug_option, echo_json, seed_option
 
 
@@ -49,3 +49,7 @@ def openmoji(
     else:
         images, classes = made["images"], len(made["classes"])
         click.echo(f"wrote {made['path']}: {images} images, {classes} classes, {made['seconds']} s")
+
+
+command.add_command(data_report.command)
+command.add_command(data_review.command)

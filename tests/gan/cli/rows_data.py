@@ -9,6 +9,8 @@ JOBS = {
     "data openmoji": "gan.jobs.preparation.draw_openmoji",
     "data prepare": "gan.jobs.preparation.prepare",
     "data info": "gan.jobs.datasets.info",
+    "data report": "gan.jobs.data_report.report",
+    "data review": "gan.web.review.pages.review",
     "data verify": "gan.jobs.datasets.verify",
     "data merge": "gan.jobs.datasets.merge",
     "data subset": "gan.jobs.datasets.subset",
@@ -16,6 +18,8 @@ JOBS = {
 BASES = {
     "data prepare": ["in", "--out", "a.zip", "--resolution", "32"],
     "data info": ["a.zip"],
+    "data report": ["a.zip"],
+    "data review": ["a.zip"],
     "data verify": ["a.zip"],
     "data merge": ["a.zip", "--out", "c.zip"],
     "data subset": ["a.zip", "--out", "c.zip"],
@@ -35,6 +39,18 @@ ROWS: dict[str, dict[str, Row | str]] = {
         "--force": Row(("--force",), "force", True),
         "--json": f"{LAST}data.py::test_json_and_the_default_path",
         "--seed": "tests/gan/cli/test_options.py::test_a_seed_without_effect",
+        **DEBUG,
+    },
+    "data report": {
+        "X": Row(("other",), "place", Path("other")),
+        **OUT,
+        **DEBUG,
+    },
+    "data review": {
+        "OUT|WORKDIR": Row(("other",), "place", Path("other")),
+        **plain("--host", "0.0.0.0", "host", "0.0.0.0"),
+        **plain("--port", "8123", "port", 8123),
+        **plain("--token", "secret-of-the-test", "token", "secret-of-the-test"),
         **DEBUG,
     },
     "data prepare": {
