@@ -298,6 +298,13 @@ MUTANTS = (
         ("tests/training/test_resume.py::test_four_steps_equal_two_and_two[constant]",),
     ),
     Mutant(
+        "a snapshot of later weights",
+        "training/snapshots.py",
+        "_contents(run, state, data).copied())",
+        "_contents(run, state, data))",
+        ("tests/training/test_snapshots.py::test_a_snapshot_is_of_its_moment",),
+    ),
+    Mutant(
         "parameters of the other network",
         "training/snapshots.py",
         '"generator": parameters(state.ema), "discriminator": parameters(state.discriminator)',

@@ -12,8 +12,7 @@ where the file has decomposed ones. Order is that of the sorted names. The file 
 import functools
 import hashlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,8 @@ from training.data.arrays import decode_array, decode_vectors
 from training.data.decoding import decode
 from training.data.faults import DataError, Refused, line
 from training.data.files import FolderFiles, ZipFiles
-from training.data.names import has_ending, is_hidden, left_out, near, plain
+from training.data.listing import IMAGE, OTHER, Names
+from training.data.names import left_out, near, plain
 
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 INDEX = "dataset.json"
@@ -39,11 +39,13 @@ class Archive:
     stray_index: a `dataset.json` that lies too deep to be read, or None.  manifest: what it says of the set.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Iterable[str] | None = None) -> None:
+        """names: of all files of a folder, sorted, where another process has looked for them already."""
         self.path = path
-        self._files = ZipFiles(path) if path.is_file() else FolderFiles(path)
-        visible = [name for name in self._files.names if not is_hidden(name)]
-        self._index_file = _spelled(INDEX, visible)
+        self._files = ZipFiles(path) if path.is_file() else FolderFiles(path, names)
+        listing = self._files.listing
+        others, images = listing.numbers(OTHER).tolist(), listing.numbers(IMAGE)
+        self._index = _spelled(INDEX, listing.names, others)
         index = self._read_index()
         self.manifest: dict[str, Any] = {
             key: value for key, value in (index.get("manifest") or {}).items() if key in DESCRIBED
@@ -51,16 +53,19 @@ class Archive:
         self.name: str | None = self.manifest.get("name")
         self.licence: str | None = self.manifest.get("licence")
         self._vectors: str | None = index.get("vectors")
-        self._vectors_file = self._vectors and _spelled(self._vectors, visible)
-        self.names = [name for name in visible if has_ending(name) and name != self._vectors_file]
-        others = [name for name in visible if not has_ending(name) and name != self._index_file]
-        self.left_out = left_out(others)
-        deeper = [name for name in others if not self._index_file and plain(name).endswith(f"/{INDEX}")]
+        self._vectors_number = None
+        if self._vectors is not None:
+            self._vectors_number = _spelled(self._vectors, listing.names, [*others, *images.tolist()])
+        self._numbers = images if self._vectors_number is None else images[images != self._vectors_number]
+        self.names = listing.names.taken(self._numbers)
+        more = [listing.names[n] for n in others if n not in (self._index, self._vectors_number)]
+        self.left_out = left_out(more)
+        deeper = [name for name in more if self._index is None and plain(name).endswith(f"/{INDEX}")]
         self.stray_index: str | None = min(deeper, key=len, default=None)
-        if not self.names:
+        if not len(self._numbers):
             kinds = "holds no PNG, JPEG, WebP or .npy image"
-            holds = f"{kinds}, only {len(others)} other files such as {others[0]}" if others else "is empty"
-            raise DataError(f"{path} {holds}: mend the path" + (", or convert the files" if others else ""))
+            holds = f"{kinds}, only {len(more)} other files such as {more[0]}" if more else "is empty"
+            raise DataError(f"{path} {holds}: mend the path" + (", or convert the files" if more else ""))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -84,14 +89,15 @@ class Archive:
         """Floats [N, c_dim], a row for each image; None where the set has none."""
         if self._vectors is None:
             return None
-        if self._vectors_file is None:
+        if self._vectors_number is None:
             raise DataError(
                 f"{self.path}: {INDEX} names the vectors {self._vectors}, which are not there: add them"
             )
         try:
-            return decode_vectors(self._files.read(self._vectors_file), len(self.names))
+            return decode_vectors(self._files.read(self._vectors_number), len(self.names))
         except Refused as error:
-            raise DataError(f"{self.path}: {self._vectors_file} {error}") from error
+            name = self._files.listing.names[self._vectors_number]
+            raise DataError(f"{self.path}: {name} {error}") from error
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -101,14 +107,14 @@ class Archive:
         with size and content (folder, all of which is read, unless its files have the sizes and times that
         they had when it was read last). A zip and a folder of the same images differ.
         """
-        more = [name for name in (self._index_file, self._vectors_file) if name is not None]
-        names = sorted([*more, *self.names])
-        return fingerprints.remembered(lambda: self._files.state(names), lambda: self._digest(names))
+        more = [number for number in (self._index, self._vectors_number) if number is not None]
+        numbers = sorted([*more, *self._numbers.tolist()])
+        return fingerprints.remembered(lambda: self._files.state(numbers), lambda: self._digest(numbers))
 
-    def _digest(self, names: list[str]) -> str:
-        digest = hashlib.sha256()
-        for name in names:
-            digest.update(os.fsencode(name) + f"\0{self._files.fingerprint(name)}\n".encode())
+    def _digest(self, numbers: list[int]) -> str:
+        digest, names = hashlib.sha256(), self._files.listing.names
+        for number in numbers:
+            digest.update(names.encoded(number) + f"\0{self._files.fingerprint(number)}\n".encode())
         return digest.hexdigest()
 
     def close(self) -> None:
@@ -119,7 +125,7 @@ class Archive:
         """Image `i`, uint8 [C, H, W]. Raises DataError if it is damaged or not 8 bits deep."""
         name = self.names[i]
         try:
-            data = self._files.read(name)
+            data = self._files.read(self._numbers[i])
             return decode_array(data) if name.lower().endswith(".npy") else decode(data)
         except Refused as error:
             raise DataError(f"{self.path}: {name} {error}") from error
@@ -127,16 +133,16 @@ class Archive:
     def head(self, i: int, size: int) -> bytes:
         """The first `size` bytes of the file of image `i`. Raises DataError as `image` does."""
         try:
-            return self._files.head(self.names[i], size)
+            return self._files.head(self._numbers[i], size)
         except Refused as error:
             raise DataError(f"{self.path}: {self.names[i]} {error}") from error
 
     def _read_index(self) -> dict[str, Any]:
         """Content of `dataset.json`, {} if there is none."""
-        if self._index_file is None:
+        if self._index is None:
             return {}
         try:
-            index = json.loads(self._files.read(self._index_file))
+            index = json.loads(self._files.read(self._index))
         except Refused as error:
             raise DataError(f"{self.path}: {INDEX} {error}") from error
         except ValueError as error:
@@ -153,7 +159,7 @@ class Archive:
         return index
 
 
-def _labels(path: Path, index: dict[str, Any], names: list[str]) -> tuple[list[str], np.ndarray | None]:
+def _labels(path: Path, index: dict[str, Any], names: Sequence[str]) -> tuple[list[str], np.ndarray | None]:
     """Class names and the label of each image, int64 [N]; None where `index` has no labels."""
     pairs, classes = index.get("labels"), index.get("classes") or []
     if not pairs:
@@ -183,6 +189,6 @@ def _unlabelled(name: str, indexed: Mapping[str, Any]) -> str:
     return f"{INDEX} has no label for {name!a}, but for {other!a}: write the first in its place"
 
 
-def _spelled(name: str, names: list[str]) -> str | None:
-    """`name` as one of the files has it, None if none is meant."""
-    return next((other for other in names if plain(other) == plain(name)), None)
+def _spelled(name: str, names: Names, numbers: Sequence[int]) -> int | None:
+    """The number of these under which `names` has what is meant by `name`, None if it is not there."""
+    return next((number for number in numbers if plain(names[number]) == plain(name)), None)

@@ -12,7 +12,7 @@ from gan.jobs.training import dry_run, prepare
 from tests.training.data.test_archive import NAMES, PIXELS, encode, members, png, write_folder, write_zip
 from tests.training.data.test_archive_arrays import npy
 from training.config import RunConfig
-from training.data import files, uniform
+from training.data import files, listing, uniform
 from training.data.archive import Archive
 from training.data.faults import DataError
 from training.data.images import open_dataset
@@ -148,11 +148,13 @@ def test_a_folder_is_hashed_once(tmp_path, monkeypatch, cache):
     folder, reads = write_folder(tmp_path / "set", members()), []
     fingerprint = files.FolderFiles.fingerprint
     monkeypatch.setattr(
-        files.FolderFiles, "fingerprint", lambda self, name: reads.append(name) or fingerprint(self, name)
+        files.FolderFiles,
+        "fingerprint",
+        lambda self, number: reads.append(number) or fingerprint(self, number),
     )
     first = Archive(folder).fingerprint
     assert len(reads) == 4 and not cache.exists()  # files this new may change again within their times
-    monkeypatch.setattr(files, "SETTLED", 0)
+    monkeypatch.setattr(listing, "SETTLED", 0)
     assert Archive(folder).fingerprint == first and len(reads) == 8
     assert Archive(folder).fingerprint == first and len(reads) == 8
     for change in (lambda p: p.write_bytes(GREY), os.utime, lambda p: p.rename(folder / "z.png")):
@@ -169,7 +171,7 @@ def test_a_folder_is_hashed_once(tmp_path, monkeypatch, cache):
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(files, "SETTLED", 0)
+    monkeypatch.setattr(listing, "SETTLED", 0)
     dataset = open_dataset(write_folder(tmp_path / "set", members()))
     uniform.check(dataset)
     assert len(dataset.sha256) == 64
