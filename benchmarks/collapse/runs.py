@@ -213,7 +213,7 @@ def session(
             snapshots.take(run, state, about).write()
         loop.train(
             state,
-            shuffled(state.config, dataset, state.nimg),
+            shuffled(state.config, dataset, state.nimg, state.device),
             run=run,
             reporter=reporter,
             snapshot=lambda: snapshots.take(run, state, about).write(),

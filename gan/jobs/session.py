@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
 from gan.jobs.stopping import Stop
@@ -15,8 +17,9 @@ from training import run as runs
 from training.augment import leak
 from training.callbacks import Callbacks
 from training.config import RunConfig
+from training.data.ahead import Batch, decoders
 from training.data.images import ImageDataset
-from training.data.sampler import Batch, batches, workers_watched
+from training.data.sampler import batches, workers_watched
 from training.memory import probe
 from training.monitor import Monitor
 from training.reporting import Reporter, Silent
@@ -91,7 +94,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         if loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg):
             score()
         settle()  # processes that decode are forked without a thread that writes
-        feed = shuffled(config, dataset, state.nimg)
+        feed = shuffled(config, dataset, state.nimg, state.device)
         events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
         events |= {"monitor": monitor, "should_stop": stop, "callbacks": around.callbacks}
         reason = loop.train(state, feed, run=run, reporter=reporter, **events)
@@ -110,17 +113,19 @@ def reporter_of(run: Path, state: TrainState, around: Surroundings) -> Reporter:
     return Reporter(run, state, around.wandb, around.stop.left)
 
 
-def shuffled(config: RunConfig, dataset: ImageDataset, start: int) -> Iterator[Batch]:
-    """This process's share of the run's batches, from image `start` on."""
+def shuffled(config: RunConfig, dataset: ImageDataset, start: int, device: torch.device) -> Iterator[Batch]:
+    """This process's share of the run's batches, from image `start` on, its images on `device`."""
+    world, workers = distributed.world(), config.data.workers
     return batches(
         dataset,
         batch_size=config.batch,
         seed=config.seed,
         start=start,
         xflip=config.data.xflip,
-        workers=config.data.workers,
+        workers=decoders(dataset, config.batch // world) if workers == "auto" else workers,
         rank=distributed.rank(),
-        world=distributed.world(),
+        world=world,
+        device=device,
     )
 
 
