@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from training.data import jpeg
 from training.data.faults import Refused, line
 
 # Pillow mode -> the mode that holds it without loss
@@ -34,7 +35,10 @@ def decode(data: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             _check(image, {**image.info, **about})
-            array = np.asarray(image.convert(_MODES[image.mode]))  # [H, W] or [H, W, C]
+            quick = jpeg.pixels(data, image.mode) if image.format == "JPEG" else None
+            array = (
+                np.asarray(image.convert(_MODES[image.mode])) if quick is None else quick
+            )  # [H, W] or [H, W, C]
     except UnidentifiedImageError as error:
         raise Refused("is not a PNG, JPEG or WebP image: replace or remove it") from error
     except Image.DecompressionBombError as error:

@@ -41,11 +41,22 @@ def test_all_kinds_in_one_line(make):
     path = make(MIXED)
     with pytest.raises(DataError) as caught:
         uniform.check(open_dataset(path))
+    out = path.with_name("set-8.zip" if path.suffix == ".zip" else "set.zip")
     assert str(caught.value) == (
         f"{path}: 7 images of 3 kinds, 4 of 8x9 RGB ({NAMES[3]}, x.png, y.png, ...),"
         f" 2 of 8x8 RGB ({NAMES[0]}, {NAMES[2]}), 1 of 8x8 grey ({NAMES[1]}):"
-        " convert all to one size and colour"
+        f" make them one size and colour with `gan data prepare {path} --out {out} --resolution 8`"
     )
+
+
+@pytest.mark.parametrize(
+    ("sides", "size"), [([100, 130, 300], 128), ([64, 64, 65], 64), ([63, 63, 600], 32), ([5, 5, 5, 1000], 4)]
+)
+def test_the_command_enlarges_less_than_half(sides, size, tmp_path):
+    images = {f"{i}.png": png(np.zeros((n, n + 1 + i, 3), np.uint8)) for i, n in enumerate(sides)}
+    folder = write_folder(tmp_path / "my set", images)
+    with pytest.raises(DataError, match=rf"prepare '{folder}' --out '{folder}\.zip' --resolution {size}`"):
+        uniform.check(open_dataset(folder))
 
 
 def test_training_finds_it_before_anything_else(make, tmp_path):
