@@ -1,4 +1,4 @@
-"""A data set in files: a zip or a folder of 8-bit images, with or without `dataset.json`.
+"""A data set in files: a zip, a folder or tars of 8-bit images, with or without `dataset.json`.
 
 Images are PNG, JPEG or WebP, grey or RGB, with or without an alpha channel (1 to 4 channels), or NumPy files
 (.npy) of uint8 [C, H, W] with any number of channels, at any depth below the top; other files are ignored,
@@ -6,7 +6,8 @@ and so are hidden ones. `dataset.json`, if there is one, lies at the top:
 {"labels": [[name, int], ...] | null, "classes": [...], "vectors": "vectors.npy", "manifest": {...}}, of which
 every key may be absent. Names there may be spelled with backslashes, `./`, or composed characters (NFC)
 where the file has decomposed ones. Order is that of the sorted names. The file of vectors lies beside
-`dataset.json` and holds floats [N, c_dim], a row for each image in that order.
+`dataset.json` and holds floats [N, c_dim], a row for each image in that order. Without `dataset.json`,
+classes come from the metadata of an ImageFolder, or from the .cls of a WebDataset.
 """
 
 import functools
@@ -24,7 +25,10 @@ from training.data.decoding import decode
 from training.data.faults import DataError, Refused, line
 from training.data.files import FolderFiles, ZipFiles
 from training.data.listing import IMAGE, OTHER, Names
+from training.data.metadata import is_metadata
+from training.data.metadata import labels as metadata_labels
 from training.data.names import left_out, near, plain
+from training.data.shards import BESIDE, ShardFiles, classes
 
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 INDEX = "dataset.json"
@@ -32,7 +36,7 @@ DESCRIBED = ("name", "licence", "height", "width", "channels", "count")  # of a 
 
 
 class Archive:
-    """The images of a zip or folder by number, as `training.data.images.Images` has them.
+    """The images of a zip, a folder or tars by number, as `training.data.images.Images` has them.
 
     Holds at most one open file, reopened in each process that reads, so copies may go to worker processes.
     names: files of the images, sorted.  left_out: a line about files that are no images, or None.
@@ -42,7 +46,7 @@ class Archive:
     def __init__(self, path: Path, names: Iterable[str] | None = None) -> None:
         """names: of all files of a folder, sorted, where another process has looked for them already."""
         self.path = path
-        self._files = ZipFiles(path) if path.is_file() else FolderFiles(path, names)
+        self._files = files_in(path, names)
         listing = self._files.listing
         others, images = listing.numbers(OTHER).tolist(), listing.numbers(IMAGE)
         self._index = _spelled(INDEX, listing.names, others)
@@ -58,7 +62,9 @@ class Archive:
             self._vectors_number = _spelled(self._vectors, listing.names, [*others, *images.tolist()])
         self._numbers = images if self._vectors_number is None else images[images != self._vectors_number]
         self.names = listing.names.taken(self._numbers)
-        more = [listing.names[n] for n in others if n not in (self._index, self._vectors_number)]
+        self._beside = [] if self._index is not None else [n for n in others if self._is_beside(n)]
+        used = {self._index, self._vectors_number, *self._beside}
+        more = [listing.names[n] for n in others if n not in used]
         self.left_out = left_out(more)
         deeper = [name for name in more if self._index is None and plain(name).endswith(f"/{INDEX}")]
         self.stray_index: str | None = min(deeper, key=len, default=None)
@@ -72,7 +78,25 @@ class Archive:
 
     @functools.cached_property
     def _labelled(self) -> tuple[list[str], np.ndarray | None]:
-        return _labels(self.path, self._read_index(), self.names)
+        index, where = self._read_index(), INDEX
+        if not index.get("labels") and self._beside:
+            index, where = self._labels_beside(), "its metadata"
+        return _labels(self.path, index, self.names, where)
+
+    def _is_beside(self, number: int) -> bool:
+        """Whether a file goes with images, of which it may say the class."""
+        name = self._files.listing.names[number]
+        return name.endswith(BESIDE) if isinstance(self._files, ShardFiles) else is_metadata(name)
+
+    def _labels_beside(self) -> dict[str, Any]:
+        """What the files beside the images say of their classes, as in `dataset.json`."""
+        names = self._files.listing.names
+        try:
+            if isinstance(self._files, ShardFiles):
+                return {"labels": classes(self._files, self.names, self._beside)}
+            return metadata_labels({names[n]: self._files.read(n) for n in self._beside})
+        except Refused as error:
+            raise DataError(f"{self.path}: {error}") from error
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -108,7 +132,7 @@ class Archive:
         they had when it was read last). A zip and a folder of the same images differ.
         """
         more = [number for number in (self._index, self._vectors_number) if number is not None]
-        numbers = sorted([*more, *self._numbers.tolist()])
+        numbers = sorted([*more, *self._beside, *self._numbers.tolist()])
         return fingerprints.remembered(lambda: self._files.state(numbers), lambda: self._digest(numbers))
 
     def _digest(self, numbers: list[int]) -> str:
@@ -159,8 +183,27 @@ class Archive:
         return index
 
 
-def _labels(path: Path, index: dict[str, Any], names: Sequence[str]) -> tuple[list[str], np.ndarray | None]:
-    """Class names and the label of each image, int64 [N]; None where `index` has no labels."""
+def files_in(path: Path, names: Iterable[str] | None = None) -> FolderFiles | ZipFiles | ShardFiles:
+    """The files of a folder, a zip or a tar, or of the tars in a folder that has no images beside them.
+
+    names: of all files of a folder, sorted, where another process has looked for them already.
+    """
+    if path.is_file():
+        is_tar = path.suffix.lower() == ".tar"
+        return ShardFiles(path.parent, [path.name], alone=True) if is_tar else ZipFiles(path)
+    folder = FolderFiles(path, names)
+    listing = folder.listing
+    others = [listing.names[number] for number in listing.numbers(OTHER)]
+    tars = [name for name in others if name.lower().endswith(".tar")]
+    if tars and not len(listing.numbers(IMAGE)):
+        return ShardFiles(path, tars, alone=False)
+    return folder
+
+
+def _labels(
+    path: Path, index: dict[str, Any], names: Sequence[str], where: str
+) -> tuple[list[str], np.ndarray | None]:
+    """Class names and the label of each image, int64 [N]; None without labels in `index`, called `where`."""
     pairs, classes = index.get("labels"), index.get("classes") or []
     if not pairs:
         return [], None
@@ -168,25 +211,25 @@ def _labels(path: Path, index: dict[str, Any], names: Sequence[str]) -> tuple[li
         exact = {name: label for name, label in pairs}  # noqa: C416 (checks that each is a pair)
         by_name = {plain(name): label for name, label in exact.items()}
     except (TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: labels in {INDEX} must be a list of [name, class number] pairs") from error
+        raise DataError(f"{path}: labels in {where} must be a list of [name, class number] pairs") from error
     labels = [exact.get(name, by_name.get(plain(name))) for name in names]
     for name, label in zip(names, labels, strict=True):
         if label is None:
-            raise DataError(f"{path}: {_unlabelled(name, exact)}")
+            raise DataError(f"{path}: {_unlabelled(name, exact, where)}")
         if type(label) is not int or not 0 <= label < (len(classes) or MAX_CLASSES):
             known = f"0 to {len(classes) - 1}" if classes else f"0, 1, 2, ... below {MAX_CLASSES}"
             raise DataError(
-                f"{path}: {name} has the label {label!r} in {INDEX}: write a class number, {known}"
+                f"{path}: {name} has the label {label!r} in {where}: write a class number, {known}"
             )
     return [str(c) for c in classes] or [str(c) for c in range(max(labels) + 1)], np.array(labels, np.int64)
 
 
-def _unlabelled(name: str, indexed: Mapping[str, Any]) -> str:
+def _unlabelled(name: str, indexed: Mapping[str, Any], where: str) -> str:
     """What to say of an image without a label: also what the index may mean by another spelling."""
     other = near(name, indexed)
     if other is None:
-        return f"{INDEX} has no label for {name}: add it, or set labels to null for all"
-    return f"{INDEX} has no label for {name!a}, but for {other!a}: write the first in its place"
+        return f"{where} has no label for {name}: add it, or set labels to null for all"
+    return f"{where} has no label for {name!a}, but for {other!a}: write the first in its place"
 
 
 def _spelled(name: str, names: Names, numbers: Sequence[int]) -> int | None:

@@ -35,10 +35,8 @@ def decode(data: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             _check(image, {**image.info, **about})
-            quick = jpeg.pixels(data, image.mode) if image.format == "JPEG" else None
-            array = (
-                np.asarray(image.convert(_MODES[image.mode])) if quick is None else quick
-            )  # [H, W] or [H, W, C]
+            quick = jpeg.pixels(data, image.mode) if image.format == "JPEG" else None  # [H, W] or [H, W, C]
+            array = np.asarray(image.convert(_MODES[image.mode])) if quick is None else quick
     except UnidentifiedImageError as error:
         raise Refused("is not a PNG, JPEG or WebP image: replace or remove it") from error
     except Image.DecompressionBombError as error:

@@ -109,7 +109,8 @@ class ZipFiles:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open: tuple[int, BinaryIO, threading.Lock] | None = None  # the process that opened it
-        self.listing = listing.load(path) or listing.keep(path, listed(*directory(path)))
+        state = self._state()
+        self.listing = listing.load(path, state) or listing.keep(path, listed(*directory(path)), state)
 
     def read(self, number: int) -> bytes:
         _, packed, size, crc, _ = self._row(number)
@@ -128,7 +129,7 @@ class ZipFiles:
 
     def state(self, numbers: Sequence[int]) -> str | None:
         """Of a zip whose many CRCs are worth keeping as one, its place, size and times; None otherwise."""
-        return listing.state_of(self._path) if len(numbers) >= listing.KEPT else None
+        return self._state() if len(numbers) >= listing.KEPT else None
 
     def close(self) -> None:
         if self._open is not None:
@@ -140,6 +141,12 @@ class ZipFiles:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": None}
+
+    def _state(self) -> str | None:
+        try:
+            return listing.state_of(self._path)
+        except OSError:
+            return None
 
     def _row(self, number: int) -> list[int]:
         return self.listing.table[number, 3:].tolist()

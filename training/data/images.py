@@ -12,10 +12,10 @@ import numpy as np
 
 from gan import distributed
 from gan.errors import UsageError
-from training.data.archive import MAX_CLASSES, Archive
+from training.data.archive import MAX_CLASSES, Archive, files_in
 from training.data.arrays import StackedArray, is_stacked
 from training.data.faults import DataError, escaped
-from training.data.files import FolderFiles, ZipFiles
+from training.data.files import FolderFiles
 from training.data.mapstyle import MapStyle
 from training.data.places import absent
 
@@ -219,8 +219,8 @@ def share_fingerprint(dataset: ImageDataset) -> None:
 def open_together(data: Any, *, condition: Condition = "any") -> ImageDataset:
     """`open_dataset` in all processes of a job, which must all call this.
 
-    The first one alone looks through a folder, or reads the directory of a zip, which the others find in the
-    cache where it is large.
+    The first one alone looks through a folder, or reads the directory of a zip or tars, which the others find
+    in the cache where it is large.
     """
     if distributed.world() == 1 or not isinstance(data, str | Path):
         return open_dataset(data, condition=condition)
@@ -231,16 +231,18 @@ def open_together(data: Any, *, condition: Condition = "any") -> ImageDataset:
 def _looked_through(path: Path) -> str:
     """The names of a folder's files, in JSON; null for anything else."""
     if path.is_dir():
-        return json.dumps(list(FolderFiles(path).listing.names))
+        names = list(FolderFiles(path).listing.names)
+        files_in(path, names)
+        return json.dumps(names)
     if path.is_file() and not is_stacked(path):
-        ZipFiles(path)
+        files_in(path)
     return "null"
 
 
 def open_dataset(
     data: Any, *, condition: Condition = "any", names: Sequence[str] | None = None
 ) -> ImageDataset:
-    """A data set of a path (zip, folder, .npy or .npz), an object with `Images`, or a map-style data set.
+    """A data set of a path (zip, folder, tar, .npy, .npz), an object with `Images`, or a map-style data set.
 
     A map-style data set, such as one of torchvision, a table of `datasets` or an array [N, ...], has `len`
     and gives an image, or an image with its label, by number; see `MapStyle`.

@@ -98,27 +98,30 @@ def state_of(path: Path) -> str | None:
     return hashlib.sha256(told).hexdigest() if time.time_ns() - max(times) > SETTLED else None
 
 
-def load(path: Path) -> Listing | None:
-    """The listing of a file that `keep` kept, mapped; None where there is none, or the file has changed."""
+def load(path: Path, state: str | None) -> Listing | None:
+    """The listing of a set that `keep` kept, mapped; None where there is none, or the set has changed since.
+
+    state: hex digits that change with it, None where they cannot be told.
+    """
     try:
-        folder, key = _folder(path), _key(path)
-        if key is None or (folder / "key").read_text() != key:
+        folder = _folder(path)
+        if state is None or (folder / "key").read_text() != _key(state):
             return None
         return _mapped(folder)
     except (OSError, UserError, ValueError, EOFError):
         return None
 
 
-def keep(path: Path, listing: Listing) -> Listing:
+def keep(path: Path, listing: Listing, state: str | None) -> Listing:
     """The same listing, kept in $GAN_CACHE/listings and mapped from there if it is long."""
     try:
-        if len(listing.table) < KEPT or (key := _key(path)) is None:
+        if len(listing.table) < KEPT or state is None:
             return listing
         with atomic_folder(_folder(path)) as temporary:
             np.save(temporary / "text.npy", listing.text)
             np.save(temporary / "table.npy", listing.table)
-            (temporary / "key").write_text(key)
-        return load(path) or listing
+            (temporary / "key").write_text(_key(state))
+        return load(path, state) or listing
     except (OSError, UserError):
         return listing
 
@@ -136,6 +139,5 @@ def _folder(path: Path) -> Path:
     return cache_folder() / "listings" / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
 
 
-def _key(path: Path) -> str | None:
-    state = state_of(path)
-    return state and f"{_FORMAT} {' '.join(SUFFIXES)} {state}"
+def _key(state: str) -> str:
+    return f"{_FORMAT} {' '.join(SUFFIXES)} {state}"

@@ -95,7 +95,7 @@ def _mark(dataset: ImageDataset) -> Path:
 
 
 def _remedy(path: Path | None, found: dict[Shape, list[int]]) -> str:
-    """What to do, as a command for files: to the largest power of two that enlarges less than half of them."""
+    """What to do; for files a command, to the largest power of two that enlarges less than half of them."""
     if path is None:
         return "convert all to one size and colour"
     sides = sorted(min(shape[1:]) for shape, numbers in found.items() for _ in numbers)
