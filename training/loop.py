@@ -45,8 +45,7 @@ def train(
     Args:
         data: this process's share of the batches, uint8 [N, C, H, W] and conditions, from state.nimg on.
         callbacks: own code, called at steps and ticks; see `training.callbacks`.
-        snapshot: called with the state at rest, every `snapshot_ticks` ticks and at the end; it may go on
-            writing when training does, if it copied the state.
+        snapshot: called with the state at rest, which it copies, every `snapshot_ticks` ticks and at the end.
         score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
             What it draws is drawn from random states of its own.
         monitor: examines every tick; with its reason to halt, training ends at once, without a snapshot.

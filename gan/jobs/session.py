@@ -81,9 +81,6 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             if distributed.rank() == 0 and (note := leak.notice(state, dataset)):
                 reporter.say(note)
 
-        def stop() -> str | None:
-            return writer.failure() or around.stop.reason()
-
         call("start", state)
         if state.nimg == 0 and not state.rollbacks:
             loop.show_reals(dataset, run)
@@ -96,7 +93,8 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
         events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
-        events |= {"monitor": monitor, "should_stop": stop, "callbacks": around.callbacks}
+        events |= {"monitor": monitor, "callbacks": around.callbacks}
+        events["should_stop"] = lambda: writer.failure() or around.stop.reason()
         reason = loop.train(state, feed, run=run, reporter=reporter, **events)
         settle()
         if reason and not monitor.halt:

@@ -118,8 +118,8 @@ MUTANTS = (
     Mutant(
         "a failing snapshot is found by the next one",
         "gan/jobs/session.py",
-        "return writer.failure() or around.stop.reason()",
-        "return around.stop.reason()",
+        "lambda: writer.failure() or around.stop.reason()",
+        "lambda: around.stop.reason()",
         ("tests/training/test_snapshots.py::test_a_failing_write_ends_the_run_before_the_next_snapshot",),
     ),
     Mutant(

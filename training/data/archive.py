@@ -1,4 +1,4 @@
-"""A data set in files: a zip, a folder or tars of 8-bit images, with or without `dataset.json`.
+"""A data set in files: zip, folder, tars or LMDB of 8-bit images, with or without `dataset.json`.
 
 Images are PNG, JPEG or WebP, grey or RGB, with or without an alpha channel (1 to 4 channels), or NumPy files
 (.npy) of uint8 [C, H, W] with any number of channels, at any depth below the top; other files are ignored,
@@ -25,6 +25,7 @@ from training.data.decoding import decode
 from training.data.faults import DataError, Refused, line
 from training.data.files import FolderFiles, ZipFiles
 from training.data.listing import IMAGE, OTHER, Names
+from training.data.lmdb_files import LmdbFiles, is_lmdb
 from training.data.metadata import is_metadata
 from training.data.metadata import labels as metadata_labels
 from training.data.names import left_out, near, plain
@@ -32,6 +33,7 @@ from training.data.shards import BESIDE, ShardFiles, classes
 
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 INDEX = "dataset.json"
+Files = FolderFiles | ZipFiles | ShardFiles | LmdbFiles
 DESCRIBED = ("name", "licence", "height", "width", "channels", "count")  # of a manifest, what is kept
 
 
@@ -183,11 +185,13 @@ class Archive:
         return index
 
 
-def files_in(path: Path, names: Iterable[str] | None = None) -> FolderFiles | ZipFiles | ShardFiles:
-    """The files of a folder, a zip or a tar, or of the tars in a folder that has no images beside them.
+def files_in(path: Path, names: Iterable[str] | None = None) -> Files:
+    """The files of a folder, a zip, a tar or an LMDB, or of the tars in a folder without images beside them.
 
     names: of all files of a folder, sorted, where another process has looked for them already.
     """
+    if is_lmdb(path):
+        return LmdbFiles(path)
     if path.is_file():
         is_tar = path.suffix.lower() == ".tar"
         return ShardFiles(path.parent, [path.name], alone=True) if is_tar else ZipFiles(path)

@@ -242,7 +242,7 @@ def _looked_through(path: Path) -> str:
 def open_dataset(
     data: Any, *, condition: Condition = "any", names: Sequence[str] | None = None
 ) -> ImageDataset:
-    """A data set of a path (zip, folder, tar, .npy, .npz), an object with `Images`, or a map-style data set.
+    """A data set of a path (zip, folder, tar, LMDB, .npy, .npz), an object with `Images`, or a map-style one.
 
     A map-style data set, such as one of torchvision, a table of `datasets` or an array [N, ...], has `len`
     and gives an image, or an image with its label, by number; see `MapStyle`.

@@ -60,7 +60,8 @@ def test_one_tar(tmp_path):
     assert dataset.labels is None
 
 
-def test_the_order_is_that_of_the_sampler_from_any_process(tmp_path):
+def test_the_order_is_that_of_the_sampler_from_any_process(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.data.images.CACHE_BYTES", 0)
     dataset = open_dataset(write_shards(tmp_path / "set", **{"0003.cls": b"0"}))
     options = {"batch_size": 2, "seed": 3, "start": 5}
     alone = [next(taken) for taken in [batches(dataset, **options)] for _ in range(4)]
