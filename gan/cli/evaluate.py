@@ -33,7 +33,7 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.command("evaluate", epilog=EPILOG)
 @click.option("--model", help="Run directory (its newest checkpoint) or checkpoint directory to score.")
 @click.option("--images", help="Images to score instead of a model: a folder, zip, .npy or .npz.")
-@click.option("--data", required=True, help="The real images: a zip, folder, .npy or .npz.")
+@click.option("--data", required=True, help="The real images: a file or folder, as of `gan train`.")
 @click.option(
     "--metrics",
     default="fd-efficientnet-lite0",

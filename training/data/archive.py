@@ -1,4 +1,4 @@
-"""A data set in files: zip, folder, tars or LMDB of 8-bit images, with or without `dataset.json`.
+"""A data set in files: zip, folder, tars, LMDB or parquet of 8-bit images, with or without `dataset.json`.
 
 Images are PNG, JPEG or WebP, grey or RGB, with or without an alpha channel (1 to 4 channels), or NumPy files
 (.npy) of uint8 [C, H, W] with any number of channels, at any depth below the top; other files are ignored,
@@ -29,11 +29,12 @@ from training.data.lmdb_files import LmdbFiles, is_lmdb
 from training.data.metadata import is_metadata
 from training.data.metadata import labels as metadata_labels
 from training.data.names import left_out, near, plain
+from training.data.parquet import ENDING, ParquetFiles
 from training.data.shards import BESIDE, ShardFiles, classes
 
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
 INDEX = "dataset.json"
-Files = FolderFiles | ZipFiles | ShardFiles | LmdbFiles
+Files = FolderFiles | ZipFiles | ShardFiles | LmdbFiles | ParquetFiles
 DESCRIBED = ("name", "licence", "height", "width", "channels", "count")  # of a manifest, what is kept
 
 
@@ -166,7 +167,7 @@ class Archive:
     def _read_index(self) -> dict[str, Any]:
         """Content of `dataset.json`, {} if there is none."""
         if self._index is None:
-            return {}
+            return self._files.index if isinstance(self._files, ParquetFiles) else {}
         try:
             index = json.loads(self._files.read(self._index))
         except Refused as error:
@@ -186,21 +187,24 @@ class Archive:
 
 
 def files_in(path: Path, names: Iterable[str] | None = None) -> Files:
-    """The files of a folder, a zip, a tar or an LMDB, or of the tars in a folder without images beside them.
+    """The files of a folder, zip, tar, LMDB or parquet, or of tars or parquets in a folder without images.
 
     names: of all files of a folder, sorted, where another process has looked for them already.
     """
     if is_lmdb(path):
         return LmdbFiles(path)
     if path.is_file():
+        if path.suffix.lower() == ENDING:
+            return ParquetFiles(path, [path])
         is_tar = path.suffix.lower() == ".tar"
         return ShardFiles(path.parent, [path.name], alone=True) if is_tar else ZipFiles(path)
     folder = FolderFiles(path, names)
     listing = folder.listing
     others = [listing.names[number] for number in listing.numbers(OTHER)]
-    tars = [name for name in others if name.lower().endswith(".tar")]
-    if tars and not len(listing.numbers(IMAGE)):
-        return ShardFiles(path, tars, alone=False)
+    tars, tables = ([n for n in others if n.lower().endswith(ending)] for ending in (".tar", ENDING))
+    tables = [name for name in tables if not is_metadata(name)]
+    if (tars or tables) and not len(listing.numbers(IMAGE)):
+        return ShardFiles(path, tars, alone=False) if tars else ParquetFiles(path, [path / t for t in tables])
     return folder
 
 

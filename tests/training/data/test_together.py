@@ -5,8 +5,11 @@ import os
 import pytest
 
 from gan import distributed
+from gan.config import override
+from gan.jobs import training
 from tests.training.data.test_archive import members, write_folder, write_zip
 from tests.training.tiny import torchrun
+from training.config import RunConfig
 from training.data import files, listing
 from training.data.faults import DataError
 from training.data.images import open_dataset, open_together
@@ -55,6 +58,16 @@ def test_what_is_no_file_is_left_to_each(tmp_path, told):
     assert told == ["null"]
     dataset = open_dataset(write_zip(tmp_path / "set.zip", members()))
     assert open_together(dataset) is dataset
+
+
+def test_training_opens_together(tmp_path, told, monkeypatch):
+    def seen(data, **_):
+        raise DataError(f"together: {data}")
+
+    monkeypatch.setattr(training, "open_together", seen)
+    for config, data in ((RunConfig(), tmp_path), (override(RunConfig(), [f"data.path={tmp_path}"]), None)):
+        with pytest.raises(DataError, match="together: "):
+            training.prepare(config, data, out=tmp_path, device="cpu")
 
 
 @pytest.mark.slow
