@@ -6,6 +6,8 @@ in $GAN_CACHE/tables, which takes their size on the disk, and are read from ther
 
 import hashlib
 import json
+import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gan.errors import UserError, install
-from gan.files import atomic_folder, cache_folder, read_json, write_json
+from gan.files import PREFIX, atomic_folder, cache_folder, read_json, write_json
 from training.data import listing
 from training.data.faults import DataError, Refused, line
 from training.data.listing import IMAGE, KIND, Listing, listed
@@ -35,9 +37,13 @@ class ParquetFiles:
 
     def __init__(self, place: Path, tables: Sequence[Path]) -> None:
         self._place, self._tables = place, list(tables)
-        self._copy = cache_folder() / "tables" / self._settled()[:32]
+        copies = cache_folder() / "tables" / hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:32]
+        self._copy = copies / self._settled()[:32]
         if not self._copy.is_dir():
             self._make()
+            for old in copies.iterdir():  # of what these tables held before
+                if old != self._copy and not old.name.startswith(PREFIX):
+                    shutil.rmtree(old, ignore_errors=True)
         rows = np.load(self._copy / "rows.npy", "r", allow_pickle=False)
         names = [f"{number:09d}" for number in range(len(rows))]
         self.listing: Listing = listed(names, rows)

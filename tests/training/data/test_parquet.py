@@ -62,7 +62,7 @@ def test_plain_bytes_in_one_file(labels, want, tmp_path):
     assert dataset.labels.tolist() == want
 
 
-def test_it_is_copied_once_until_it_changes(tmp_path, monkeypatch):
+def test_it_is_copied_once_until_it_changes(tmp_path, monkeypatch, cache):
     path = write(tmp_path / "set.parquet", structs(0, 1))
     first = open_dataset(path)
     honest, made = parquet._rows, []
@@ -73,6 +73,10 @@ def test_it_is_copied_once_until_it_changes(tmp_path, monkeypatch):
     other = open_dataset(path)
     check(other, [0, 2])
     assert len(made) == 1 and other.sha256 != first.sha256
+    [copies] = (cache / "tables").iterdir()
+    assert len(list(copies.iterdir())) == 1
+    with pytest.raises(DataError, match="set.parquet: 000000001 cannot be read"):
+        first.source.image(1)
 
 
 def test_other_labels_are_another_set(tmp_path):
@@ -88,7 +92,7 @@ def test_what_is_wrong_is_named(tmp_path, monkeypatch, cache):
         open_dataset(write(tmp_path / "text.parquet", ["a"], column="text"))
     with pytest.raises(DataError, match=r"none\.parquet: row 1 has no image"):
         open_dataset(write(tmp_path / "none.parquet", [*structs(0), None]))
-    assert not list((cache / "tables").iterdir())
+    assert not list((cache / "tables").glob("*/*"))
     path = write(tmp_path / "set.parquet", structs(0))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match=r'set\.parquet needs pyarrow: .*pip install -e "\.\[data\]"'):
