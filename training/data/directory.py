@@ -1,6 +1,6 @@
-"""The directory of a zip, in memory that is bounded by its size: about 300 bytes a member.
+"""The directory of a zip, in memory that is bounded by its size: about 400 bytes a member.
 
-`zipfile` takes 700 bytes a member, and longer. What is out of the ordinary is left to it all the same: it
+`zipfile` takes 600 bytes a member, and longer. What is out of the ordinary is left to it all the same: it
 knows all of that, or says what is wrong. Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.12 (directory),
 4.3.14 to 4.3.16 (its end) and 4.5.3 (zip64).
 """

@@ -3,6 +3,7 @@
 import os
 import random
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from training.data import directory as module
 from training.data.directory import directory
+from training.data.listing import listed
 
 
 def expected(path):
@@ -116,6 +118,20 @@ def test_damaged_ones_end_as_in_zipfile(tmp_path):
         assert wanted is None or (names, rows.tolist()) == wanted
         agreed += wanted is not None
     assert 50 < agreed < 300
+
+
+def test_memory_is_bounded_by_the_members(tmp_path):
+    """Their listing is 80 bytes; `zipfile` alone takes 600."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i in range(5000):
+            archive.writestr(f"{i // 1000:05d}/img{i:08d}.png", b"x")
+    tracemalloc.start()
+    try:
+        found = listed(*directory(tmp_path / "a.zip"))
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.table) == 5000 and peak < 450 * 5000 and kept < 120 * 5000
 
 
 def test_what_the_end_claims_is_not_allocated(tmp_path):
