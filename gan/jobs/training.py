@@ -313,7 +313,7 @@ def _recorded(config: RunConfig, saved: checkpoint.Checkpoint | None) -> ImageDa
     if path and (saved is None or Path(path).exists()):
         return open_together(path, condition="none")
     if saved is None:
-        raise UsageError("no data set: name a zip, folder or other set of images with --data")
+        raise UsageError("no data set: name a zip or folder of images with --data")
     name = path or f"an object, {saved.config['data'].get('name')}"
     how = "name the data set with --data" if path else "give it again, as data of gan.train"
     raise UserError(f"{saved.path} was trained on {name}, which is not here: {how}")
