@@ -30,6 +30,7 @@ class LmdbFiles:
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
         self._data = self._path / "data.mdb" if path.is_dir() else self._path
+        self._connect()  # before threads read, of which two must not open it at once
         state = self.state([])
         found = listing.load(self._data, state)
         self.listing = found or listing.keep(self._data, self._listed(), state)
@@ -70,14 +71,24 @@ class LmdbFiles:
             raise Refused("is not in the LMDB any more: restore it")
         return value
 
-    def _listed(self) -> Listing:
+    def _connect(self) -> Any:
         try:
             import lmdb
         except ImportError as error:
             raise UserError(f"{self._path} is an LMDB, which needs lmdb: {install('data')}") from error
+        try:
+            return _environment(self._path)
+        except (lmdb.Error, OSError) as error:
+            raise DataError(
+                f"{self._path} is not a readable LMDB ({line(error)}): copy or make it again"
+            ) from error
+
+    def _listed(self) -> Listing:
+        import lmdb
+
         kinds = {}
         try:
-            with _environment(self._path).begin(buffers=True) as transaction:
+            with self._connect().begin(buffers=True) as transaction:
                 for key, value in transaction.cursor():
                     key, start = bytes(key), bytes(value[:8])
                     is_image = start.startswith(_STARTS)

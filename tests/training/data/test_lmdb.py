@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -57,6 +58,13 @@ def test_processes_that_decode_open_it_themselves(tmp_path, monkeypatch):
     alone = [next(taken)[0] for taken in [batches(dataset, **options)] for _ in range(4)]
     ahead = [next(taken)[0] for taken in [batches(dataset, workers=2, **options)] for _ in range(4)]
     assert all(torch.equal(one, other) for one, other in zip(alone, ahead, strict=True))
+
+
+def test_threads_share_it(tmp_path):
+    source = Archive(write(tmp_path / "set", images()))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: source.image(i % 4).tobytes(), range(200)))
+    assert found == [source.image(i % 4).tobytes() for i in range(200)]
 
 
 def test_twice_in_one_process_and_once_listed(tmp_path, monkeypatch):
