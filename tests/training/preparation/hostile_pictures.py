@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFilter
+from PIL import Image, ImageCms, ImageFilter, ImageOps
 
 from tests.training.preparation import hostile_bytes as raw
 
@@ -28,7 +28,7 @@ FORMATS = (
     ("PCX", ".pcx", "RGB", ()),
     ("IM", ".im", "RGB", ()),
     ("MPO", ".mpo", "RGB", ()),
-    ("BLP", ".blp", "P", ("palette",)),
+    ("BLP", ".blp", "P", ()),
     ("MSP", ".msp", "1", ()),
     ("XBM", ".xbm", "1", ()),
     ("SPIDER", ".spi", "F", ("float",)),
@@ -77,8 +77,10 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 def _ycck(image: Image.Image) -> bytes:
     """A JPEG of YCCK, as Adobe writes it: Y, Cb, Cr of the inverted inks."""
-    planes = image.convert("YCbCr").split()
-    data = saved(Image.merge("CMYK", (*planes, Image.new("L", image.size, 255))), "JPEG", quality=95)
+    planes = (
+        ImageOps.invert(image).convert("YCbCr").point(lambda value: 255 - value).split()
+    )  # Pillow inverts
+    data = saved(Image.merge("CMYK", (*planes, Image.new("L", image.size, 0))), "JPEG", quality=95)
     at = data.index(b"Adobe") + 11
     return data[:at] + b"\x02" + data[at + 1 :]
 
@@ -140,7 +142,7 @@ COLOURS = {
     "another profile": ("profile.png", _profiled, ("profile",)),
     "profile of sRGB": ("srgb.png", _srgb, ()),
     "broken profile": ("broken.png", lambda i: saved(i, "PNG", icc_profile=b"no profile"), ("profile",)),
-    "Lab TIFF": ("lab.tif", lambda i: saved(_lab(i), "TIFF"), ()),
+    "Lab TIFF": ("lab.tif", lambda i: saved(_lab(i), "TIFF"), ("profile",)),
 }
 
 
