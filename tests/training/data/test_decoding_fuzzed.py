@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from tests.sources import ROOT
 from tests.training.preparation import hostile
+from tests.training.preparation.hostile_bytes import SIGNATURE
 from training.data.decoding import decode
 from training.data.faults import Refused
 
@@ -27,9 +29,9 @@ MEMORY = (
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
-    """The file hit in one to four ways: bits, bytes, numbers of headers, parts cut, doubled, moved or mixed."""
+    """The file hit in one to four ways: bits, bytes, numbers of headers, parts cut, doubled or mixed."""
     some = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
         at = rng.randrange(len(some)) if rng.random() < 0.6 else rng.randrange(min(len(some), 64))
         size = rng.choice((1, 2, 4, 16, 200))
         kind = rng.randrange(8)
@@ -54,7 +56,21 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
             some[at : at + size] = bytes(size)
         if not some:
             return b""
-    return bytes(some)
+    return mended(bytes(some)) if rng.random() < 0.7 else bytes(some)
+
+
+def mended(data: bytes) -> bytes:
+    """A PNG with the right checksums of its chunks, so that what lies behind them is reached."""
+    if not data.startswith(SIGNATURE):
+        return data
+    parts, at = [SIGNATURE], len(SIGNATURE)
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        if end + 4 > len(data):
+            break
+        parts += [data[at:end], zlib.crc32(data[at + 4 : end]).to_bytes(4, "big")]
+        at = end + 4
+    return b"".join([*parts, data[at:]])
 
 
 def outcome(data: bytes) -> str:
@@ -73,11 +89,17 @@ def outcome(data: bytes) -> str:
     return found
 
 
+@functools.cache
+def healthy() -> tuple[bytes, ...]:
+    """Files that are read when nothing has hit them: their mutations go deepest."""
+    return tuple(data for data in hostile.seeds() if outcome(data) == "array")
+
+
 def outcomes(count: int, seed: int) -> list[str]:
     """Of so many mutated files. The file at fault is told when one fails."""
     rng, found = random.Random(seed), []
     for number in range(count):
-        data = mutated(rng.choice(hostile.seeds()), rng)
+        data = mutated(rng.choice(healthy() if rng.random() < 0.8 else hostile.seeds()), rng)
         try:
             found.append(outcome(data))
         except BaseException as error:
@@ -87,7 +109,7 @@ def outcomes(count: int, seed: int) -> list[str]:
 
 @pytest.fixture
 def bounded_memory():
-    """Addresses are limited while a test runs: a decoder that asks for more gets a MemoryError, which fails."""
+    """Addresses are limited while a test runs: a decoder that asks for more fails by a MemoryError."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, before[1]))
@@ -103,7 +125,7 @@ needs_proc = pytest.mark.skipif(
 @needs_proc
 def test_a_few_hundred_mutated_files(bounded_memory):
     found = outcomes(FEW, seed=0)
-    assert found.count("array") > FEW // 50 and found.count("refused") > FEW // 3
+    assert found.count("array") > FEW // 10 and found.count("refused") > FEW // 3
 
 
 @needs_proc
@@ -115,7 +137,8 @@ def test_ten_thousand_mutated_files(part):
         from tests.training.data import test_decoding_fuzzed as fuzzed
         import resource
         found = fuzzed.outcomes({MANY // 4}, seed=100 + {part})
-        print(found.count("array"), found.count("refused"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(found.count("array"), found.count("refused"), peak)
     """
     limits = functools.partial(resource.setrlimit, resource.RLIMIT_AS, (2 * MEMORY, 2 * MEMORY))
     done = subprocess.run(
@@ -131,7 +154,7 @@ def test_ten_thousand_mutated_files(part):
     assert done.returncode == 0, done.stderr[-3000:]
     arrays, refused, peak = map(int, done.stdout.split())
     print(f"{arrays} arrays, {refused} refused, at most {peak / 2**10:.0f} MiB")
-    assert arrays + refused == MANY // 4 and arrays > 50 and refused > 800
+    assert arrays + refused == MANY // 4 and arrays > 250 and refused > 800
 
 
 @pytest.mark.parametrize("case", range(len(hostile.seeds())))
