@@ -192,7 +192,7 @@ def named(made: Builder) -> None:
     for name, (first, second) in pictures.TWINS.items():
         for number, path in enumerate((first, second)):
             data = saved(made.scene(), "PNG")
-            made.add(f"{name}, {number}", b"names/" + path, data, "name", exactly=False)
+            made.add(f"{name}, {number}", b"names/" + path, data, "name")
     made.add("hidden file", "names/.hidden.png", saved(made.scene(), "PNG"), "hidden", has_pixels=False)
     made.add("hidden folder", "names/.git/a.png", saved(made.scene(), "PNG"), "hidden", has_pixels=False)
     for path in ("names/Thumbs.db", "names/.DS_Store", "names/desktop.ini"):

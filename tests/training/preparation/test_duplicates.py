@@ -100,6 +100,18 @@ def test_look_alikes_are_others(kind, mirrored):
     assert clusters(*recorded({"a": scenes.scene(3), "b": other})) == []
 
 
+def test_one_changed_thing_makes_another_picture():
+    """A coin on a scene: the hash and the correlation of the whole hardly see it."""
+    original = scenes.scene(3)
+    y, x = np.mgrid[:192, :256]
+    away = np.hypot(y - 60, x - 130)[..., None]
+    changed = np.where(away < 12, 255 - original // 2, original).astype(np.uint8)
+    assert (hashes.perceptual(original) ^ hashes.perceptual(changed)).bit_count() <= duplicates.RADIUS
+    assert clusters(*recorded({"a": original, "b": changed})) == []
+    faint = np.where(away < 12, original * 0.9 + 15, original).astype(np.uint8)
+    assert len(clusters(*recorded({"a": original, "b": faint}))) == 1
+
+
 def test_exact_copies_are_all_found_and_nothing_else():
     rng = np.random.default_rng(0)
     originals = [rng.integers(0, 256, (8, 8, 3), np.uint8) for _ in range(50)]

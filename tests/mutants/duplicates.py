@@ -1,0 +1,163 @@
+"""Mistakes in what is compared and judged before a data set is made: hashes, copies, quality, conditions."""
+
+from tests.mutants.planting import Mutant
+
+_TESTS = "tests/training/preparation"
+_PREPARATION = "training/preparation"
+
+MUTANTS = (
+    Mutant(
+        "mirrored hashes without the sign",
+        f"{_PREPARATION}/hashes.py",
+        "& (np.arange(_LOW) % 2 == 1), -1, 1)",
+        "& (np.arange(_LOW) % 2 == 1), 1, 1)",
+        (f"{_TESTS}/test_hashes.py::test_the_mirrored_variant_is_the_hash_of_the_mirrored_picture",),
+    ),
+    Mutant(
+        "bits of noise",
+        f"{_PREPARATION}/hashes.py",
+        "axis=-1, keepdims=True) + _MARGIN",
+        "axis=-1, keepdims=True)",
+        (f"{_TESTS}/test_hashes.py::test_dull_and_symmetric_pictures_keep_their_hash_under_noise",),
+    ),
+    Mutant(
+        "shapes out of exact hashes",
+        f"{_PREPARATION}/hashes.py",
+        "hashlib.sha256(str(rgb.shape).encode())",
+        "hashlib.sha256()",
+        (f"{_TESTS}/test_hashes.py::test_exact_hashes_tell_shapes_and_single_pixels_apart",),
+    ),
+    Mutant(
+        "no neighbours of a band",
+        f"{_PREPARATION}/hamming.py",
+        "for count in range(flips + 1)",
+        "for count in range(1)",
+        (f"{_TESTS}/test_hamming.py::test_finds_each_pair_once_and_no_other[7]",),
+    ),
+    Mutant(
+        "one bit too many",
+        f"{_PREPARATION}/hamming.py",
+        "^ ordered[members]) <= radius",
+        "^ ordered[members]) <= radius + 1",
+        (f"{_TESTS}/test_hamming.py::test_finds_each_pair_once_and_no_other[4]",),
+    ),
+    Mutant(
+        "hue without a look",
+        f"{_PREPARATION}/alignment.py",
+        "(abs(np.angle(factor, deg=True)) < _HUE)",
+        "(abs(np.angle(factor, deg=True)) < 360)",
+        (f"{_TESTS}/test_duplicates.py::test_look_alikes_are_others",),
+    ),
+    Mutant(
+        "changed parts without a look",
+        f"{_PREPARATION}/alignment.py",
+        "(worst < np.maximum(_LEFT[0] * contrast, _LEFT[1]))",
+        "(worst < 256)",
+        (f"{_TESTS}/test_duplicates.py::test_one_changed_thing_makes_another_picture",),
+    ),
+    Mutant(
+        "the smallest is kept",
+        f"{_PREPARATION}/duplicates.py",
+        'return -record["width"] * record["height"]',
+        'return record["width"] * record["height"]',
+        (f"{_TESTS}/test_duplicates.py::test_the_largest_the_sharpest_the_first_is_kept",),
+    ),
+    Mutant(
+        "the dullest is kept",
+        f"{_PREPARATION}/duplicates.py",
+        '-record["sharpness"], record["path"]',
+        'record["sharpness"], record["path"]',
+        (f"{_TESTS}/test_duplicates.py::test_the_largest_the_sharpest_the_first_is_kept",),
+    ),
+    Mutant(
+        "features without effect",
+        f"{_PREPARATION}/duplicates.py",
+        "pairs if self._features is None else pairs[self._is_near(pairs)]",
+        "pairs",
+        (f"{_TESTS}/test_duplicates.py::test_features_confirm_or_refute",),
+    ),
+    Mutant(
+        "radius without effect",
+        f"{_PREPARATION}/duplicates.py",
+        "index.within(wanted.ravel(), radius)",
+        "index.within(wanted.ravel(), RADIUS)",
+        (f"{_TESTS}/test_duplicates.py::test_radius",),
+    ),
+    Mutant(
+        "leaks within a split",
+        f"{_PREPARATION}/duplicates.py",
+        "for number in cluster.members}) > 1]",
+        "for number in cluster.members}) > 0]",
+        (f"{_TESTS}/test_duplicates.py::test_leaks_between_splits_and_from_another_set",),
+    ),
+    Mutant(
+        "sharpness of any size",
+        f"{_PREPARATION}/quality.py",
+        "image.thumbnail((SIDE, SIDE)",
+        "image.thumbnail((4 * SIDE, 4 * SIDE)",
+        (f"{_TESTS}/test_quality.py::test_blur_lowers_sharpness_whatever_the_size",),
+    ),
+    Mutant(
+        "outliers set the scale",
+        f"{_PREPARATION}/quality.py",
+        "spread = np.median(abs(away), axis=0) * _TO_SIGMA",
+        "spread = away.std(0)",
+        (f"{_TESTS}/test_quality.py::test_outliers_are_found_and_do_not_hide_each_other",),
+    ),
+    Mutant(
+        "or before and",
+        f"{_PREPARATION}/where.py",
+        '        test = self._either("or", lambda: self._either("and", self._test))\n        if',
+        '        test = self._either("and", lambda: self._either("or", self._test))\n        if',
+        (f"{_TESTS}/test_where.py::test_not_true",),
+    ),
+    Mutant(
+        "not of the unknown is true",
+        f"{_PREPARATION}/where.py",
+        "return None if answer is None else not answer",
+        "return not answer",
+        (f"{_TESTS}/test_where.py::test_missing_values_leave_it_unknown",),
+    ),
+    Mutant(
+        "columns are not looked up at once",
+        f"{_PREPARATION}/where.py",
+        "if name not in self._known:",
+        "if False:",
+        (f"{_TESTS}/test_where.py::test_unknown_columns_are_named_with_the_nearest",),
+    ),
+    Mutant(
+        "depth without a bound",
+        f"{_PREPARATION}/where.py",
+        "if self._depth > MAX_DEPTH:",
+        "if False:",
+        (f"{_TESTS}/test_where.py::test_what_is_no_condition",),
+    ),
+    Mutant(
+        "blocklist of whole pictures only",
+        f"{_PREPARATION}/blocklist.py",
+        "wanted = variants(thumbnail[None])[0]",
+        "wanted = variants(thumbnail[None])[0][:1]",
+        (f"{_TESTS}/test_blocklist.py::test_a_picture_of_which_a_part_is_listed",),
+    ),
+    Mutant(
+        "radius of a blocklist without effect",
+        f"{_PREPARATION}/blocklist.py",
+        "self._index.within(wanted, self._radius)",
+        "self._index.within(wanted, RADIUS)",
+        (f"{_TESTS}/test_blocklist.py::test_radius",),
+    ),
+    Mutant(
+        "a score that is no number passes",
+        f"{_PREPARATION}/content.py",
+        "score is None or not score < self.threshold",
+        "score is None or score >= self.threshold",
+        (f"{_TESTS}/test_content.py::test_no_score_is_an_error_and_never_a_pass",),
+    ),
+    Mutant(
+        "any network will do",
+        f"{_PREPARATION}/content.py",
+        "hashlib.sha256(data).hexdigest() != _SHA256",
+        "not data",
+        (f"{_TESTS}/test_content.py::test_another_file_than_the_known_one",),
+    ),
+)
