@@ -46,7 +46,7 @@ MUTANTS = (
         f"{_PREPARATION}/alignment.py",
         "(abs(np.angle(factor, deg=True)) < _HUE)",
         "(abs(np.angle(factor, deg=True)) < 360)",
-        (f"{_TESTS}/test_duplicates.py::test_look_alikes_are_others",),
+        (f"{_TESTS}/test_duplicates.py::test_colours_turned_far_make_another_picture",),
     ),
     Mutant(
         "changed parts without a look",

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.training.preparation import scenes
 from training.preparation import alignment, duplicates, hashes
@@ -112,6 +113,17 @@ def test_one_changed_thing_makes_another_picture():
     assert len(clusters(*recorded({"a": original, "b": faint}))) == 1
 
 
+@pytest.mark.parametrize(("degrees", "is_copy"), [(8, True), (90, False), (180, False)])
+def test_colours_turned_far_make_another_picture(degrees, is_copy):
+    """The hue alone, around grey of the same luminance."""
+    original = scenes.scene(3) // 2 + 64  # room for all hues
+    y, cb, cr = np.moveaxis(np.asarray(Image.fromarray(original).convert("YCbCr"), np.float64), -1, 0)
+    turned = ((cb - 128) + 1j * (cr - 128)) * np.exp(1j * np.radians(degrees))
+    planes = np.stack([y, turned.real + 128, turned.imag + 128], -1).round().clip(0, 255).astype(np.uint8)
+    other = np.asarray(Image.fromarray(planes, "YCbCr").convert("RGB"))
+    assert bool(clusters(*recorded({"a": original, "b": other}))) == is_copy
+
+
 def test_exact_copies_are_all_found_and_nothing_else():
     rng = np.random.default_rng(0)
     originals = [rng.integers(0, 256, (8, 8, 3), np.uint8) for _ in range(50)]
@@ -205,7 +217,9 @@ def test_features_confirm_or_refute():
     (found,) = clusters(*recorded(pictures), features=features)
     assert set(found.members) == {1, 2}
     assert asked and all(sorted(numbers) == [1, 2] for numbers in asked)
-    apart[2] = [1.0, 0.6]  # cosine 0.857
+    apart[2] = [1.0, 0.9]  # cosine 0.74
+    assert len(clusters(*recorded(pictures), features=features)) == 1
+    apart[2] = [1.0, 1.2]  # cosine 0.64
     assert clusters(*recorded(pictures), features=features) == []
 
 
