@@ -147,6 +147,23 @@ MUTANTS = (
         (f"{_TESTS}/test_blocklist.py::test_radius",),
     ),
     Mutant(
+        "rows without their first byte",
+        "training/data/rows.py",
+        "total += rows * (1 + ",
+        "total += rows * (",
+        (
+            "tests/training/data/test_rows.py::test_interlaced",
+            "tests/training/data/test_rows.py::test_missing_rows",
+        ),
+    ),
+    Mutant(
+        "missing rows are nobody's matter",
+        "training/data/decoding.py",
+        "if lacks_rows(image, data):",
+        "if False:",
+        ("tests/training/data/test_rows.py::test_missing_rows",),
+    ),
+    Mutant(
         "a score that is no number passes",
         f"{_PREPARATION}/content.py",
         "score is None or not score < self.threshold",
