@@ -109,7 +109,7 @@ MUTANTS = (
         f"{_PREPARATION}/where.py",
         '        test = self._either("or", lambda: self._either("and", self._test))\n        if',
         '        test = self._either("and", lambda: self._either("or", self._test))\n        if',
-        (f"{_TESTS}/test_where.py::test_not_true",),
+        (f"{_TESTS}/test_where.py::test_true",),
     ),
     Mutant(
         "not of the unknown is true",

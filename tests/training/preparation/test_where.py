@@ -21,6 +21,7 @@ TRUE = [
     "width == 300 and width != 301 and width <= 300 and width < 300.5 and sharpness > -1e3",
     "not (width < 100 or width > 1e3)",
     "width < 1 or sharpness > 1 and width > 1",
+    "ok or width > 1 and width < 1",
     "(width < 1 or sharpness > 1) and width > 1",
     "not width < 1 and ok",
     "not not ok",
