@@ -1,0 +1,163 @@
+"""torch.func and forward mode on every operator: the same as on its definition, eagerly and by the dispatcher."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from ops import bias_act, filtered_lrelu, grid_sample, modulated_conv2d, registration, scale_bias_act, upsample2d
+from ops.spectral_norm import power_iteration
+from tests.ops.cases import Case, cases, dispatched, first
+
+CASES = cases()
+NAMES = [f"{i}-{case.name}" for i, case in enumerate(CASES)]
+WAYS = {"eager": first, "dispatcher": dispatched}
+
+
+@pytest.fixture(params=range(len(CASES)), ids=NAMES)
+def case(request, kernels) -> Case:
+    """Every operator; the same numbers in every test."""
+    torch.manual_seed(0)
+    return cases()[request.param]
+
+
+@pytest.fixture(params=WAYS)
+def way(request) -> Callable[[Case], Callable[..., Tensor]]:
+    """How the operator is called."""
+    return WAYS[request.param]
+
+
+def of_tensors(function: Callable, case: Case) -> tuple[Callable, list[Tensor]]:
+    """The function of what it is differentiated by, the other arguments as they are; and these tensors."""
+
+    def reduced(*tensors: Tensor) -> Tensor:
+        args = list(case.args)
+        for i, tensor in zip(case.tensors, tensors, strict=True):
+            args[i] = tensor
+        return function(*args)
+
+    return reduced, [case.args[i] for i in case.tensors]
+
+
+def both(way: Callable, case: Case, transform: Callable) -> tuple:
+    """What a transform makes of the operator and of its definition, flattened."""
+    found = []
+    for function in (way(case), case.definition):
+        reduced, tensors = of_tensors(function, case)
+        found.append(torch.utils._pytree.tree_leaves(transform(reduced, tensors)))
+    return tuple(found)
+
+
+def squares(function: Callable) -> Callable[..., Tensor]:
+    """A curved function of what a function returns."""
+    return lambda *tensors: function(*tensors).square().sum()
+
+
+def every(tensors: list[Tensor]) -> tuple[int, ...]:
+    return tuple(range(len(tensors)))
+
+
+def gradient(f, tensors):
+    return torch.func.grad(squares(f), every(tensors))(*tensors)
+
+
+def second_order(f, tensors):
+    def penalty(*given):
+        return sum(g.square().sum() for g in torch.func.grad(squares(f), every(given))(*given))
+
+    return torch.func.grad(penalty, every(tensors))(*tensors)
+
+
+def third_order(f, tensors):
+    return torch.func.grad(lambda x: second_order(f, [x, *tensors[1:]])[0].square().sum())(tensors[0])
+
+
+def reverse(f, tensors):
+    y, pull = torch.func.vjp(f, *tensors)
+    return y, pull(torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y))
+
+
+def tangents(tensors):
+    return tuple(torch.linspace(1, -2, t.numel(), dtype=t.dtype).view_as(t).contiguous() for t in tensors)
+
+
+def forward(f, tensors):
+    return torch.func.jvp(f, tuple(tensors), tangents(tensors))
+
+
+def forward_twice(f, tensors):
+    return torch.func.jvp(lambda *t: forward(f, t)[1], tuple(tensors), tangents(tensors))
+
+
+def forward_over_reverse(f, tensors):
+    return torch.func.jvp(lambda *t: torch.func.grad(squares(f), every(t))(*t), tuple(tensors), tangents(tensors))
+
+
+def forward_over_pullback(f, tensors):
+    """The derivative is a linear operator of its own: what a tangent makes of it."""
+    y, pull = torch.func.vjp(f, *tensors)
+    dy = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
+    return torch.func.jvp(pull, (dy,), (dy.square(),))
+
+
+def reverse_over_forward(f, tensors):
+    return torch.func.grad(lambda *t: torch.mul(*forward(f, t)).square().sum(), every(tensors))(*tensors)
+
+
+def dual_numbers(f, tensors):
+    with forward_ad.dual_level():
+        dual = [forward_ad.make_dual(t, s) for t, s in zip(tensors, tangents(tensors), strict=True)]
+        return tuple(forward_ad.unpack_dual(f(*dual)))
+
+
+def batch(tensors, dim):
+    """Three elements side by side along a new axis."""
+    return tuple(torch.stack([t, t.flip(0) / 2, -t], dim=dim) for t in tensors)
+
+
+def batched(f, tensors):
+    return torch.func.vmap(f, in_dims=1, out_dims=-1)(*batch(tensors, 1))
+
+
+def batched_first_alone(f, tensors):
+    return torch.func.vmap(f, in_dims=(0, *[None] * (len(tensors) - 1)))(batch(tensors, 0)[0], *tensors[1:])
+
+
+def batched_last_alone(f, tensors):
+    return torch.func.vmap(f, in_dims=(*[None] * (len(tensors) - 1), 0))(*tensors[:-1], batch(tensors, 0)[-1])
+
+
+def gradients_per_sample(f, tensors):
+    dims = (0, *[None] * (len(tensors) - 1))
+    return torch.func.vmap(torch.func.grad(squares(f), every(tensors)), dims)(batch(tensors, 0)[0], *tensors[1:])
+
+
+def gradient_of_batch(f, tensors):
+    return torch.func.grad(squares(torch.func.vmap(f)), every(tensors))(*batch(tensors, 0))
+
+
+def jacobian_by_columns(f, tensors):
+    return torch.func.jacfwd(f)(*tensors)
+
+
+def jacobian_by_rows(f, tensors):
+    return torch.func.jacrev(f)(*tensors)
+
+
+REVERSE = (gradient, second_order, reverse)
+FORWARD = (forward, forward_twice, forward_over_reverse, forward_over_pullback, reverse_over_forward, dual_numbers)
+BATCHED = (batched, batched_first_alone, batched_last_alone, gradients_per_sample, gradient_of_batch)
+JACOBIANS = (jacobian_by_columns, jacobian_by_rows)
+
+
+@pytest.mark.parametrize("transform", (*REVERSE, *FORWARD, *BATCHED, *JACOBIANS), ids=lambda t: t.__name__)
+def test_as_of_the_definition(transform, case, way, close):
+    if transform is second_order and case.name == "power_iteration":
+        pytest.skip("its gradient is constant")
+    got, want = both(way, case, transform)
+    assert len(got) == len(want)
+    for actual, expected in zip(got, want, strict=True):
+        close(actual, expected)
+    assert any(expected.abs().max() > 1e-3 for expected in want)
