@@ -111,7 +111,14 @@ def bias_act_ref(
 
 
 def bias_act_dx_ref(
-    dy: Tensor, ref: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float, clamp: float | None
+    dy: Tensor,
+    ref: Tensor,
+    b: Tensor | None,
+    dim: int,
+    act: str,
+    alpha: float,
+    gain: float,
+    clamp: float | None,
 ) -> Tensor:
     """The definition of the derivative: of `bias_act_ref` with respect to x, times dy, from its result `ref`.
 

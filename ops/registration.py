@@ -26,10 +26,14 @@ class Operator(NamedTuple):
 
     name: str
     fake: Callable[..., Any]  # empty results with the strides of the kernel's: see `dense`
-    twin: Callable[..., Any] | None  # None: the operator is linear in its first argument, the others constants
+    twin: (
+        Callable[..., Any] | None
+    )  # None: the operator is linear in its first argument, the others constants
     # The arguments whose axis 0 counts samples that do not depend on each other, as it does in every result.
     samples: Callable[..., tuple[int, ...]] = lambda *_: ()
-    setup_context: Callable | None = None  # as torch.library.register_autograd takes it; None: through the twin
+    setup_context: Callable | None = (
+        None  # as torch.library.register_autograd takes it; None: through the twin
+    )
     backward: Callable | None = None
 
 
@@ -38,7 +42,9 @@ _recorded: dict[str, Operator] = {}
 _registered: dict[str, torch.library.Library] = {}  # they hold the registrations alive
 _kernels: dict[str, Callable] = {}  # name -> torch.ops.gan_kernels.<name>
 _eager: dict[str, type[torch.autograd.Function]] = {}  # name -> the kernel with its derivative
-_functional: dict[str, type[torch.autograd.Function]] = {}  # the same in the style of torch.func, slower to call
+_functional: dict[
+    str, type[torch.autograd.Function]
+] = {}  # the same in the style of torch.func, slower to call
 
 
 def record(operator: Operator) -> None:
@@ -87,9 +93,7 @@ def empty_image(like: Tensor, size: Sequence[int]) -> Tensor:
     The rule of `empty4` in csrc/common.h."""
     last = not like.is_contiguous() and like.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if last else torch.contiguous_format
-    return torch.empty(
-        (*like.shape[:2], *size), dtype=like.dtype, device=like.device, memory_format=layout
-    )
+    return torch.empty((*like.shape[:2], *size), dtype=like.dtype, device=like.device, memory_format=layout)
 
 
 def _eager_function(operator: Operator, kernel: Callable) -> type[torch.autograd.Function]:
@@ -238,7 +242,8 @@ def _batched(
             return torch.stack(results), 0
         return tuple(torch.stack(parts) for parts in zip(*results, strict=True)), (0,) * len(results[0])
     moved = [
-        args[i].movedim(in_dims[i], 0) if i in batched else args[i].expand(size, *args[i].shape) for i in samples
+        args[i].movedim(in_dims[i], 0) if i in batched else args[i].expand(size, *args[i].shape)
+        for i in samples
     ]
     count = max(arg.shape[1] for arg in moved)  # samples of each; one sample may stand for all
     folded = list(args)
@@ -247,7 +252,9 @@ def _batched(
     found = run(*folded)
     results = [found] if isinstance(found, Tensor) else list(found)
     dims = [0 if result.shape[0] == size * count else None for result in results]
-    results = [r if dim is None else r.unflatten(0, (size, count)) for r, dim in zip(results, dims, strict=True)]
+    results = [
+        r if dim is None else r.unflatten(0, (size, count)) for r, dim in zip(results, dims, strict=True)
+    ]
     return (results[0], dims[0]) if isinstance(found, Tensor) else (tuple(results), tuple(dims))
 
 

@@ -101,7 +101,9 @@ def _twin_dx(dy, x, scale, noise, b, *options):
     noise = None if noise is None else noise.to(sums).expand(len(x), -1)
 
     def value(x: Tensor, scale: Tensor, noise: Tensor | None, b: Tensor) -> Tensor:
-        return _twin(x * scale[:, :, None, None] + b[:, :, None, None], torch.ones_like(b), noise, None, *options)
+        return _twin(
+            x * scale[:, :, None, None] + b[:, :, None, None], torch.ones_like(b), noise, None, *options
+        )
 
     wanted = (0, 1, 3) if noise is None else (0, 1, 3, 2)
     dx, *rest = pullback(value, (x_, scale, noise, b), dy.to(sums), wanted)

@@ -49,7 +49,12 @@ def power_iteration(
     u, v = u.detach().to(weight.dtype), v.detach().to(weight.dtype)
     if not fused(weight):
         return power_iteration_ref(weight, u, v, dim, steps, eps)
-    if dim or transformed() or weight.is_contiguous() or not weight.is_contiguous(memory_format=torch.channels_last):
+    if (
+        dim
+        or transformed()
+        or weight.is_contiguous()
+        or not weight.is_contiguous(memory_format=torch.channels_last)
+    ):
         return call("power_iteration", weight, u, v, dim, steps, eps)
     # The columns in the order of memory: [in, kh, kw] becomes [kh, kw, in].
     v = v.view(weight.shape[1:]).movedim(0, -1).reshape(-1)

@@ -83,8 +83,12 @@ def test_autocast_keeps_the_demodulation_exact(convolve):
         with pytest.MonkeyPatch.context() as patch:
             module = sys.modules["ops.modulated_conv2d"]
             inner = module.scale_bias_act
-            patch.setattr(module, "scale_bias_act", lambda x, s, *rest: energies.append(s) or inner(x, s, *rest))
+            patch.setattr(
+                module, "scale_bias_act", lambda x, s, *rest: energies.append(s) or inner(x, s, *rest)
+            )
             convolve(x, w, styles)
     assert energies[-1].dtype == torch.float32
     scale = w.square().mean().rsqrt() if convolve is prenormalized_modulated_conv2d else 1
-    torch.testing.assert_close(energies[-1].item(), float((w * scale).square().sum().rsqrt()), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        energies[-1].item(), float((w * scale).square().sum().rsqrt()), rtol=1e-6, atol=0
+    )

@@ -78,7 +78,11 @@ def test_numbers_and_strides(index, layout, dtype, kernels, device, close):
     ]
     expected = case.definition(*doubles)
     close(y, expected.to(dtype), scale=4)
-    dy = LAYOUTS[layout](torch.linspace(-1, 1, y.numel(), dtype=dtype).view_as(y)) if y.ndim == 4 else y.detach() * 0 + 1
+    dy = (
+        LAYOUTS[layout](torch.linspace(-1, 1, y.numel(), dtype=dtype).view_as(y))
+        if y.ndim == 4
+        else y.detach() * 0 + 1
+    )
     gradients = torch.autograd.grad(y, [args[i] for i in case.tensors], dy)
     wanted = torch.autograd.grad(expected, [doubles[i] for i in case.tensors], dy.double())
     for actual, want in zip(gradients, wanted, strict=True):
@@ -127,7 +131,9 @@ def test_bias_act_of_any_shape(name, act, kernels):
     torch.library.opcheck(torch.ops.gan.bias_act.default, (x, b, *options))
     dy = torch.randn(x.shape).requires_grad_()
     torch.library.opcheck(torch.ops.gan.bias_act_dx.default, (dy, x.detach(), b.detach(), *options))
-    torch.library.opcheck(torch.ops.gan.bias_act_dref.default, (dy.detach(), dy.detach(), x.detach(), b.detach(), *options))
+    torch.library.opcheck(
+        torch.ops.gan.bias_act_dref.default, (dy.detach(), dy.detach(), x.detach(), b.detach(), *options)
+    )
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -155,7 +161,9 @@ def test_every_vector_is_aligned(offset, dtype, kernels, device):
     x = permuted(torch.randn(2, 8, 8, 8).to(dtype), (0, 2, 3, 1), offset).to(device)
     x = shifted(x, offset) if offset == 3 else x
     b, f = shifted(torch.randn(8).to(dtype), offset).to(device), setup_filter((1, 3, 3, 1)).to(device)
-    grid = shifted(torch.rand(2, 5, 3, 2).to(torch.float64 if dtype == torch.float64 else torch.float32), offset)
+    grid = shifted(
+        torch.rand(2, 5, 3, 2).to(torch.float64 if dtype == torch.float64 else torch.float32), offset
+    )
     plain = [t.double() for t in (x, b, grid)]
     weight = shifted(torch.randn(4, 16).to(dtype), offset).to(device)
     vectors = [shifted(torch.randn(size).to(dtype), offset).to(device) for size in (4, 16)]
@@ -182,12 +190,13 @@ def test_every_vector_is_aligned(offset, dtype, kernels, device):
     assert torch.equal(random.uniform(keys, (4,), dtype), random.uniform(keys.clone(), (4,), dtype))
 
 
+LOWPASS = setup_filter((1, 3, 3, 1))
 COMPILED = {
     "bias_act": lambda x: bias_act(x, torch.linspace(-1, 1, x.shape[1]), act="lrelu", gain=1.3),
     "bias_act_along_rows": lambda x: bias_act(x, torch.linspace(-1, 1, x.shape[2]), dim=2, act="swish"),
     "scale_bias_act": lambda x: scale_bias_act(x, x.detach().mean((2, 3)), x.detach()[:, :1], act="lrelu"),
-    "upfirdn2d": lambda x: upfirdn2d(x, setup_filter((1, 3, 3, 1)), up=2, padding=(2, 1)),
-    "filtered_lrelu": lambda x: filtered_lrelu(x, *[setup_filter((1, 3, 3, 1))] * 2, up=2, down=2, padding=3),
+    "upfirdn2d": lambda x: upfirdn2d(x, LOWPASS, up=2, padding=(2, 1)),
+    "filtered_lrelu": lambda x: filtered_lrelu(x, LOWPASS, LOWPASS, up=2, down=2, padding=3),
     "grid_sample": lambda x: grid_sample(x, x.detach()[:, :2].permute(0, 2, 3, 1).tanh()),
 }
 
@@ -202,15 +211,19 @@ def inductor(name: str, layout: str, close: Callable) -> None:
     x = LAYOUTS[layout](torch.randn(2, 4, 6, 5)).requires_grad_()
     compiled = torch.compile(function, fullgraph=True)
     for change in (lambda x: x, lambda x: x.transpose(2, 3)):
-        y, expected = compiled(change(x)), function(change(x))
-        close(y, expected)
-        for dy in (torch.ones_like(expected), torch.randn(expected.shape).transpose(2, 3).contiguous().transpose(2, 3)):
-            got, want = (torch.autograd.grad(out, x, dy, retain_graph=True)[0] for out in (y, expected))
+        for last in (False, True):
+            y, expected = compiled(change(x)), function(change(x))
+            close(y, expected)
+            dy = torch.randn(expected.shape)
+            dy = dy.contiguous(memory_format=torch.channels_last) if last else dy
+            got, want = (torch.autograd.grad(out, x, dy)[0] for out in (y, expected))
             close(got, want)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "samples_last", "every_second", "odd_offset"])
+@pytest.mark.parametrize(
+    "layout", ["contiguous", "channels_last", "samples_last", "every_second", "odd_offset"]
+)
 @pytest.mark.parametrize("name", COMPILED)
 def test_inductor(name, layout, kernels, close):
     inductor(name, layout, close)
@@ -218,5 +231,7 @@ def test_inductor(name, layout, kernels, close):
 
 def test_layouts_differ():
     x = torch.randn(2, 3, 6, 4)
-    assert len({LAYOUTS[name](x).stride() + (LAYOUTS[name](x).storage_offset(),) for name in LAYOUTS}) == len(LAYOUTS)
+    assert len({LAYOUTS[name](x).stride() + (LAYOUTS[name](x).storage_offset(),) for name in LAYOUTS}) == len(
+        LAYOUTS
+    )
     assert all(torch.equal(LAYOUTS[name](x), x) for name in LAYOUTS if name != "expanded")

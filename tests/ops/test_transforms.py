@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from ops import bias_act, filtered_lrelu, grid_sample, modulated_conv2d, registration, scale_bias_act, upsample2d
+from ops import (
+    bias_act,
+    filtered_lrelu,
+    grid_sample,
+    modulated_conv2d,
+    registration,
+    scale_bias_act,
+    upsample2d,
+)
 from ops.spectral_norm import power_iteration
 from tests.ops.cases import Case, cases, dispatched, first
 
@@ -92,7 +100,9 @@ def forward_twice(f, tensors):
 
 
 def forward_over_reverse(f, tensors):
-    return torch.func.jvp(lambda *t: torch.func.grad(squares(f), every(t))(*t), tuple(tensors), tangents(tensors))
+    return torch.func.jvp(
+        lambda *t: torch.func.grad(squares(f), every(t))(*t), tuple(tensors), tangents(tensors)
+    )
 
 
 def forward_over_pullback(f, tensors):
@@ -131,7 +141,9 @@ def batched_last_alone(f, tensors):
 
 def gradients_per_sample(f, tensors):
     dims = (0, *[None] * (len(tensors) - 1))
-    return torch.func.vmap(torch.func.grad(squares(f), every(tensors)), dims)(batch(tensors, 0)[0], *tensors[1:])
+    return torch.func.vmap(torch.func.grad(squares(f), every(tensors)), dims)(
+        batch(tensors, 0)[0], *tensors[1:]
+    )
 
 
 def gradient_of_batch(f, tensors):
@@ -147,7 +159,14 @@ def jacobian_by_rows(f, tensors):
 
 
 REVERSE = (gradient, second_order, reverse)
-FORWARD = (forward, forward_twice, forward_over_reverse, forward_over_pullback, reverse_over_forward, dual_numbers)
+FORWARD = (
+    forward,
+    forward_twice,
+    forward_over_reverse,
+    forward_over_pullback,
+    reverse_over_forward,
+    dual_numbers,
+)
 BATCHED = (batched, batched_first_alone, batched_last_alone, gradients_per_sample, gradient_of_batch)
 JACOBIANS = (jacobian_by_columns, jacobian_by_rows)
 
