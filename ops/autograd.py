@@ -15,8 +15,8 @@ def sum_to_axis(x: Tensor, dim: int) -> Tensor:
 
 
 def transformed() -> bool:
-    """Is a function of torch.func (grad, vjp, vmap, jvp) at work? Not asked of what is compiled."""
-    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    """Is a function of torch.func (grad, vjp, vmap, jvp) at work?"""
+    return torch._C._are_functorch_transforms_active()
 
 
 def without_autocast(x: Tensor) -> contextlib.AbstractContextManager:
@@ -106,6 +106,6 @@ def _differentiated(results: Tensor | tuple, gradients: Sequence[Tensor | None])
 
 
 def _alive(arg: Any) -> Any:
-    """A tensor of its own: one that was kept from inside a function of torch.func pretends, after that, to have
-    a gradient still."""
+    """A tensor of its own: one that was kept from inside a function of torch.func pretends, after that, to
+    have a gradient still."""
     return arg.view_as(arg) if isinstance(arg, Tensor) else arg

@@ -2,8 +2,8 @@
 
     ops/cpu-<recipe>-<compilers>/            gan_ops_cpu.so and manifest.json, complete or absent
     ops/cpu-<recipe>-<compilers>.lock        held by the process that builds; the system frees it
-    ops/cpu-<recipe>-<compilers>.failed.log  what ninja said; while it is there, no process tries again, unless it
-                                             tells of a lack that passes, such as memory: for ten minutes only
+    ops/cpu-<recipe>-<compilers>.failed.log  what ninja said; while it is there, no process tries again; if it
+                                             tells of a lack that passes (memory, disk), for ten minutes only
     ops/.tmp-cpu-...-<host>-<pid>/           a build at work; one of a killed process is swept by the next
 
 Only this user and root may write there: a library that others could have put there is never loaded.
@@ -171,13 +171,13 @@ def _refuse_if_writable_by_others(*places: Path) -> None:
         status = place.stat()
         if status.st_uid not in (os.geteuid(), 0):
             raise KernelError(
-                f"{place} belongs to user {status.st_uid}, and only your own or root's kernels are loaded; set "
-                "GAN_CACHE to a folder of yours, then: gan ops build"
+                f"{place} belongs to user {status.st_uid}, and only your own or root's kernels are loaded; "
+                "set GAN_CACHE to a folder of yours, then: gan ops build"
             )
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise KernelError(
-                f"{place} can be written by others (mode {stat.S_IMODE(status.st_mode):o}), so no kernels are "
-                f"loaded from it; rm -r {cache_directory() / 'ops'}, then: gan ops build"
+                f"{place} can be written by others (mode {stat.S_IMODE(status.st_mode):o}), so no kernels "
+                f"are loaded from it; rm -r {cache_directory() / 'ops'}, then: gan ops build"
             )
 
 

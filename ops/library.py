@@ -1,7 +1,7 @@
 """The libraries of compiled kernels: whether they serve a tensor, and loading them.
 
-The first call that kernels may serve builds and loads the library for that type of device. The one for the CPU
-defines the schemas of all operators, which are then registered as they are described (ops/registration.py).
+The first call that kernels may serve builds and loads the library for that type of device. The one for the
+CPU defines the schemas of all operators, which are then registered as described (ops/registration.py).
 """
 
 import contextlib

@@ -1,10 +1,10 @@
 """Operators, each registered from one description that every way to its kernel follows.
 
-    eager calls           `call`: the bare kernel torch.ops.gan_kernels.*, with its derivative where one is asked for
-    torch.compile, export torch.ops.gan.*: the same derivative at the dispatcher, shapes and layouts from `fake`
-    torch.func            grad and vjp by the same derivative, vmap over samples by one call of the kernel
-    forward mode          the twin: the definition in plain PyTorch, which differentiates in any mode and order
-    autocast              no rule: an operator has the type of its input, a twin is deaf to autocast
+    eager calls    `call`: the kernel torch.ops.gan_kernels.*, with its derivative where one is asked for
+    torch.compile  and export: torch.ops.gan.*, the same derivative at the dispatcher; layouts from `fake`
+    torch.func     grad and vjp by the same derivative; vmap over samples by one call of the kernel
+    forward mode   the twin: the definition in plain PyTorch, which differentiates in any mode and order
+    autocast       no rule: an operator has the type of its input, a twin is deaf to autocast
 
 An operator's file records its description when it is imported. A library that defines the schemas makes them
 operators (ops/library.py).
@@ -125,7 +125,7 @@ def _functional_function(operator: Operator, kernel: Callable) -> type[torch.aut
 
         @staticmethod
         def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
-            return Functional.apply(tangent, *ctx.constants)
+            return _linear(Functional.apply, operator, tangent, ctx.constants)
 
         @staticmethod
         def vmap(info: Any, in_dims: tuple, *args: Any) -> tuple:
@@ -152,8 +152,8 @@ def _register_at_dispatcher(operator: Operator) -> torch.library.Library:
 
 
 class _Dispatched(torch.library.Library):
-    """What torch.library.register_autograd registers would lose tangents of forward mode in silence, and refuses
-    torch.func: both go their own way here."""
+    """What torch.library.register_autograd registers would lose tangents of forward mode in silence, and
+    refuses torch.func: both go their own way here."""
 
     def __init__(self, operator: Operator) -> None:
         super().__init__("gan", "IMPL")
@@ -167,19 +167,17 @@ class _Dispatched(torch.library.Library):
         level = _level_function(operator)
 
         def derived(keyset: Any, *args: Any) -> Any:
-            if operator.twin is not None and forward_ad._current_level >= 0:
-                return operator.twin(*args)
             if transformed():
-                return level.run(*args, keyset)
+                return operator.twin(*args) if operator.twin and _jvps() else level.run(*args, keyset)
             if forward_ad._current_level >= 0:
-                return _functional[operator.name].apply(*args)
+                return _in_forward_mode(operator, args)
             return fn(keyset, *args)
 
         super().impl(op_name, derived, dispatch_key, with_keyset=True)
 
 
 def _level_function(operator: Operator) -> type:
-    """The operator at one level of torch.func, as the dispatcher calls it; below, it goes on to the next one."""
+    """The operator at one level of torch.func, as the dispatcher calls it; it goes on to the level below."""
     from torch._functorch.utils import enable_single_level_autograd_function
 
     kernel = getattr(torch.ops.gan, operator.name).default
@@ -206,7 +204,7 @@ def _level_function(operator: Operator) -> type:
 
         @staticmethod
         def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
-            return kernel(tangent, *ctx.constants)
+            return _linear(kernel, operator, tangent, ctx.constants)
 
         @classmethod
         def run(cls, *args: Any) -> Any:
@@ -214,6 +212,22 @@ def _level_function(operator: Operator) -> type:
                 return cls.apply(*args)
 
     return Level
+
+
+def _jvps() -> int:
+    """How many of the functions of torch.func that are at work are jvp. Also known in a compiled graph, which
+    does not tell torch.autograd.forward_ad."""
+    levels = torch._C._functorch.get_interpreter_stack() or ()
+    return sum(level.key() == torch._C._functorch.TransformType.Jvp for level in levels)
+
+
+def _linear(run: Callable, operator: Operator, tangent: Tensor, constants: Sequence[Any]) -> Tensor:
+    """The tangent of an operator without twin. Inside a `jvp` torch loses the tangents of outer levels."""
+    if _jvps() > 1:
+        raise NotImplementedError(
+            f"gan::{operator.name} has one derivative in forward mode, not two; GAN_OPS=reference has"
+        )
+    return run(tangent, *constants)
 
 
 def _in_forward_mode(operator: Operator, args: Sequence[Any]) -> Any:
@@ -229,8 +243,10 @@ def _in_forward_mode(operator: Operator, args: Sequence[Any]) -> Any:
 def _batched(
     operator: Operator, run: Callable, size: int, in_dims: Sequence[int | None], args: Sequence[Any]
 ) -> tuple:
-    """The rule of vmap, for one level below, where `run` is the operator: (results, axis of the batch in each). One call where all that is batched counts
-    samples along axis 0, else a call for each element of the batch."""
+    """The rule of vmap: (results, axis of the batch in each). `run` is the operator at the level below.
+
+    One call where all that is batched counts samples along axis 0, else a call for each element of the batch.
+    """
     batched = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and in_dims[i] is not None]
     samples = [i for i in operator.samples(*args) if isinstance(args[i], Tensor)]
     if not set(batched) <= set(samples):

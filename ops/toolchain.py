@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-# Of the many flags that the Linux kernel lists for a CPU of x86, those of instructions that compilers choose. On
-# ARM and elsewhere it lists little else.
+# Of the many flags that the Linux kernel lists for a CPU of x86, those of instructions that compilers choose.
+# On ARM it lists little else.
 _INSTRUCTIONS = re.compile(
     r"(avx|sse|ssse|pni|fma|xop|tbm|apx|f16c|bmi|abm|movbe|movdir|popcnt|amx|gfni|vaes|vpclmul|adx|aes|pclmul|sha_ni|"
     r"cx8|cx16|lahf_lm|cmov|3dnowprefetch)\w*"
@@ -72,13 +72,14 @@ def compiler() -> Tool:
                 version=_output([*tool.launcher, tool.path, "--version"]).partition("\n")[0].strip()
             )
     raise ToolError(
-        f"no C++ compiler ({', '.join(' '.join(words) for words in commands)}); install one (Debian, Ubuntu: apt "
-        "install g++; conda: conda install cxx-compiler; macOS: xcode-select --install), then: gan ops build"
+        f"no C++ compiler ({', '.join(' '.join(words) for words in commands)}); install one (Debian, Ubuntu: "
+        "apt install g++; conda: conda install cxx-compiler; macOS: xcode-select --install), then: gan ops "
+        "build"
     )
 
 
 def _words(command: str) -> list[str]:
-    """The words of $CXX; a program whose path has spaces is one. Raises ToolError for a lost quotation mark."""
+    """The words of $CXX; a program whose path has spaces is one. ToolError for a lost quotation mark."""
     if shutil.which(command):
         return [command]
     try:

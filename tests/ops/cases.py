@@ -1,4 +1,4 @@
-"""Every operator on its own arguments, for what is tested of all of them alike: layouts, transforms, forward mode."""
+"""Every operator on its own arguments, for what is tested of all alike: layouts, transforms, forward mode."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -74,7 +74,7 @@ def test_autocast_stays_finite_with_huge_weights(kernel, up):
 
 @pytest.mark.parametrize("convolve", [modulated_conv2d, prenormalized_modulated_conv2d])
 def test_autocast_keeps_the_demodulation_exact(convolve):
-    """Powers of two, which bfloat16 holds, so that only sums of squares could be rounded: 1 + 1/256 is 1 there."""
+    """Powers of two, which bfloat16 holds; a sum of their squares, 1 + 1/256, it does not."""
     x = torch.zeros(1, 2, 3, 3)
     x[:, 0] = 1
     w, styles = torch.tensor([1.0, 2.0**-4]).view(1, 2, 1, 1), torch.ones(1, 2)

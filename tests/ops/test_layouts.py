@@ -1,5 +1,5 @@
-"""Every operator on inputs of every layout, offset and dtype: the numbers of the definition, and the strides that
-its fake promises, without which torch.compile reads results in the wrong order."""
+"""Every operator on inputs of every layout, offset and dtype: the numbers of the definition, and the strides
+that its fake promises, without which torch.compile reads results in the wrong order."""
 
 from collections.abc import Callable
 

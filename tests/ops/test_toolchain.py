@@ -155,7 +155,7 @@ def test_cpu_flags_are_instruction_sets():
     ],
 )
 def test_cpu_flags_of_other_machines(text, flags, monkeypatch, tmp_path):
-    """On ARM atomics and others are chosen by -mcpu=native; a machine that tells nothing has no flags at all."""
+    """On ARM -mcpu=native chooses atomics and others; a machine that tells nothing has no flags at all."""
     info = tmp_path / "cpuinfo"
     if text:
         info.write_text(text)

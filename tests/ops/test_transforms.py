@@ -1,4 +1,4 @@
-"""torch.func and forward mode on every operator: the same as on its definition, eagerly and by the dispatcher."""
+"""torch.func and forward mode on every operator: as on its definition, eagerly and by the dispatcher."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,12 @@ from ops import (
     bias_act,
     filtered_lrelu,
     grid_sample,
+    library,
     modulated_conv2d,
+    random,
     registration,
     scale_bias_act,
+    setup_filter,
     upsample2d,
 )
 from ops.spectral_norm import power_iteration
@@ -180,3 +183,94 @@ def test_as_of_the_definition(transform, case, way, close):
     for actual, expected in zip(got, want, strict=True):
         close(actual, expected)
     assert any(expected.abs().max() > 1e-3 for expected in want)
+
+
+LOWPASS = setup_filter((1, 3, 3, 1))
+PUBLIC = {
+    "bias_act": lambda x: bias_act(x, torch.linspace(-1, 1, 4).to(x), act="tanh", clamp=0.7),
+    "scale_bias_act": lambda x: scale_bias_act(x, x.mean((2, 3)), None, x.mean((0, 2, 3)), act="softplus"),
+    "upsample2d": lambda x: upsample2d(x, LOWPASS),
+    "filtered_lrelu": lambda x: filtered_lrelu(x, LOWPASS, LOWPASS, x[0, :, 0, 0], up=2, down=2, padding=3),
+    "grid_sample": lambda x: grid_sample(x, x[:, :2].permute(0, 2, 3, 1).tanh() * 0.9),
+    "modulated_conv2d": lambda x: modulated_conv2d(
+        x, x.flatten(0, 1)[:, None, :3, :3].expand(-1, 4, -1, -1), x[:, :, 0, 0], padding=1, act="lrelu"
+    ),
+    "power_iteration": lambda x: power_iteration(x, x[:, 0, 0, 0], x[0].flatten(), steps=1)[2],
+}
+
+
+def hessian_times(f, x):
+    return torch.func.jvp(torch.func.grad(lambda x: f(x).square().sum()), (x,), (x.cos(),))[1]
+
+
+def gradients_of_a_batch(f, x):
+    return torch.func.vmap(torch.func.grad(lambda x: f(x).square().sum()), 1)(torch.stack([x, -x], 1))
+
+
+def hessians_times_of_a_batch(f, x):
+    return torch.func.vmap(lambda x: hessian_times(f, x))(torch.stack([x, -x]))
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("transform", [hessian_times, gradients_of_a_batch, hessians_times_of_a_batch])
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_functions_as_plain_pytorch(name, transform, last, kernels, close):
+    """Through their checks and casts, and in the layouts that they tell apart."""
+    x = torch.randn(2, 4, 5, 4, dtype=torch.float64)
+    x = x.contiguous(memory_format=torch.channels_last) if last else x
+    got = transform(PUBLIC[name], x)
+    with library.plain():
+        expected = transform(PUBLIC[name], x)
+    close(got, expected)
+    assert expected.abs().max() > 1e-3
+
+
+def test_what_forward_mode_would_lose_is_refused(kernels):
+    """The derivative of filtered_lrelu lives from a mask of the kernel's own: it has no twin."""
+    case = next(case for case in cases() if case.name == "filtered_lrelu")
+    reduced, tensors = of_tensors(first(case), case)
+    y, pull = torch.func.vjp(reduced, *tensors)
+
+    def tangent(dy):
+        return torch.func.jvp(pull, (dy,), (dy,))[1]
+
+    with pytest.raises(NotImplementedError, match="one derivative in forward mode.*GAN_OPS=reference"):
+        torch.func.jvp(tangent, (y,), (y,))
+
+
+def test_random_numbers_of_a_batch_of_keys(kernels):
+    keys = torch.stack([random.keys(seed, 5, range(3), 1) for seed in range(2)])
+    drawn = torch.func.vmap(lambda k: random.normal(k, (4,)), randomness="same")(keys)
+    assert torch.equal(drawn, torch.stack([random.normal(k, (4,)) for k in keys]))
+
+
+def test_vmap_over_samples_is_one_call(kernels, monkeypatch):
+    """And over what they share a call for each."""
+    calls = []
+    kernel = torch.ops.gan_kernels.bias_act.default
+    function = registration._functional["bias_act"]
+    monkeypatch.setattr(function, "forward", staticmethod(lambda *args: calls.append(args) or kernel(*args)))
+    x, b = torch.randn(5, 2, 3, 4, 4), torch.randn(5, 3)
+    torch.func.vmap(lambda x: bias_act(x, b[0]))(x)
+    assert [call[0].shape for call in calls] == [(10, 3, 4, 4)]
+    torch.func.vmap(lambda x, b: bias_act(x, b))(x, b)
+    assert len(calls) == 1 + 5
+
+
+def test_a_tangent_is_not_lost_in_a_compiled_graph(kernels):
+    """torch.compile under forward mode: right, by whatever way."""
+    x, b = torch.randn(2, 3), torch.randn(3)
+
+    def function(x):
+        return bias_act(x, b, act="tanh")
+
+    compiled = torch.compile(lambda x: torch.func.jvp(function, (x,), (x,)), backend="aot_eager")
+    for got, want in zip(compiled(x), torch.func.jvp(function, (x,), (x,)), strict=True):
+        torch.testing.assert_close(got, want)
+
+
+def test_compiled_gradients_of_torch_func(kernels):
+    x, b = torch.randn(2, 3), torch.randn(3)
+    gradient = torch.func.grad(lambda x: bias_act(x, b, act="tanh").square().sum())
+    compiled = torch.compile(gradient, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), gradient(x))
