@@ -14,9 +14,8 @@ def sum_to_axis(x: Tensor, dim: int) -> Tensor:
     return x.sum(others) if others else x  # an empty list would mean all axes
 
 
-def transformed() -> bool:
-    """Is a function of torch.func (grad, vjp, vmap, jvp) at work?"""
-    return torch._C._are_functorch_transforms_active()
+# Is a function of torch.func (grad, vjp, vmap, jvp) at work? Asked in every call of an operator, hence bare.
+transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 
 def without_autocast(x: Tensor) -> contextlib.AbstractContextManager:
