@@ -9,6 +9,7 @@ from torch import Tensor
 from ops.bias_act import NAMES, bias_act_ref
 from ops.filtered_lrelu import filtered_lrelu_ref
 from ops.grid_sample import grid_sample_ref
+from ops.registration import call
 from ops.scale_bias_act import scale_bias_act_ref
 from ops.spectral_norm import power_iteration_ref
 from ops.upfirdn2d import setup_filter, upfirdn2d_ref
@@ -71,7 +72,6 @@ def cases(dtype: torch.dtype = torch.float64) -> list[Case]:
 
 def first(case: Case) -> Callable[..., Tensor]:
     """The operator as eager code calls it, reduced to the result that is differentiated."""
-    from ops.registration import call
 
     def function(*args: Any) -> Tensor:
         found = call(case.name, *args)

@@ -183,6 +183,25 @@ def test_as_of_the_definition(transform, case, way, close):
     assert any(expected.abs().max() > 1e-3 for expected in want)
 
 
+@pytest.mark.parametrize("low", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("index", range(len(CASES)), ids=NAMES)
+def test_autocast_changes_no_operator(index, low, way, kernels):
+    """Values and gradients, of kernels and of definitions: they have the type of their input."""
+    torch.manual_seed(0)
+    case = cases(torch.float32)[index]
+    reduced, tensors = of_tensors(way(case), case)
+    defined, _ = of_tensors(case.definition, case)
+    for function in (reduced, defined):
+        found = []
+        for enabled in (False, True):
+            given = [t.detach().requires_grad_() for t in tensors]
+            with torch.autocast("cpu", low, enabled=enabled):
+                y = function(*given)
+                found.append((y, *torch.autograd.grad(y.sum(), given)))
+        for plain, cast in zip(*found, strict=True):
+            assert plain.dtype == cast.dtype == torch.float32 and torch.equal(plain, cast)
+
+
 LOWPASS = setup_filter((1, 3, 3, 1))
 PUBLIC = {
     "bias_act": lambda x: bias_act(x, torch.linspace(-1, 1, 4).to(x), act="tanh", clamp=0.7),
