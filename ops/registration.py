@@ -168,7 +168,8 @@ class _Dispatched(torch.library.Library):
 
         def derived(keyset: Any, *args: Any) -> Any:
             if transformed():
-                return operator.twin(*args) if operator.twin and _jvps() else level.run(*args, keyset)
+                forward = _jvps() and _has_tangents(operator, args)
+                return operator.twin(*args) if forward else level.run(*args, keyset)
             if forward_ad._current_level >= 0:
                 return _in_forward_mode(operator, args)
             return fn(keyset, *args)
@@ -190,7 +191,8 @@ def _level_function(operator: Operator) -> type:
             with below, torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):  # for the levels below
                 output = kernel.redispatch(keyset & torch._C._after_autograd_keyset, *args)
             operator.setup_context(ctx, tuple(args), output)
-            ctx.constants = args[1:]
+            if operator.twin is None:
+                ctx.constants = args[1:]
             return output
 
         @staticmethod
@@ -235,9 +237,15 @@ def _in_forward_mode(operator: Operator, args: Sequence[Any]) -> Any:
 
     Not by the `jvp` of a torch.autograd.Function: inside of it torch loses the tangents of outer levels.
     """
-    if operator.twin is not None:
+    if _has_tangents(operator, args):
         return operator.twin(*args)
     return _functional[operator.name].apply(*args)
+
+
+def _has_tangents(operator: Operator, args: Sequence[Any]) -> bool:
+    """May tangents come in, and is there a twin to take them? Random numbers are drawn from integers."""
+    floating = (isinstance(arg, Tensor) and arg.is_floating_point() for arg in args)
+    return operator.twin is not None and any(floating)
 
 
 def _batched(

@@ -261,6 +261,14 @@ def test_random_numbers_of_a_batch_of_keys(kernels):
     assert torch.equal(drawn, torch.stack([random.normal(k, (4,)) for k in keys]))
 
 
+def test_forward_mode_draws_the_same_numbers(kernels):
+    """By the kernel, not by its twin, which differs in the last places of normal numbers."""
+    keys, x = random.keys(1, 2, range(3), 1), torch.randn(3, 64)
+    noise = random.normal(keys, (64,))
+    y, tangent = torch.func.jvp(lambda x: x * random.normal(keys, (64,)), (x,), (torch.ones_like(x),))
+    assert torch.equal(y, x * noise) and torch.equal(tangent, noise)
+
+
 def test_vmap_over_samples_is_one_call(kernels, monkeypatch):
     """And over what they share a call for each."""
     calls = []
