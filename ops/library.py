@@ -62,7 +62,7 @@ def fused(x: Tensor) -> bool:
     Where they cannot be had it says so once on stderr and returns False; with GAN_OPS=fused it raises
     KernelError. Transparent to torch.compile and torch.export.
     """
-    return serves(x.dtype, x.device)
+    return x.dtype in _DTYPES and _ready(x.device.type)
 
 
 def serves(dtype: torch.dtype, device: torch.device) -> bool:
