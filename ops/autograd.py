@@ -19,8 +19,8 @@ transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 
 def without_autocast(x: Tensor) -> contextlib.AbstractContextManager:
-    """Types as they are in here: autocast on x's type of device is off."""
-    if not torch.is_autocast_enabled(x.device.type):
+    """Types as they are in here: autocast on x's type of device, which is not known of meta, is off."""
+    if x.is_meta or not torch.is_autocast_enabled(x.device.type):
         return contextlib.nullcontext()
     return torch.autocast(x.device.type, enabled=False)
 

@@ -103,16 +103,16 @@ def prenormalized_modulated_conv2d(
 def _in_float16(x: Tensor) -> bool:
     """Whether a convolution of x computes in float16: by its type, or by autocast."""
     device = x.device.type
-    if torch.is_autocast_enabled(device):
+    if not x.is_meta and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device) == torch.float16
     return x.dtype == torch.float16
 
 
 def _demodulation(weight: Tensor, styles: Tensor) -> Tensor:
-    """[N, out]: one over the norm of weight * style (equation 3), in their own type under autocast too."""
+    """[N, out]: one over the norm of weight * style (equation 3), in the weights' type under autocast too."""
     with without_autocast(weight):
         energy = weight.square().sum(dim=(2, 3))  # [out, in]
-        return (styles.square() @ energy.T + EPSILON).rsqrt()
+        return (styles.to(weight.dtype).square() @ energy.T + EPSILON).rsqrt()
 
 
 def _per_sample(x: Tensor, weight: Tensor) -> Tensor:
