@@ -25,3 +25,17 @@ def test_counters_and_tensors_come_back():
     numbers = other.nimg, other.tick, other.seconds, other.health, other.rollbacks
     assert numbers == (48, 3, 7.5, "drifting", 2)
     assert other.augmentation.p == 0.25 and other.scaler_g.get_scale() == 64
+
+
+def test_a_state_given_back_stays_as_it_was():
+    """What a rollback goes back to may be needed again: training must not write into it."""
+    state = tiny_state()
+    learned(state, "d", torch.rand(4, 3, 8, 8))
+    kept = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    given = {name: tensor.clone() for name, tensor in kept.items()}
+    other = tiny_state()
+    other.restore(given, state.counters())
+    for name in ("g", "d"):
+        learned(other, name, torch.rand(4, 3, 8, 8))
+    assert all(torch.equal(given[name], tensor) for name, tensor in kept.items())
+    assert not all(torch.equal(other.tensors()[name], tensor) for name, tensor in kept.items())
