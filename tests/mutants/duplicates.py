@@ -93,8 +93,8 @@ MUTANTS = (
     Mutant(
         "sharpness of any size",
         f"{_PREPARATION}/quality.py",
-        "image.thumbnail((SIDE, SIDE)",
-        "image.thumbnail((4 * SIDE, 4 * SIDE)",
+        "scale = side / max(image.size)",
+        "scale = 4 * side / max(image.size)",
         (f"{_TESTS}/test_quality.py::test_blur_lowers_sharpness_whatever_the_size",),
     ),
     Mutant(

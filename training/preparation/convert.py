@@ -22,6 +22,7 @@ from training.preparation.reading import to_channels
 from training.preparation.writer import encode_png
 
 CROPS = ("centre", "wide", "tall", "none")
+LEVEL = 4  # of PNG's compression: files 1 % larger than at 6, made in half the time
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX}
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -56,7 +57,7 @@ def converted(pixels: np.ndarray, form: Form) -> bytes:
     box, inside = placement(pixels.shape[0], pixels.shape[1], form)
     if form.channels <= 4:
         image = Image.fromarray(pixels[:, :, 0] if form.channels == 1 else pixels, _MODES[form.channels])
-        return encode_png(_placed(image, box, inside, form), level=6)
+        return encode_png(_placed(image, box, inside, form), LEVEL)
     planes = [_placed(Image.fromarray(plane), box, inside, form) for plane in pixels.transpose(2, 0, 1)]
     buffer = io.BytesIO()
     np.save(buffer, np.stack([np.asarray(plane) for plane in planes]), allow_pickle=False)

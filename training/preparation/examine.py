@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from training.data.faults import line
 from training.preparation import hashes, quality
 from training.preparation.archives import open_source
@@ -124,7 +127,7 @@ def canonical(picture: Picture) -> str:
 
 def _measured(picture: Picture, task: Task, record: dict[str, Any]) -> bytes:
     """Fill in what the pixels tell; the thumbnail, uint8 [32, 32, 3]."""
-    colours = rgb(picture.pixels, task.form.background)
+    colours = Image.fromarray(rgb(picture.pixels, task.form.background))
     record["pixels_sha256"] = canonical(picture)
     record["height"], record["width"] = picture.pixels.shape[:2]
     record["mode"], record["format"] = picture.mode, picture.format
@@ -133,7 +136,7 @@ def _measured(picture: Picture, task: Task, record: dict[str, Any]) -> bytes:
     measures = quality.measure(colours)
     record.update({name: round(float(measures[name]), 4) for name in MEASURES})
     if task.content:
-        record["content"] = round(_filter().score(colours), 4)
+        record["content"] = round(_filter().score(np.asarray(colours)), 4)
     return thumbnail.tobytes()
 
 

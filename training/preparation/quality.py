@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from PIL import Image
 
-from training.preparation.hashes import LUMINANCE
-
 SIDE = 256  # px of the longer side at which sharpness is measured
 _COARSE = 128  # px of the longer side for light and colour
 _NEAR = 4  # levels from the median colour that count as the same
@@ -22,8 +20,8 @@ _TO_SIGMA = 1.4826  # median absolute deviation -> standard deviation of a norma
 OUTLIER = 3.5  # robust standard deviations (Iglewicz, Hoaglin 1993, "How to detect and handle outliers")
 
 
-def measure(rgb: np.ndarray) -> dict[str, float]:
-    """What a picture is like. rgb: uint8 [H, W, 3].
+def measure(rgb: np.ndarray | Image.Image) -> dict[str, float]:
+    """What a picture is like. rgb: uint8 [H, W, 3], or a Pillow image of mode RGB.
 
     sharpness      variance of the Laplacian of the luminance (Pech-Pacheco et al. 2000), levels squared; 0 to
                    about 10 is blurred, photographs have 100 to 3000
@@ -34,22 +32,42 @@ def measure(rgb: np.ndarray) -> dict[str, float]:
     blank          share of the pixels that have the median colour, +-4 levels: 1 shows nothing
     dark, light    shares of the pixels without a visible difference to black and to white
     """
-    image = Image.fromarray(rgb)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=None)
-    fine = np.asarray(image, np.float32) @ LUMINANCE
-    image.thumbnail((_COARSE, _COARSE), Image.Resampling.BOX, reducing_gap=None)
-    small = np.asarray(image, np.float32)  # [h, w, 3]
-    grey = small @ LUMINANCE
-    near = abs(small - np.median(small, axis=(0, 1))).max(-1) <= _NEAR
+    fine = _within(rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb), SIDE)
+    coarse = _within(fine, _COARSE)
+    planes = np.asarray(coarse, np.float32).transpose(2, 0, 1).copy()  # [3, h, w]
+    grey = _luminance(coarse)
+    near = (abs(planes - _median(coarse)[:, None, None]) <= _NEAR).all(0)
     return {
-        "sharpness": _sharpness(fine),
+        "sharpness": _sharpness(_luminance(fine)),
         "brightness": float(grey.mean()),
         "contrast": float(grey.std()),
-        "colourfulness": _colourfulness(small),
+        "colourfulness": _colourfulness(planes),
         "blank": float(near.mean()),
         "dark": float((grey <= _DARK).mean()),
         "light": float((grey >= _LIGHT).mean()),
     }
+
+
+def _within(image: Image.Image, side: int) -> Image.Image:
+    """The picture with its longer side brought down to `side`. Large factors go in two steps."""
+    scale = side / max(image.size)
+    if scale >= 1:
+        return image
+    size = tuple(max(1, round(length * scale)) for length in image.size)
+    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+
+
+def _luminance(image: Image.Image) -> np.ndarray:
+    """float32 [H, W], levels, not rounded: Pillow's F has the weights of ITU-R BT.601."""
+    return np.asarray(image.convert("F"))
+
+
+def _median(image: Image.Image) -> np.ndarray:
+    """float32 [3]: the median of each channel, of the counts of its levels."""
+    counts = np.array(image.histogram()).reshape(3, 256).cumsum(1)
+    middle = (counts[0, -1] - 1) // 2, counts[0, -1] // 2  # places of the values in the middle, from 0 on
+    levels = [(counts <= place).sum(1) for place in middle]
+    return np.asarray(levels, np.float32).mean(0)
 
 
 def _sharpness(grey: np.ndarray) -> float:
@@ -60,8 +78,9 @@ def _sharpness(grey: np.ndarray) -> float:
 
 
 def _colourfulness(rgb: np.ndarray) -> float:
-    red_green = rgb[..., 0] - rgb[..., 1]
-    yellow_blue = (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]
+    red, green, blue = rgb  # [H, W] each
+    red_green = red - green
+    yellow_blue = (red + green) / 2 - blue
     spread = np.hypot(red_green.std(), yellow_blue.std())
     return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
 
