@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -107,8 +108,8 @@ def scan_small(count: int) -> None:
                 stream = io.BytesIO()
                 Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(stream, "PNG")
                 archive.writestr(f"{index // 1000:05d}/{index:08d}.png", stream.getvalue())
-        with get_context("spawn").Pool(1) as pool:  # a process whose peak is of this alone
-            main, other, seconds = pool.apply(_peaks, (path,))
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # a process whose peak is of this alone
+            main, other, seconds = pool.submit(_peaks, path).result()
     click.echo(
         f"{count:,} files: {seconds:.0f} s of processor time, at most {main / 2**10:.0f} MiB in the main"
         f" process and {other / 2**10:.0f} MiB in each other one"

@@ -56,6 +56,13 @@ MUTANTS = (
         (f"{_TESTS}/test_duplicates.py::test_one_changed_thing_makes_another_picture",),
     ),
     Mutant(
+        "things painted anew without a look",
+        f"{_PREPARATION}/alignment.py",
+        "_PAINTED = 0.4, 2.0",
+        "_PAINTED = 9.0, 2.0",
+        (f"{_TESTS}/test_duplicates.py::test_figures_that_differ_in_the_colour_of_their_skin",),
+    ),
+    Mutant(
         "the smallest is kept",
         f"{_PREPARATION}/duplicates.py",
         'return -record["width"] * record["height"]',

@@ -10,7 +10,8 @@ registration technique", with a scale for each direction and an affine model of 
 What is left over is judged where it is greatest, in blocks, for one changed thing makes another picture; and
 so is the colour, for a red and a blue heart have one shape. Colours are complex numbers Cb + i Cr, of which
 one factor is fitted: its size is a change of saturation, its angle a turn of the hue. Such turns change the
-luminance as well, which is therefore fitted by the luminance and the colour.
+luminance as well, which is therefore fitted by the luminance and the colour; but only a little, for where the
+luminance follows the colour, one thing was painted anew, as the skin of figures that are else the same.
 
 P: pairs; thumbnails uint8 [P, 32, 32, 3]; levels are of 255.
 """
@@ -38,6 +39,7 @@ _LIKELY = 0.85, 0.92  # correlation of luminances, at least: before the colour i
 _GAIN = 0.6, 1.7  # of contrast
 _LEFT = 0.35, 0.6  # residual in the worst block: of the contrast of the detail, and levels, whichever is more
 _SATURATION, _HUE = (0.5, 2.0), 22.0  # times, degrees
+_PAINTED = 0.4, 2.0  # luminance by chroma, and the levels of it in all: beyond both
 _TINT, _STAIN = 12.0, 14.0  # levels that colours differ by: their mean, and the rest in the worst block
 
 
@@ -98,6 +100,7 @@ def _is_copy(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> np.ndarray:
     columns, target = detail[..., :3], detail[..., 3]
     solved = _least_squares(columns, target)
     left = (target - (columns @ solved[..., None])[..., 0]).reshape(wanted.shape)
+    painted = (columns[..., 1:] @ solved[:, 1:, None]).std((1, 2))
     contrast = target.std(1)
     worst = np.sqrt(_blocks(left**2)).max((1, 2))
     correlation = np.sqrt(np.maximum(1 - (left**2).mean((1, 2)) / np.maximum(contrast, 1e-3) ** 2, 0))
@@ -107,6 +110,7 @@ def _is_copy(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> np.ndarray:
         & (solved[:, 0] < _GAIN[1])
         & (correlation > _LIKELY[1])
         & (worst < np.maximum(_LEFT[0] * contrast, _LEFT[1]))
+        & ((np.hypot(solved[:, 1], solved[:, 2]) < _PAINTED[0]) | (painted < _PAINTED[1]))
         & (abs(factor) > _SATURATION[0])
         & (abs(factor) < _SATURATION[1])
         & (abs(np.angle(factor, deg=True)) < _HUE)

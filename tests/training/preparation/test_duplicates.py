@@ -124,6 +124,25 @@ def test_colours_turned_far_make_another_picture(degrees, is_copy):
     assert bool(clusters(*recorded({"a": original, "b": other}))) == is_copy
 
 
+@pytest.mark.parametrize("changed", [1, 2])
+def test_figures_that_differ_in_the_colour_of_their_skin(changed):
+    """A face with dark hair on a coloured coat: another skin is another picture, a lighter print is not."""
+    y, x = np.mgrid[:96, :96]
+
+    def figure(skin, coat=(60, 110, 200)):
+        picture = np.full((96, 96, 3), 255, np.uint8)
+        picture[(abs(x - 48) < 34) & (y > 66)] = coat
+        picture[np.hypot(x - 48, y - 40) < 26] = skin
+        picture[(np.hypot(x - 48, y - 40) < 27) & (y < 26)] = (40, 30, 30)
+        return picture
+
+    tones = [(250, 220, 188), (224, 187, 149), (191, 143, 104), (155, 100, 61)]
+    printed = (figure(tones[0]) * 0.9 + 10).astype(np.uint8)
+    assert len(clusters(*recorded({"a": figure(tones[0]), "b": printed}))) == 1
+    for first, second in zip(tones, tones[changed:], strict=False):
+        assert clusters(*recorded({"a": figure(first), "b": figure(second)})) == []
+
+
 def test_exact_copies_are_all_found_and_nothing_else():
     rng = np.random.default_rng(0)
     originals = [rng.integers(0, 256, (8, 8, 3), np.uint8) for _ in range(50)]
