@@ -4,7 +4,7 @@ Plain Pillow decodes, crops, resizes (Lanczos) and encodes a PNG, at its own com
 measured of `prepare` is all of its processes, scan to finished zip, a large set less a small one, so that the
 start of processes does not count. Both take turns; files are made of two photographs (scikit-learn).
 
-With --small, instead: so many PNGs of 16 px in a zip, scanned and decided on; peak memory and processor time.
+With --small, instead: so many PNGs of 16 px in a zip, scanned and decided on; peak memory of the main process.
 
     python -m benchmarks.preparing
 """
@@ -109,18 +109,14 @@ def scan_small(count: int) -> None:
                 Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(stream, "PNG")
                 archive.writestr(f"{index // 1000:05d}/{index:08d}.png", stream.getvalue())
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # a process whose peak is of this alone
-            main, other, seconds = pool.submit(_peaks, path).result()
-    click.echo(
-        f"{count:,} files: {seconds:.0f} s of processor time, at most {main / 2**10:.0f} MiB in the main"
-        f" process and {other / 2**10:.0f} MiB in each other one"
-    )
+            peak, seconds = pool.submit(_peak, path).result()
+    click.echo(f"{count:,} files: {seconds:.0f} s of processor time, {peak / 2**10:.0f} MiB at the most")
 
 
-def _peaks(path: Path) -> tuple[int, int, float]:
-    """KiB of the main process and of the largest other one, seconds."""
+def _peak(path: Path) -> tuple[int, float]:
+    """KiB of the main process of a scan, and seconds of all."""
     seconds, _ = prepared(path, path.with_name("out.zip"), dry_run=True, resolution="16", copies="exact")
-    used = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return used[0], used[1], seconds
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, seconds
 
 
 @click.command()

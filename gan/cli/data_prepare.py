@@ -161,6 +161,12 @@ def _names(name: str) -> dict[str, Any]:
     is_flag=True,
     help="Leave out what the packaged network takes for sexual content; scores are recorded.",
 )
+@click.option(
+    "--features",
+    **_asked("features"),
+    is_flag=True,
+    help="A network looks at each picture: it records outliers, and has a say on what looks alike.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 @click.option("--work", type=click.Path(path_type=Path), help="Working folder.  [default: OUT.prepare]")
 @click.option("--dry-run", is_flag=True, help="Scan and decide, and write no set.")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from gan.jobs.work_folder import MEASURES, Seen
+from training.preparation.quality import OUTLIER
 
 SHOWN = 8  # pictures of a row
 CAUSES, CLUSTERS = 16, 12  # rows of a section
@@ -49,12 +50,15 @@ def extremes(files: Sequence[Seen]) -> list[tuple[str, list[tuple[Seen, str]]]]:
 
 
 def outliers(files: Sequence[Seen]) -> list[tuple[Seen, str]]:
-    """The kept files that lie furthest from all others in one of MEASURES, and in which.
+    """The kept files that lie furthest from all others, and in what: in their features, where they are known.
 
-    By the distance from the median in units of 1.4826 times the median absolute deviation, which is the
-    standard deviation of a normal distribution; sharpness by its logarithm.
+    Else in one of MEASURES: by the distance from the median in units of 1.4826 times the median absolute
+    deviation, which is the standard deviation of a normal distribution; sharpness by its logarithm.
     """
     kept, found = [seen for seen in files if seen.verdict == "keep"], {}
+    if known := [seen for seen in kept if seen.outlier is not None]:
+        known.sort(key=lambda seen: (-seen.outlier, seen.number))
+        return [(seen, f"outlier {seen.outlier:.3g}") for seen in known[:SHOWN] if seen.outlier > OUTLIER]
     for measure in MEASURES:
         pairs = [(seen, _scaled(measure, v)) for seen in kept if (v := getattr(seen, measure)) is not None]
         if not pairs:

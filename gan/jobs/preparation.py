@@ -3,6 +3,7 @@
 `prepare` runs the stages in turn, and goes on where an earlier call was killed:
 
     scan      list the sources, decode each file once, measure it, make its image of the set
+    describe  features of the pictures, where they are asked for
     decide    labels, conditions, decisions of a person, copies: a verdict on each file
     convert   images that the scan did not make
     write     the set, the part that is held back, the data sheet
@@ -20,13 +21,17 @@ from typing import Any
 from gan.console import progress
 from gan.errors import UserError
 from gan.files import atomic_bytes, sha256
-from training.preparation import assemble, openmoji, scan, sources, state, writer
+from gan.jobs.pixel_features import lite0
+from training.preparation import assemble, features, openmoji, scan, sources, state, writer
 from training.preparation.archives import open_source
-from training.preparation.catalogue import Catalogue, Converted
+from training.preparation.catalogue import Catalogue, Store
 from training.preparation.datasheet import datasheet
 from training.preparation.examine import Task
+from training.preparation.features import Network
 from training.preparation.plan import Plan, check, decided, kept, remarks
 from training.preparation.request import Request
+
+_Scanned = tuple[Catalogue, Sequence[Path]]  # and where its sources lie
 
 
 def prepare(
@@ -54,14 +59,23 @@ def prepare(
         _refuse_existing(out, request, force)
     sources.refuse_within(found, out)
     processes = workers or os.cpu_count() or 1
-    with contextlib.closing(Catalogue(folder)) as catalogue, contextlib.closing(Converted(folder)) as images:
+    network = lite0() if request.features else None  # now: a package that is missing is told before the work
+    with (
+        contextlib.closing(Catalogue(folder)) as catalogue,
+        contextlib.closing(Store(folder, "converted.sqlite")) as images,
+    ):
         reached = state.State(folder, found, request.told())
         reached.reached("scan")
-        task = Task(form=request.form, policies=policies, content=request.content_filter)
+        task = Task(
+            form=request.form, policies=policies, content=request.content_filter, features=request.features
+        )
         _scan(catalogue, images, found, task, processes)
         reached.reached("decide")
-        with _second_set(folder, request, task, processes) as second:
-            plan = decided(catalogue, folder, found, request, second)
+        with (
+            _second_set(folder, request, task, processes) as second,
+            _described(folder, ((catalogue, found), second), request, processes, network) as described,
+        ):
+            plan = decided(catalogue, folder, found, request, second and second[0], described)
         result = {"path": str(out), "work": str(folder), **plan.summary.told()}
         result["remarks"] = remarks(plan, request)
         if not dry_run:
@@ -81,7 +95,7 @@ def prepare(
 
 def _scan(
     catalogue: Catalogue,
-    images: Converted | None,
+    images: Store | None,
     places: Sequence[Path],
     task: Task,
     processes: int,
@@ -89,7 +103,7 @@ def _scan(
     """List the sources, and examine what is new."""
     hidden = task.policies["hidden"] == "fix"
     depends = [state.VERSION, hidden, list(map(str, places)), task.form.background, task.content]
-    catalogue.begin(json.dumps(depends))
+    catalogue.begin(json.dumps([*depends, task.features]))
     opened = [open_source(place) for place in places]
     with progress(scan.listing(opened, hidden=hidden), "listing", unit="file") as members:
         count = catalogue.enlist(members)
@@ -101,20 +115,42 @@ def _scan(
 
 
 @contextlib.contextmanager
-def _second_set(folder: Path, request: Request, task: Task, processes: int) -> Iterator[Catalogue | None]:
-    """The set that nothing may be in as well, scanned; None where there is none."""
+def _second_set(folder: Path, request: Request, task: Task, processes: int) -> Iterator[_Scanned | None]:
+    """The set that nothing may be in as well, scanned, and its places; None where there is none."""
     if request.against is None:
         yield None
         return
     places = sources.expanded([request.against])
     with contextlib.closing(Catalogue(folder / "against")) as catalogue:
         _scan(catalogue, None, places, replace(task, images=False, content=False), processes)
-        yield catalogue
+        yield catalogue, places
+
+
+@contextlib.contextmanager
+def _described(
+    folder: Path,
+    sets: Sequence[_Scanned | None],
+    request: Request,
+    processes: int,
+    network: Network | None,
+) -> Iterator[Store | None]:
+    """Features of the pictures of all sets; None without a network. Outliers are told of the first set."""
+    if network is None:
+        yield None
+        return
+    with contextlib.closing(Store(folder, features.FILE)) as store:
+        for catalogue, places in filter(None, sets):
+            if wanted := features.missing(catalogue, store):
+                work = {"wanted": wanted, "processes": min(processes, len(wanted))}
+                done = features.describe(catalogue, store, places, network, request.form.background, **work)
+                _watched(done, len(wanted), "describing")
+        features.rate(sets[0][0], store)
+        yield store
 
 
 def _convert(
     catalogue: Catalogue,
-    images: Converted,
+    images: Store,
     places: Sequence[Path],
     folder: Path,
     request: Request,
@@ -143,7 +179,7 @@ def _watched(done: Iterator[int], total: int, text: str) -> None:
             bar.update(step)
 
 
-def _write(out: Path, folder: Path, images: Converted, request: Request, plan: Plan) -> None:
+def _write(out: Path, folder: Path, images: Store, request: Request, plan: Plan) -> None:
     """The set, the part that is held back if there is one, and the data sheet."""
     told = plan.summary.told()
     classes = assemble.classes_of(told["classes"], plan.notes.classes)

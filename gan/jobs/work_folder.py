@@ -40,7 +40,7 @@ class Seen:
     number: its line from 0 on.  source: which of the sources.  reason: why it is not kept.
     decoded: whether it holds a picture; one that does not cannot be kept.
     cluster: number of its group of duplicates; keeper: the one that is kept of them.
-    sharpness, brightness, contrast, colourfulness: as `gan data prepare` measures them.
+    sharpness, brightness, contrast, colourfulness, outlier: as `gan data prepare` measures them.
     """
 
     number: int
@@ -66,6 +66,7 @@ class Seen:
     brightness: float | None = None
     contrast: float | None = None
     colourfulness: float | None = None
+    outlier: float | None = None
 
     @property
     def cause(self) -> str | None:
@@ -215,7 +216,7 @@ def _seen(record: dict[str, Any], line: int, path: Path, sources: int) -> Seen:
         detail="; ".join(str(fault.get("detail") or fault.get("kind")) for fault in faults),
         **{key: _text(record.get(key)) for key in ("reason", "label", "mode", "format", "split", "licence")},
         **{key: _whole(record.get(key)) for key in ("width", "height", "bytes")},
-        **{key: _finite(record.get(key)) for key in MEASURES},
+        **{key: _finite(record.get(key)) for key in (*MEASURES, "outlier")},
     )
 
 

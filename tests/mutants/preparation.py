@@ -8,8 +8,44 @@ _DECIDE = "tests/training/preparation/test_decide.py"
 _READING = "tests/training/preparation/test_reading.py"
 _CONVERT = "tests/training/preparation/test_convert.py"
 _SOURCES = "tests/training/preparation/test_sources.py"
+_FEATURES = "tests/training/preparation/test_features.py"
 
 MUTANTS = (
+    Mutant(
+        "features have no say on copies",
+        "training/preparation/copies.py",
+        "thumbnails, features=confirm)",
+        "thumbnails)",
+        (f"{_FEATURES}::test_near_copies_must_be_near_in_features_too",),
+    ),
+    Mutant(
+        "features of what has them already",
+        "training/preparation/features.py",
+        "if key is not None and not store.has(key)]",
+        "if key is not None]",
+        (f"{_FEATURES}::test_an_outlier_is_recorded_and_can_be_left_out",),
+    ),
+    Mutant(
+        "a second set without features",
+        "gan/jobs/preparation.py",
+        "in filter(None, sets):",
+        "in sets[:1]:",
+        (f"{_FEATURES}::test_near_copies_must_be_near_in_features_too",),
+    ),
+    Mutant(
+        "outliers of an earlier preparation",
+        "gan/jobs/preparation.py",
+        "json.dumps([*depends, task.features])",
+        "json.dumps(depends)",
+        (f"{_FEATURES}::test_without_them_nothing_is_known",),
+    ),
+    Mutant(
+        "the report does not know outliers by features",
+        "gan/jobs/data_selection.py",
+        "if seen.outlier is not None]:",
+        "if False]:",
+        ("tests/gan/jobs/test_data_report.py::test_outliers_by_features_where_they_are_known",),
+    ),
     Mutant(
         "the mildest policy decides",
         "training/preparation/policies.py",

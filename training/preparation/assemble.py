@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gan.errors import UserError
-from training.preparation.catalogue import Converted
+from training.preparation.catalogue import Store
 from training.preparation.convert import Form
 from training.preparation.decide import known, ordered
 from training.preparation.writer import About, Entry
@@ -52,7 +52,7 @@ def about(form: Form, licence: str, classes: tuple[str, ...], split: str, vector
 
 def entries(
     records: Iterable[Mapping[str, Any]],
-    images: Converted,
+    images: Store,
     form: Form,
     classes: Sequence[str],
     vectors: Sequence[str],

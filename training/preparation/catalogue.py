@@ -7,6 +7,7 @@
     decisions.jsonl  what a person decided, the last word on each file counting
     state.sqlite     listing and scan, file by file, as they are found
     converted.sqlite images of the set, until it is written
+    features.sqlite  features of pictures, where they were asked for
 
 Files of text appear whole. Databases are of the standard library's SQLite: what a transaction held is there
 after a kill, and nothing else.
@@ -107,6 +108,12 @@ class Catalogue:
         with self._state:
             self._state.executemany("UPDATE files SET record = ?, thumbnail = ? WHERE number = ?", rows)
 
+    def rate(self, scores: Iterable[tuple[int, float]]) -> None:
+        """Take down how far pictures are from the others, (number, score), in one transaction."""
+        query = "UPDATE files SET record = json_set(record, '$.outlier', ?) WHERE number = ?"
+        with self._state:
+            self._state.executemany(query, ((score, number) for number, score in scores))
+
     def paths(self) -> Iterator[tuple[int, bytes]]:
         """(source, path) of all files that may be read, by path, then by source."""
         query = "SELECT source, path FROM files WHERE NOT closed ORDER BY path, source"
@@ -142,33 +149,36 @@ class Catalogue:
             yield number, bytes(other)
 
 
-class Converted:
-    """Images of the set by a key of what they were made from, until the set is written."""
+class Store:
+    """Bytes by a key of what they were made from: images until the set is written, features of pictures.
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "converted.sqlite"
-        table = "CREATE TABLE IF NOT EXISTS images (key TEXT PRIMARY KEY, data BLOB)"
+    name: of the file.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / name
+        table = "CREATE TABLE IF NOT EXISTS made (key TEXT PRIMARY KEY, data BLOB)"
         self._state = _database(self._path, table)
 
     def has(self, key: str) -> bool:
-        """Whether there is an image of that key."""
-        return self._state.execute("SELECT 1 FROM images WHERE key = ?", (key,)).fetchone() is not None
+        """Whether there is something of that key."""
+        return self._state.execute("SELECT 1 FROM made WHERE key = ?", (key,)).fetchone() is not None
 
     def get(self, key: str) -> bytes:
-        """The image file of a key that is there."""
-        return bytes(self._state.execute("SELECT data FROM images WHERE key = ?", (key,)).fetchone()[0])
+        """The bytes of a key that is there."""
+        return bytes(self._state.execute("SELECT data FROM made WHERE key = ?", (key,)).fetchone()[0])
 
-    def put(self, images: Iterable[tuple[str, bytes]]) -> None:
-        """Add images, (key, file), in one transaction."""
+    def put(self, made: Iterable[tuple[str, bytes]]) -> None:
+        """Add (key, bytes), in one transaction."""
         with self._state:
-            self._state.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", images)
+            self._state.executemany("INSERT OR REPLACE INTO made VALUES (?, ?)", made)
 
     def close(self) -> None:
         """Give the database free."""
         self._state.close()
 
     def remove(self) -> None:
-        """Delete the images: the set is written."""
+        """Delete all of it, such as images when the set is written."""
         self.close()
         for path in self._path.parent.glob(f"{self._path.name}*"):
             path.unlink(missing_ok=True)

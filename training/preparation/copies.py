@@ -12,19 +12,26 @@ from typing import Any
 import numpy as np
 
 from training.preparation import duplicates, hashes
-from training.preparation.catalogue import Catalogue
+from training.preparation.catalogue import Catalogue, Store
 from training.preparation.decide import Cluster, Verdicts, drop_copies
+from training.preparation.features import of_records
 
 HOW = ("near", "exact", "keep")
 _SHAPE = (hashes.SIDE, hashes.SIDE, 3)
 _FILE = "thumbnails.bin"
 
 
-def drop(catalogue: Catalogue, found: Verdicts, how: str, against: Catalogue | None = None) -> None:
+def drop(
+    catalogue: Catalogue,
+    found: Verdicts,
+    how: str,
+    against: Catalogue | None = None,
+    features: Store | None = None,
+) -> None:
     """Keep one file of each cluster of copies, and none that is in a second set.
 
     how: of HOW; exact: those of equal pixels; keep: none is dropped but for the second set, and copies go to
-    one side of a split. against: the second set, scanned.
+    one side of a split. against: the second set, scanned. features: of both, which confirm near copies.
     """
     numbers, records = _shown(catalogue, found)
     count = len(numbers)
@@ -35,7 +42,8 @@ def drop(catalogue: Catalogue, found: Verdicts, how: str, against: Catalogue | N
         parts = [_chosen(catalogue, numbers)]
         parts += [] if against is None else [_chosen(against, other_numbers)]
         thumbnails = _mapped(itertools.chain(*parts), count + len(other_numbers), path)
-    clusters = duplicates.clusters([*records, *other_records], thumbnails)
+    confirm = None if features is None else of_records(features, [*records, *other_records])
+    clusters = duplicates.clusters([*records, *other_records], thumbnails, features=confirm)
     del thumbnails
     path.unlink(missing_ok=True)
     told = (_told(cluster.members, numbers, [*records, *other_records], how) for cluster in clusters)

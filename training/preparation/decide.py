@@ -17,7 +17,14 @@ from training.preparation.policies import verdict
 
 FIELDS = ("licence", "author", "source_url")
 COLUMNS = ("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "phash")
-COLUMNS += (*MEASURES, "content", "label", "caption", *FIELDS)  # that every record has, for conditions
+COLUMNS += (
+    *MEASURES,
+    "content",
+    "outlier",
+    "label",
+    "caption",
+    *FIELDS,
+)  # that every record has, for conditions
 BLANK = 0.995  # share of one colour from which on a picture shows nothing
 BLURRED = 10.0  # sharpness below which hardly an edge is seen
 EXTREME = 3.0  # the longer side by the shorter one
@@ -247,7 +254,9 @@ def final(
                 **{key: record[key] for key in ("bytes", "sha256", "pixels_sha256", "width", "height")},
                 **{key: record[key] for key in ("mode", "format")},
                 "faults": judged(record, rules, found.names.get(number)),
-                **{key: record[key] for key in ("phash", *MEASURES, "content", "label", "caption")},
+                **{
+                    key: record[key] for key in ("phash", *MEASURES, "content", "outlier", "label", "caption")
+                },
                 "verdict": what,
                 "reason": reason,
                 "cluster": cluster,

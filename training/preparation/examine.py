@@ -25,8 +25,9 @@ from training.preparation.sources import Member, Source
 from training.preparation.workers import Failure
 
 MEASURES = ("sharpness", "brightness", "contrast", "colourfulness", "blank", "dark", "light")
+PRESSED = 128  # pixels a side of what a feature network sees
 _EMPTY = dict.fromkeys(
-    ("sha256", "pixels_sha256", "width", "height", "mode", "format", "phash", *MEASURES, "content")
+    ("sha256", "pixels_sha256", "width", "height", "mode", "format", "phash", *MEASURES, "content", "outlier")
 )
 
 
@@ -44,13 +45,14 @@ class Task:
     """What to do with each item.
 
     form: of the set.  policies: a file that they keep gets an image.  images: whether images are wanted.
-    content: whether the content filter gives a score.
+    content: whether the content filter gives a score.  features: whether a network looks at each later on.
     """
 
     form: Form
     policies: Mapping[str, str]
     images: bool = True
     content: bool = False
+    features: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,22 @@ def convert_again(item: Item, form: Form) -> tuple[str, bytes] | None:
         return form.key(canonical(picture)), converted(picture.pixels, form)
     except (Unusable, OSError, ValueError):
         return None
+
+
+def pressed(item: Item, background: tuple[int, int, int]) -> tuple[str, np.ndarray] | None:
+    """sha256 of the pixels of an item that was examined before, and the whole of it as uint8 [128, 128, 3].
+
+    None if it cannot be read any more.
+    """
+    try:
+        picture = read(
+            _source(item.source).read(item.member.path, item.member.place), display(item.member.path)
+        )
+    except (Unusable, OSError, ValueError):
+        return None
+    image = Image.fromarray(rgb(picture.pixels, background))
+    small = image.resize((PRESSED, PRESSED), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return canonical(picture), np.asarray(small)
 
 
 def failed(item: Item, failure: Failure) -> Found:

@@ -15,7 +15,7 @@ from gan.errors import UserError
 from gan.files import atomic_bytes
 from training.preparation import blocklist, copies, decide, policies, writer
 from training.preparation.archives import open_source
-from training.preparation.catalogue import Catalogue, read_lines, write_lines
+from training.preparation.catalogue import Catalogue, Store, read_lines, write_lines
 from training.preparation.decide import Summary
 from training.preparation.hashes import SIDE
 from training.preparation.notes import Notes, gather
@@ -49,10 +49,11 @@ def decided(
     places: Sequence[Path],
     request: Request,
     against: Catalogue | None = None,
+    features: Store | None = None,
 ) -> Plan:
     """Decide on all files that are scanned, and write files.jsonl, faults.jsonl, summary.json to `folder`.
 
-    against: the second set of the request, scanned.
+    against: the second set of the request, scanned.  features: of the pictures of both, where wanted.
     """
     opened = [open_source(place) for place in places]
     notes = gather(
@@ -68,7 +69,7 @@ def decided(
     decisions = decide.decisions_in(folder)
     twins = dict(catalogue.namesakes())
     found = decide.first_verdicts(catalogue.records(), rules, notes, decisions, twins)
-    copies.drop(catalogue, found, request.copies, against)
+    copies.drop(catalogue, found, request.copies, against, features)
     plan = Plan(Summary(rules.policies), notes)
     name_of = functools.partial(writer.name_of, suffix=request.form.suffix)
     final = decide.final(catalogue.records(), rules, notes, decisions, found, lambda _, index: name_of(index))

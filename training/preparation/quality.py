@@ -16,6 +16,8 @@ _COARSE = 128  # px of the longer side for light and colour
 _NEAR = 4  # levels from the median colour that count as the same
 _DARK, _LIGHT = 5, 250  # levels up to which, and from which on, nothing more is to be seen
 _MOST = 32  # directions in feature space
+_SAMPLE = 20_000  # pictures that tell the directions and scales
+_CHUNK = 4096  # pictures at a time
 _TO_SIGMA = 1.4826  # median absolute deviation -> standard deviation of a normal distribution
 OUTLIER = 3.5  # robust standard deviations (Iglewicz, Hoaglin 1993, "How to detect and handle outliers")
 
@@ -88,31 +90,42 @@ def _colourfulness(rgb: np.ndarray) -> float:
 def outliers(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far each picture lies from the others, float64 [N], and whether it is an outlier, bool [N].
 
-    features: finite float [N, D], such as those of EfficientNet-Lite0. They are turned to their directions of
-    most variance, 32 at most, and each direction is measured from its median by its median absolute
-    deviation, so that the outliers do not set the scale. The distance is the root mean square of these; an
-    outlier's is more than 3.5 robust standard deviations above the median distance. Raises ValueError for
-    other shapes or values.
+    features: finite float [N, D], such as those of EfficientNet-Lite0, perhaps mapped from a file. They are
+    turned to their directions of most variance, 32 at most, and each direction is measured from its median by
+    its median absolute deviation, so that the outliers do not set the scale. The distance is the root mean
+    square of these; how far is told in robust standard deviations above the median distance, and more than
+    3.5 of them are an outlier's. Of very many pictures 20,000 spread over all tell the directions and scales.
+    Raises ValueError for other shapes or values.
     """
-    found = np.asarray(features, np.float64)
-    if found.ndim != 2 or not np.isfinite(found).all():
-        raise ValueError(f"features are finite [N, D], not {found.shape}")
-    if len(found) < 3:
-        return np.zeros(len(found)), np.zeros(len(found), bool)
-    centred = found - np.median(found, axis=0)
-    powers, directions = np.linalg.eigh(centred.T @ centred)  # ascending
-    turned = centred @ directions[:, powers > powers[-1] * 1e-9][:, -_MOST:]
-    scores, spread = _standard(turned)
-    distances = np.sqrt((scores[:, spread > 0] ** 2).mean(1)) if (spread > 0).any() else np.zeros(len(found))
-    above, spread = _standard(distances[:, None])
-    return distances, (above[:, 0] > OUTLIER) & (spread[0] > 0)
+    if features.ndim != 2:
+        raise ValueError(f"features are finite [N, D], not {features.shape}")
+    sample = np.asarray(features[:: -(-len(features) // _SAMPLE) or 1], np.float64)
+    if not np.isfinite(sample).all():
+        raise ValueError("features are finite [N, D], and some of these are not")
+    if len(features) < 3:
+        return np.zeros(len(features)), np.zeros(len(features), bool)
+    middle = np.median(sample, axis=0)
+    powers, directions = np.linalg.eigh((sample - middle).T @ (sample - middle))  # ascending
+    directions = directions[:, powers > powers[-1] * 1e-9][:, -_MOST:]
+    centre, spread = _scale((sample - middle) @ directions)
+    used = spread > 0
+    distances = np.zeros(len(features))
+    for at in range(0, len(features), _CHUNK) if used.any() else ():
+        turned = (np.asarray(features[at : at + _CHUNK], np.float64) - middle) @ directions[:, used]
+        distances[at : at + _CHUNK] = np.sqrt((((turned - centre[used]) / spread[used]) ** 2).mean(1))
+    if not np.isfinite(distances).all():
+        raise ValueError("features are finite [N, D], and some of these are not")
+    (centre,), (spread,) = _scale(distances[:, None])
+    above = (distances - centre) / (spread or 1)
+    return above, (above > OUTLIER) & (spread > 0)
 
 
-def _standard(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distances of [N, D] from the medians, in robust standard deviations, which are [D]."""
-    away = values - np.median(values, axis=0)
+def _scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians and robust standard deviations of [N, D], each [D]."""
+    centre = np.median(values, axis=0)
+    away = values - centre
     spread = np.median(abs(away), axis=0) * _TO_SIGMA
-    return away / np.where(spread > 0, spread, 1), spread
+    return centre, spread
 
 
 def balance(labels: Iterable[str | int | None]) -> Mapping[str, object]:

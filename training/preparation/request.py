@@ -25,6 +25,7 @@ class Request:
     on: FAULT=POLICY. labels: of LABELS, or the path of a table. tables: of provenance. vectors: fields that
     become a condition. where: a condition in words. val: the part held back. copies: one of `copies.HOW`.
     against: a second set, of which nothing may be in this one. blocklist: hashes of what must not be used.
+    features: whether a network looks at each picture, so that outliers are known and near copies confirmed.
     """
 
     form: Form
@@ -39,6 +40,7 @@ class Request:
     against: Path | None = None
     blocklist: Path | None = None
     content_filter: bool = False
+    features: bool = False
 
     def rules(self, columns: Iterable[str] | None = None) -> decide.Rules:
         """The options as `decide` takes them. Raises UsageError for those that mean nothing.
@@ -83,6 +85,7 @@ def request(
     against: str | Path | None = None,
     blocklist: str | Path | None = None,
     content_filter: bool = False,
+    features: bool = False,
 ) -> Request:
     """The request that words describe, as the command line has them. Raises UsageError for wrong ones.
 
@@ -110,6 +113,7 @@ def request(
         against=None if against is None else Path(against),
         blocklist=None if blocklist is None else Path(blocklist),
         content_filter=content_filter,
+        features=features,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from gan.errors import UserError
 from training.preparation import workers
 from training.preparation.archives import open_source
-from training.preparation.catalogue import Catalogue, Converted, display
+from training.preparation.catalogue import Catalogue, Store, display
 from training.preparation.convert import Form
 from training.preparation.examine import Found, Item, Task, convert_again, examine, failed
 from training.preparation.sources import Member, Source
@@ -30,7 +30,7 @@ def listing(sources: Sequence[Source], *, hidden: bool) -> Iterator[tuple[int, M
 
 def scan(
     catalogue: Catalogue,
-    images: Converted | None,
+    images: Store | None,
     places: Sequence[Path],
     task: Task,
     *,
@@ -41,9 +41,8 @@ def scan(
 
     def items() -> Iterator[Item]:
         for number in numbers:
-            source, member = catalogue.member(number)
-            waiting.append(item := Item(number=number, source=places[source], member=member))
-            yield item
+            waiting.append(item(catalogue, number, places))
+            yield waiting[-1]
 
     waiting: deque[Item] = deque()
     batch: list[Found] = []
@@ -51,8 +50,8 @@ def scan(
     work = functools.partial(examine, task=task)
     try:
         for found in workers.run(work, items(), processes=processes):
-            item = waiting.popleft()
-            found = failed(item, found) if isinstance(found, workers.Failure) else found
+            examined = waiting.popleft()
+            found = failed(examined, found) if isinstance(found, workers.Failure) else found
             batch.append(found)
             size += len(found.image[1]) if found.image else 0
             if len(batch) == BATCH or size > BATCH_BYTES:
@@ -63,7 +62,7 @@ def scan(
         _store(batch, catalogue, images)
 
 
-def _store(batch: Sequence[Found], catalogue: Catalogue, images: Converted | None) -> None:
+def _store(batch: Sequence[Found], catalogue: Catalogue, images: Store | None) -> None:
     if images is not None:
         images.put(found.image for found in batch if found.image)
     catalogue.keep((found.number, found.record, found.thumbnail) for found in batch)
@@ -71,7 +70,7 @@ def _store(batch: Sequence[Found], catalogue: Catalogue, images: Converted | Non
 
 def convert(
     catalogue: Catalogue,
-    images: Converted,
+    images: Store,
     places: Sequence[Path],
     form: Form,
     *,
@@ -82,15 +81,13 @@ def convert(
 
     missing: (number of a file, key of its image). Raises UserError for a file that has changed since.
     """
-    items = [_item(catalogue, number, places) for number, _ in missing]
+    items = [item(catalogue, number, places) for number, _ in missing]
     batch: list[tuple[str, bytes]] = []
     work = functools.partial(convert_again, form=form)
-    for item, (_, key), made in zip(
-        items, missing, workers.run(work, items, processes=processes), strict=True
-    ):
+    made_of = workers.run(work, items, processes=processes)
+    for wanted, (_, key), made in zip(items, missing, made_of, strict=True):
         if made is None or isinstance(made, workers.Failure) or made[0] != key:
-            path = display(item.member.path)
-            raise UserError(f"{path} in {item.source} has changed during the preparation: start it again")
+            raise changed(wanted)
         batch.append(made)
         if sum(len(data) for _, data in batch) > BATCH_BYTES or len(batch) == BATCH:
             images.put(batch)
@@ -99,7 +96,14 @@ def convert(
     images.put(batch)
 
 
-def _item(catalogue: Catalogue, number: int, places: Sequence[Path]) -> Item:
+def changed(wanted: Item) -> UserError:
+    """What ends a preparation whose files are not left alone."""
+    path = display(wanted.member.path)
+    return UserError(f"{path} in {wanted.source} has changed during the preparation: start it again")
+
+
+def item(catalogue: Catalogue, number: int, places: Sequence[Path]) -> Item:
+    """The file of that number, as processes take it."""
     source, member = catalogue.member(number)
     return Item(number=number, source=places[source], member=member)
 

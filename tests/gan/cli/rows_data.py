@@ -72,6 +72,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **asked("--against", "b.zip", "against", Path("b.zip")),
         **asked("--blocklist", "b.txt", "blocklist", Path("b.txt")),
         "--content-filter": Row(("--content-filter",), "request.content_filter", True),
+        "--features": Row(("--features",), "request.features", True),
         **plain("--workers", "3", "workers", 3),
         **plain("--work", "w", "work", Path("w")),
         "--dry-run": Row(("--dry-run",), "dry_run", True),

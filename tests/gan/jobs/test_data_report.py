@@ -114,6 +114,13 @@ def test_outliers_are_far_from_the_median():
     assert selection.outliers([seen(n, brightness=0.5) for n in range(9)]) == []  # no spread: nobody is far
 
 
+def test_outliers_by_features_where_they_are_known():
+    files = [seen(n, brightness=0.5, outlier=n / 4) for n in range(20)]
+    assert [(s.number, note) for s, note in selection.outliers(files)] == [
+        (number, f"outlier {number / 4:.3g}") for number in (19, 18, 17, 16, 15)
+    ]
+
+
 def test_extremes_are_of_what_is_kept():
     files = [seen(n, sharpness=float(n)) for n in range(30)]
     files[0] = Seen(number=0, path="0", source=0, verdict="drop", sharpness=0.0)

@@ -105,8 +105,8 @@ STAGES = {
     "scan": "training.preparation.catalogue.Catalogue.keep",
     "decide": "gan.jobs.preparation.decided",
     "files": "training.preparation.plan._faults",
-    "convert": "training.preparation.catalogue.Converted.has",
-    "write": "training.preparation.catalogue.Converted.get",
+    "convert": "training.preparation.catalogue.Store.has",
+    "write": "training.preparation.catalogue.Store.get",
     "index": "training.preparation.writer._manifest",
     "sheet": "gan.jobs.preparation.datasheet",
 }
