@@ -4,7 +4,7 @@ Plain Pillow decodes, crops, resizes (Lanczos) and encodes a PNG, at its own com
 measured of `prepare` is all of its processes, scan to finished zip, a large set less a small one, so that the
 start of processes does not count. Both take turns; files are made of two photographs (scikit-learn).
 
-With --small, instead: so many PNGs of 16 px in a zip, scanned and decided on; peak memory of the main process.
+With --small, instead: so many PNGs of 16 px in a zip, scanned and decided on; peak memory of the main one.
 
     python -m benchmarks.preparing
 """
