@@ -4,6 +4,20 @@ from tests.mutants.planting import Mutant
 
 MUTANTS = (
     Mutant(
+        "shards without the names of their classes",
+        "training/data/archive.py",
+        'index, where = {"classes": index.get("classes"), **self._labels_beside()}, "its metadata"',
+        'index, where = self._labels_beside(), "its metadata"',
+        ("tests/training/data/test_shards.py::test_what_lies_beside_shards_that_were_made_here",),
+    ),
+    Mutant(
+        "vectors of shards in the order of their tars",
+        "training/data/archive.py",
+        "return vectors[rows(self.names)] if isinstance(self._files, ShardFiles) else vectors",
+        "return vectors",
+        ("tests/training/data/test_shards.py::test_what_lies_beside_shards_that_were_made_here",),
+    ),
+    Mutant(
         "p rises below the target",
         "training/augment/adaptive.py",
         "(mean_sign > target) - (mean_sign < target)",

@@ -40,6 +40,20 @@ MUTANTS = (
         (f"{_FEATURES}::test_without_them_nothing_is_known",),
     ),
     Mutant(
+        "classes as numbers in an ImageFolder",
+        "training/preparation/writer.py",
+        "about.classes[entry.label] if about.classes else entry.label",
+        "entry.label",
+        ("tests/training/preparation/test_interop.py::test_an_image_folder_by_datasets",),
+    ),
+    Mutant(
+        "metadata in Parquet is not looked for",
+        "training/preparation/notes.py",
+        '"metadata.csv", "metadata.parquet")',
+        '"metadata.csv")',
+        ("tests/training/preparation/test_interop.py::test_metadata_in_parquet",),
+    ),
+    Mutant(
         "the report does not know outliers by features",
         "gan/jobs/data_selection.py",
         "if seen.outlier is not None]:",

@@ -7,7 +7,8 @@ and so are hidden ones. `dataset.json`, if there is one, lies at the top:
 every key may be absent. Names there may be spelled with backslashes, `./`, or composed characters (NFC)
 where the file has decomposed ones. Order is that of the sorted names. The file of vectors lies beside
 `dataset.json` and holds floats [N, c_dim], a row for each image in that order. Without `dataset.json`,
-classes come from the metadata of an ImageFolder, or from the .cls of a WebDataset.
+classes come from the metadata of an ImageFolder. Those of a WebDataset are in its .cls; a `dataset.json`
+beside its tars names them.
 """
 
 import functools
@@ -30,10 +31,10 @@ from training.data.metadata import is_metadata
 from training.data.metadata import labels as metadata_labels
 from training.data.names import left_out, near, plain
 from training.data.parquet import ENDING, ParquetFiles
-from training.data.shards import BESIDE, ShardFiles, classes
+from training.data.shards import BESIDE, ShardFiles, classes, rows
 
 MAX_CLASSES = 100_000  # a larger label is a mistake, and would make networks that no memory holds
-INDEX = "dataset.json"
+INDEX, VECTORS = "dataset.json", "vectors.npy"
 Files = FolderFiles | ZipFiles | ShardFiles | LmdbFiles | ParquetFiles
 DESCRIBED = ("name", "licence", "height", "width", "channels", "count")  # of a manifest, what is kept
 
@@ -65,9 +66,10 @@ class Archive:
             self._vectors_number = _spelled(self._vectors, listing.names, [*others, *images.tolist()])
         self._numbers = images if self._vectors_number is None else images[images != self._vectors_number]
         self.names = listing.names.taken(self._numbers)
-        self._beside = [] if self._index is not None else [n for n in others if self._is_beside(n)]
+        is_index_all = self._index is not None and not isinstance(self._files, ShardFiles)
+        self._beside = [] if is_index_all else [n for n in others if self._is_beside(n)]
         used = {self._index, self._vectors_number, *self._beside}
-        more = [listing.names[n] for n in others if n not in used]
+        more = [listing.names[n] for n in others if n not in used and not is_metadata(listing.names[n])]
         self.left_out = left_out(more)
         deeper = [name for name in more if self._index is None and plain(name).endswith(f"/{INDEX}")]
         self.stray_index: str | None = min(deeper, key=len, default=None)
@@ -82,8 +84,8 @@ class Archive:
     @functools.cached_property
     def _labelled(self) -> tuple[list[str], np.ndarray | None]:
         index, where = self._read_index(), INDEX
-        if not index.get("labels") and self._beside:
-            index, where = self._labels_beside(), "its metadata"
+        if self._beside and (isinstance(self._files, ShardFiles) or not index.get("labels")):
+            index, where = {"classes": index.get("classes"), **self._labels_beside()}, "its metadata"
         return _labels(self.path, index, self.names, where)
 
     def _is_beside(self, number: int) -> bool:
@@ -121,7 +123,8 @@ class Archive:
                 f"{self.path}: {INDEX} names the vectors {self._vectors}, which are not there: add them"
             )
         try:
-            return decode_vectors(self._files.read(self._vectors_number), len(self.names))
+            vectors = decode_vectors(self._files.read(self._vectors_number), len(self.names))
+            return vectors[rows(self.names)] if isinstance(self._files, ShardFiles) else vectors
         except Refused as error:
             name = self._files.listing.names[self._vectors_number]
             raise DataError(f"{self.path}: {name} {error}") from error
@@ -203,9 +206,13 @@ def files_in(path: Path, names: Iterable[str] | None = None) -> Files:
     others = [listing.names[number] for number in listing.numbers(OTHER)]
     tars, tables = ([n for n in others if n.lower().endswith(ending)] for ending in (".tar", ENDING))
     tables = [name for name in tables if not is_metadata(name)]
-    if (tars or tables) and not len(listing.numbers(IMAGE)):
-        return ShardFiles(path, tars, alone=False) if tars else ParquetFiles(path, [path / t for t in tables])
-    return folder
+    images = [listing.names[number] for number in listing.numbers(IMAGE)[:2].tolist()]
+    if not (tars or tables) or set(images) - {VECTORS}:
+        return folder
+    beside = [name for name in (INDEX, VECTORS) if listing.names.number(name) is not None]
+    if tars:
+        return ShardFiles(path, tars, alone=False, beside=beside)
+    return ParquetFiles(path, [path / table for table in tables])
 
 
 def _labels(

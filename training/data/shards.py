@@ -1,7 +1,8 @@
 """Tar files as the package webdataset writes them, read by an index of their members like any other files.
 
 A sample is the members whose names agree up to the first dot of the last part: 0001.jpg, 0001.cls. The class
-of an image is the number in the .cls of its sample.
+of an image is the number in the .cls of its sample. A `dataset.json` beside the tars of a folder names
+classes and licence, and the file of vectors beside it has a row for each image.
 """
 
 import hashlib
@@ -23,11 +24,14 @@ class ShardFiles:
     """The files in one tar, named as there, or in those of a folder, named by the tar and as there.
 
     folder, shards: where the tars lie, and their paths below, sorted.  alone: whether it is one without a
-    folder. listing: with the number of the tar, the first byte and the bytes of each member.
+    folder.  beside: files of the folder that lie there as they are.  listing: with the number of the tar, or
+    of such a file, the first byte and the bytes of each member.
     """
 
-    def __init__(self, folder: Path, shards: Sequence[str], *, alone: bool) -> None:
-        self._folder, self._shards = folder, list(shards)
+    def __init__(
+        self, folder: Path, shards: Sequence[str], *, alone: bool, beside: Sequence[str] = ()
+    ) -> None:
+        self._folder, self._shards, self._beside = folder, [*shards, *beside], frozenset(beside)
         self._place = folder / self._shards[0] if alone else folder
         state = self._state()
         found = listing.load(self._place, state)
@@ -76,6 +80,9 @@ class ShardFiles:
     def _indexed(self, alone: bool) -> Listing:
         found: dict[str, tuple[int, int, int]] = {}
         for number, shard in enumerate(self._shards):
+            if shard in self._beside:
+                found[shard] = number, 0, (self._folder / shard).stat().st_size
+                continue
             prefix = "" if alone else f"{shard}/"
             for name, offset, size in _members(self._folder / shard):
                 found[f"{prefix}{name}"] = number, offset, size
@@ -87,6 +94,12 @@ def sample(name: str) -> str:
     """The sample that a member belongs to: its name up to the first dot of the last part."""
     folder, slash, last = name.rpartition("/")
     return folder + slash + last.partition(".")[0]
+
+
+def rows(names: Names) -> np.ndarray:
+    """int64 [N]: the row of each image of a folder in a table that has them by their names in the tars."""
+    inner = np.array([name.partition(".tar/")[2] for name in names])
+    return np.argsort(np.argsort(inner))
 
 
 def classes(files: ShardFiles, images: Names, others: Iterable[int]) -> list[tuple[str, int]]:

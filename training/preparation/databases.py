@@ -7,7 +7,7 @@ from typing import Any
 
 from gan.errors import UserError, install
 from training.data.faults import line
-from training.preparation.notes import row_of
+from training.preparation.notes import is_plain, row_of
 from training.preparation.sources import Member, seen_from_outside
 
 _IMAGES = ("image", "img", "jpg", "png", "webp", "pixels")  # names of columns of images
@@ -154,7 +154,7 @@ class ParquetSource:
                     else value
                     for name, value in row.items()
                 }
-                found[next(members).path] = row_of({k: v for k, v in named.items() if _is_plain(v)})[1]
+                found[next(members).path] = row_of({k: v for k, v in named.items() if is_plain(v)})[1]
         return found
 
     def _classes(self) -> dict[str, list[str]]:
@@ -165,7 +165,3 @@ class ParquetSource:
             return {name: said["names"] for name, said in features.items() if "names" in said}
         except (ValueError, KeyError, TypeError):
             return {}
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) or value is None

@@ -5,7 +5,7 @@ Read, the later winning where several speak of one image:
     the source itself         classes of CIFAR and MNIST, columns of Parquet
     folders                   the first folder of a path, if asked for
     dataset.json              at the top of a source: labels, classes, captions, licences of its manifest
-    metadata.jsonl, .csv      of an ImageFolder: a row an image, names relative to their folder
+    metadata.jsonl, .csv, .parquet   of an ImageFolder: a row an image, names relative to their folder
     x.txt, .caption, .cls, .json   beside x.png, as captions lie in folders and everything in WebDataset
     tables given by option    CSV, JSON or JSON lines, also for provenance
 """
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gan.errors import UserError
+from gan.errors import UserError, install
 from gan.files import refusal
 from training.data.faults import line
 from training.data.names import plain
@@ -35,7 +35,8 @@ NAMES = ("file_name", "filename", "file", "path", "name", "image")  # columns th
 MOST_TEXT = 2**20  # bytes of a file beside an image
 MOST_TABLE = 2**30  # bytes of a table
 SIDES = {".txt": "caption", ".caption": "caption", ".cls": "label", ".json": None}
-TABLES = ("metadata.jsonl", "metadata.csv")
+TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+_TABULAR = (".jsonl", ".csv", ".parquet")
 
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,17})(\.\d+)?([eE][+-]?\d{1,2})?")
 
@@ -119,12 +120,12 @@ def gather(
 
 def _beside(notes: Notes, names: list[tuple[int, str, bytes]], read: Callable[[int, bytes], bytes]) -> None:
     """What files among the images say."""
-    sides = [n for n in names if PurePosixPath(n[1]).suffix.lower() in (*SIDES, ".jsonl", ".csv")]
+    sides = [n for n in names if PurePosixPath(n[1]).suffix.lower() in (*SIDES, *_TABULAR)]
     if not sides:
         return
     images: dict[Key, list[str]] = {}
     for source, name, _ in names:
-        if PurePosixPath(name).suffix.lower() not in (*SIDES, ".jsonl", ".csv"):
+        if PurePosixPath(name).suffix.lower() not in (*SIDES, *_TABULAR):
             for stem in _stems(name):
                 images.setdefault((source, stem), []).append(name)
     order = {"dataset.json": 0, **dict.fromkeys(TABLES, 1)}
@@ -204,7 +205,7 @@ def _given(notes: Notes, table: Path, present: set[Key]) -> None:
 
 
 def rows(data: bytes, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name of an image, what is said of it) of a table: CSV with a header, JSON or JSON lines.
+    """(name of an image, what is said of it) of a table: CSV with a header, JSON, JSON lines or Parquet.
 
     JSON: {"labels": [[name, label], ...]}, {name: label}, or a list of objects. A row may have a column
     sha256, of the file, in place of a name. Raises UserError, naming `place`, where it is none of these.
@@ -215,9 +216,12 @@ def rows(data: bytes, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if suffix == ".json":
         yield from _json_rows(_json(data, place), place)
         return
-    text = data.decode("utf-8-sig", "replace")
-    if suffix == ".jsonl":
-        found: Iterable[Any] = (_json(part.encode(), place) for part in text.splitlines() if part.strip())
+    text = "" if suffix == ".parquet" else data.decode("utf-8-sig", "replace")
+    found: Iterable[Any]
+    if suffix == ".parquet":
+        found = _parquet(data, place)
+    elif suffix == ".jsonl":
+        found = (_json(part.encode(), place) for part in text.splitlines() if part.strip())
     else:
         found = csv.DictReader(io.StringIO(text, newline=""))
     for number, row in enumerate(found, 1):
@@ -228,6 +232,26 @@ def rows(data: bytes, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 f"{place}: row {number} names no image ({columns}): give a column {NAMES[0]} or sha256"
             )
         yield name, said
+
+
+def _parquet(data: bytes, place: str) -> Iterator[dict[str, Any]]:
+    """Rows of plain values. UserError without pyarrow, and for what is no Parquet."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UserError(f"{place} is Parquet, which needs pyarrow: {install('data')}") from error
+    try:
+        for batch in parquet.ParquetFile(io.BytesIO(data)).iter_batches():
+            for row in batch.to_pylist():
+                yield {name: value for name, value in row.items() if is_plain(value)}
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{place} cannot be read ({line(error)}): copy or make it again") from error
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a cell can be a note: text, number, truth or nothing."""
+    return isinstance(value, str | int | float | bool) or value is None
 
 
 def _json_rows(found: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:

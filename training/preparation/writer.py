@@ -8,8 +8,9 @@
                                  "size" in bytes, "author"?, "custom"?}}}}
 
 Shards hold the images of a folder each, 00000.tar, with .cls and .txt beside an image; `dataset.json` lies
-beside the shards. The same entries give the same bytes: times are fixed, keys keep their order. A data set
-appears whole or not at all.
+beside the shards. In a folder `metadata.jsonl` says class, caption and licence of each image once more, as
+Hugging Face's `datasets` reads it. The same entries give the same bytes: times are fixed, keys keep their
+order. A data set appears whole or not at all.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ from gan.files import atomic_folder, atomic_write
 
 PER_FOLDER = 1000  # images
 SHARDS = re.compile(r"%0?\d*d\.tar$")  # how the name of an OUT of shards ends, as in set-%05d.tar
-VECTORS = "vectors.npy"
+VECTORS, TABLE = "vectors.npy", "metadata.jsonl"
 _SUFFIXES = {b"\x93NUMPY": ".npy", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp"}
 
 Put = Callable[[str, bytes], None]
@@ -100,7 +101,24 @@ def write_dataset(path: str | Path, entries: Iterable[Entry], about: About, *, f
     path = Path(path)
     refuse_existing(path, force)
     with _opened(path) as put:
-        return _write(put, entries, about, shards=is_shards(path))
+        return _write(put, _told_of(entries, about, put, path), about, shards=is_shards(path))
+
+
+def _told_of(entries: Iterable[Entry], about: About, put: Put, path: Path) -> Iterator[Entry]:
+    """The entries as they are; at their end, in a folder, the rows of an ImageFolder of Hugging Face."""
+    rows = []
+    table = path.suffix != ".zip" and not is_shards(path)
+    for index, entry in enumerate(entries):
+        if table:
+            row = {"file_name": name_of(index, suffix_of(entry.png)), "licence": entry.licence}
+            if entry.label is not None:
+                row["label"] = about.classes[entry.label] if about.classes else entry.label
+            if entry.caption is not None:
+                row["text"] = entry.caption
+            rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+        yield entry
+    if table:
+        put(TABLE, "".join(rows).encode())
 
 
 def is_shards(path: Path) -> bool:

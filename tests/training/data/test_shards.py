@@ -15,6 +15,7 @@ from training.data.archive import Archive
 from training.data.faults import DataError
 from training.data.images import open_dataset
 from training.data.sampler import batches
+from training.preparation.writer import About, Entry, write_dataset
 
 PNGS = [png(pixels) for pixels in PIXELS]
 
@@ -137,3 +138,27 @@ def test_as_webdataset_writes_and_reads(tmp_path):
     pixels = [dataset.image(i).transpose(1, 2, 0).tobytes().hex() for i in range(4)]
     ours = [f"{label} {image}" for label, image in zip(dataset.labels, pixels, strict=True)]
     assert done.stdout.splitlines() == ours
+
+
+@pytest.mark.parametrize("pattern", ["s-%05d.tar", "s-%d.tar"])
+@pytest.mark.parametrize("asked", ["labels", "vectors"])
+def test_what_lies_beside_shards_that_were_made_here(tmp_path, monkeypatch, pattern, asked):
+    """Names of classes, licence, vectors; tars may be in another order than their images."""
+    monkeypatch.setattr("training.preparation.writer.PER_FOLDER", 1)
+    height, width = PIXELS[0].shape[:2]
+    said = {"name": "four", "licence": "CC0", "attribution": "", "source": "", "classes": ("a", "b")}
+    about = About(**said, height=height, width=width, channels=3)
+    entries = [
+        Entry(png=PNGS[i % 4], source="", licence="CC0", label=i % 2, vector=(float(i),)) for i in range(12)
+    ]
+    write_dataset(tmp_path / "set" / pattern, entries, about)
+    dataset = open_dataset(tmp_path / "set", condition=asked)
+    assert (dataset.licence, dataset.name, len(dataset), dataset.left_out) == ("CC0", "four", 12, None)
+    places = [int(name[-8:-4]) for name in dataset.source.names]
+    if asked == "labels":
+        assert dataset.classes == ["a", "b"] and dataset.labels.tolist() == [place % 2 for place in places]
+    else:
+        assert dataset.vectors.tolist() == [[float(place)] for place in places]
+    assert all(
+        np.array_equal(dataset.image(i), PIXELS[p % 4].transpose(2, 0, 1)) for i, p in enumerate(places)
+    )

@@ -3,11 +3,13 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from gan.errors import UserError
 from gan.jobs.preparation import prepare
 from tests.training.preparation.samples import encoded, messy_folder, pattern
 from training.data.images import open_dataset
@@ -102,3 +104,52 @@ def test_a_set_is_prepared_again_as_it_is(tmp_path):
     assert indices[0]["labels"] == indices[1]["labels"] and indices[0]["captions"] == indices[1]["captions"]
     sums = [[f["sha256"] for f in index["manifest"]["files"].values()] for index in indices]
     assert sums[0] == sums[1]
+
+
+def test_an_image_folder_by_datasets(tmp_path, monkeypatch):
+    """A folder made here, with classes, captions and licences; and back from the Parquet that it writes."""
+    datasets = pytest.importorskip("datasets", reason="needs the package datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    make(messy_folder(tmp_path / "in"), tmp_path / "set", labels="folders")
+    table = datasets.load_dataset(
+        "imagefolder", data_dir=str(tmp_path / "set"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    ours = open_dataset(tmp_path / "set")
+    assert len(table) == len(ours) == 12 and ours.left_out is None
+    names = [ours.source.names[i] for i in range(12)]
+    places = [names.index("/".join(Path(row["image"].filename).parts[-2:])) for row in table]
+    assert sorted(places) == list(range(12))
+    for place, row in zip(places, table, strict=True):
+        assert np.array_equal(np.asarray(row["image"]).transpose(2, 0, 1), ours.image(place))
+        assert row["label"] == ours.classes[ours.labels[place]] and row["licence"] == "unknown"
+    captions = {row["text"] for row in table}
+    assert "pattern number 0" in captions and None in captions
+    ours.close()
+    kinds = {"image": datasets.Image(), "kind": datasets.ClassLabel(names=ours.classes)}
+    rows = {"image": [row["image"].copy() for row in table], "kind": [row["label"] for row in table]}
+    theirs = datasets.Dataset.from_dict(rows, features=datasets.Features(kinds)).rename_column(
+        "kind", "label"
+    )
+    theirs.to_parquet(str(tmp_path / "theirs.parquet"))
+    made = make(tmp_path / "theirs.parquet", tmp_path / "again.zip")
+    assert made["classes"] == {"class0": 5, "class1": 3, "class2": 4}
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_metadata_in_parquet(tmp_path, given):
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
+    from pyarrow import parquet
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(4):
+        (folder / f"{i}.png").write_bytes(encoded(pattern(i)))
+    columns = {"file_name": [f"{i}.png" for i in range(4)], "label": list("abab"), "license": ["CC0"] * 4}
+    columns["boxes"] = [[1, 2]] * 4  # no plain value
+    place = tmp_path / "said.parquet" if given else folder / "metadata.parquet"
+    parquet.write_table(pyarrow.table(columns), place)
+    made = make(folder, tmp_path / "set.zip", require=["licence"], **({"tables": [place]} if given else {}))
+    assert made["classes"] == {"a": 2, "b": 2} and made["files"] == made["kept"] == 4
+    place.write_bytes(b"PAR1 no table")
+    with pytest.raises(UserError, match=f"{place.name} cannot be read"):
+        make(folder, tmp_path / "set.zip", **({"tables": [place]} if given else {}))
