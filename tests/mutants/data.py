@@ -4,6 +4,13 @@ from tests.mutants.planting import Mutant
 
 MUTANTS = (
     Mutant(
+        "a wrong checksum of pixels ends training",
+        "training/data/rows.py",
+        "except zlib.error:",
+        "except EOFError:",
+        ("tests/training/data/test_rows.py::test_a_wrong_checksum_behind_the_last_row",),
+    ),
+    Mutant(
         "shards without the names of their classes",
         "training/data/archive.py",
         'index, where = {"classes": index.get("classes"), **self._labels_beside()}, "its metadata"',

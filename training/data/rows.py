@@ -19,14 +19,20 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 
 def lacks_rows(image: Image.Image, data: bytes) -> bool:
-    """Whether the pixels of a PNG end before its last row. image: loaded.  data: of the file."""
+    """Whether the pixels of a PNG end before its last row, or are damaged so far. image: loaded.
+
+    data: of the file.
+    """
     if image.format != "PNG" or np.asarray(image.crop((0, image.height - 1, *image.size))).any():
         return False
     wanted, had = _wanted(data), 0
-    for part in _unpacked(data):
-        had += part
-        if had >= wanted:
-            return False
+    try:
+        for part in _unpacked(data):
+            had += part
+            if had >= wanted:
+                return False
+    except zlib.error:  # such as a wrong checksum, which Pillow does not look at
+        return True
     return True
 
 

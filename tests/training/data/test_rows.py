@@ -82,3 +82,14 @@ def test_pixels_in_many_chunks():
     packed = png[at + 4 : at + 4 + length]
     parts = b"".join(chunk(b"IDAT", packed[i : i + 7]) for i in range(0, length, 7))
     assert not lacks(png[: at - 4] + parts + chunk(b"IEND", b""))
+
+
+def test_a_wrong_checksum_behind_the_last_row():
+    """Pillow does not get there: the picture is refused in a line."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 4, 8, 0, 0, 0, 0))
+    packed = zlib.compress(bytes(6 * 9))
+    broken = packed[:-4] + bytes(byte ^ 1 for byte in packed[-4:])
+    data = SIGNATURE + header + chunk(b"IDAT", broken) + chunk(b"IEND", b"")
+    assert lacks(data)
+    with pytest.raises(Refused, match="is damaged"):
+        decode(data)
