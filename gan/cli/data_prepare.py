@@ -168,6 +168,11 @@ def _names(name: str) -> dict[str, Any]:
     help="A network looks at each picture: it records outliers, and has a say on what looks alike.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
+@click.option(
+    "--ray",
+    metavar="ADDRESS|local",
+    help="Work on the machines of a Ray cluster, which see the same files; the result is the same.",
+)
 @click.option("--work", type=click.Path(path_type=Path), help="Working folder.  [default: OUT.prepare]")
 @click.option("--dry-run", is_flag=True, help="Scan and decide, and write no set.")
 @click.option("--force", is_flag=True, help="Replace what is at --out.")
@@ -180,6 +185,7 @@ def command(
     sources: tuple[Path, ...],
     out: Path,
     workers: int | None,
+    ray: str | None,
     work: Path | None,
     dry_run: bool,
     force: bool,
@@ -197,7 +203,8 @@ def command(
     from training.preparation.request import request
 
     wanted = request(**context.meta[_KEY])
-    made = prepare(sources, out, wanted, workers=workers, work=work, force=force, dry_run=dry_run)
+    how = {"workers": workers, "work": work, "force": force, "dry_run": dry_run, "ray": ray}
+    made = prepare(sources, out, wanted, **how)
     if as_json:
         echo_json(made)
         return

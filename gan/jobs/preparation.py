@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from gan.console import progress
 from gan.errors import UserError
 from gan.files import atomic_bytes, sha256
 from gan.jobs.pixel_features import lite0
-from training.preparation import assemble, features, openmoji, scan, sources, state, writer
+from training.preparation import assemble, features, openmoji, ray_workers, scan, sources, state, writer
+from training.preparation import workers as pool
 from training.preparation.archives import open_source
 from training.preparation.catalogue import Catalogue, Store
 from training.preparation.datasheet import datasheet
@@ -43,11 +45,13 @@ def prepare(
     work: str | Path | None = None,
     force: bool = False,
     dry_run: bool = False,
+    ray: str | None = None,
 ) -> dict[str, Any]:
     """Prepare the sources at `places` as a data set at `out`: the summary with path, sha256 and seconds.
 
     workers: processes, None one a core; their number changes nothing in the result. work: the working folder,
-    None for `out`.prepare. force: replace what is at `out`. dry_run: scan and decide only.
+    None for `out`.prepare. force: replace what is at `out`. dry_run: scan and decide only. ray: the
+    address of a Ray cluster whose machines do the work, or "local".
     Raises UserError for a source that cannot be read, an `out` that is there already, a file whose policy is
     to stop, and where nothing is kept; UsageError for options that mean nothing.
     """
@@ -58,7 +62,7 @@ def prepare(
     if not dry_run and not state.is_ours(folder, out):
         _refuse_existing(out, request, force)
     sources.refuse_within(found, out)
-    processes = workers or os.cpu_count() or 1
+    run = _runner(ray, workers)
     network = lite0() if request.features else None  # now: a package that is missing is told before the work
     with (
         contextlib.closing(Catalogue(folder)) as catalogue,
@@ -69,11 +73,11 @@ def prepare(
         task = Task(
             form=request.form, policies=policies, content=request.content_filter, features=request.features
         )
-        _scan(catalogue, images, found, task, processes)
+        _scan(catalogue, images, found, task, run)
         reached.reached("decide")
         with (
-            _second_set(folder, request, task, processes) as second,
-            _described(folder, ((catalogue, found), second), request, processes, network) as described,
+            _second_set(folder, request, task, run) as second,
+            _described(folder, ((catalogue, found), second), request, run, network) as described,
         ):
             plan = decided(catalogue, folder, found, request, second and second[0], described)
         result = {"path": str(out), "work": str(folder), **plan.summary.told()}
@@ -84,7 +88,7 @@ def prepare(
             if not result["unchanged"]:
                 _refuse_existing(out, request, force or reached.was_writing(out))
                 reached.reached("convert")
-                _convert(catalogue, images, found, folder, request, plan, processes)
+                _convert(catalogue, images, found, folder, request, plan, run)
                 reached.reached("write", out)
                 _write(out, folder, images, request, plan)
             reached.done(plan.digest, out)
@@ -93,12 +97,19 @@ def prepare(
     return {**result, "seconds": round(time.monotonic() - started, 1)}
 
 
+def _runner(ray: str | None, workers: int | None) -> pool.Runner:
+    """Processes here, or on the machines of a Ray cluster."""
+    if ray:
+        return ray_workers.runner(ray, workers)
+    return partial(pool.run, processes=workers or os.cpu_count() or 1)
+
+
 def _scan(
     catalogue: Catalogue,
     images: Store | None,
     places: Sequence[Path],
     task: Task,
-    processes: int,
+    run: pool.Runner,
 ) -> None:
     """List the sources, and examine what is new."""
     hidden = task.policies["hidden"] == "fix"
@@ -110,19 +121,19 @@ def _scan(
     if not count:
         raise UserError(f"there is no file in {', '.join(map(str, places))}: mend the path")
     if numbers := catalogue.unscanned():
-        work = {"numbers": numbers, "processes": min(processes, len(numbers))}
-        _watched(scan.scan(catalogue, images, places, task, **work), len(numbers), "scanning")
+        done = scan.scan(catalogue, images, places, task, numbers=numbers, run=run)
+        _watched(done, len(numbers), "scanning")
 
 
 @contextlib.contextmanager
-def _second_set(folder: Path, request: Request, task: Task, processes: int) -> Iterator[_Scanned | None]:
+def _second_set(folder: Path, request: Request, task: Task, run: pool.Runner) -> Iterator[_Scanned | None]:
     """The set that nothing may be in as well, scanned, and its places; None where there is none."""
     if request.against is None:
         yield None
         return
     places = sources.expanded([request.against])
     with contextlib.closing(Catalogue(folder / "against")) as catalogue:
-        _scan(catalogue, None, places, replace(task, images=False, content=False), processes)
+        _scan(catalogue, None, places, replace(task, images=False, content=False), run)
         yield catalogue, places
 
 
@@ -131,7 +142,7 @@ def _described(
     folder: Path,
     sets: Sequence[_Scanned | None],
     request: Request,
-    processes: int,
+    run: pool.Runner,
     network: Network | None,
 ) -> Iterator[Store | None]:
     """Features of the pictures of all sets; None without a network. Outliers are told of the first set."""
@@ -141,7 +152,7 @@ def _described(
     with contextlib.closing(Store(folder, features.FILE)) as store:
         for catalogue, places in filter(None, sets):
             if wanted := features.missing(catalogue, store):
-                work = {"wanted": wanted, "processes": min(processes, len(wanted))}
+                work = {"wanted": wanted, "run": run}
                 done = features.describe(catalogue, store, places, network, request.form.background, **work)
                 _watched(done, len(wanted), "describing")
         features.rate(sets[0][0], store)
@@ -155,14 +166,13 @@ def _convert(
     folder: Path,
     request: Request,
     plan: Plan,
-    processes: int,
+    run: pool.Runner,
 ) -> None:
     """Make the images that the scan did not, for its options were others."""
     keys = (request.form.key(record["pixels_sha256"]) for record in kept(folder))
     missing = [(number, key) for number, key in zip(plan.kept, keys, strict=True) if not images.has(key)]
     if missing:
-        work = {"missing": missing, "processes": min(processes, len(missing))}
-        done = scan.convert(catalogue, images, places, request.form, **work)
+        done = scan.convert(catalogue, images, places, request.form, missing=missing, run=run)
         _watched(done, len(missing), "converting")
 
 

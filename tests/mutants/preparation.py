@@ -54,6 +54,20 @@ MUTANTS = (
         ("tests/training/preparation/test_interop.py::test_metadata_in_parquet",),
     ),
     Mutant(
+        "another cluster than the one asked for",
+        "training/preparation/ray_workers.py",
+        'else {"address": address}',
+        "else {}",
+        ("tests/training/preparation/test_ray_workers.py::test_an_address_is_where_work_goes",),
+    ),
+    Mutant(
+        "Ray is not asked",
+        "gan/jobs/preparation.py",
+        "    if ray:\n",
+        "    if False:\n",
+        ("tests/training/preparation/test_ray_workers.py::test_an_address_is_where_work_goes",),
+    ),
+    Mutant(
         "the report does not know outliers by features",
         "gan/jobs/data_selection.py",
         "if seen.outlier is not None]:",

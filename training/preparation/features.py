@@ -36,7 +36,7 @@ def describe(
     background: tuple[int, int, int],
     *,
     wanted: Sequence[tuple[int, str]],
-    processes: int,
+    run: workers.Runner,
 ) -> Iterator[int]:
     """Features of the pictures that `missing` names; yields how many were done since.
 
@@ -45,7 +45,7 @@ def describe(
     batch: list[tuple[str, np.ndarray]] = []
     items = [item(catalogue, number, places) for number, _ in wanted]
     work = functools.partial(pressed, background=background)
-    found = workers.run(work, items, processes=processes)
+    found = run(work, items)
     for asked, (_, key), made in zip(items, wanted, found, strict=True):
         if made is None or isinstance(made, workers.Failure) or made[0] != key:
             raise changed(asked)

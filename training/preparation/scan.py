@@ -35,7 +35,7 @@ def scan(
     task: Task,
     *,
     numbers: Sequence[int],
-    processes: int,
+    run: workers.Runner,
 ) -> Iterator[int]:
     """Examine the files of these numbers and take down what was found; yields how many were done since."""
 
@@ -49,7 +49,7 @@ def scan(
     size = 0
     work = functools.partial(examine, task=task)
     try:
-        for found in workers.run(work, items(), processes=processes):
+        for found in run(work, items()):
             examined = waiting.popleft()
             found = failed(examined, found) if isinstance(found, workers.Failure) else found
             batch.append(found)
@@ -75,7 +75,7 @@ def convert(
     form: Form,
     *,
     missing: Sequence[tuple[int, str]],
-    processes: int,
+    run: workers.Runner,
 ) -> Iterator[int]:
     """Make the images that the scan did not; yields how many were done since.
 
@@ -84,7 +84,7 @@ def convert(
     items = [item(catalogue, number, places) for number, _ in missing]
     batch: list[tuple[str, bytes]] = []
     work = functools.partial(convert_again, form=form)
-    made_of = workers.run(work, items, processes=processes)
+    made_of = run(work, items)
     for wanted, (_, key), made in zip(items, missing, made_of, strict=True):
         if made is None or isinstance(made, workers.Failure) or made[0] != key:
             raise changed(wanted)

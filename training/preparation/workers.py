@@ -23,6 +23,8 @@ _START = 120.0  # seconds until a process is up: imports on a slow disk
 _AHEAD = 4  # items that wait in a process, so that it is never idle
 _WINDOW = 64  # results a process that may wait for an earlier one
 
+Runner = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]  # `run`, or one on other machines
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -81,6 +83,53 @@ class _Worker:
         self.process.close()
 
 
+class Team:
+    """Processes for one function, started as items come, kept for the next ones.
+
+    function: of a module, or a partial of one; its items and results travel between processes.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], *, processes: int, seconds: float = SECONDS) -> None:
+        self._function, self._processes, self._seconds = function, processes, seconds
+        self._team: list[_Worker] = []
+
+    def run(self, items: Iterable[Any]) -> Iterator[Any]:
+        """As the function `run`; to its end, or else the team can only be stopped."""
+        results: dict[int, Any] = {}
+        source, given, due, more = iter(items), 0, 0, True
+        while True:
+            while more and given - due < _WINDOW * self._processes and self._has_room():
+                try:
+                    item = next(source)
+                except StopIteration:
+                    more = False
+                    break
+                self._free().give(given, item)
+                given += 1
+            while due in results:
+                yield _raised(results.pop(due))
+                due += 1
+            if not more and due == given:
+                return
+            if due not in results:
+                _collect(self._team, results, self._function)
+
+    def stop(self) -> None:
+        """End all processes, whatever they do."""
+        for worker in self._team:
+            worker.stop()
+
+    def _has_room(self) -> bool:
+        few = len(self._team) < self._processes
+        return few or any(len(worker.waiting) < _AHEAD for worker in self._team)
+
+    def _free(self) -> _Worker:
+        """The process with the fewest items; a new one while all have some and there may be more."""
+        if len(self._team) < self._processes and all(worker.waiting for worker in self._team):
+            self._team.append(_Worker(self._function, self._seconds))
+        return min(self._team, key=lambda worker: len(worker.waiting))
+
+
 def run(
     function: Callable[[Any], Any],
     items: Iterable[Any],
@@ -93,32 +142,11 @@ def run(
     function: of a module, or a partial of one. An exception that it raises ends everything and is raised
     here. Items are taken as they are needed, and results held back are few, so memory stays flat.
     """
-    team = [_Worker(function, seconds) for _ in range(processes)]
-    results: dict[int, Any] = {}
-    source, given, due, more = iter(items), 0, 0, True
+    team = Team(function, processes=processes, seconds=seconds)
     try:
-        while True:
-            while more and given - due < _WINDOW * processes:
-                free = min(team, key=lambda worker: len(worker.waiting))
-                if len(free.waiting) >= _AHEAD:
-                    break
-                try:
-                    item = next(source)
-                except StopIteration:
-                    more = False
-                    break
-                free.give(given, item)
-                given += 1
-            while due in results:
-                yield _raised(results.pop(due))
-                due += 1
-            if not more and due == given:
-                return
-            if due not in results:
-                _collect(team, results, function)
+        yield from team.run(items)
     finally:
-        for worker in team:
-            worker.stop()
+        team.stop()
 
 
 def _collect(team: list[_Worker], results: dict[int, Any], function: Callable[[Any], Any]) -> None:

@@ -74,6 +74,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         "--content-filter": Row(("--content-filter",), "request.content_filter", True),
         "--features": Row(("--features",), "request.features", True),
         **plain("--workers", "3", "workers", 3),
+        **plain("--ray", "local", "ray", "local"),
         **plain("--work", "w", "work", Path("w")),
         "--dry-run": Row(("--dry-run",), "dry_run", True),
         "--force": Row(("--force",), "force", True),
