@@ -33,7 +33,7 @@ def test_a_second_run_has_nothing_to_do(source, tmp_path, monkeypatch):
     first = run(source, out)
     before = out.stat().st_mtime_ns
     with monkeypatch.context() as patch:
-        patch.setattr(scan.workers, "run", None)  # nothing is decoded again
+        patch.setattr(scan.workers, "_Worker", None)  # nothing is decoded again
         second = run(source, out)
     assert second["unchanged"] and not first["unchanged"] and second["sha256"] == first["sha256"]
     assert out.stat().st_mtime_ns == before
