@@ -1,6 +1,7 @@
 """Fidelity and diversity apart, by balls around images in feature space.
 
-The ball of an image has the radius of its k-th nearest other image of the same set and includes its surface.
+The ball of an image has the radius of its k-th nearest other image of the same set. It includes its surface
+in the paper of precision and recall, and not in the code of density and coverage.
 
     precision = share of fakes in the ball of any real                 (Kynkaanniemi et al. 2019, eq. 1, 2)
     recall    = share of reals in the ball of any fake
@@ -66,16 +67,20 @@ def precision_recall(real: Rows, fake: Rows, *, k: int = 3) -> PrecisionRecall:
 
 def density_coverage(real: Rows, fake: Rows, *, k: int = 5) -> DensityCoverage:
     """Density and coverage of real [N, D] and fake [M, D] rows. Errors as in `manifold_scores`."""
-    scores = manifold_scores(real, fake, (k,))[k]
+    scores = manifold_scores(real, fake, (k,), strict=True)[k]
     return DensityCoverage(scores.density, scores.coverage)
 
 
-def manifold_scores(real: Rows, fake: Rows, ks: Sequence[int] = (3, 5)) -> dict[int, ManifoldScores]:
+def manifold_scores(
+    real: Rows, fake: Rows, ks: Sequence[int] = (3, 5), *, strict: bool = False
+) -> dict[int, ManifoldScores]:
     """All four scores of real [N, D] and fake [M, D] rows for every k of `ks`, in one pass.
+
+    strict: balls without their surface, as the code of Naeem et al. has them; it matters for repeated images.
 
     Neither the size of the blocks nor the order of the rows changes a digit: distances come as matrix
     products in float64, and the few that are too near to a radius to tell are summed again, difference by
-    difference. What is then equal to 12 digits counts as inside.
+    difference. What is then equal to 12 digits lies on the surface.
     Raises ValueError for k < 1, no more than max(ks) rows in a set, or rows of different widths.
     """
     if not ks or min(ks) < 1:
@@ -92,8 +97,8 @@ def manifold_scores(real: Rows, fake: Rows, ks: Sequence[int] = (3, 5)) -> dict[
             y = block.double()
             distances, slack = squared_distances(x, y), rounding(x, y)
             for tally, of_real, of_fake in zip(tallies, real_radii, fake_radii, strict=True):
-                in_real = _inside(distances, of_real[start:, None][: len(x)], slack, x, y)
-                in_fake = _inside(distances, of_fake[other:][: len(y)], slack, x, y)
+                in_real = _inside(distances, of_real[start:, None][: len(x)], slack, x, y, strict)
+                in_fake = _inside(distances, of_fake[other:][: len(y)], slack, x, y, strict)
                 tally.add(start, other, in_real, in_fake)
     return {k: tally.scores(k) for k, tally in zip(ks, tallies, strict=True)}
 
@@ -122,14 +127,15 @@ class _Tally:
         return ManifoldScores(precision, recall, self.balls / (k * len(self.fake_in_real)), coverage)
 
 
-def _inside(distances: Tensor, radii: Tensor, slack: float, x: Tensor, y: Tensor) -> Tensor:
-    """distances <= radii (both squared) [n, m], decided by exact sums where they are closer than `slack`."""
+def _inside(distances: Tensor, radii: Tensor, slack: float, x: Tensor, y: Tensor, strict: bool) -> Tensor:
+    """distances <= radii, strict: <, both squared [n, m]; by exact sums where closer than `slack`."""
     gaps = distances - radii
     inside = gaps <= 0
     close = gaps.abs_() <= slack
     if close.any():
         pairs = close.nonzero()  # [P, 2]
-        bounds = radii.expand_as(inside)[close] * (1 + _TIE)
+        bounds = radii.expand_as(inside)[close]
         exact = [exact_squared_distances(x[part[:, 0]], y[part[:, 1]]) for part in pairs.split(_PAIRS)]
-        inside[close] = torch.cat(exact) <= bounds
+        exact = torch.cat(exact)
+        inside[close] = exact < bounds * (1 - _TIE) if strict else exact <= bounds * (1 + _TIE)
     return inside

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli.common import debug_option, device_option, echo_json, plugin_option, seed_option
+from gan.cli.common import MAX_SEED, debug_option, device_option, echo_json, plugin_option, seed_option
 from gan.errors import UsageError
 
 BATCH = 40  # as gan.jobs.scoring, which loads torch, has it
@@ -15,7 +15,8 @@ BATCH = 40  # as gan.jobs.scoring, which loads torch, has it
 EPILOG = """\b
 Examples:
   gan evaluate --model runs/00000-demo-openmoji-32 --data data/openmoji-32.zip
-  gan evaluate --images A --data B --metrics fid,kid,is,pr,dc --convention clean --json
+  gan evaluate --images A --data B --metrics fid,kid --convention clean --json
+  gan evaluate --images A --data B --metrics "kid[efficientnet-lite0],pr[st-lpips-vgg]" --num-reals 5000
   torchrun --nproc-per-node 2 --no-python gan evaluate --model RUN --data X.zip --metrics fid
 """
 
@@ -29,6 +30,15 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.exit()
 
 
+def _add(context: click.Context, _: click.Parameter, texts: tuple[str, ...]) -> None:
+    """Add the detectors to the table of those that metrics can name."""
+    if not context.resilient_parsing:
+        for text in texts:
+            from metrics.networks import detectors
+
+            detectors.load(text)
+
+
 @click.command("evaluate", epilog=EPILOG)
 @click.option("--model", help="Run directory (its newest checkpoint) or checkpoint directory to score.")
 @click.option("--images", help="Images to score instead of a model: a folder, zip, .npy or .npz.")
@@ -37,7 +47,8 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--metrics",
     default="fd-efficientnet-lite0",
     show_default=True,
-    help="One or more, separated by commas, of those that --list shows; name[convention] for one of its own.",
+    help="One or more, separated by commas, of those that --list shows; name[convention] or name[detector] "
+    "for one of its own, such as fid[clean] or kid[efficientnet-lite0].",
 )
 @click.option(
     "--convention",
@@ -50,13 +61,34 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     multiple=True,
     metavar="[NETWORK=]FILE",
     help="Weights of a feature network instead of the published file; repeatable. NETWORK is inception, "
-    "vgg16, lpips, dinov2 or clip.  [default: from $GAN_CACHE/weights, else downloaded]",
+    "vgg16, lpips, dinov2, clip, efficientnet-lite0, efficientnet-lite1 or st-lpips-vgg.  [default: from "
+    "$GAN_CACHE/weights or the package, else downloaded]",
+)
+@click.option(
+    "--detector",
+    multiple=True,
+    metavar="MODULE:OBJECT",
+    expose_value=False,
+    is_eager=True,
+    callback=_add,
+    help="A feature network of yours, in a module or FILE.py, for --metrics such as kid[NAME]; repeatable.",
 )
 @click.option(
     "--num-fakes",
     type=click.IntRange(min=2),
     help="Generated images to score.  [default: the metric's own number; with --images, all]",
 )
+@click.option(
+    "--num-reals",
+    type=click.IntRange(min=2),
+    help="Real images to score against, a sample if there are more.  [default: all, or as the convention]",
+)
+@click.option(
+    "--sample-seed",
+    type=click.IntRange(0, MAX_SEED),
+    help="Seed by which a part of the images of --data or --images is drawn.  [default: the convention's, 0]",
+)
+@click.option("--stratified", is_flag=True, help="Draw such a part with every class in its share.")
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
@@ -109,6 +141,9 @@ def command(
     convention: str,
     weights: tuple[str, ...],
     num_fakes: int | None,
+    num_reals: int | None,
+    sample_seed: int | None,
+    stratified: bool,
     batch: int,
     precision: str,
     psi: float,
@@ -118,24 +153,35 @@ def command(
     device: str,
     seed: int,
 ) -> None:
-    """Score generated images against all real ones.
+    """Score generated images against real ones, all of them unless --num-reals says otherwise.
 
     Generated image i comes from seed --seed + i. The records of a run's checkpoint are also added to the
     run's metrics.jsonl. Statistics of the real images are kept in $GAN_CACHE (default ~/.cache/gan).
     Under torchrun the processes share the images; the numbers stay the same.
     """
-    from gan import distributed
     from gan.jobs.evaluation import evaluate_images, evaluate_model
+    from metrics.sampler import Sampler
 
     _refuse_combinations(context)
-    names = [name.strip() for name in metrics.split(",")]
-    options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
-    options |= {"weights": weights, "precision": precision, "device": device, "report": report}
-    with distributed.group(), _spoken_warnings():
+    names, sampler = [name.strip() for name in metrics.split(",")], Sampler(sample_seed, stratified)
+    options = {"convention": convention, "num_fakes": num_fakes, "num_reals": num_reals, "sampler": sampler}
+    options |= {"bootstrap": bootstrap or 0, "weights": weights, "precision": precision}
+    options |= {"device": device, "report": report}
+    with _results(as_json) as records:
         if images is not None:
-            records = evaluate_images(images, data, names, **options)
+            records += evaluate_images(images, data, names, **options)
         else:
-            records = evaluate_model(model, data, names, seed=seed, psi=psi, batch=batch, **options)
+            records += evaluate_model(model, data, names, seed=seed, psi=psi, batch=batch, **options)
+
+
+@contextlib.contextmanager
+def _results(as_json: bool) -> Iterator[list[dict]]:
+    """A list for the records, which the first of the processes prints; warnings follow on stderr."""
+    from gan import distributed
+
+    with distributed.group(), _spoken_warnings():
+        records: list[dict] = []
+        yield records
         if distributed.rank() == 0:
             _print(records, as_json)
 

@@ -15,6 +15,7 @@ from metrics.evaluate import ready, rehearse
 from metrics.images import BATCH as PASS
 from metrics.networks import Networks
 from metrics.plan import plan
+from metrics.sets import enough
 from training.data.images import ImageDataset
 from training.memory import fits
 from training.parts import out_of_memory
@@ -43,10 +44,12 @@ class RunScorer:
         """Do one batch of all that a score does; its images are drawn in smaller batches until that fits.
 
         Like the batch of `gan evaluate`, this one changes a score by rounding only. Other networks have fixed
-        batches. say: gets a line if it had to become smaller. Raises NoMemory if it never fits.
+        batches. say: gets a line if it had to become smaller. Raises NoMemory if it never fits, and UserError
+        for fewer images than a score needs.
         """
         if not self.metrics:
             return
+        enough(plan(self.metrics, "nv", self.num_fakes, len(dataset)), len(dataset), None)
 
         def one_batch() -> None:
             fakes = drawn(generator, dataset, range(PASS), 1.0, self.batch)
