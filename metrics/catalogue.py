@@ -102,7 +102,8 @@ def inception(inputs: Inputs) -> dict[str, Score]:
     """Inception Score of the fakes and of the reals, with the splits' deviation (Salimans et al. 2016)."""
     rules = inputs.convention
     order = inputs.shuffle if rules.shuffle is None else rules.shuffle
-    found = inception_score(inputs.fake.features, logits=True, splits=rules.splits, shuffle_seed=order)
+    options = {"splits": rules.splits, "ddof": int(rules.splits == 1), "shuffle_seed": order}
+    found = inception_score(inputs.fake.features, logits=True, **options)  # one split has no deviation
     return {"is": Score(found.mean, found.std)}
 
 

@@ -95,7 +95,7 @@ def enough(items: Sequence[Item], reals: int | None, fakes: int | None) -> None:
             continue
         if fakes is not None and fakes < item.fakes:
             raise UserError(
-                f"{item.name}: there are only {fakes:,} generated images of {item.fakes:,}; ask for no more "
+                f"{item.name}: there are only {fakes:,} generated images of {item.fakes:,}: ask for no more "
                 f"than there are: type --num-fakes {fakes}"
             )
         taken = item.reals or reals
