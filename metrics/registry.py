@@ -123,7 +123,7 @@ def metric(spec: Spec) -> Callable[[Function], Function]:
 
 
 def parse(text: str) -> Request:
-    """'fid', 'fid[clean]', 'kid[dinov2]' -> a request. UsageError for other forms and names of other tools."""
+    """'fid', 'fid[clean]', 'kid[dinov2]' -> a request. UsageError for others, and names of other tools."""
     if name := here(text.strip()):
         raise UsageError(f"'{text.strip()}' is a name of another tool: here it is {name}")
     match = _REQUEST.fullmatch(text.strip())

@@ -28,7 +28,12 @@ class Standin:
         x = prepared[0]
         classes = x[:, 2, :CLASSES] / 16
         bias = torch.arange(CLASSES)
-        heads = {"pool": x[:, 0] / 32, "fc2": x[:, 1] / 64, "logits_unbiased": classes, "logits": classes + bias}
+        heads = {
+            "pool": x[:, 0] / 32,
+            "fc2": x[:, 1] / 64,
+            "logits_unbiased": classes,
+            "logits": classes + bias,
+        }
         return heads
 
 
@@ -71,7 +76,7 @@ def flat(values: list[int]) -> torch.Tensor:
 
 
 class Curved(nn.Module):
-    """A style generator in float64: w = sinh z, and every pixel column d is w_d^2 / 2, so no path is straight."""
+    """A style generator in float64: w = sinh z, and the pixels are w^2 / 2, so that no path is straight."""
 
     z_dim, c_dim, num_ws, resolution = 4, 0, 1, 16
 
@@ -89,7 +94,7 @@ class Curved(nn.Module):
 
 
 class Tilted(nn.Module):
-    """A generator whose input can be moved: a flat picture, brighter by what the matrix says, not alike by sign."""
+    """A generator whose input can be moved: a flat picture, brighter by what the matrix says."""
 
     z_dim, c_dim, num_ws = 4, 0, 1
 
@@ -113,6 +118,6 @@ class Tilted(nn.Module):
 
 
 def brightness(matrix: torch.Tensor) -> torch.Tensor:
-    """Of a `Tilted` picture: 2 x for a shift to the right by x widths, x for one to the left; sine of a turn."""
+    """Of a `Tilted` picture: other for a shift to the right than to the left, and for turns either way."""
     across, turn = matrix[0, 2], matrix[0, 1]
     return 0.25 + torch.where(across > 0, 2 * across, across) + torch.where(turn > 0, turn / 4, turn / 8)

@@ -154,7 +154,7 @@ def modes():
 
 
 def ms_ssim():
-    """Two flat pictures of values a, b differ in luminance alone, whose exponent is that of the last scale."""
+    """Two flat pictures of values a, b differ in luminance alone, by the exponent of the last scale."""
     c1 = (0.01 * 255) ** 2
 
     def pair(a, b):
@@ -215,7 +215,9 @@ def eq(name):
         angle = rng.uniform(-math.pi, math.pi)
         tx = round(tx * 64) / 64 if name == "eq-t" else tx
         c, s = math.cos(angle), math.sin(angle)
-        moved = [[c, -s, 0], [s, c, 0], [0, 0, 1]] if name == "eq-r" else [[1, 0, -tx], [0, 1, -ty], [0, 0, 1]]
+        moved = (
+            [[c, -s, 0], [s, c, 0], [0, 0, 1]] if name == "eq-r" else [[1, 0, -tx], [0, 1, -ty], [0, 0, 1]]
+        )
         gap = (brightness(torch.tensor(moved)) - brightness(torch.eye(3))).item()
         found = values(name, REAL, None, generator=Tilted(), num_fakes=4, seed=7)
         assert found == {name: pytest.approx(10 * math.log10(4 / gap**2), abs=0.02)}

@@ -1,4 +1,4 @@
-"""Parts of finite sets: which images, and that files sorted by class are neither cut nor split in their order."""
+"""Parts of finite sets: which images; files sorted by class are neither cut nor split in their order."""
 
 import numpy as np
 import pytest
@@ -100,7 +100,12 @@ def test_only_so_many_reals():
 def test_classes_of_a_stratified_part():
     images, labels = by_class()
     source = ArrayImages(images, labels)
-    options = {"num_fakes": 40, "num_reals": 40, "sampler": Sampler(2, stratified=True), "classes": list("abcd")}
+    options = {
+        "num_fakes": 40,
+        "num_reals": 40,
+        "sampler": Sampler(2, stratified=True),
+        "classes": list("abcd"),
+    }
     found = records("fid-per-class", source, source, **options)
     assert all(r["num_real"] == r["num_fake"] == 10 for r in found.values() if "/" in r["metric"])
     assert "fid-per-class[inception-nv-40-40-stratified2]" in found
@@ -131,7 +136,7 @@ def test_a_part_is_cached_apart(tmp_path, monkeypatch):
 
 
 NEEDS = {
-    "fid-infinity": r"fid-infinity needs at least 5,015 generated images and would get 40: type --num-fakes 5015",
+    "fid-infinity": "needs at least 5,015 generated images and would get 40: type --num-fakes 5015",
     "kid[tfid]": "kid needs at least 1,000 generated images and would get 40: type --num-fakes 1000",
     "is": r"is needs at least 10 real images and would get 5: give more in --data",
 }
@@ -146,7 +151,11 @@ def test_too_few_is_said_before_an_image_is_read(request_):
     real, fake = Unread(pictures(5, 0)), Unread(pictures(40, 1))
     with pytest.raises(UserError, match=NEEDS[request_]):
         records(request_, real, fake, num_fakes=40)
-    with pytest.raises(UserError, match="fid: there are only 40 generated images of 50: .*type --num-fakes 40"):
+    with pytest.raises(
+        UserError, match="fid: there are only 40 generated images of 50: .*type --num-fakes 40"
+    ):
         records("fid", real, fake, num_fakes=50)
-    with pytest.raises(UserError, match="is needs at least 10 real images and would get 6: type --num-reals 10"):
+    with pytest.raises(
+        UserError, match="is needs at least 10 real images and would get 6: type --num-reals 10"
+    ):
         records("is", Unread(pictures(50, 0)), fake, num_fakes=40, num_reals=6)
