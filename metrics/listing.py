@@ -35,7 +35,7 @@ def listing() -> str:
     tables = [_aligned(rows), _aligned(detectors), _aligned(conventions)]
     about = (
         f"Networks of the first table are those of {DEFAULT}. exact: the tool's number but for rounding; "
-        "draws: but for\nsubsets that it draws without a seed; ours: as its tool defines it, computed otherwise."
+        "draws: but for\nsubsets drawn without a seed; ours: as the tool defines it, computed otherwise."
     )
     return "\n\n".join([*tables, about])
 
