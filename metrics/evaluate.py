@@ -25,7 +25,7 @@ from metrics.plan import DEFAULT, Item, plan
 from metrics.records import score
 from metrics.registry import Inputs
 from metrics.sampler import Sampler
-from metrics.sets import ImageSet, Stores, enough, lengths
+from metrics.sets import ImageSet, Stores, enough
 
 # ("real", "fake" or the name of a metric of the generator, number of images just measured)
 Progress = Callable[[str, int], None]
@@ -74,20 +74,17 @@ def evaluate(
     Raises UsageError for an unknown metric; UserError for too few images, absent weights (before any image is
     drawn); TypeError for other than uint8.
     """
-    real, fake = as_images(real), as_images(fake)
-    there_are, drawn = lengths(real, fake)
-    items = plan(metrics, convention, num_fakes, there_are, bootstrap, num_reals)
+    real, fake = (ImageSet(as_images(source), sampler or Sampler()) for source in (real, fake))
+    items = plan(metrics, convention, num_fakes, real.count, bootstrap, num_reals)
     _check_model(items, generator)
-    enough(items, there_are, drawn)
+    enough(items, real.count, fake.count)
     progress = progress or (lambda stage, count: None)
     networks = ready(items, networks or Networks())
-    real, fake = (ImageSet(source, sampler or Sampler()) for source in (real, fake))
     reals, data_sha256 = _measure_reals(real, items, networks, data_sha256, progress)
     fakes = _measure_fakes(fake, items, networks, progress)
     if distributed.rank():
         return []
-    common = {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
-    records = []
+    records, common = [], {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
     for item in items:
         network = networks.get(item.extractor)
         inputs, alone = _inputs(item, real, fake, reals, fakes)

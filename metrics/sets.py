@@ -24,6 +24,11 @@ class ImageSet:
     source: Images | Iterable[Tensor]
     sampler: Sampler = field(default_factory=Sampler)
 
+    @property
+    def count(self) -> int | None:
+        """How many images there are; None for a stream, whose end is not known."""
+        return length(self.source, None)
+
     def part(self, limit: int | None, seed: int) -> Images | Iterable[Tensor]:
         """What is read where `limit` images are taken (None: all); seed: the convention's."""
         return sampled(self.source, limit, self.sampler, seed)
@@ -105,10 +110,3 @@ def enough(items: Sequence[Item], reals: int | None, fakes: int | None) -> None:
             raise UserError(
                 f"{item.name} needs at least {least_real:,} real images and would get {taken:,}: {remedy}"
             )
-
-
-def lengths(
-    real: Images | Iterable[Tensor], fake: Images | Iterable[Tensor]
-) -> tuple[int | None, int | None]:
-    """How many images both sources have, None for a stream."""
-    return length(real, None), length(fake, None)
