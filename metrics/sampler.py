@@ -82,11 +82,16 @@ def in_files_order(source: object) -> bool:
     return not getattr(source, "random_order", False)
 
 
-def sampled(source: object, limit: int | None, sampler: Sampler, seed: int = 0) -> object:
-    """`limit` images of a finite set in an order of its own; anything else, or a whole set, as it is.
+def is_part(source: object, limit: int | None) -> bool:
+    """Whether `limit` images (None: all) are a part to be drawn: of a finite set, in the order of files."""
+    if limit is None or not isinstance(source, Images):
+        return False
+    return in_files_order(source) and limit < len(source)
 
-    seed: the convention's.
-    """
-    if limit is None or not isinstance(source, Images) or not in_files_order(source) or limit >= len(source):
+
+def sampled(source: object, limit: int | None, sampler: Sampler, seed: int = 0) -> object:
+    """The part of a set if it `is_part`; anything else, or a whole set, as it is. seed: the convention's."""
+    if not is_part(source, limit):
         return source
-    return Sampled(source, sampler.choose(limit, len(source), getattr(source, "labels", None), seed))
+    labels = getattr(source, "labels", None) if sampler.stratified else None
+    return Sampled(source, sampler.choose(limit, len(source), labels, seed))

@@ -12,7 +12,7 @@ from metrics.features import Extractor
 from metrics.images import Images, batches, length
 from metrics.measure import Statistic, Store, measure
 from metrics.plan import Item
-from metrics.sampler import Sampler, in_files_order, sampled
+from metrics.sampler import Sampler, in_files_order, is_part, sampled
 
 Stores = dict[Statistic, Store]
 
@@ -36,7 +36,7 @@ class ImageSet:
     def told(self, item: Item, limit: int | None) -> str:
         """How a label says what was taken: 'random0', 'shuffled0', or '' for all in any order."""
         seed = item.convention.sample_seed
-        if self.part(limit, seed) is not self.source:
+        if is_part(self.source, limit):
             return self.sampler.label(seed)
         return f"shuffled{self.shuffle(item)}" if item.spec.split and self.shuffle(item) is not None else ""
 
@@ -59,8 +59,8 @@ class ImageSet:
         """Every statistic of its part: one pass for all that take the same part."""
         passes: dict[tuple, list[Statistic]] = {}
         for s in statistics:
-            whole = self.part(s.limit, s.seed) is self.source
-            passes.setdefault(() if whole else (s.limit, s.seed), []).append(s)
+            taken = (s.limit, s.seed) if is_part(self.source, s.limit) else ()
+            passes.setdefault(taken, []).append(s)
         stores: Stores = {}
         for taken, group in passes.items():
             stores |= measure(self.part(*taken) if taken else self.source, group, networks, progress)

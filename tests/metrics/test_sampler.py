@@ -60,6 +60,22 @@ def test_parts_are_read_with_their_labels():
     assert sampled(Drawn(flat([1, 2, 3])), 2, Sampler()).__class__ is Drawn  # any part of it is a random one
 
 
+def test_labels_are_read_for_a_stratified_part_alone():
+    class Unlabelled(ArrayImages):
+        @property
+        def labels(self):
+            raise AssertionError("labels were read")
+
+        @labels.setter
+        def labels(self, value):
+            pass
+
+    part = sampled(Unlabelled(flat([1, 2, 3])), 2, Sampler())
+    assert len(part) == 2
+    with pytest.raises(AssertionError, match="labels were read"):
+        sampled(Unlabelled(flat([1, 2, 3])), 2, Sampler(stratified=True))
+
+
 def test_the_inception_score_of_sorted_classes_is_their_number():
     """Ten splits of files in the order of their classes hold one class each: they read 1."""
     images, _ = by_class()
