@@ -77,7 +77,7 @@ def evaluate(
     real, fake = (ImageSet(as_images(source), sampler or Sampler()) for source in (real, fake))
     items = plan(metrics, convention, num_fakes, real.count, bootstrap, num_reals)
     _check_model(items, generator)
-    enough(items, real.count, fake.count)
+    enough(items, real.count, fake.given)
     progress = progress or (lambda stage, count: None)
     networks = ready(items, networks or Networks())
     reals, data_sha256 = _measure_reals(real, items, networks, data_sha256, progress)

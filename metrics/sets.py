@@ -29,6 +29,11 @@ class ImageSet:
         """How many images there are; None for a stream, whose end is not known."""
         return length(self.source, None)
 
+    @property
+    def given(self) -> int | None:
+        """How many files or images in memory there are; None for a stream, and for what a model draws."""
+        return self.count if in_files_order(self.source) else None
+
     def part(self, limit: int | None, seed: int) -> Images | Iterable[Tensor]:
         """What is read where `limit` images are taken (None: all); seed: the convention's."""
         return sampled(self.source, limit, self.sampler, seed)
@@ -87,14 +92,17 @@ class ImageSet:
 def enough(items: Sequence[Item], reals: int | None, fakes: int | None) -> None:
     """UserError, before an image is drawn, for the first metric that will have too few for a number.
 
-    reals, fakes: how many there are, None where that is not known, or where they are drawn as needed.
+    reals, fakes: how many there are, None where that is not known, or where they are drawn on demand.
     """
     for item in items:
         least_real, least_fake = item.least
         if item.fakes < least_fake:
+            remedy = f"type --num-fakes {least_fake} or more (--metrics-fakes with gan train)"
+            if fakes is not None and fakes < least_fake:
+                remedy = "give more images"
             raise UserError(
                 f"{item.name} needs at least {least_fake:,} generated images and would get {item.fakes:,}: "
-                f"type --num-fakes {least_fake} or more (--metrics-fakes with gan train), or leave it out"
+                f"{remedy}, or leave it out"
             )
         if item.spec.scores == "generator":
             continue

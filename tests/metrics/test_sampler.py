@@ -152,26 +152,44 @@ def test_a_part_is_cached_apart(tmp_path, monkeypatch):
 
 
 NEEDS = {
-    "fid-infinity": "needs at least 5,015 generated images and would get 40: type --num-fakes 5015",
-    "kid[tfid]": "kid needs at least 1,000 generated images and would get 40: type --num-fakes 1000",
-    "is": r"is needs at least 10 real images and would get 5: give more in --data",
+    "fid-infinity": "needs at least 5,015 generated images and would get 40: give more images, or leave",
+    "kid[tfid]": "kid needs at least 1,000 generated images and would get 40: give more images, or leave",
+    "is": "is needs at least 10 real images and would get 5: give more in --data",
 }
+
+
+class Unread(ArrayImages):
+    """Files that nobody may open."""
+
+    def read(self, start, stop):
+        raise AssertionError("an image was read")
+
+
+class Undrawn(Unread):
+    """A model that draws any number."""
+
+    random_order = True
 
 
 @pytest.mark.parametrize("request_", NEEDS)
 def test_too_few_is_said_before_an_image_is_read(request_):
-    class Unread(ArrayImages):
-        def read(self, start, stop):
-            raise AssertionError("an image was read")
-
-    real, fake = Unread(pictures(5, 0)), Unread(pictures(40, 1))
     with pytest.raises(UserError, match=NEEDS[request_]):
-        records(request_, real, fake, num_fakes=40)
-    with pytest.raises(
-        UserError, match="fid: there are only 40 generated images of 50: .*type --num-fakes 40"
-    ):
-        records("fid", real, fake, num_fakes=50)
-    with pytest.raises(
-        UserError, match="is needs at least 10 real images and would get 6: type --num-reals 10"
-    ):
-        records("is", Unread(pictures(50, 0)), fake, num_fakes=40, num_reals=6)
+        records(request_, Unread(pictures(5, 0)), Unread(pictures(40, 1)), num_fakes=40)
+
+
+@pytest.mark.parametrize(
+    ("request_", "options", "message"),
+    [
+        ("fid", {"num_fakes": 50}, "fid: there are only 40 generated images of 50: .*type --num-fakes 40"),
+        ("is", {"num_fakes": 40, "num_reals": 6}, "10 real images and would get 6: type --num-reals 10"),
+        ("is", {"num_fakes": 8}, "at least 10 generated images and would get 8: type --num-fakes 10 or more"),
+    ],
+)
+def test_what_to_type_is_said(request_, options, message):
+    with pytest.raises(UserError, match=message):
+        records(request_, Unread(pictures(50, 0)), Unread(pictures(40, 1)), **options)
+
+
+def test_a_model_can_draw_more():
+    with pytest.raises(UserError, match="would get 40: type --num-fakes 5015 or more .--metrics-fakes with"):
+        records("fid-infinity", Unread(pictures(50, 0)), Undrawn(pictures(40, 1)), num_fakes=40)

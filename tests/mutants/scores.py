@@ -310,6 +310,13 @@ MUTANTS = (
         sampler("test_too_few_is_said_before_an_image_is_read"),
     ),
     Mutant(
+        "a run begins with too few",
+        "gan/jobs/run_scores.py",
+        'enough(plan(self.metrics, "nv", self.num_fakes, len(dataset))',
+        'enough(plan(self.metrics, "nv", None, len(dataset))',
+        ("tests/training/test_scores.py::test_too_few_fakes_for_a_score_are_said_before_training",),
+    ),
+    Mutant(
         "every score is a tool's",
         "metrics/plan.py",
         "return row if metric in row.scores else rules, extractor, head",

@@ -98,6 +98,14 @@ def test_higher_may_be_better(tiny_zip, tmp_path, scripted, monkeypatch):
     assert checkpoint.best(run)[0].name == "000000.008"
 
 
+def test_too_few_fakes_for_a_score_are_said_before_training(tiny_zip, tmp_path):
+    with pytest.raises(
+        UserError, match=r"pr needs at least 4 generated .* 3: .*--metrics-fakes with gan train"
+    ):
+        run_training(configured(tiny_zip), out=tmp_path, metrics=["pr[untrained]"], metrics_fakes=3)
+    assert not list(tmp_path.glob("*/stats.jsonl"))
+
+
 def test_absent_weights_are_refused_before_a_run_is_made(tiny_zip, tmp_path, monkeypatch):
     def absent(name):
         raise UserError(f"no weights of {name}")
