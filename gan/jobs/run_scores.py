@@ -30,13 +30,15 @@ class RunScorer:
     """Scores of the weight average while a run trains; does nothing without metrics.
 
     metrics: names; by the first of them the best checkpoint is chosen. num_fakes: None is each metric's own.
-    Raises UsageError for an unknown metric, UserError if the weights of a feature network are absent.
+    Raises UsageError for an unknown metric, UserError for fewer fakes than a metric needs, and if the weights
+    of a feature network are absent.
     """
 
     def __init__(self, metrics: Sequence[str], num_fakes: int | None, device: torch.device) -> None:
         self.metrics, self.num_fakes, self.batch, self._device = list(metrics), num_fakes, BATCH, device
         if self.metrics:
-            items = plan(self.metrics)
+            items = plan(self.metrics, num_fakes=num_fakes)
+            enough(items, None, None)
             self._better, self._networks = items[0].spec.better, Networks(device)
             ready(items, self._networks)
 
@@ -44,12 +46,10 @@ class RunScorer:
         """Do one batch of all that a score does; its images are drawn in smaller batches until that fits.
 
         Like the batch of `gan evaluate`, this one changes a score by rounding only. Other networks have fixed
-        batches. say: gets a line if it had to become smaller. Raises NoMemory if it never fits, and UserError
-        for fewer images than a score needs.
+        batches. say: gets a line if it had to become smaller. Raises NoMemory if it never fits.
         """
         if not self.metrics:
             return
-        enough(plan(self.metrics, "nv", self.num_fakes, len(dataset)), len(dataset), None)
 
         def one_batch() -> None:
             fakes = drawn(generator, dataset, range(PASS), 1.0, self.batch)

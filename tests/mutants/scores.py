@@ -312,8 +312,8 @@ MUTANTS = (
     Mutant(
         "a run begins with too few",
         "gan/jobs/run_scores.py",
-        'enough(plan(self.metrics, "nv", self.num_fakes, len(dataset))',
-        'enough(plan(self.metrics, "nv", None, len(dataset))',
+        "items = plan(self.metrics, num_fakes=num_fakes)",
+        "items = plan(self.metrics)",
         ("tests/training/test_scores.py::test_too_few_fakes_for_a_score_are_said_before_training",),
     ),
     Mutant(
