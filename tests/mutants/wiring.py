@@ -1,4 +1,4 @@
-"""Mistakes in scores: what a metric is given, by which rules, on which images."""
+"""Mistakes in the wiring of scores: what a metric is given, by which rules, on which images."""
 
 from tests.mutants.planting import Mutant
 
