@@ -24,18 +24,20 @@ def score(
 ) -> list[dict]:
     """Records of one metric, without what is common to all; `alone`: of the reals, if it rates sets alone.
 
+    A value that is infinite is None, and the note beside it says why: JSON has no infinity.
+
     A precision other than float32 of the network is added to `variant`, which says nothing of a metric that
     takes the generator.
     Raises UserError where the images are too few or otherwise not what the metric can be given.
     """
     precision = getattr(network, "precision", FLOAT32)
     told = [variant if item.spec.scores != "generator" else "", precision if precision != FLOAT32 else ""]
-    variant = "-".join(part for part in told if part)
     try:
-        rows = list(_numbers(item, inputs))
+        rows = [(*row, _joined(inputs.sample, *told)) for row in _numbers(item, inputs)]
         if alone:  # the set that is rated is real
+            variant = _joined(alone.sample, *told)
             rows += [
-                (f"{name}/real", found, (fake, real), more)
+                (f"{name}/real", found, (fake, real), more, variant)
                 for name, found, (real, fake), more in _numbers(item, alone)
             ]
     except ValueError as error:  # of the pure functions: too few images, and the like
@@ -44,7 +46,7 @@ def score(
         {
             "metric": name,
             "label": item.label(name, *counts, variant),
-            "value": found.value,
+            "value": found.value if math.isfinite(found.value) else None,
             **more,
             "convention": item.described(network, variant),
             "detector": network and getattr(network, "name", item.extractor),
@@ -52,8 +54,12 @@ def score(
             "num_real": counts[0],
             "num_fake": counts[1],
         }
-        for name, found, counts, more in rows
+        for name, found, counts, more, variant in rows
     ]
+
+
+def _joined(*parts: str) -> str:
+    return "-".join(part for part in parts if part)
 
 
 def _numbers(item: Item, inputs: Inputs) -> Iterator[tuple[str, Score, tuple[int, int], dict[str, Any]]]:
@@ -65,6 +71,7 @@ def _numbers(item: Item, inputs: Inputs) -> Iterator[tuple[str, Score, tuple[int
         found = value if isinstance(value, Score) else Score(value)
         known = found.error is not None and math.isfinite(found.error)
         more = {"error": found.error} if known else {}
+        more |= {"note": found.note} if found.note else {}
         if item.draws:
             more |= interval(item, inputs, name, item.draws)
         yield name, found, found.counts or counts, more

@@ -30,6 +30,7 @@ from metrics import evaluate as measured
 from metrics.evaluate import Progress, Told
 from metrics.networks import Networks, weight_files
 from metrics.plan import plan
+from metrics.sampler import Sampler, sampled
 from training.data.images import ImageDataset, open_dataset, share_fingerprint
 
 METRICS = ("fd-efficientnet-lite0",)  # unless others are named; its weights need no download
@@ -44,6 +45,8 @@ def evaluate(
     *,
     convention: str = "nv",
     num_fakes: int | None = None,
+    num_reals: int | None = None,
+    sampler: Sampler | None = None,
     seed: int = 0,
     psi: float = 1.0,
     batch: int = BATCH,
@@ -54,7 +57,7 @@ def evaluate(
     report: str | Path | None = None,
     told: Told = lambda records: None,
 ) -> list[dict]:
-    """Score a model or images, whichever `fakes` is, against all images of a data set.
+    """Score a model or images, whichever `fakes` is, against the images of a data set.
 
     fakes: a generator, or the path of a run or checkpoint directory; or images: the path of a folder or zip,
     an array or tensor, or any data set that `training.data.images.open_dataset` opens, as `data` is.
@@ -62,6 +65,7 @@ def evaluate(
     `evaluate_images`; also UsageError for seed, psi or batch with images, which are scored as they are.
     """
     shared = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap, "weights": weights}
+    shared |= {"num_reals": num_reals, "sampler": sampler}
     shared |= {"precision": precision, "device": device, "report": report, "told": told}
     if is_model(fakes):
         return evaluate_model(fakes, data, metrics, seed=seed, psi=psi, batch=batch, **shared)
@@ -95,6 +99,8 @@ def evaluate_model(
     *,
     convention: str = "nv",
     num_fakes: int | None = None,
+    num_reals: int | None = None,
+    sampler: Sampler | None = None,
     seed: int = 0,
     psi: float = 1.0,
     batch: int = BATCH,
@@ -105,11 +111,12 @@ def evaluate_model(
     report: str | Path | None = None,
     told: Told = lambda records: None,
 ) -> list[dict]:
-    """Score images that a model draws from seeds seed, seed + 1, ... against all images of a data set.
+    """Score images that a model draws from seeds seed, seed + 1, ... against the images of a data set.
 
     model: a run directory (its newest checkpoint) or a checkpoint directory, or a generator, which stays on
     its device. The records of a run's checkpoint are also added to the run's metrics.jsonl.
-    num_fakes: None is each metric's own number. psi, batch, convention, bootstrap: as `score` has them.
+    num_fakes: None is each metric's own number. num_reals, sampler: of the real images only so many, drawn
+    as the sampler says; None takes all. psi, batch, convention, bootstrap: as `score` has them.
     weights: "FILE" or "NETWORK=FILE", instead of published ones. precision: of the feature networks, float32
     or bf16. report: where to write a page of the fakes that are nearest to copies.
     told: called once with all records that there are, before the page is made, and also where a metric fails.
@@ -121,7 +128,9 @@ def evaluate_model(
         saved = None if isinstance(model, nn.Module) else checkpoint.read(checkpoint.resolve(model))
         options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap}
         options |= {"seed": seed, "psi": psi, "batch": batch, "kimg": saved.kimg if saved else None}
-        with _bars(len(dataset), fake_count(metrics, convention, num_fakes, len(dataset))) as bars:
+        options |= {"num_reals": num_reals, "sampler": sampler}
+        fakes = fake_count(metrics, convention, num_fakes, len(dataset), num_reals)
+        with _bars(num_reals or len(dataset), fakes) as bars:
             generator = saved.generator(networks.device) if saved else model
             if wrong := nonfinite(generator):
                 raise UserError(f"{saved.path if saved else 'the model'}: {wrong}; score an older checkpoint")
@@ -144,6 +153,8 @@ def evaluate_images(
     *,
     convention: str = "nv",
     num_fakes: int | None = None,
+    num_reals: int | None = None,
+    sampler: Sampler | None = None,
     bootstrap: int = 0,
     weights: Sequence[str] = (),
     precision: str = "float32",
@@ -151,7 +162,7 @@ def evaluate_images(
     report: str | Path | None = None,
     told: Told = lambda records: None,
 ) -> list[dict]:
-    """Score the images of a folder, zip or open data set, all or the first num_fakes, against a data set.
+    """Score the images of a folder, zip or open data set, all or a sample of num_fakes, against a data set.
 
     Other arguments, records and errors as in `evaluate_model`; UserWarning where the sizes differ.
     """
@@ -163,13 +174,13 @@ def evaluate_images(
         options = {"convention": convention, "num_fakes": count, "bootstrap": bootstrap}
         named = named_classes(dataset, metrics, convention)
         options |= {"data_sha256": dataset.sha256, "classes": named}
-        with _bars(len(dataset), count) as bars:
-            fakes = DatasetImages(shown)
-            with _kept(told, None) as keep:
-                options |= {"networks": networks, "told": keep, "progress": bars}
-                records = measured(real, fakes, metrics, **options)
+        options |= {"num_reals": num_reals, "sampler": sampler}
+        fakes = DatasetImages(shown)
+        with _bars(num_reals or len(dataset), count) as bars, _kept(told, None) as keep:
+            options |= {"networks": networks, "told": keep, "progress": bars}
+            records = measured(real, fakes, metrics, **options)
         if report:
-            write_page(Path(report), real, DatasetImages(shown, num_fakes), networks)
+            write_page(Path(report), real, sampled(fakes, num_fakes, sampler or Sampler()), networks)
     return records
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
+from gan.jobs.scoring import digits
 from gan.jobs.stopping import Stop
 from gan.models.runs import resume_command
 from training import loop, sinks
@@ -134,7 +135,8 @@ def scored(
         return None
     for text in {str(warning.message): None for warning in caught}:
         reporter.say(f"warning: {text}")
-    reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
+    finite = {f"metrics/{r['metric']}": r["value"] for r in records if r["value"] is not None}
+    reporter.scalars(finite, state.nimg)
     for record in records:
-        reporter.say(f"{record['label']} {record['value']:.4g}")
+        reporter.say(f"{record['label']} {digits(record['value'], '.4g')}")
     return records
