@@ -1,7 +1,20 @@
 """All mutants, of the rooms that no formula guards."""
 
-from tests.mutants import data, jobs, losses, models, preparation, runs, sampling, scores, state, steps, web
+from tests.mutants import (
+    data,
+    jobs,
+    losses,
+    models,
+    preparation,
+    runs,
+    sampling,
+    scores,
+    state,
+    steps,
+    uncertainty,
+    web,
+)
 from tests.mutants.planting import Mutant
 
-ROOMS = (steps, losses, state, data, preparation, runs, sampling, jobs, models, scores, web)
+ROOMS = (steps, losses, state, data, preparation, runs, sampling, jobs, models, scores, uncertainty, web)
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)
