@@ -6,29 +6,31 @@ differ in, or on a detector of DETECTORS by the rules of its row. The others hav
 
 import math
 import warnings
-from collections.abc import Callable
 
 from torch import Tensor
 
 from gan.images import to_float
 from gan.registry import table
+from metrics import uncertainty
 from metrics.diversity import mean_over_pairs, ms_ssim, vendi_score
-from metrics.equivariance import equivariance_of_model
-from metrics.frechet import fid_infinity, frechet_distance
+from metrics.frechet import frechet_distance
+from metrics.frechet_infinity import fid_infinity
 from metrics.inception_score import inception_score
 from metrics.kernel import kernel_distance
 from metrics.memorisation import auth_pct
 from metrics.modes import class_counts, mode_coverage
 from metrics.networks.detectors import OWN
-from metrics.path_length import perceptual_path_length
+from metrics.of_generators import equivariance, path_length
 from metrics.precision_recall import manifold_scores
 from metrics.registry import Inputs, Score, Spec, metric
 
 DISTANCE = "squared feature distance"
 
 
-def fixed(features: str, convention: str, fakes: int | None = None) -> Spec:
-    """Frechet distance that always reads one network, under a convention of its own."""
+def of_frechet(
+    features: str = "detector", convention: str | None = None, fakes: int | None = None, default: str = ""
+) -> Spec:
+    """Of a Frechet distance: of any detector, or always of one network under a convention of its own."""
     return Spec(
         features=features,
         head="pool",
@@ -36,8 +38,10 @@ def fixed(features: str, convention: str, fakes: int | None = None) -> Spec:
         fakes=fakes,
         unit=DISTANCE,
         better="lower",
-        bootstrap=True,
         convention=convention,
+        default=default,
+        blockwise=uncertainty.frechet_blocks,
+        influence=uncertainty.frechet_influence,
     )
 
 
@@ -49,22 +53,13 @@ def frechet(inputs: Inputs) -> float:
     return frechet_distance(real, fake, ddof=inputs.convention.ddof)
 
 
-@metric(Spec(features="detector", keep="moments", unit=DISTANCE, better="lower", bootstrap=True))
+@metric(of_frechet())
 def fid(inputs: Inputs) -> dict[str, float]:
     """Frechet Inception Distance: fit of fakes against fit of all reals (Heusel et al. 2017)."""
     return {"fid": frechet(inputs)}
 
 
-@metric(
-    Spec(
-        features="detector",
-        default="efficientnet-lite0",
-        keep="moments",
-        unit=DISTANCE,
-        better="lower",
-        bootstrap=True,
-    )
-)
+@metric(of_frechet(default="efficientnet-lite0"))
 def fd(inputs: Inputs) -> dict[str, float]:
     """Frechet distance on the detector in brackets: "fid" is the name for Inception's features alone."""
     return {"fd": frechet(inputs)}
@@ -76,7 +71,8 @@ def fd(inputs: Inputs) -> dict[str, float]:
         least=lambda rules: (rules.subsets_least, rules.subsets_least),
         unit="squared kernel distance",
         better="lower",
-        bootstrap=True,
+        blockwise=uncertainty.kernel_blocks,
+        influence=uncertainty.kernel_influence,
     )
 )
 def kid(inputs: Inputs) -> dict[str, Score]:
@@ -95,15 +91,16 @@ def kid(inputs: Inputs) -> dict[str, Score]:
         scores="each",
         unit="effective classes, 1 to their number",
         better="higher",
-        bootstrap=True,
+        blockwise=uncertainty.inception_blocks,
+        influence=uncertainty.inception_influence,
     )
 )
 def inception(inputs: Inputs) -> dict[str, Score]:
     """Inception Score of the fakes and of the reals, with the splits' deviation (Salimans et al. 2016)."""
     rules = inputs.convention
     order = inputs.shuffle if rules.shuffle is None else rules.shuffle
-    options = {"splits": rules.splits, "ddof": int(rules.splits == 1), "shuffle_seed": order}
-    found = inception_score(inputs.fake.features, logits=True, **options)  # one split has no deviation
+    options = {"splits": rules.splits, "shuffle_seed": order}
+    found = inception_score(inputs.fake.features, logits=True, **options)
     return {"is": Score(found.mean, found.std)}
 
 
@@ -113,6 +110,8 @@ def inception(inputs: Inputs) -> dict[str, Score]:
         least=lambda rules: (rules.neighbours + 1, rules.neighbours + 1),
         unit="share, 0 to 1",
         better="higher",
+        blockwise=uncertainty.pr_blocks,
+        influence=uncertainty.pr_influence,
     )
 )
 def pr(inputs: Inputs) -> dict[str, float]:
@@ -122,32 +121,41 @@ def pr(inputs: Inputs) -> dict[str, float]:
     return {"precision": found.precision, "recall": found.recall}
 
 
-@metric(Spec(features="manifold", least=(6, 6), unit="share, 0 to 1", better="higher"))
+@metric(
+    Spec(
+        features="manifold",
+        least=(6, 6),
+        unit="share, 0 to 1",
+        better="higher",
+        blockwise=uncertainty.dc_blocks,
+        influence=uncertainty.dc_influence,
+    )
+)
 def dc(inputs: Inputs) -> dict[str, float]:
     """Density and coverage with 5 neighbours, steadier against outliers than pr (Naeem et al. 2020)."""
     found = manifold_scores(inputs.real.features, inputs.fake.features, (5,), strict=True)[5]
     return {"density": found.density, "coverage": found.coverage}
 
 
-@metric(fixed("dinov2", "fd-dinov2"))
+@metric(of_frechet("dinov2", "fd-dinov2"))
 def fd_dinov2(inputs: Inputs) -> dict[str, float]:
     """Frechet distance of DINOv2 features, closer to people's judgement than fid (Stein et al. 2023)."""
     return {"fd-dinov2": frechet(inputs)}
 
 
-@metric(fixed("clip", "clip-fid"))
+@metric(of_frechet("clip", "clip-fid"))
 def clip_fid(inputs: Inputs) -> dict[str, float]:
     """Frechet distance of CLIP features (Kynkaanniemi et al. 2023)."""
     return {"clip-fid": frechet(inputs)}
 
 
-@metric(fixed("efficientnet-lite0", OWN, fakes=2_000))
+@metric(of_frechet("efficientnet-lite0", OWN, fakes=2_000))
 def fd_efficientnet_lite0(inputs: Inputs) -> dict[str, float]:
     """Every real image against 2,000 fakes, features of EfficientNet-Lite0 at 128 px: quick on a CPU."""
     return {"fd-efficientnet-lite0": frechet(inputs)}
 
 
-@metric(fixed("untrained", OWN, fakes=2_000))
+@metric(of_frechet("untrained", OWN, fakes=2_000))
 def fd_untrained(inputs: Inputs) -> dict[str, float]:
     """The same on random features: needs no weights, tells gross differences of colour and texture only."""
     return {"fd-untrained": frechet(inputs)}
@@ -197,13 +205,30 @@ def fid_per_class(inputs: Inputs) -> dict[str, Score]:
     return {"fid-per-class": Score(mean, note=note), **scores}
 
 
-@metric(Spec(features="detector", scores="each", unit="effective images", better="higher"))
+@metric(
+    Spec(
+        features="detector",
+        scores="each",
+        unit="effective images",
+        better="higher",
+        blockwise=uncertainty.vendi_blocks,
+        influence=uncertainty.vendi_influence,
+    )
+)
 def vendi(inputs: Inputs) -> dict[str, float]:
     """Effective number of different images, of the fakes and of the reals (Friedman & Dieng 2023)."""
     return {"vendi": vendi_score(inputs.fake.features)}
 
 
-@metric(Spec(features="detector", unit="percent", better="higher"))
+@metric(
+    Spec(
+        features="detector",
+        unit="percent",
+        better="higher",
+        blockwise=uncertainty.authpct_blocks,
+        influence=uncertainty.authpct_influence,
+    )
+)
 def authpct(inputs: Inputs) -> dict[str, float]:
     """Fakes that are no copies: further from their nearest real than that from its own (Alaa et al. 2022)."""
     return {"authpct": auth_pct(inputs.real.features, inputs.fake.features)}
@@ -255,59 +280,6 @@ def lpips_diversity(inputs: Inputs) -> dict[str, Score]:
     pairs = inputs.count or 1_000
     found = mean_over_pairs(distance, inputs.pixels, pairs=pairs, seed=inputs.seed, batch=8)
     return {"lpips-diversity": Score(found.value, found.standard_error)}
-
-
-def path_length(space: str, sampling: str) -> Callable[[Inputs], dict[str, Score]]:
-    """The metric ppl-<space>-<sampling>."""
-    name = f"ppl-{space}-{sampling}"
-
-    @metric(
-        Spec(
-            features="lpips",
-            scores="generator",
-            fakes=50_000,
-            unit="LPIPS / step^2",
-            better="lower",
-            convention="vgg16-0.1",
-        )
-    )
-    def ppl(inputs: Inputs) -> dict[str, Score]:
-        found = perceptual_path_length(
-            inputs.generator,
-            inputs.extractor.features,
-            space=space,
-            sampling=sampling,
-            samples=inputs.count,
-            labels=inputs.labels,
-            seed=inputs.seed,
-            progress=inputs.progress,
-        )
-        return {name: Score(found.value, found.standard_error)}
-
-    ppl.__doc__ = f"Perceptual path length in {space}, {sampling} points, no crop (Karras et al. 2019)."
-    return ppl
-
-
-def equivariance(name: str, what: str) -> Callable[[Inputs], dict[str, float]]:
-    """The metric of that name in `metrics.equivariance`."""
-
-    @metric(
-        Spec(
-            scores="generator",
-            movable=True,
-            fakes=50_000,
-            unit="dB",
-            better="higher",
-            convention="karras-2021",
-        )
-    )
-    def eq(inputs: Inputs) -> dict[str, float]:
-        options = {"samples": inputs.count, "labels": inputs.labels, "seed": inputs.seed}
-        options |= {"progress": inputs.progress}
-        return {name: equivariance_of_model(inputs.generator, name, **options)}
-
-    eq.__doc__ = f"Equivariance to {what}; for models whose input can be moved (Karras et al. 2021)."
-    return eq
 
 
 METRICS = table(

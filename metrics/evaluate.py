@@ -6,12 +6,12 @@ Letters: N images, C channels, H rows, W columns, D features.
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gan import devices, distributed, precision
 from gan.errors import UserError
@@ -19,15 +19,16 @@ from gan.sampling import Labels
 from metrics import cache
 from metrics.equivariance import movable
 from metrics.features import KEEPS, Extractor
-from metrics.images import BATCH, Images, Pixels, Source, as_images, batches, reduced
+from metrics.images import BATCH, Images, Source, as_images, reduced
 from metrics.measure import Statistic, prepare
 from metrics.networks import Networks
 from metrics.networks.extractors import FLOAT32
 from metrics.plan import DEFAULT, Item, plan
-from metrics.records import score
+from metrics.records import Observe, score
 from metrics.registry import Inputs
 from metrics.sampler import Sampler
 from metrics.sets import ImageSet, Stores, enough
+from metrics.statistics import Statistics
 
 # ("real", "fake" or the name of a metric of the generator, number of images just measured)
 Progress = Callable[[str, int], None]
@@ -38,7 +39,7 @@ Told = Callable[[list[dict]], None]
 
 
 def evaluate(
-    real: Source,
+    real: Source | Statistics,
     fake: Source,
     metrics: Sequence[str],
     *,
@@ -53,16 +54,17 @@ def evaluate(
     classes: Sequence[str] = (),
     generator: nn.Module | None = None,
     conditions: Conditions | None = None,
-    bootstrap: int = 0,
+    intervals: bool = False,
     networks: Networks | None = None,
     device: torch.device | str | None = None,
     told: Told = lambda records: None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> list[dict]:
     """Score generated images against real ones, all of them unless a number is given.
 
     real, fake: uint8 images: an array or tensor [N, C, H, W], `Images`, or batches [n, C, H, W] of any size;
-    from `fake` no more is drawn than needed.
+    from `fake` no more is drawn than needed. `real` may also be `Statistics`, which are taken whole.
     metrics: names in METRICS, also as name[convention] and name[detector]; `convention` is for the others.
     variant: what else tells these fakes from the convention's, such as "psi0.7"; added to it, but not for
     metrics of the generator itself, which draw their own.
@@ -74,7 +76,8 @@ def evaluate(
     untouched); None digests their pixels instead and caches nothing.
     classes: names of the classes, for metrics by class. generator: for metrics of the generator itself.
     conditions: of what these draw, by seeds; None: each uniformly from what the generator was trained with.
-    bootstrap: draws for an interval of each number whose metric allows it; 0 for none.
+    intervals: add `corrected`, `standard_error` and `interval` where a metric has them (`metrics.jackknife`);
+    observe: told of each of these, in the first process.
     networks: feature networks to use; None builds them from the published weights, on `device`, or else where
     the generator is, or else on a GPU if there is one. told: called with the records of each metric, once it
     is done. A metric that fails does not keep the others from being scored; its error comes at the end.
@@ -89,13 +92,31 @@ def evaluate(
     options = {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
     given = {"generator": generator, "classes": classes}
     real, fake = (ImageSet(as_images(source), sampler or Sampler()) for source in (real, fake))
-    items = plan(metrics, convention, num_fakes, real.count, bootstrap, num_reals)
-    _check_model(items, generator)
-    enough(items, real.count, fake.given)
+    items = _planned(metrics, convention, real, fake, generator, num_fakes, num_reals, intervals)
     networks = networks or Networks(_place(device, generator))
     with precision.exact(), distributed.dealing(), _one_voice():
-        records = _records(items, real, fake, networks, options, given, conditions, variant, told, progress)
+        listeners = told, progress, observe
+        records = _records(items, real, fake, networks, options, given, conditions, variant, *listeners)
     return [] if distributed.rank() else records
+
+
+def _planned(
+    metrics: Sequence[str],
+    convention: str,
+    real: ImageSet,
+    fake: ImageSet,
+    generator: nn.Module | None,
+    num_fakes: int | None,
+    num_reals: int | None,
+    intervals: bool,
+) -> list[Item]:
+    """The items of a plan for these sets. Raises what `evaluate` raises before an image is drawn."""
+    items = plan(metrics, convention, num_fakes, real.count, intervals, num_reals)
+    if isinstance(real.source, Statistics):
+        items = [item._replace(reals=None) for item in items]
+    _check_model(items, generator)
+    enough(items, real.count, fake.given)
+    return items
 
 
 def _records(
@@ -109,9 +130,11 @@ def _records(
     variant: str,
     told: Told,
     progress: Progress | None,
+    observe: Observe | None,
 ) -> list[dict]:
     """`evaluate`, within its context; common: what all records say; given: what all metrics are given."""
     progress = progress or (lambda stage, count: None)
+    observe = observe if distributed.rank() == 0 else None
     built, seed = ready(items, networks), common["seed"] or 0
     reals, digest = _measure_reals(real, items, networks, common["data_sha256"], progress)
     fakes = _measure_fakes(fake, items, networks, progress)
@@ -124,7 +147,7 @@ def _records(
             labels = _drawn(item, conditions, given["generator"], seed)
             sets = [s for s in _inputs(item, real, fake, reals, fakes, networks.device) if s]
             inputs = [replace(each, labels=labels, **shared) for each in sets]
-            found = score(item, *inputs, network=network, variant=variant)
+            found = score(item, *inputs, network=network, variant=variant, observe=observe)
         except UserError as error:
             problems.append(str(error))
             continue
@@ -256,6 +279,9 @@ def _measure_reals(
     progress: Progress,
 ) -> tuple[Stores, str | None]:
     """Statistics of the real images, from the cache where it has them, and their fingerprint."""
+    if isinstance(real.source, Statistics):
+        stores = real.source.stores(items, networks)
+        return {s: store.to(networks.device) for s, store in stores.items()}, real.source.sha256
     wanted = list(dict.fromkeys(item.statistic(None) for item in items if item.spec.scores in MEASURED))
     parts = {s: real.sampler.label(s.seed) if s.limit else "" for s in wanted}
     keys = {s: _cache_key(s, networks[s.extractor], data_sha256, parts[s]) for s in wanted if data_sha256}
@@ -269,7 +295,7 @@ def _measure_reals(
     }
     pixels = hashlib.sha256()
     if missing:
-        real = real if data_sha256 else replace(real, source=_digested(real.source, pixels))
+        real = real if data_sha256 else real.digested(pixels)
         measured = real.measured(missing, networks, partial(progress, "real"))
         if (count := measured[missing[0]].count) < 2:
             raise UserError(f"cannot score against {count} real image(s); give at least 2")
@@ -309,21 +335,3 @@ def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str, par
         "head": statistic.head,
         "keep": statistic.keep,
     }
-
-
-def _digested(source: Images | Iterable[Tensor], digest: "hashlib._Hash") -> Images | Iterable[Tensor]:
-    """The same images; shape and pixels of each go into `digest`, those of a stream as it is read."""
-    told = _told(batches(source, None), digest)
-    if not isinstance(source, Images):
-        return told
-    for _ in told:
-        pass
-    return source
-
-
-def _told(parts: Iterator[Pixels], digest: "hashlib._Hash") -> Iterator[Pixels]:
-    for images in parts:
-        for image in images:
-            digest.update(f"{tuple(image.shape)}\n".encode())
-            digest.update(image.cpu().contiguous().numpy().data)
-        yield images

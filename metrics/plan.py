@@ -10,6 +10,7 @@ from gan.errors import UsageError, unknown
 from metrics.catalogue import METRICS
 from metrics.conventions import CONVENTIONS, Convention
 from metrics.features import Extractor
+from metrics.jackknife import LEAST
 from metrics.measure import Statistic
 from metrics.networks.detectors import DETECTORS, PLAIN, Rated
 from metrics.registry import Inputs, Request, Score, Spec, parse
@@ -27,7 +28,7 @@ class Item(NamedTuple):
     head: str  # of the extractor
     fakes: int
     reals: int | None = None  # only so many, None: all
-    draws: int = 0  # of the bootstrap
+    intervals: bool = False  # of its numbers
 
     @property
     def spec(self) -> Spec:
@@ -38,12 +39,13 @@ class Item(NamedTuple):
     def least(self) -> tuple[int, int]:
         """Reals and fakes without which it has no number."""
         least = self.spec.least
-        return least(self.convention) if callable(least) else least
+        numbers = least(self.convention) if callable(least) else least
+        return tuple(max(number, LEAST) if self.intervals else number for number in numbers)
 
     def statistic(self, limit: int | None) -> Statistic:
         """What it keeps of a set: of `limit` fakes, or with None of the reals."""
         keep = self.spec.keep_real or self.spec.keep if limit is None else self.spec.keep
-        keep = "bank" if self.draws else keep
+        keep = "bank" if self.intervals else keep
         limit = self.reals if limit is None else limit
         return Statistic(self.extractor, self.head, keep, limit, self.convention.sample_seed)
 
@@ -84,14 +86,14 @@ def plan(
     convention: str = DEFAULT,
     num_fakes: int | None = None,
     there_are: int | None = None,
-    draws: int = 0,
+    intervals: bool = False,
     num_reals: int | None = None,
 ) -> list[Item]:
     """The items of all requests, each once, in their order.
 
     num_fakes: for all metrics; None: each metric's own number, else the convention's, else as many as reals.
     there_are: real images, None if that is not known. num_reals: take only so many of them; None takes all,
-    or as many as the convention's tool does. draws: of the bootstrap, for metrics that allow it; 0 for none.
+    or as many as the convention's tool does. intervals: for metrics that have them.
     Raises UsageError, with the nearest name, for an unknown metric, convention or detector; for a convention
     whose tool does not compute the score; and for a metric and a detector that do not go together.
     """
@@ -103,8 +105,8 @@ def plan(
         reals = None if reals is None or (there_are is not None and reals >= there_are) else reals
         numbers = (num_fakes, function.spec.fakes, rules.num_fake, reals, there_are, 50_000)
         fakes = next(number for number in numbers if number is not None)
-        again = draws if function.spec.bootstrap else 0
-        item = Item(request.metric, function, rules, extractor, head, fakes, reals, again)
+        sure = intervals and function.spec.blockwise is not None
+        item = Item(request.metric, function, rules, extractor, head, fakes, reals, sure)
         items[item.name, rules.name] = item
     return list(items.values())
 

@@ -1,37 +1,50 @@
 """One side of a score, the reals or the fakes: its images, and what of them each metric takes."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from gan.errors import UserError
-from metrics.images import Images, length, together
+from metrics.images import Images, Pixels, batches, length, together
 from metrics.measure import Statistic, Store, measure
 from metrics.networks import Networks
 from metrics.plan import Item
 from metrics.sampler import Sampler, in_files_order, is_part, sampled
+from metrics.statistics import Statistics
 
 Stores = dict[Statistic, Store]
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A source of images, and how a part of a finite one is drawn."""
+    """A source of images, and how a part of a finite one is drawn; Statistics are taken whole."""
 
-    source: Images | Iterable[Tensor]
+    source: Images | Iterable[Tensor] | Statistics
     sampler: Sampler = field(default_factory=Sampler)
 
     @property
     def count(self) -> int | None:
         """How many images there are; None for a stream, whose end is not known."""
+        if isinstance(self.source, Statistics):
+            return self.source.count
         return length(self.source, None)
 
     @property
     def given(self) -> int | None:
         """How many files or images in memory there are; None for a stream, and for what a model draws."""
         return self.count if in_files_order(self.source) else None
+
+    def digested(self, digest: "hashlib._Hash") -> "ImageSet":
+        """The same images; shape and pixels of each go into `digest`, those of a stream as it is read."""
+        told = _told(batches(self.source, None), digest)
+        if not isinstance(self.source, Images):
+            return replace(self, source=told)
+        for _ in told:
+            pass
+        return self
 
     def part(self, limit: int | None, seed: int) -> Images | Iterable[Tensor]:
         """What is read where `limit` images are taken (None: all); seed: the convention's."""
@@ -95,6 +108,14 @@ class ImageSet:
             raise UserError(f"{item.name}: {error}") from error
 
 
+def _told(parts: Iterator[Pixels], digest: "hashlib._Hash") -> Iterator[Pixels]:
+    for images in parts:
+        for image in images:
+            digest.update(f"{tuple(image.shape)}\n".encode())
+            digest.update(image.cpu().contiguous().numpy().data)
+        yield images
+
+
 def enough(items: Sequence[Item], reals: int | None, fakes: int | None) -> None:
     """UserError, before an image is drawn, for the first metric that will have too few for a number.
 
@@ -102,12 +123,13 @@ def enough(items: Sequence[Item], reals: int | None, fakes: int | None) -> None:
     """
     for item in items:
         least_real, least_fake = item.least
+        name = f"{item.name} with its interval" if item.intervals else item.name
         if item.fakes < least_fake:
             remedy = f"type --num-fakes {least_fake} or more (--metrics-fakes with gan train)"
             if fakes is not None and fakes < least_fake:
                 remedy = "give more images"
             raise UserError(
-                f"{item.name} needs at least {least_fake:,} generated images and would get {item.fakes:,}: "
+                f"{name} needs at least {least_fake:,} generated images and would get {item.fakes:,}: "
                 f"{remedy}, or leave it out"
             )
         if item.spec.scores == "generator":
@@ -122,5 +144,5 @@ def enough(items: Sequence[Item], reals: int | None, fakes: int | None) -> None:
             known = reals is None or reals >= least_real
             remedy = f"type --num-reals {least_real}" if known else "give more in --data, or leave it out"
             raise UserError(
-                f"{item.name} needs at least {least_real:,} real images and would get {taken:,}: {remedy}"
+                f"{name} needs at least {least_real:,} real images and would get {taken:,}: {remedy}"
             )

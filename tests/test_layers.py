@@ -25,7 +25,8 @@ ROOMS = {
     "training": MODEL | {"training"},
     "metrics": MODEL | {"metrics"},
     "gan.jobs": MODEL | {"training", "metrics", "gan.jobs"},
-    "gan.cli": MODEL | {"training", "metrics", "gan.jobs", "gan.cli"},
+    "gan.web": MODEL | {"training", "metrics", "gan.jobs", "gan.web"},
+    "gan.cli": MODEL | {"training", "metrics", "gan.jobs", "gan.web", "gan.cli"},
 }
 DOOR = "gan/__init__.py"
 
@@ -121,6 +122,8 @@ PLANTED = [
     ("gan/latents/x.py", "from gan import sampling"),
     ("gan/sampling.py", "import gan.models.checkpoint"),
     ("gan/jobs/x.py", "from gan.cli.common import echo_json"),
+    ("gan/jobs/x.py", "from gan.web.shell import serve"),
+    ("gan/web/x.py", "from gan.cli.common import echo_json"),
     ("gan/__init__.py", "from gan.jobs import training"),
     ("gan/__init__.py", "def f():\n    from gan.cli import main"),
     ("metrics/x.py", "importlib.import_module('training.loop')"),
@@ -137,6 +140,8 @@ def test_planted(path: str, text: str) -> None:
 FINE = [
     ("ops/x.py", "import torch\nfrom ops.build import load_kernels\nfrom . import autograd"),
     ("training/x.py", "import ops, gan.models.checkpoint\nfrom training.state import TrainState"),
+    ("gan/web/x/y.py", "from gan.web.shell import serve\nfrom gan.jobs import work_folder"),
+    ("gan/cli/x.py", "from gan.web.review import pages"),
     ("gan/cli/x.py", "import training.loop\nimport metrics\nfrom gan.cli.common import options"),
     ("gan/__init__.py", 'def load():\n    "Load."\n    from gan.models import checkpoint'),
     ("gan/jobs/x.py", "import metrics\nfrom training import loop\nfrom gan.models import checkpoint"),

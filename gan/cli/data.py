@@ -1,15 +1,21 @@
-"""`gan data`: make data sets."""
+"""`gan data`: make data sets, look at them, check them."""
 
 from pathlib import Path
 
 import click
 
+from gan.cli import data_prepare, data_report, data_review, data_sets
 from gan.cli.common import debug_option, echo_json, seed_option
 
 
 @click.group("data", epilog="Example: gan data openmoji --resolution 32 --out data/openmoji-32.zip")
 def command() -> None:
-    """Make data sets."""
+    """Make data sets, look at them, check them."""
+
+
+command.add_command(data_prepare.command)
+for _sub in data_sets.COMMANDS:
+    command.add_command(_sub)
 
 
 @command.command(epilog="Example: gan data openmoji --resolution 32 --out data/openmoji-32.zip")
@@ -43,3 +49,7 @@ def openmoji(
     else:
         images, classes = made["images"], len(made["classes"])
         click.echo(f"wrote {made['path']}: {images} images, {classes} classes, {made['seconds']} s")
+
+
+command.add_command(data_report.command)
+command.add_command(data_review.command)

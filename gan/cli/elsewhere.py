@@ -38,6 +38,11 @@ OPTIONS = {
     "--steps": "--kimg N, in thousands of images",
     "--epochs": "--kimg N, in thousands of images",
     "--iters": "--kimg N, in thousands of images",
+    "--source": "the source itself, without an option: gan data prepare SRC --out X.zip --resolution R",
+    "--dest": "--out X.zip",
+    "--transform": "--crop centre|wide|tall|none",
+    "--resize-filter": "--filter lanczos|box",
+    "--max-images": "gan data subset X.zip --count N --out Y.zip, afterwards",
 }  # of StyleGAN2-ADA's, StyleGAN3's and other trainers
 
 

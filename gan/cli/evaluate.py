@@ -43,7 +43,11 @@ def _add(context: click.Context, _: click.Parameter, texts: tuple[str, ...]) -> 
 @click.command("evaluate", epilog=EPILOG)
 @click.option("--model", help="Run directory (its newest checkpoint) or checkpoint directory to score.")
 @click.option("--images", help="Images to score instead of a model: a folder, zip, .npy or .npz.")
-@click.option("--data", required=True, help="The real images: a zip, folder, .npy or .npz.")
+@click.option(
+    "--data",
+    required=True,
+    help="The real images: a zip, folder, .npy or .npz; or statistics of them, a .npz or stats:NAME.",
+)
 @click.option(
     "--metrics",
     default="fd-efficientnet-lite0",
@@ -107,11 +111,9 @@ def _add(context: click.Context, _: click.Parameter, texts: tuple[str, ...]) -> 
 )
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation; 1 is none.")
 @click.option(
-    "--bootstrap",
-    type=click.IntRange(min=2),
-    default=None,
-    metavar="DRAWS",
-    help="Add a 95 % interval, from so many draws, to numbers that allow it.",
+    "--intervals",
+    is_flag=True,
+    help="Add to each number that allows it a 95 % interval of what infinitely many images would give.",
 )
 @click.option(
     "--report",
@@ -148,7 +150,7 @@ def command(
     batch: int,
     precision: str,
     psi: float,
-    bootstrap: int | None,
+    intervals: bool,
     report: Path | None,
     as_json: bool,
     device: str,
@@ -166,7 +168,7 @@ def command(
     _refuse_combinations(context)
     names, sampler = [name.strip() for name in metrics.split(",")], Sampler(sample_seed, stratified)
     options = {"convention": convention, "num_fakes": num_fakes, "num_reals": num_reals, "sampler": sampler}
-    options |= {"bootstrap": bootstrap or 0, "weights": weights, "precision": precision}
+    options |= {"intervals": intervals, "weights": weights, "precision": precision}
     options |= {"device": device, "report": report, "told": partial(_print, as_json=as_json)}
     with shared_work():
         if images is not None:

@@ -12,6 +12,7 @@ LIGHT = {
     "link": "#0756b3",
     "bad": "#b42318",  # a run that collapsed or diverged
     "warn": "#8a5300",  # one that drifts
+    "good": "#176f33",  # a file that is kept
     "rule": "#d0d7de",
     "c1": "#0072b2",
     "c2": "#c2570c",
@@ -27,6 +28,7 @@ DARK = {
     "link": "#79b8ff",
     "bad": "#ff8f85",
     "warn": "#f0b450",
+    "good": "#5fd38d",
     "rule": "#444c56",
     "c1": "#56b4e9",
     "c2": "#e69f00",

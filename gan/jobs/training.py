@@ -29,6 +29,7 @@ from training.data.images import ImageDataset, open_dataset, share_fingerprint
 from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
+from training.preparation import verify
 from training.recipes import fit, load_preset
 from training.rollback import check_remedies
 from training.state import check_loss, create
@@ -133,6 +134,8 @@ def prepare(
     opened = given or _recorded(typed, saved)
     share_fingerprint(opened)
     distributed.from_first(lambda: uniform.check(opened) or "")
+    if opened.path is not None:
+        distributed.from_first(lambda: verify.check(opened.path) or "")
     fitted, dataset = shaped(typed, opened)
     refuse_settings_of_data(overrides, fitted, dataset)
     notes += filter(None, (opened.left_out, dataset.unseen))

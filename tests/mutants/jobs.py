@@ -62,8 +62,8 @@ MUTANTS = (
     Mutant(
         "force without effect",
         "gan/jobs/preparation.py",
-        "writer.refuse_existing(out, force)",
-        "writer.refuse_existing(out, False)",
+        "    writer.refuse_existing(out, force)\n    about",
+        "    writer.refuse_existing(out, False)\n    about",
         ("tests/gan/cli/test_data.py::test_existing_output_is_kept_unless_forced",),
     ),
     Mutant(

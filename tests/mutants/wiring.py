@@ -3,6 +3,7 @@
 from tests.mutants.planting import Mutant
 
 CATALOGUE = "metrics/catalogue.py"
+OF_GENERATORS = "metrics/of_generators.py"
 
 
 def number(metric: str) -> tuple[str]:
@@ -58,9 +59,13 @@ MUTANTS = (
         "    ddof = 1\n    found = fid_infinity",
         number("fid-infinity"),
     ),
-    Mutant("path lengths of one space", CATALOGUE, "space=space,", 'space="w",', number("ppl-z-end")),
+    Mutant("path lengths of one space", OF_GENERATORS, "space=space,", 'space="w",', number("ppl-z-end")),
     Mutant(
-        "path lengths of one kind", CATALOGUE, "sampling=sampling,", 'sampling="end",', number("ppl-w-full")
+        "path lengths of one kind",
+        OF_GENERATORS,
+        "sampling=sampling,",
+        'sampling="end",',
+        number("ppl-w-full"),
     ),
     Mutant(
         "fid by the other covariance",
@@ -79,8 +84,8 @@ MUTANTS = (
     Mutant(
         "fd on another network",
         CATALOGUE,
-        'default="efficientnet-lite0",',
-        'default="untrained",',
+        'default="efficientnet-lite0"',
+        'default="untrained"',
         number("fd"),
     ),
     Mutant(
@@ -176,29 +181,29 @@ MUTANTS = (
     Mutant(
         "DINOv2 is CLIP",
         CATALOGUE,
-        'fixed("dinov2", "fd-dinov2")',
-        'fixed("clip", "fd-dinov2")',
+        'of_frechet("dinov2", "fd-dinov2")',
+        'of_frechet("clip", "fd-dinov2")',
         number("fd-dinov2"),
     ),
     Mutant(
         "CLIP is DINOv2",
         CATALOGUE,
-        'fixed("clip", "clip-fid")',
-        'fixed("dinov2", "clip-fid")',
+        'of_frechet("clip", "clip-fid")',
+        'of_frechet("dinov2", "clip-fid")',
         number("clip-fid"),
     ),
     Mutant(
         "Lite0 is Lite1",
         CATALOGUE,
-        'fixed("efficientnet-lite0", OWN',
-        'fixed("efficientnet-lite1", OWN',
+        'of_frechet("efficientnet-lite0", OWN',
+        'of_frechet("efficientnet-lite1", OWN',
         number("fd-efficientnet-lite0"),
     ),
     Mutant(
         "a trained network without weights",
         CATALOGUE,
-        'fixed("untrained", OWN',
-        'fixed("efficientnet-lite0", OWN',
+        'of_frechet("untrained", OWN',
+        'of_frechet("efficientnet-lite0", OWN',
         number("fd-untrained"),
     ),
     Mutant(
@@ -241,21 +246,21 @@ MUTANTS = (
     ),
     Mutant(
         "moved by one seed",
-        CATALOGUE,
+        OF_GENERATORS,
         '"labels": inputs.labels, "seed": inputs.seed',
         '"labels": inputs.labels, "seed": 0',
         number("eq-t"),
     ),
     Mutant(
         "more movements than asked for",
-        CATALOGUE,
+        OF_GENERATORS,
         'options = {"samples": inputs.count,',
         'options = {"samples": inputs.count + 4,',
         number("eq-t-frac"),
     ),
     Mutant(
         "turned is shifted",
-        CATALOGUE,
+        OF_GENERATORS,
         "equivariance_of_model(inputs.generator, name,",
         'equivariance_of_model(inputs.generator, "eq-t",',
         number("eq-r"),

@@ -30,7 +30,7 @@ def decode(data: bytes) -> np.ndarray:
         raise Refused(f"has 16 bits per channel: {_REMEDY}")
     about: dict[str, bytes] = {}
     if data.startswith(_SIGNATURE):
-        data, about = _bare(data)
+        data, about = bare(data)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             _check(image, {**image.info, **about})
@@ -45,7 +45,7 @@ def decode(data: bytes) -> np.ndarray:
     return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
 
 
-def _bare(data: bytes) -> tuple[bytes, dict[str, bytes]]:
+def bare(data: bytes) -> tuple[bytes, dict[str, bytes]]:
     """A PNG without the chunks that do not change its pixels, and what these say of its orientation.
 
     Pillow refuses texts and colour profiles beyond a size, and overlooks EXIF that follows the pixels. What
@@ -82,11 +82,20 @@ def _check(image: Image.Image, info: Mapping[str, Any]) -> None:
         raise Refused(f"has colour mode {image.mode}: {_REMEDY}")
     if "transparency" in image.info:
         raise Refused(f"has transparency: {_REMEDY}")
-    turn = _orientation(info.get("exif", b""))
-    if turn is None and (match := _TURNED.search(info.get("xmp", b""))):
-        turn = int(match[1])
-    if turn in range(2, 9):
+    if (turn := turned(info)) is not None:
         raise Refused(f"is stored turned or mirrored (EXIF orientation {turn}): save it upright")
+
+
+def turned(info: Mapping[str, Any]) -> int | None:
+    """The EXIF orientation, 2 to 8, of an image that is not stored upright; None of any other.
+
+    info: exif and xmp, as in `info` of Pillow's images; the second counts where the first says nothing.
+    """
+    turn = _orientation(info.get("exif", b""))
+    xmp = info.get("xmp", b"")
+    if turn is None and isinstance(xmp, bytes) and (match := _TURNED.search(xmp)):
+        turn = int(match[1])
+    return turn if turn in range(2, 9) else None
 
 
 def _orientation(exif: bytes) -> int | None:

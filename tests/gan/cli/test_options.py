@@ -8,7 +8,7 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
@@ -17,14 +17,20 @@ from click.testing import CliRunner
 
 from gan.cli.main import COMMANDS, main
 from gan.errors import UserError
+from tests.gan.cli.rows import DEBUG, DEVICE, LAST, OUT, PLUGIN, SEED, Row, plain, setting
+from tests.gan.cli.rows_data import BASES as DATA_BASES
+from tests.gan.cli.rows_data import JOBS as DATA_JOBS
+from tests.gan.cli.rows_data import ROWS as DATA_ROWS
 from tests.pointers import missing
 
 JOBS = {  # command -> the function that it calls
-    "data openmoji": "gan.jobs.preparation.draw_openmoji",
+    **DATA_JOBS,
     "train": "gan.jobs.training.train",
     "tune": "gan.jobs.tuning.tune",
     "sample": "gan.jobs.sampling.sample",
     "evaluate": "gan.jobs.evaluation.evaluate_model",
+    "compare": "gan.jobs.comparison.compare",
+    "stats": "gan.jobs.statistics.save",
     "report": "gan.jobs.reporting.report",
     "convert": "gan.models.importing.snapshot.convert",
     "export": "gan.jobs.exporting.export_model",
@@ -33,9 +39,12 @@ JOBS = {  # command -> the function that it calls
     "ops build": "ops.build.build",
 }
 BASES = {  # what a complete command needs; a positional argument comes first
+    **DATA_BASES,
     "tune": ["--data", "a.zip"],
     "sample": ["model", "--out", "a.png"],
     "evaluate": ["--model", "model", "--data", "a.zip"],
+    "compare": ["model", "other", "--data", "a.zip"],
+    "stats": ["a.zip", "--out", "a.npz"],
     "report": ["run"],
     "convert": ["a.pkl", "--out", "a"],
     "export": ["model", "--format", "torch-export", "--out", "a.pt2"],
@@ -43,45 +52,12 @@ BASES = {  # what a complete command needs; a positional argument comes first
 }
 
 
-class Row(NamedTuple):
-    """typed: behind the base.  argument, value: of the job; with `overrides`, one of them.
-
-    job: another function that is called.  base: instead of that of the command.
-    """
-
-    typed: tuple[str, ...]
-    argument: str
-    value: Any
-    job: str | None = None
-    base: tuple[str, ...] | None = None
-
-
-def plain(option: str, text: str, argument: str, value: Any) -> dict[str, Row]:
-    """A row of an option with one value."""
-    return {option: Row((option, text), argument, value)}
-
-
-def setting(option: str, text: str, assignment: str, *more: str) -> dict[str, Row]:
-    """A row of an option that is a setting of the run."""
-    return {option: Row((option, text, *more), "overrides", assignment)}
-
-
-DEBUG = {"--debug": "tests/gan/cli/test_main.py::test_debug_shows_the_traceback"}
-PLUGIN = {"--plugin": Row(("--plugin", "own.py"), "plugin", "own.py", job="gan.plugins.load")}
-DEVICE = plain("--device", "cpu", "device", "cpu")
-OUT = plain("--out", "b", "out", Path("b"))
-SEED = plain("--seed", "5", "seed", 5)
-LAST = "tests/gan/cli/test_"  # of tests named below
+DETECTOR = {
+    "--detector": Row(("--detector", "a.py:b"), "text", "a.py:b", job="metrics.networks.detectors.load"),
+}
+STATS = ("--convention", "--weights", "--precision", "--device")
 ROWS: dict[str, dict[str, Row | str]] = {
-    "data openmoji": {
-        **plain("--resolution", "64", "resolution", 64),
-        **OUT,
-        **plain("--workers", "3", "workers", 3),
-        "--force": Row(("--force",), "force", True),
-        "--json": f"{LAST}data.py::test_json_and_the_default_path",
-        "--seed": "tests/gan/cli/test_options.py::test_a_seed_without_effect",
-        **DEBUG,
-    },
+    **DATA_ROWS,
     "train": {
         **plain("--data", "b.zip", "data", "b.zip"),
         **plain("--preset", "demo", "config", "demo"),
@@ -153,7 +129,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--metrics", "kid, fid", "metrics", ["kid", "fid"]),
         **plain("--convention", "clean", "convention", "clean"),
         **plain("--weights", "dinov2=w.pth", "weights", ("dinov2=w.pth",)),
-        "--detector": Row(("--detector", "a.py:b"), "text", "a.py:b", job="metrics.networks.detectors.load"),
+        **DETECTOR,
         **plain("--num-fakes", "9", "num_fakes", 9),
         **plain("--num-reals", "8", "num_reals", 8),
         **plain("--sample-seed", "5", "sampler.seed", 5),
@@ -161,10 +137,44 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--batch", "7", "batch", 7),
         **plain("--precision", "bf16", "precision", "bf16"),
         **plain("--psi", "0.5", "psi", 0.5),
-        **plain("--bootstrap", "20", "bootstrap", 20),
+        "--intervals": Row(("--intervals",), "intervals", True),
         **plain("--report", "page.html", "report", Path("page.html")),
         "--json": f"{LAST}evaluate.py::test_model_gives_a_record_and_adds_it_to_the_run",
         "--list": f"{LAST}evaluate.py::test_list_names_every_metric_and_needs_nothing_else",
+        **DEVICE,
+        **SEED,
+        **PLUGIN,
+        **DEBUG,
+    },
+    "stats": {
+        "DATA": Row(("b",), "images", "b", job="gan.jobs.evaluation.opened"),
+        "--metric": f"{LAST}stats.py::test_a_file_stands_for_the_data",
+        "--out": f"{LAST}stats.py::test_a_file_stands_for_the_data",
+        "--name": f"{LAST}stats.py::test_a_named_set",
+        "--features": f"{LAST}stats.py::test_features_are_kept_where_asked_for",
+        **dict.fromkeys(STATS, f"{LAST}stats.py::test_options_reach_the_job"),
+        **DETECTOR,
+        "--json": f"{LAST}stats.py::test_a_file_stands_for_the_data",
+        **PLUGIN,
+        **DEBUG,
+    },
+    "compare": {
+        "A": Row(("new",), "a", "new"),
+        "B": Row(("model", "new"), "b", "new", base=("model", "--data", "a.zip")),
+        **plain("--data", "b.zip", "data", "b.zip"),
+        **plain("--metrics", "kid, fid", "metrics", ["kid", "fid"]),
+        **plain("--convention", "clean", "convention", "clean"),
+        **plain("--weights", "dinov2=w.pth", "weights", ("dinov2=w.pth",)),
+        **DETECTOR,
+        **plain("--num-fakes", "99", "num_fakes", 99),
+        **plain("--num-reals", "98", "num_reals", 98),
+        **plain("--sample-seed", "5", "sampler.seed", 5),
+        "--stratified": Row(("--stratified",), "sampler.stratified", True),
+        **plain("--batch", "7", "batch", 7),
+        **plain("--precision", "bf16", "precision", "bf16"),
+        **plain("--psi", "0.5", "psi", 0.5),
+        **plain("--report", "page.html", "report", Path("page.html")),
+        "--json": f"{LAST}compare.py::test_data_itself_is_better_than_noise",
         **DEVICE,
         **SEED,
         **PLUGIN,
@@ -290,7 +300,8 @@ def test_an_option_reaches_the_job(command, option, row, call):
         assert found == row.value and without != row.value
 
 
-def test_a_seed_without_effect(call):
+@pytest.mark.parametrize("command", ["data openmoji", "data prepare", "data merge"])
+def test_a_seed_without_effect(command, call):
     """Its help says so: nothing is drawn at random."""
-    job = JOBS["data openmoji"]
-    assert call("data openmoji", ["--seed", "5"], job) == call("data openmoji", [], job) != {}
+    job, base = JOBS[command], BASES.get(command, [])
+    assert call(command, [*base, "--seed", "5"], job) == call(command, base, job) != {}

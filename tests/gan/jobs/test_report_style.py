@@ -7,7 +7,7 @@ import pytest
 
 from gan.jobs.report_style import DARK, DASHES, LIGHT, STYLE
 
-TEXTS = ("text", "muted", "link", "bad", "warn")
+TEXTS = ("text", "muted", "link", "bad", "warn", "good")
 CURVES = ("c1", "c2", "c3", "c4", "c5")
 # Linear RGB as seen without one kind of cones (Machado et al. 2009, table 1, severity 1).
 EYES = {

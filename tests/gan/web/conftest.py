@@ -1,0 +1,82 @@
+"""A page served in a thread, and a headless browser to look at it; skipped where there is none."""
+
+import contextlib
+import functools
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gan.jobs import work_folder
+from gan.jobs.review import Review
+from tests.gan import work_folders
+
+TOKEN = "a-token-of-the-tests"
+TOLD = ("ERR_CONNECTION_REFUSED", "409 (Conflict)")  # what Chromium logs itself and the page tells in words
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@contextlib.contextmanager
+def served(app: Any) -> Iterator[str]:
+    """The address, without its token, of an application that runs until the block ends."""
+    uvicorn = pytest.importorskip("uvicorn", reason="the extra web is not installed")
+    from gan.web.shell.serving import _listening
+
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    with _listening("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=functools.partial(server.run, sockets=[listener]))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def review(tmp_path: Path) -> Iterator[Review]:
+    """A review of a small work folder."""
+    found = Review(work_folder.opened(work_folders.make(tmp_path)))
+    yield found
+    found.work.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium of the system. While it is open no test can have an event loop of its own."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """tab(address, **options): a page in a context of its own; one that logs an error fails the test."""
+    contexts, errors = [], []
+
+    def opened(address: str, **options: Any) -> Any:
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        return attach(context, address)
+
+    def attach(context: Any, address: str) -> Any:
+        page = context.new_page()
+        page.on("console", lambda line: line.type == "error" and errors.append(line.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        return page
+
+    opened.attach = attach
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [line for line in errors if not any(words in line for words in TOLD)] == []

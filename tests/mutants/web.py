@@ -1,0 +1,193 @@
+"""Mistakes in pages: who may open them, what they tell of a data set, what becomes of decisions."""
+
+from tests.mutants.planting import Mutant
+
+SHELL = "tests/gan/web/test_shell.py"
+JOBS = "tests/gan/jobs/test_"
+
+MUTANTS = (
+    Mutant(
+        "any token opens a page",
+        "gan/web/shell/guard.py",
+        "return given is not None and hmac",
+        "return given is not None or hmac",
+        (f"{SHELL}::test_nothing_without_the_token",),
+    ),
+    Mutant(
+        "any host",
+        "gan/web/shell/guard.py",
+        "        except ValueError:\n            return False\n        return True",
+        "        except ValueError:\n            return True\n        return True",
+        (f"{SHELL}::test_names_that_dns_could_lend_to_a_stranger",),
+    ),
+    Mutant(
+        "sockets for any origin",
+        "gan/web/shell/guard.py",
+        'changes = scope["type"] == "websocket" or scope["method"]',
+        'changes = scope["type"] != "websocket" and scope["method"]',
+        (f"{SHELL}::test_origins",),
+    ),
+    Mutant(
+        "bodies are not counted",
+        "gan/web/shell/guard.py",
+        'seen += len(message.get("body", b""))',
+        'seen = len(message.get("body", b""))',
+        (f"{SHELL}::test_a_length_that_lies_is_counted",),
+    ),
+    Mutant(
+        "a cookie for all ports",
+        "gan/web/shell/guard.py",
+        """return f"gan-{(scope.get('server') or ('', 0))[1]}\"""",
+        'return "gan"',
+        (f"{SHELL}::test_the_token_of_another_port_is_another",),
+    ),
+    Mutant(
+        "scripts from anywhere",
+        "gan/web/shell/guard.py",
+        "script-src 'self'",
+        "script-src *",
+        (f"{SHELL}::test_what_responses_forbid",),
+    ),
+    Mutant(
+        "the network without a token",
+        "gan/web/shell/serving.py",
+        "if not loopback(host):",
+        "if loopback(host) is None:",
+        ("tests/gan/web/test_serving.py::test_the_network_needs_a_token",),
+    ),
+    Mutant(
+        "a slow tab stops the others",
+        "gan/web/shell/sockets.py",
+        "if queue.full():",
+        "if False:",
+        (f"{SHELL}::test_a_tab_that_does_not_keep_up_is_let_go",),
+    ),
+    Mutant(
+        "errors without words",
+        "gan/web/shell/application.py",
+        "exception_handlers={UserError: refused}",
+        "exception_handlers={KeyError: refused}",
+        (f"{SHELL}::test_errors_for_users_are_words",),
+    ),
+    Mutant(
+        "templates unescaped",
+        "gan/templates.py",
+        "autoescape=True",
+        "autoescape=False",
+        ("tests/gan/test_templates.py::test_values_are_escaped_and_folders_are_searched_in_order",),
+    ),
+    Mutant(
+        "undo of what others decided",
+        "gan/jobs/decisions.py",
+        "held.serial != of",
+        "held.serial < of",
+        (f"{JOBS}decisions.py::test_undo_of_a_decision_that_holds_no_more",),
+    ),
+    Mutant(
+        "a decision is not flushed",
+        "gan/jobs/decisions.py",
+        "os.fsync(file.fileno())",
+        "file.fileno()",
+        (f"{JOBS}decisions.py::test_on_the_disk_before_it_is_told",),
+    ),
+    Mutant(
+        "half a line swallows the next",
+        "gan/jobs/decisions.py",
+        'if file.read(1) == b"\\n" else',
+        "if file.read(1) else",
+        (f"{JOBS}decisions.py::test_half_a_line_of_a_killed_writer_costs_no_other",),
+    ),
+    Mutant(
+        "a relabel is a fate",
+        "gan/jobs/decisions.py",
+        'if line.kind != "relabel"]',
+        "if line.kind]",
+        (f"{JOBS}decisions.py::test_labels_and_fates_are_two_things",),
+    ),
+    Mutant(
+        "paths lead out of a source",
+        "gan/jobs/work_folder.py",
+        'parts.is_absolute() or ".." in parts.parts',
+        "parts.is_absolute()",
+        (f"{JOBS}work_folder.py::test_no_path_leads_out_of_its_source",),
+    ),
+    Mutant(
+        "filters overlook decisions",
+        "gan/jobs/review.py",
+        "self._verdict(seen) != filters.verdict",
+        "seen.verdict != filters.verdict",
+        (f"{JOBS}review.py::test_filters_see_decisions",),
+    ),
+    Mutant(
+        "pictures without end",
+        "gan/jobs/review.py",
+        "self._kept -= len(old)",
+        "self._kept = 0",
+        (f"{JOBS}review.py::test_pictures_are_kept_within_bounds",),
+    ),
+    Mutant(
+        "turned as it is stored",
+        "gan/jobs/thumbnails.py",
+        "ImageOps.exif_transpose(image).convert",
+        "image.copy().convert",
+        (f"{JOBS}thumbnails.py::test_a_large_photograph_is_decoded_smaller",),
+    ),
+    Mutant(
+        "what hung a decoder is decoded again",
+        "gan/jobs/thumbnails.py",
+        "if not seen.decoded:",
+        "if seen.decoded is None:",
+        (f"{JOBS}thumbnails.py::test_what_could_not_be_decoded_is_not_tried",),
+    ),
+    Mutant(
+        "left out counted as kept",
+        "gan/jobs/data_report.py",
+        'groups[seen.verdict != "keep"].append(value)',
+        "groups[0].append(value)",
+        (f"{JOBS}data_report.py::test_left_out_is_drawn_apart",),
+    ),
+    Mutant(
+        "a page as large as the set",
+        "gan/jobs/data_report.py",
+        "if place < selection.CAUSES",
+        "if place < len(rows)",
+        (f"{JOBS}data_report.py::test_a_large_set_makes_a_small_page",),
+    ),
+    Mutant(
+        "the kept one among its copies",
+        "gan/jobs/data_selection.py",
+        "group.sort(key=lambda seen: (not seen.keeper, seen.number))",
+        "group.sort(key=lambda seen: (seen.keeper, seen.number))",
+        (f"{JOBS}data_report.py::test_a_preparation",),
+    ),
+    Mutant(
+        "outliers of a mean",
+        "gan/jobs/data_selection.py",
+        "statistics.median(abs(value - middle) for _, value in pairs)",
+        "statistics.pstdev(value for _, value in pairs)",
+        (f"{JOBS}data_report.py::test_outliers_are_far_from_the_median",),
+    ),
+    Mutant(
+        "every image of a large set is measured",
+        "gan/jobs/data_subject.py",
+        "step = max(1, -(-len(dataset) // MEASURED))",
+        "step = 1",
+        (f"{JOBS}data_report.py::test_a_finished_set_is_measured_in_parts",),
+    ),
+    Mutant(
+        "the largest value falls off",
+        "gan/jobs/data_charts.py",
+        "found[min(int(share * count), count - 1)] += 1",
+        "found[min(int(share * count), count - 2)] += 1",
+        (f"{JOBS}data_report.py::test_a_histogram_counts",),
+    ),
+    Mutant(
+        "a tab hears nothing of decisions",
+        "gan/web/review/pages.py",
+        """                self.hub.publish({"item": item})
+        except""",
+        """                self.hub.publish({})
+        except""",
+        ("tests/gan/web/test_review_routes.py::test_a_decision_is_told_to_every_tab",),
+    ),
+)
