@@ -28,7 +28,7 @@ from gan.config import override
 from gan.images import to_float
 from gan.jobs.demo import Clock, prepare_data
 from gan.jobs.run_scores import RunScorer
-from training import loop
+from training import loop, snapshots
 from training import run as runs
 from training.config import RunConfig
 from training.data.images import ImageDataset, open_dataset
@@ -135,11 +135,15 @@ def events(config: RunConfig, dataset: ImageDataset, folder: Path, fakes: int, r
 
         def checkpoint() -> None:
             loop.show(state, folder, reporter)
-            runs.snapshot(folder, state, about)
+            snapshots.take(folder, state, about).write()
 
         def score(count: int) -> Callable[[], object]:
             scorer = RunScorer([METRIC], count, torch.device("cpu"))
-            return lambda: scorer.score(state.ema, dataset, folder, 0, checkpoint)
+
+            def scored() -> None:
+                scorer.keep(scorer.score(state.ema, dataset, 0), folder, 0, checkpoint)
+
+            return scored
 
         functions = [
             lambda: reporter.step(terms, 0),

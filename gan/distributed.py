@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch import distributed as dist
@@ -38,6 +39,11 @@ def world() -> int:
 def local_rank() -> int:
     """Number of this process among those of its machine, as torchrun says; it picks the GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def local_world() -> int:
+    """Number of processes on this machine, as torchrun says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world() > 1 else 1
 
 
 @contextlib.contextmanager
@@ -161,9 +167,9 @@ def odd_ranks(numbers: Tensor) -> list[int]:
 
 def shared_text(text: str) -> str:
     """Rank 0's text, on every rank."""
-    data = torch.tensor(list(text.encode()), dtype=torch.uint8)
+    data = torch.from_numpy(np.frombuffer(text.encode(), np.uint8).copy())
     size = int(shared(torch.tensor(len(data))))
-    return bytes(shared(data if rank() == 0 else torch.empty(size, dtype=torch.uint8)).tolist()).decode()
+    return shared(data if rank() == 0 else torch.empty(size, dtype=torch.uint8)).numpy().tobytes().decode()
 
 
 def from_first(work: Callable[[], str]) -> str:

@@ -11,28 +11,40 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ops.autograd import sum_to_axis
-from ops.library import call, derivative, fused
+from ops.autograd import pullback, sum_to_axis
+from ops.library import fused
+from ops.registration import Operator, call, dense, record
 
 
 class Activation(NamedTuple):
-    """`function(x, alpha)`, with the gain that roughly keeps unit variance."""
+    """`function(x, alpha)`, its derivative, and the gain that roughly keeps unit variance."""
 
     function: Callable[[Tensor, float], Tensor]
+    slope: Callable[[Tensor, float], Tensor]  # from the value of the function (swish: from x)
     gain: float = 1.0
     alpha: float = 0.0  # used by lrelu only: the negative slope
 
 
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
+
 ACTIVATIONS = {  # in the order of `enum Act` in csrc/bias_act.h
-    "linear": Activation(lambda x, _: x),
-    "relu": Activation(lambda x, _: F.relu(x), gain=2**0.5),
-    "lrelu": Activation(F.leaky_relu, gain=2**0.5, alpha=0.2),
-    "tanh": Activation(lambda x, _: torch.tanh(x)),
-    "sigmoid": Activation(lambda x, _: torch.sigmoid(x)),
-    "elu": Activation(lambda x, _: F.elu(x)),
-    "selu": Activation(lambda x, _: F.selu(x)),
-    "softplus": Activation(lambda x, _: F.softplus(x)),
-    "swish": Activation(lambda x, _: F.silu(x), gain=2**0.5),
+    "linear": Activation(lambda x, _: x, lambda u, _: torch.ones_like(u)),
+    "relu": Activation(lambda x, _: F.relu(x), lambda u, _: (u > 0).to(u.dtype), gain=2**0.5),
+    "lrelu": Activation(
+        F.leaky_relu, lambda u, alpha: torch.where(u > 0, u.new_ones(()), alpha), gain=2**0.5, alpha=0.2
+    ),
+    "tanh": Activation(lambda x, _: torch.tanh(x), lambda u, _: 1 - u * u),
+    "sigmoid": Activation(lambda x, _: torch.sigmoid(x), lambda u, _: u * (1 - u)),
+    "elu": Activation(lambda x, _: F.elu(x), lambda u, _: torch.where(u > 0, 1.0, u + 1)),
+    "selu": Activation(
+        lambda x, _: F.selu(x), lambda u, _: torch.where(u > 0, _SELU_SCALE, u + _SELU_SCALE * _SELU_ALPHA)
+    ),
+    "softplus": Activation(lambda x, _: F.softplus(x), lambda u, _: -torch.expm1(-u)),
+    "swish": Activation(
+        lambda x, _: F.silu(x),
+        lambda u, _: torch.sigmoid(u) * (1 + u * (1 - torch.sigmoid(u))),
+        gain=2**0.5,
+    ),
 }
 
 NAMES = tuple(ACTIVATIONS)
@@ -92,14 +104,42 @@ def bias_act_ref(
     x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float, clamp: float | None
 ) -> Tensor:
     """The definition, in plain PyTorch: any device, any order of derivative."""
-    if b is not None:
-        shape = [1] * x.ndim
-        shape[dim] = -1
-        x = x + b.reshape(shape)
-    x = ACTIVATIONS[act].function(x, alpha)
+    x = ACTIVATIONS[act].function(_shifted(x, b, dim), alpha)
     if gain != 1:
         x = x * gain
     return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+def bias_act_dx_ref(
+    dy: Tensor,
+    ref: Tensor,
+    b: Tensor | None,
+    dim: int,
+    act: str,
+    alpha: float,
+    gain: float,
+    clamp: float | None,
+) -> Tensor:
+    """The definition of the derivative: of `bias_act_ref` with respect to x, times dy, from its result `ref`.
+
+    Of swish `ref` is x. With a gain of 0 the result is 0.
+    """
+    y = ref
+    if act == "swish":
+        u = _shifted(ref, b, dim)
+        y = F.silu(u) * gain
+    else:
+        u = ref / gain if gain != 0 else torch.zeros_like(ref)
+    dx = dy * (gain * ACTIVATIONS[act].slope(u, alpha))
+    return dx if clamp is None else dx.where((y > -clamp) & (y < clamp), dx.new_zeros(()))
+
+
+def _shifted(x: Tensor, b: Tensor | None, dim: int) -> Tensor:
+    if b is None:
+        return x
+    shape = [1] * x.ndim
+    shape[dim] = -1
+    return x + b.reshape(shape)
 
 
 _SWISH = NAMES.index("swish")
@@ -136,22 +176,53 @@ def _backward_dx(ctx, tangent):
     return ddy, dref, db, *[None] * 5
 
 
-def _no_third_order(ctx, _):
-    raise NotImplementedError(
-        "bias_act has no third derivative of a curved activation; GAN_OPS=reference has"
+def _named(act: int, alpha: float, gain: float, limit: float) -> tuple[str, float, float, float | None]:
+    """An operator's options as the definitions take them."""
+    return NAMES[act], alpha, gain, None if limit < 0 else limit
+
+
+def _twin(x, b, dim, *options):
+    return bias_act_ref(x, b, dim, *_named(*options))
+
+
+def _twin_dx(dy, ref, b, dim, *options):
+    return bias_act_dx_ref(dy, ref, b, dim, *_named(*options))
+
+
+def _twin_dref(tangent, dy, ref, b, *options):
+    return pullback(_twin_dx, (dy, ref, b, *options), tangent, (1,))[0]
+
+
+def _empty(x: Tensor, dim: int) -> Tensor:
+    """The rule of `readable` in csrc/bias_act.cpp."""
+    return torch.empty_like(dense(x) if dim == 1 else x.contiguous())
+
+
+record(
+    Operator(
+        "bias_act",
+        fake=lambda x, b, dim, *_: _empty(x, dim),
+        twin=_twin,
+        samples=lambda x, b, dim, *_: (0,) if dim > 0 else (),
+        setup_context=_keep,
+        backward=_backward,
     )
-
-
-derivative("bias_act", fake=lambda x, *_: torch.empty_like(x), setup_context=_keep, backward=_backward)
-derivative(
-    "bias_act_dx",
-    fake=lambda _, ref, *__: torch.empty_like(ref),
-    setup_context=_keep_dx,
-    backward=_backward_dx,
 )
-derivative(
-    "bias_act_dref",
-    fake=lambda _, __, ref, *___: torch.empty_like(ref),
-    setup_context=lambda *_: None,
-    backward=_no_third_order,
+record(
+    Operator(
+        "bias_act_dx",
+        fake=lambda dy, ref, b, dim, *_: _empty(ref, dim),
+        twin=_twin_dx,
+        samples=lambda dy, ref, b, dim, *_: (0, 1) if dim > 0 else (),
+        setup_context=_keep_dx,
+        backward=_backward_dx,
+    )
+)
+record(
+    Operator(
+        "bias_act_dref",
+        fake=lambda tangent, dy, ref, b, dim, *_: _empty(ref, dim),
+        twin=_twin_dref,
+        samples=lambda tangent, dy, ref, b, dim, *_: (0, 1, 2) if dim > 0 else (),
+    )
 )

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ops.autograd import sum_to_axis
+from ops.autograd import sum_to_axis, transformed
 from ops.bias_act import bias_act
-from ops.library import call, derivative, fused
+from ops.library import fused
+from ops.registration import Operator, call, empty_image, record
 from ops.upfirdn2d import Factor, filter_size, parse_padding, upfirdn2d_ref
 
 
@@ -61,7 +62,8 @@ def filtered_lrelu(
     if not fused(x):
         return filtered_lrelu_ref(x, fu, fd, b, up, down, padding, gain, slope, clamp, flip_filter)
     limit = -1.0 if clamp is None else clamp
-    keep = torch.is_grad_enabled() and (x.requires_grad or (b is not None and b.requires_grad))
+    tracked = x.requires_grad or (b is not None and b.requires_grad) or transformed()
+    keep = torch.is_grad_enabled() and tracked
     sides = list(parse_padding(padding))
     numbers = (gain, slope, limit, flip_filter, keep)
     return call("filtered_lrelu", x, b, fu, fd, up, down, sides, *numbers)[0]
@@ -127,20 +129,13 @@ def _middle(x: Tensor, fu: Tensor | None, up: int, padding: Factor | Sequence[in
     return [x.shape[3] * up + left + right - width + 1, x.shape[2] * up + top + bottom - height + 1]
 
 
-def _result(x: Tensor, size: Sequence[int]) -> Tensor:
-    """An empty result of that width and height for the dense input x."""
-    layouts = (torch.contiguous_format, torch.channels_last)
-    layout = next((f for f in layouts if x.is_contiguous(memory_format=f)), torch.contiguous_format)
-    return torch.empty(*x.shape[:2], size[1], size[0], dtype=x.dtype, device=x.device, memory_format=layout)
-
-
 def _fake(x, b, fu, fd, up, down, padding, gain, slope, clamp, flip, keep):
     middle = _middle(x, fu, up, padding)
     size = [(n - taps) // down + 1 for n, taps in zip(middle, filter_size(fd), strict=True)]
     phases = lcm(up, down)
     row = (-(-middle[0] // phases) * phases + 3) // 4  # mask_width in csrc/filtered_lrelu.h
     mask = (*x.shape[:2], middle[1], row) if keep else (0,)
-    return _result(x, size), x.new_empty(mask, dtype=torch.uint8)
+    return empty_image(x, size[::-1]), x.new_empty(mask, dtype=torch.uint8)
 
 
 def _keep(ctx, inputs, output):
@@ -184,10 +179,30 @@ def _backward_masked(ctx, dy):
     return _transposed(ctx, dy), *[None] * 14
 
 
-derivative("filtered_lrelu", fake=_fake, setup_context=_keep, backward=_backward)
-derivative(
-    "filtered_lrelu_masked",
-    fake=lambda x, mask, fu, fd, up, down, before, skip, middle, size, *_: _result(x, size),
-    setup_context=_keep_masked,
-    backward=_backward_masked,
+def _twin(x, b, fu, fd, up, down, padding, gain, slope, limit, flip, _):
+    """No mask: where this serves, it is differentiated itself."""
+    clamp = None if limit < 0 else limit
+    y = filtered_lrelu_ref(x, fu, fd, b, up, down, padding, gain, slope, clamp, flip)
+    return y, x.new_empty(0, dtype=torch.uint8)
+
+
+record(
+    Operator(
+        "filtered_lrelu",
+        fake=_fake,
+        twin=_twin,
+        samples=lambda *_: (0,),
+        setup_context=_keep,
+        backward=_backward,
+    )
+)
+record(
+    Operator(
+        "filtered_lrelu_masked",
+        fake=lambda x, mask, fu, fd, up, down, before, skip, middle, size, *_: empty_image(x, size[::-1]),
+        twin=None,
+        samples=lambda *_: (0, 1),
+        setup_context=_keep_masked,
+        backward=_backward_masked,
+    )
 )

@@ -9,8 +9,9 @@ to the places comes from the definition.
 import torch
 from torch import Tensor
 
-from ops.autograd import through_twin
-from ops.library import call, derivative, fused
+from ops.autograd import pullback, through_twin
+from ops.library import fused
+from ops.registration import Operator, call, empty_image, record
 
 
 def grid_sample(x: Tensor, grid: Tensor) -> Tensor:
@@ -101,23 +102,28 @@ def _backward_dx(ctx, tangent):
     return ddy, _grid_gradient(tangent, grid, dy) if needs_grid else None, None, None
 
 
-def _like(image: Tensor, height: int, width: int) -> Tensor:
-    """Empty [N, C, height, width], channels_last only where the image is that and not contiguous."""
-    last = not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if last else torch.contiguous_format
-    size = (*image.shape[:2], height, width)
-    return torch.empty(size, dtype=image.dtype, device=image.device, memory_format=layout)
+def _twin_dx(dy, grid, height, width):
+    x = dy.new_zeros(*dy.shape[:2], height, width)  # any: the samples are linear in it
+    return pullback(grid_sample_ref, (x, grid), dy, (0,))[0]
 
 
-derivative(
-    "grid_sample",
-    fake=lambda x, grid: _like(x, *grid.shape[1:3]),
-    setup_context=_keep,
-    backward=_backward,
+record(
+    Operator(
+        "grid_sample",
+        fake=lambda x, grid: empty_image(x, grid.shape[1:3]),
+        twin=grid_sample_ref,
+        samples=lambda *_: (0, 1),
+        setup_context=_keep,
+        backward=_backward,
+    )
 )
-derivative(
-    "grid_sample_dx",
-    fake=lambda dy, _, height, width: _like(dy, height, width),
-    setup_context=_keep_dx,
-    backward=_backward_dx,
+record(
+    Operator(
+        "grid_sample_dx",
+        fake=lambda dy, _, height, width: empty_image(dy, (height, width)),
+        twin=_twin_dx,
+        samples=lambda *_: (0, 1),
+        setup_context=_keep_dx,
+        backward=_backward_dx,
+    )
 )

@@ -1,26 +1,21 @@
-"""The compiled kernels as operators: loading, derivatives, whether they serve a tensor, calling them.
+"""The libraries of compiled kernels: whether they serve a tensor, and loading them.
 
-An operator's file records its derivative when it is imported. The first call that kernels may serve builds
-and loads the library for that type of device, which defines the schemas, and registers what was recorded:
-
-    torch.ops.gan.*           with derivatives at the dispatcher: for torch.compile, torch.export and others
-    torch.ops.gan_kernels.*   the kernels alone; `call` gives them the same derivatives at a third of the cost
+The first call that kernels may serve builds and loads the library for that type of device. The one for the
+CPU defines the schemas of all operators, which are then registered as described (ops/registration.py).
 """
 
 import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from ops import build
+from ops import build, registration
 from ops.toolchain import KernelError
 
 MODES = ("auto", "fused", "reference")
@@ -34,18 +29,7 @@ class ModeError(KernelError):
     exit_code = 2
 
 
-class Derivative(NamedTuple):
-    """What torch.library.register_fake and register_autograd take."""
-
-    fake: Callable
-    setup_context: Callable | None
-    backward: Callable | None
-
-
-_recorded: dict[str, Derivative] = {}
-_registered: dict[str, torch.library.Library] = {}  # they hold the registrations alive
-_kernels: dict[str, Callable] = {}  # name -> torch.ops.gan_kernels.<name>
-_functions: dict[str, type[torch.autograd.Function]] = {}  # name -> the kernel with its derivative
+# Only what is registered is here: other threads call its operators without waiting for the lock.
 _loaded: dict[str, Path] = {}
 _refused: dict[str, str] = {}  # target -> why it has no kernels in this process
 _lock = threading.RLock()
@@ -76,44 +60,14 @@ def fused(x: Tensor) -> bool:
     """Whether kernels serve `x`: floating types on the CPU and on CUDA; the first call builds them.
 
     Where they cannot be had it says so once on stderr and returns False; with GAN_OPS=fused it raises
-    KernelError. Raises NotImplementedError if x carries a tangent of forward-mode differentiation, which
-    kernels would lose. Transparent to torch.compile and torch.export.
+    KernelError. Transparent to torch.compile and torch.export.
     """
-    if not serves(x.dtype, x.device):
-        return False
-    if forward_ad._current_level >= 0:
-        _refuse_tangents("the fused kernels", (x,))
-    return True
+    return x.dtype in _DTYPES and _ready(x.device.type)
 
 
 def serves(dtype: torch.dtype, device: torch.device) -> bool:
     """As `fused`, for operators without a floating input: may kernels make this dtype on this device?"""
     return dtype in _DTYPES and _ready(device.type)
-
-
-def call(name: str, *args: Any) -> Any:
-    """gan::<name>(*args) with its derivative, for tensors that `fused` has accepted."""
-    if torch.compiler.is_compiling():
-        return getattr(torch.ops.gan, name)(*args)
-    if forward_ad._current_level >= 0:
-        _refuse_tangents(f"gan::{name}", args)
-    if torch.is_grad_enabled() and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):
-        return _functions[name].apply(*args)
-    return _kernels[name](*args)
-
-
-def derivative(
-    name: str, *, fake: Callable, setup_context: Callable | None = None, backward: Callable | None = None
-) -> None:
-    """Record shape function and gradient of gan::<name>, registered once a library defines that operator.
-
-    The arguments are those of torch.library.register_fake and register_autograd. An operator without
-    `backward` raises when differentiated; all raise when a tangent of forward mode reaches them.
-    """
-    with _lock:
-        _recorded[name] = Derivative(fake, setup_context, backward)
-        if _loaded:
-            _register()
 
 
 def load(target: str, *, compiling: bool = True) -> Path:
@@ -198,64 +152,5 @@ def _open(target: str, path: Path) -> None:
         raise KernelError(
             f"{path} does not load: {error.__cause__ or error}; try: gan ops build --force"
         ) from error
+    registration.register()
     _loaded[target] = path
-    _register()
-
-
-def _register() -> None:
-    """Register what is recorded for operators that exist by now."""
-    for name, record in _recorded.items():
-        if name not in _registered and hasattr(torch.ops.gan, name):
-            operator = f"gan::{name}"
-            torch.library.register_fake(operator, record.fake)
-            torch.library.register_fake(f"gan_kernels::{name}", record.fake)
-            _kernels[name] = getattr(torch.ops.gan_kernels, name).default
-            _functions[name] = _function(name, _kernels[name], record)
-            _registered[name] = _Guarding("gan", "IMPL")
-            torch.library.register_autograd(
-                operator, record.backward, setup_context=record.setup_context, lib=_registered[name]
-            )
-
-
-def _function(name: str, kernel: Callable, record: Derivative) -> type[torch.autograd.Function]:
-    """The kernel with the derivative that was recorded for it."""
-
-    class Differentiable(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *args: Any) -> Any:
-            output = kernel(*args)
-            if record.setup_context:
-                record.setup_context(ctx, args, output)
-            return output
-
-        @staticmethod
-        def backward(ctx: Any, *gradients: Tensor) -> Any:
-            if record.backward is None:
-                raise NotImplementedError(f"gan::{name} has no derivative")
-            return record.backward(ctx, *gradients)
-
-    return Differentiable
-
-
-class _Guarding(torch.library.Library):
-    """Tangents of forward mode are refused by every function registered here.
-
-    They would be lost in silence: torch has no way to give such an operator a forward-mode formula.
-    """
-
-    def impl(self, op_name: str, fn: Callable, dispatch_key: str = "", *, with_keyset: bool = False) -> None:
-        def guarded(*args: Any) -> Any:
-            if forward_ad._current_level >= 0:
-                _refuse_tangents(f"gan::{op_name}", args)
-            return fn(*args)
-
-        super().impl(op_name, guarded, dispatch_key, with_keyset=with_keyset)
-
-
-def _refuse_tangents(what: str, tensors: tuple) -> None:
-    for tensor in tensors:
-        if isinstance(tensor, Tensor) and forward_ad.unpack_dual(tensor).tangent is not None:
-            raise NotImplementedError(
-                f"{what} cannot be differentiated in forward mode; set GAN_OPS=reference, or call the plain "
-                "form of the operator (<name>_ref)"
-            )

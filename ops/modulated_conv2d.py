@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ops.autograd import without_autocast
 from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
 from ops.scale_bias_act import scale_bias_act
@@ -45,16 +46,15 @@ def modulated_conv2d(
         b, act, alpha, gain, clamp: what follows, as in `bias_act`; nothing by default.
 
     Returns:
-        [N, out, H', W'] in x's dtype.
+        [N, out, H', W'] in x's dtype, under autocast in that of its convolutions.
     """
     scale = None
     if demodulate:
-        if x.dtype == torch.float16:  # keep products within range; cancels in the demodulation
+        if _in_float16(x):  # keep products within range; cancels in the demodulation
             limit = weight[0].numel() ** 0.5 * weight.abs().amax(dim=(1, 2, 3), keepdim=True)
             weight = weight / limit
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
-        energy = weight.square().sum(dim=(2, 3))  # [out, in]
-        scale = (styles.square() @ energy.T + EPSILON).rsqrt()  # [N, out]
+        scale = _demodulation(weight, styles)
     weight = weight.to(x.dtype)
     if weight.shape[2:] == (1, 1) and up == down == 1 and parse_padding(padding) == (0, 0, 0, 0):
         x = _per_sample(x, weight[:, :, 0, 0] * styles.to(x.dtype)[:, None])
@@ -93,12 +93,26 @@ def prenormalized_modulated_conv2d(
     if demodulate:
         weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
         styles = styles * styles.square().mean().rsqrt()
-        energy = weight.square().sum(dim=(2, 3))  # [out, in]
-        scale = (styles.square() @ energy.T + EPSILON).rsqrt()  # [N, out]
+        scale = _demodulation(weight, styles)
     if input_gain is not None:
         styles = styles * input_gain
     x = F.conv2d(scale_bias_act(x, styles), weight.to(x.dtype), padding=padding)
     return x if scale is None else scale_bias_act(x, scale)
+
+
+def _in_float16(x: Tensor) -> bool:
+    """Whether a convolution of x computes in float16: by its type, or by autocast."""
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device) == torch.float16
+    return x.dtype == torch.float16
+
+
+def _demodulation(weight: Tensor, styles: Tensor) -> Tensor:
+    """[N, out]: one over the norm of weight * style (equation 3), in their own type under autocast too."""
+    with without_autocast(weight):
+        energy = weight.square().sum(dim=(2, 3))  # [out, in]
+        return (styles.square() @ energy.T + EPSILON).rsqrt()
 
 
 def _per_sample(x: Tensor, weight: Tensor) -> Tensor:

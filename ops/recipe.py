@@ -28,7 +28,9 @@ class Recipe(NamedTuple):
     torch_needed: str  # the oldest version it loads in
     cuda: str | None  # version of CUDA of that torch
     machine: str
-    instructions: list[str]  # that the CPU must have
+    instructions: list[
+        str
+    ]  # that the CPU must have; none where it is compiled for every machine of that name
     architectures: list[str]  # of GPUs
     sources: str  # digest of ops/csrc
     flags: list[str]
@@ -47,8 +49,10 @@ class Tools(NamedTuple):
     nvcc: Nvcc | None
 
     def digest(self) -> str:
-        """Eight hex digits over the versions of the compilers."""
+        """Eight hex digits over the versions of the compilers, and the options that $CXX gives."""
         text = f"{self.compiler.version}\n{self.nvcc and self.nvcc.version}"
+        if self.compiler.options:
+            text += "\n" + shlex.join(self.compiler.options)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -68,7 +72,8 @@ def recipe(target: str, *, portable: bool = False) -> Recipe:
     if portable:
         tuning, instructions = (["-march=x86-64-v3"], toolchain.X86_64_V3) if x86 else ([], ())
     else:
-        tuning, instructions = ["-march=native" if x86 else "-mcpu=native"], toolchain.cpu_flags()
+        instructions = toolchain.cpu_flags()
+        tuning = ["-march=native" if x86 else "-mcpu=native"] if instructions else []
     names = ()
     if target == "cuda":
         names = toolchain.architectures(() if portable else gpus())
@@ -115,8 +120,8 @@ def unfit(manifest: dict) -> str:
 def ninja_file(recipe: Recipe, tools: Tools, library: str, *, portable: bool = False) -> str:
     """Text of the build.ninja that makes `library` in ninja's folder."""
     root = Path(torch.__file__).resolve().parent
-    cxx, include = str(tools.compiler.path), f"-I{SOURCES}"
-    compile_ = [cxx, *recipe.flags, include, "-isystem", str(root / "include")]
+    cxx, include = tools.compiler.command(), f"-I{SOURCES}"
+    compile_ = [*cxx, *recipe.flags, include, "-isystem", str(root / "include")]
     libraries = [f"-L{root / 'lib'}", "-ltorch_cpu"] + ([] if portable else [f"-Wl,-rpath,{root / 'lib'}"])
     if platform.system() == "Linux":  # elsewhere a missing symbol is an error anyway
         libraries.append("-Wl,--no-undefined")
@@ -124,9 +129,14 @@ def ninja_file(recipe: Recipe, tools: Tools, library: str, *, portable: bool = F
         libraries += [f"-L{tools.nvcc.libraries}", "-lcudart_static", "-ldl", "-lrt", "-lpthread"]
     rules = {".cpp": ("cpp", f"{_shell(compile_)} -c $in -o $out")}
     if tools.nvcc:
-        nvcc = [str(tools.nvcc.path), "-ccbin", cxx, *recipe.nvcc_flags, include]
+        host = [
+            "-ccbin",
+            str(tools.compiler.path),
+            *(f"-Xcompiler={word}" for word in tools.compiler.options),
+        ]
+        nvcc = [str(tools.nvcc.path), *host, *recipe.nvcc_flags, include]
         rules[".cu"] = ("cu", f"{_shell(nvcc)} -c $in -o $out")
-    commands = [*rules.values(), ("link", f"{_shell([cxx, '-shared'])} $in -o $out {_shell(libraries)}")]
+    commands = [*rules.values(), ("link", f"{_shell([*cxx, '-shared'])} $in -o $out {_shell(libraries)}")]
     lines = [f"rule {name}\n  command = {command}\n  description = {name} $out" for name, command in commands]
     objects = []
     for source in sorted(path for path in SOURCES.iterdir() if path.suffix in rules):

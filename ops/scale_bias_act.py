@@ -7,9 +7,10 @@ The backward pass writes dx and, on the way, sums the gradients of scale, noise 
 import torch
 from torch import Tensor
 
-from ops.autograd import through_twin
+from ops.autograd import pullback, through_twin
 from ops.bias_act import NAMES, activation, bias_act_ref
-from ops.library import call, derivative, fused
+from ops.library import fused
+from ops.registration import Operator, call, dense, record
 
 
 def scale_bias_act(
@@ -45,9 +46,9 @@ def scale_bias_act(
     if not fused(x):
         return scale_bias_act_ref(x, scale, noise, b, act, alpha, gain, clamp)
     noise = None if noise is None else noise.reshape(-1, h * w)
-    b = x.new_zeros(c) if b is None else b.contiguous()
+    b = x.new_zeros(c) if b is None else b
     limit = -1.0 if clamp is None else clamp
-    return call("scale_bias_act", x, scale.contiguous(), noise, b, index, alpha, gain, limit)
+    return call("scale_bias_act", x, scale, noise, b, index, alpha, gain, limit)
 
 
 def _fits(noise: Tensor, x: Tensor) -> bool:
@@ -81,36 +82,58 @@ def _keep(ctx, inputs, output):
 def _backward(ctx, dy):
     x, _, noise, _ = inputs = ctx.saved_tensors
     if torch.is_grad_enabled():  # this gradient will be differentiated
-        return *through_twin(_twin(ctx.options), inputs, dy, ctx.needs_input_grad[:4]), *[None] * 4
+        return tuple(through_twin(_twin, (*inputs, *ctx.options), dy, ctx.needs_input_grad))
     dx, dscale, db, dnoise = call("scale_bias_act_dx", dy, *inputs, *ctx.options)
     if noise is not None:
         dnoise = (dnoise if len(noise) == len(x) else dnoise.sum(0, keepdim=True)).to(x.dtype)
     return dx, dscale.to(x.dtype), None if noise is None else dnoise, db.sum(0).to(x.dtype), *[None] * 4
 
 
-def _twin(options):
-    """The definition on the operator's own arguments."""
-    index, alpha, gain, limit = options
-    name, clamp = NAMES[index], None if limit < 0 else limit
+def _twin(x, scale, noise, b, act, alpha, gain, limit):
+    noise = None if noise is None else noise.view(-1, 1, *x.shape[2:])
+    return scale_bias_act_ref(x, scale, noise, b, NAMES[act], alpha, gain, None if limit < 0 else limit)
 
-    def twin(x: Tensor, scale: Tensor, noise: Tensor | None, b: Tensor) -> Tensor:
-        noise = None if noise is None else noise.view(-1, 1, *x.shape[2:])
-        return scale_bias_act_ref(x, scale, noise, b, name, alpha, gain, clamp)
 
-    return twin
+def _twin_dx(dy, x, scale, noise, b, *options):
+    """Sums per sample: of every sample's own scale, noise and bias."""
+    sums = _type_of_sums(x)
+    x_, scale, b = x.to(sums), scale.to(sums), b.to(sums).expand(len(x), -1)
+    noise = None if noise is None else noise.to(sums).expand(len(x), -1)
+
+    def value(x: Tensor, scale: Tensor, noise: Tensor | None, b: Tensor) -> Tensor:
+        return _twin(
+            x * scale[:, :, None, None] + b[:, :, None, None], torch.ones_like(b), noise, None, *options
+        )
+
+    wanted = (0, 1, 3) if noise is None else (0, 1, 3, 2)
+    dx, *rest = pullback(value, (x_, scale, noise, b), dy.to(sums), wanted)
+    return dx.to(x.dtype), *rest, *([dx.new_empty(0, x[0, 0].numel())] if noise is None else [])
+
+
+def _type_of_sums(x: Tensor) -> torch.dtype:
+    return torch.float64 if x.dtype == torch.float64 else torch.float32
 
 
 def _fake_dx(dy, x, scale, noise, b, *_):
-    sums = torch.float64 if x.dtype == torch.float64 else torch.float32
+    sums = _type_of_sums(x)
     n, c, h, w = x.shape
     per_pixel = x.new_empty(0 if noise is None else n, h * w, dtype=sums)
     return (
-        torch.empty_like(x),
+        torch.empty_like(dense(x)),
         x.new_empty(n, c, dtype=sums),
         x.new_empty(n, c, dtype=sums),
         per_pixel,
     )
 
 
-derivative("scale_bias_act", fake=lambda x, *_: torch.empty_like(x), setup_context=_keep, backward=_backward)
-derivative("scale_bias_act_dx", fake=_fake_dx)
+record(
+    Operator(
+        "scale_bias_act",
+        fake=lambda x, *_: torch.empty_like(dense(x)),
+        twin=_twin,
+        samples=lambda *_: (0, 1, 2),
+        setup_context=_keep,
+        backward=_backward,
+    )
+)
+record(Operator("scale_bias_act_dx", fake=_fake_dx, twin=_twin_dx, samples=lambda *_: (0, 1, 2, 3)))

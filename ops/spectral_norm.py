@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ops.library import call, derivative, fused
+from ops.autograd import transformed, without_autocast
+from ops.library import fused
+from ops.registration import Operator, call, record
 
 _FIRST_STEPS = 15  # before training, from random vectors
 
@@ -47,7 +49,12 @@ def power_iteration(
     u, v = u.detach().to(weight.dtype), v.detach().to(weight.dtype)
     if not fused(weight):
         return power_iteration_ref(weight, u, v, dim, steps, eps)
-    if dim or weight.is_contiguous() or not weight.is_contiguous(memory_format=torch.channels_last):
+    if (
+        dim
+        or transformed()
+        or weight.is_contiguous()
+        or not weight.is_contiguous(memory_format=torch.channels_last)
+    ):
         return call("power_iteration", weight, u, v, dim, steps, eps)
     # The columns in the order of memory: [in, kh, kw] becomes [kh, kw, in].
     v = v.view(weight.shape[1:]).movedim(0, -1).reshape(-1)
@@ -60,12 +67,13 @@ def power_iteration_ref(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The definition, in plain PyTorch: any device, any order of derivative."""
     matrix = weight.movedim(dim, 0).flatten(1)
-    u, v = u.clone(), v.clone()
-    with torch.no_grad():
+    u, v = u.detach().clone(), v.detach().clone()
+    constant = matrix.detach()  # of tangents of forward mode, too
+    with without_autocast(weight):
         for _ in range(steps):
-            u = F.normalize(matrix.mv(v), dim=0, eps=eps)
-            v = F.normalize(matrix.T.mv(u), dim=0, eps=eps)
-    return u, v, u.dot(matrix.mv(v))
+            u = F.normalize(constant.mv(v), dim=0, eps=eps)
+            v = F.normalize(constant.T.mv(u), dim=0, eps=eps)
+        return u, v, u.dot(matrix.mv(v))
 
 
 class SpectralNorm(nn.Module):
@@ -184,9 +192,16 @@ def _backward(ctx, _, __, dsigma):
     return dweight, *[None] * 5
 
 
-derivative(
-    "power_iteration",
-    fake=lambda weight, u, v, *_: (torch.empty_like(u), torch.empty_like(v), weight.new_empty(())),
-    setup_context=_keep,
-    backward=_backward,
+record(
+    Operator(
+        "power_iteration",
+        fake=lambda weight, u, v, *_: (
+            torch.empty_like(u.contiguous()),
+            torch.empty_like(v.contiguous()),
+            weight.new_empty(()),
+        ),
+        twin=power_iteration_ref,
+        setup_context=_keep,
+        backward=_backward,
+    )
 )

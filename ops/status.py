@@ -38,5 +38,6 @@ def _describe(path: str, manifest: dict[str, Any] | None) -> str:
     if manifest["architectures"]:
         machine = f"compute capability {', '.join(manifest['architectures'])}"
     else:
-        machine = "this CPU" if "-march=native" in manifest["flags"] else manifest["machine"]
+        own = any(flag.endswith("=native") for flag in manifest["flags"])
+        machine = "this CPU" if own else manifest["machine"]
     return f"for {machine} and torch {manifest['torch_needed']} or newer, by {by}: {path}"

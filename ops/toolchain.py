@@ -5,8 +5,8 @@ remembered, and nothing here loads torch.
 """
 
 import os
-import platform
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-# Instruction sets among the many flags that the Linux kernel lists for a CPU.
+# Of the many flags that the Linux kernel lists for a CPU of x86, those of instructions that compilers choose.
+# On ARM it lists little else.
 _INSTRUCTIONS = re.compile(
-    r"(avx|sse|ssse|pni|fma|f16c|bmi|abm|movbe|popcnt|amx|gfni|vaes|adx|sve|asimd|fp)\w*"
+    r"(avx|sse|ssse|pni|fma|xop|tbm|apx|f16c|bmi|abm|movbe|movdir|popcnt|amx|gfni|vaes|vpclmul|adx|aes|pclmul|sha_ni|"
+    r"cx8|cx16|lahf_lm|cmov|3dnowprefetch)\w*"
 )
 # x86-64-v3, the level of prebuilt kernels, in the kernel's names (abm holds lzcnt, pni is SSE 3).
 X86_64_V3 = ("abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "pni", "popcnt", "sse4_2", "ssse3")
+LAUNCHERS = ("ccache", "sccache", "distcc", "icecc")  # that may stand before a compiler, as in "ccache g++"
 USUAL_GPUS = ("8.0", "9.0+PTX")  # where neither a GPU nor the user says which
 
 
@@ -38,6 +41,12 @@ class Tool(NamedTuple):
 
     path: Path
     version: str  # the first line that it says about itself
+    launcher: tuple[str, ...] = ()  # what is written before it
+    options: tuple[str, ...] = ()  # and behind it, in every command
+
+    def command(self) -> list[str]:
+        """All of it."""
+        return [*self.launcher, str(self.path), *self.options]
 
 
 class Nvcc(NamedTuple):
@@ -49,15 +58,36 @@ class Nvcc(NamedTuple):
 
 
 def compiler() -> Tool:
-    """$CXX if set, else the first of g++, c++ and clang++ on PATH."""
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "c++", "clang++"]
-    for name in names:
-        if path := shutil.which(name):
-            return Tool(Path(path), _output([path, "--version"]).partition("\n")[0].strip())
+    """$CXX if set, else the first of g++, c++ and clang++ on PATH.
+
+    $CXX is a program, or as in `make` a command: "ccache g++", "clang++ --gcc-toolchain=/opt/gcc".
+    """
+    commands = [_words(os.environ["CXX"])] if os.environ.get("CXX") else [["g++"], ["c++"], ["clang++"]]
+    for words in commands:
+        launched = len(words) > 1 and Path(words[0]).name in LAUNCHERS
+        found = [shutil.which(name) for name in words[: 1 + launched]]
+        if all(found):
+            tool = Tool(Path(found[-1]), "", tuple(found[:-1]), tuple(words[len(found) :]))
+            return tool._replace(
+                version=_output([*tool.launcher, tool.path, "--version"]).partition("\n")[0].strip()
+            )
     raise ToolError(
-        f"no C++ compiler ({', '.join(names)}); install one (Debian, Ubuntu: apt install g++; conda: conda "
-        "install cxx-compiler; macOS: xcode-select --install), then: gan ops build"
+        f"no C++ compiler ({', '.join(' '.join(words) for words in commands)}); install one (Debian, Ubuntu: "
+        "apt install g++; conda: conda install cxx-compiler; macOS: xcode-select --install), then: gan ops "
+        "build"
     )
+
+
+def _words(command: str) -> list[str]:
+    """The words of $CXX; a program whose path has spaces is one. ToolError for a lost quotation mark."""
+    if shutil.which(command):
+        return [command]
+    try:
+        return shlex.split(command) or [command]
+    except ValueError as error:
+        raise ToolError(
+            f"CXX={command!r} cannot be read as a command ({error}); correct or unset it"
+        ) from error
 
 
 def ninja() -> Tool:
@@ -130,13 +160,18 @@ def covered(capability: tuple[int, int], names: Sequence[str]) -> bool:
 
 
 def cpu_flags() -> frozenset[str]:
-    """Instruction sets of this CPU in the names of the Linux kernel; elsewhere the name of the machine."""
+    """Instruction sets of this CPU in the names of the Linux kernel; none where it is not asked.
+
+    Without them nothing may be compiled for this very CPU: a machine's name says nothing of its instructions.
+    """
     line = ""
     if Path("/proc/cpuinfo").is_file():
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
             line = next((line for line in file if line.startswith(("flags", "Features"))), "")
-    flags = frozenset(flag for flag in line.partition(":")[2].split() if _INSTRUCTIONS.fullmatch(flag))
-    return flags or frozenset({platform.machine()})
+    names = line.partition(":")[2].split()
+    if line.startswith("flags"):
+        names = [name for name in names if _INSTRUCTIONS.fullmatch(name)]
+    return frozenset(names)
 
 
 def _nvcc_candidates(major: str) -> Iterator[Path]:

@@ -10,8 +10,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import forward_ad
 
-from ops.library import call, derivative, fused
+from ops.autograd import transformed, without_autocast
+from ops.library import fused
+from ops.registration import Operator, call, empty_image, record
 
 Factor = int | Sequence[int]
 
@@ -226,6 +229,8 @@ def _zero_insert(x: Tensor, up_x: int, up_y: int) -> Tensor:
 
 def _correlate(x: Tensor, f: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
     """Every channel with the same filter [fh, fw]; stride and padding are (y, x)."""
+    if transformed() or forward_ad._current_level >= 0:  # which differentiate the convolution themselves
+        return _depthwise(F.conv2d, x, f, stride, padding, 1)
     return _Correlation.apply(x, f, stride, padding)
 
 
@@ -271,9 +276,7 @@ class _Adjoint(torch.autograd.Function):
 def _depthwise(convolve: Callable[..., Tensor], x: Tensor, f: Tensor, *options: Any) -> Tensor:
     """Every channel convolved with f in the type of x, whatever autocast would make of it."""
     weight, channels = f.to(x.dtype).expand(x.shape[1], 1, -1, -1), x.shape[1]
-    if not torch.is_autocast_enabled(x.device.type):
-        return convolve(x, weight, None, *options, channels)
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         return convolve(x, weight, None, *options, channels)
 
 
@@ -281,13 +284,7 @@ def _fake(x, f, up_x, up_y, down_x, down_y, left, right, top, bottom, *_):
     fw, fh = filter_size(f)
     height = (x.shape[2] * up_y + top + bottom - fh) // down_y + 1
     width = (x.shape[3] * up_x + left + right - fw) // down_x + 1
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    return torch.empty(
-        (*x.shape[:2], height, width),
-        dtype=x.dtype,
-        device=x.device,
-        memory_format=torch.channels_last if last else torch.contiguous_format,
-    )
+    return empty_image(x, (height, width))
 
 
 def _keep(ctx, inputs, output):
@@ -308,4 +305,13 @@ def _backward(ctx, dy):
     return dx, *[None] * 11
 
 
-derivative("upfirdn2d", fake=_fake, setup_context=_keep, backward=_backward)
+record(
+    Operator(
+        "upfirdn2d",
+        fake=_fake,
+        twin=upfirdn2d_ref,
+        samples=lambda *_: (0,),
+        setup_context=_keep,
+        backward=_backward,
+    )
+)

@@ -11,6 +11,9 @@ VERSION = '[ "$1" = --version ] && { echo %s; exit; }\n'
 MAKES_LIBRARIES = (
     "for target in cpu cuda; do grep -q gan_ops_$target build.ninja && : > gan_ops_$target.so; done; :"
 )
+# Scripts of a ninja: one that fails, and one whose library a reader would see a part of.
+FAILS = "echo 'toy.cpp:1: error: planted'; echo 'ninja: build stopped: subcommand failed.'; exit 1"
+SLOWLY = ": > gan_ops_cpu.so; sleep 0.1; echo whole > gan_ops_cpu.so"
 
 
 class Machine:

@@ -32,7 +32,7 @@ class Callback(Protocol):
         """After every tick: its record, as in stats.jsonl; {} in all processes but the first."""
 
     def snapshot(self, state: TrainState, folder: Path) -> None:
-        """After a checkpoint was written to `folder`."""
+        """After a checkpoint was written to `folder`, which all then wait for."""
 
     def score(self, state: TrainState, records: Sequence[Mapping[str, Any]]) -> None:
         """After the scores of --metrics: their records; [] in all processes but the first."""
@@ -61,6 +61,11 @@ class Callbacks:
         with randomness.kept():
             reasons = [method(state, *about) for method in methods]
         return next((reason for reason in reasons if isinstance(reason, str)), None)
+
+    def hears(self, event: str) -> str | None:
+        """The class of one that has the method of that event, None if none has."""
+        heard = [type(one).__name__ for one in self.given if callable(getattr(one, event, None))]
+        return heard[0] if heard else None
 
 
 class Logger:

@@ -61,18 +61,20 @@ class Freezes(Protocol):
 class DataConfig:
     """Where the images come from.
 
-    path: zip or folder, "" for an object given in Python.  xflip: mirror each image with probability 1/2.
+    path: of the data set, "" for an object given in Python.  xflip: mirror each image with probability 1/2.
     conditional: train on class labels or on vectors, whichever the set has; say which where it has both.
-    workers: processes that decode images; 0 decodes in the training process.
+    workers: processes that decode images ahead, beside each one that trains; 0 decodes there; auto: as many
+    as cores and the size of the images ask for, see `training.data.ahead.decoders`.
     """
 
     path: str = ""
     xflip: bool = False
     conditional: bool | Literal["labels", "vectors"] = False
-    workers: int = 0
+    workers: int | Literal["auto"] = "auto"
 
     def __post_init__(self):
-        at_least(self, 0, "workers")
+        if self.workers != "auto":
+            at_least(self, 0, "workers")
 
 
 @dataclass(frozen=True, kw_only=True)

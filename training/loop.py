@@ -45,7 +45,7 @@ def train(
     Args:
         data: this process's share of the batches, uint8 [N, C, H, W] and conditions, from state.nimg on.
         callbacks: own code, called at steps and ticks; see `training.callbacks`.
-        snapshot: called with the state at rest, every `snapshot_ticks` ticks and at the end.
+        snapshot: called with the state at rest, which it copies, every `snapshot_ticks` ticks and at the end.
         score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
             What it draws is drawn from random states of its own.
         monitor: examines every tick; with its reason to halt, training ends at once, without a snapshot.
@@ -78,8 +78,8 @@ def train(
             wish = distributed.agreed(callbacks.call("tick", state, record))
             reason, done = reason or wish, done or wish is not None
             if done or state.tick % config.snapshot_ticks == 0:
-                show(state, run, reporter)
                 snapshot()
+                show(state, run, reporter)
             if reason is None and (done or state.tick % score_ticks == 0):
                 with randomness.kept():
                     score()

@@ -1,24 +1,20 @@
 """Run directories: number, files that describe the run, checkpoints, and how a run begins and goes on."""
 
-import contextlib
-import errno
 import json
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 import gan
 from gan import distributed, shapes
-from gan.config import dumps_yaml, to_dict
+from gan.config import dumps_yaml
 from gan.errors import UserError
-from gan.files import atomic_bytes, json_lines, read_json
-from gan.models import card, checkpoint
-from gan.models.runs import resume_command
+from gan.files import atomic_bytes
+from gan.models import checkpoint
 from gan.sampling import remembered_conditions
 from training import phases
 from training.config import RunConfig
@@ -26,13 +22,11 @@ from training.data.images import ImageDataset
 from training.initial import start_from
 from training.losses.base import Loss
 from training.monitor import log
-from training.retention import check_room, prune
 from training.rollback import check, harden, hardened, saved_rollbacks, set_aside
+from training.snapshots import TRANSFER, parameters, save
 from training.state import TrainState, create
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # what the system says of a full disk, and of a used quota
 EXAMPLES = 256  # condition vectors that a checkpoint keeps, to draw samples for
-TRANSFER = "transfer.json"  # what was taken from the model that a run started from
 
 
 def new_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path:
@@ -129,85 +123,6 @@ def examples(dataset: ImageDataset) -> torch.Tensor | None:
     return torch.from_numpy(dataset.vectors[[i * len(dataset) // count for i in range(count)]].copy())
 
 
-def save(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
-    """Write the checkpoint of this moment; `data` describes the data set."""
-    config = _described(run, state, data)
-    return checkpoint.write(
-        run / "checkpoints" / checkpoint.folder_name(state.nimg),
-        config=config,
-        generator=state.ema,
-        discriminator=state.discriminator,
-        training_tensors=state.tensors(),
-        training_state=state.counters(),
-        card=_card(run, state, config),
-    )
-
-
-def update_card(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
-    """Write the card of this moment's checkpoint, if there is one, anew if there are scores."""
-    folder = run / "checkpoints" / checkpoint.folder_name(state.nimg)
-    if folder.is_dir() and scores(run):
-        checkpoint.replace_card(folder, _card(run, state, _described(run, state, data)))
-    return folder
-
-
-def _described(run: Path, state: TrainState, data: Mapping[str, Any]) -> dict[str, Any]:
-    """config.json of a checkpoint of this moment."""
-    settings = to_dict(state.config)
-    return {
-        "kimg": state.nimg / 1000,
-        "generator": settings["generator"],
-        "discriminator": settings["discriminator"],
-        "run": settings,
-        "data": dict(data),
-        "origin": origin(run),
-        "phases": phases.recorded(run),
-    }
-
-
-def _card(run: Path, state: TrainState, config: Mapping[str, Any]) -> str:
-    return card.build(
-        config,
-        image_shape=shapes.image_shape(state.config.generator),
-        parameters={"generator": parameters(state.ema), "discriminator": parameters(state.discriminator)},
-        metrics=scores(run),
-    )
-
-
-def snapshot(run: Path, state: TrainState, data: Mapping[str, Any]) -> Path:
-    """`save`, then remove the checkpoints that the config does not keep.
-
-    Without room the older checkpoints stay as they are, and UserError says how to go on.
-    """
-    try:
-        check_room(run, state.config.max_disk_gib)
-        folder = save(run, state, data)
-    except UserError as error:
-        raise paused(state, error) from error
-    prune(run, state.config)
-    return folder
-
-
-@contextlib.contextmanager
-def pausing(state: TrainState) -> Iterator[None]:
-    """The same UserError for every other file that a full disk refuses within the block."""
-    try:
-        yield
-    except (OSError, UserError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError) or cause.errno not in FULL:
-            raise
-        raise paused(state, error) from error
-
-
-def paused(state: TrainState, error: Exception) -> UserError:
-    """What to say where `error` keeps a run from writing."""
-    return UserError(
-        f"paused at {state.nimg / 1000:g} kimg: {error}. The older checkpoints are intact:"
-        f" make room, then go on with {resume_command(state.run)}"
-    )
-
-
 def restore(
     saved: checkpoint.Checkpoint,
     config: RunConfig,
@@ -286,17 +201,6 @@ def describe_data(dataset: ImageDataset) -> dict[str, Any]:
     return about
 
 
-def origin(run: Path) -> list[str]:
-    """Which models this run started from, the first one first; empty for one from scratch."""
-    path = run / TRANSFER
-    return read_json(path, dict)["origin"] if path.is_file() else []
-
-
-def scores(run: Path) -> list[dict[str, Any]]:
-    """Records of the run's metrics.jsonl, oldest first, without a line that a killed writer left half."""
-    return json_lines(run / "metrics.jsonl")[0]
-
-
 def summary(state: TrainState) -> str:
     """Size of the images and networks, and where they are."""
     g, d = (parameters(network) / 1e6 for network in (state.generator, state.discriminator))
@@ -305,11 +209,6 @@ def summary(state: TrainState) -> str:
     return (
         f"{height}x{width}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
     )
-
-
-def parameters(network: nn.Module) -> int:
-    """How many values training changes."""
-    return sum(p.numel() for p in network.parameters())
 
 
 def _suffix(config: RunConfig, dataset: ImageDataset) -> str:

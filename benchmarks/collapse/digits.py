@@ -59,6 +59,7 @@ class StackedDigits:
     """
 
     path = Path("stacked-digits")
+    in_memory = True
     name, licence, labels, shape = "Stacked digits", "CC BY 4.0", None, (3, SIDE, SIDE)
 
     def __init__(self, digits: np.ndarray, labels: np.ndarray):

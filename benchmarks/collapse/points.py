@@ -31,6 +31,7 @@ class GaussianGrid:
     """100,000 points; what training asks of a data set. An image is float32 [2, 1, 1], 0..255 for -4..4."""
 
     path = Path("gaussian-grid")
+    in_memory = True
     name, licence, labels, shape = "25 Gaussians", "CC0", None, (2, 1, 1)
 
     def __init__(self):

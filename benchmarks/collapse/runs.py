@@ -19,7 +19,7 @@ from gan.files import atomic_bytes, atomic_write
 from gan.images import grid, save_png
 from gan.jobs.session import shuffled
 from gan.jobs.stopping import Stop
-from training import loop, phases, resuming
+from training import loop, phases, resuming, snapshots
 from training import run as training_runs
 from training.config import RunConfig
 from training.monitor import Monitor
@@ -210,13 +210,13 @@ def session(
             reporter.say(note)
         monitor = Monitor(run, dataset, state, reporter.say)
         if state.nimg == 0 and not state.rollbacks:
-            training_runs.snapshot(run, state, about)
+            snapshots.take(run, state, about).write()
         loop.train(
             state,
-            shuffled(state.config, dataset, state.nimg),
+            shuffled(state.config, dataset, state.nimg, state.device),
             run=run,
             reporter=reporter,
-            snapshot=lambda: training_runs.snapshot(run, state, about),
+            snapshot=lambda: snapshots.take(run, state, about).write(),
             should_stop=stop.reason,
             score=lambda: after(state, run),
             score_ticks=after.ticks,

@@ -19,7 +19,7 @@ Example:
 @click.command("compare", epilog=EPILOG)
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--data", required=True, help="The real images: a zip, folder, .npy or .npz.")
+@click.option("--data", required=True, help="The real images: a file or folder, as of `gan train`.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),

@@ -46,7 +46,7 @@ def _add(context: click.Context, _: click.Parameter, texts: tuple[str, ...]) -> 
 @click.option(
     "--data",
     required=True,
-    help="The real images: a zip, folder, .npy or .npz; or statistics of them, a .npz or stats:NAME.",
+    help="The real images: a file or folder, as of `gan train`; or statistics of them, a .npz or stats:NAME.",
 )
 @click.option(
     "--metrics",

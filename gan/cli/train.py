@@ -27,7 +27,7 @@ Examples:
 @click.command("train", epilog=EXAMPLES)
 @click.option(
     "--data",
-    help="Data set of images of one size: a zip, folder, .npy or .npz.  [default: the resumed run's]",
+    help="Images of one size: zip, folder, tars, LMDB, parquet, .npy or .npz.  [default: the resumed run's]",
 )
 @click.option(
     "--preset",

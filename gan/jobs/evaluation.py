@@ -35,7 +35,7 @@ from metrics.networks import Networks, weight_files
 from metrics.plan import Item, plan
 from metrics.sampler import Sampler, sampled
 from metrics.statistics import Statistics
-from training.data.images import ImageDataset, open_dataset, share_fingerprint
+from training.data.images import ImageDataset, open_together, share_fingerprint
 
 METRICS = ("fd-efficientnet-lite0",)  # unless others are named; its weights need no download
 ON_PAGE = 2_000  # images of a model that are looked through for copies, unless a number is given
@@ -297,9 +297,9 @@ def networks_of(items: Sequence[Item], weights: Sequence[str], precision: str, d
 def opened(images: Any) -> Iterator[ImageDataset]:
     """A data set as it is given, or the one at a path, which is closed at the end."""
     if not isinstance(images, str | Path):
-        yield open_dataset(images)
+        yield open_together(images)
         return
-    with contextlib.closing(open_dataset(images)) as dataset:
+    with contextlib.closing(open_together(images)) as dataset:
         if dataset.left_out and distributed.rank() == 0:
             warnings.warn(dataset.left_out, stacklevel=2)
         yield dataset

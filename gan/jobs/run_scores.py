@@ -19,7 +19,7 @@ from metrics.sets import enough
 from training.data.images import ImageDataset
 from training.memory import fits
 from training.parts import out_of_memory
-from training.run import scores
+from training.snapshots import scores
 
 
 class NoMemory(UserError):
@@ -68,15 +68,10 @@ class RunScorer:
         lacks = all(record.get("kimg") != nimg / 1000 for record in scores(run))
         return distributed.shared_text("missing" if lacks else "") != ""
 
-    def score(
-        self, generator: nn.Module, dataset: ImageDataset, run: Path, nimg: int, save: Callable[[], None]
-    ) -> list[dict]:
-        """Records of the generator after `nimg` images, added to metrics.jsonl of `run`.
+    def score(self, generator: nn.Module, dataset: ImageDataset, nimg: int) -> list[dict]:
+        """Records of the generator after `nimg` images, in the first process; [] in the others.
 
-        If the first is the best so far, best.json names its checkpoint, which `save` writes where a snapshot
-        is not due. Such an extra checkpoint is removed when a better one is found; others stay.
-        All processes of a run must call this; the first gets the records and writes.
-        Raises NoMemory, in the process that lacks it.
+        All processes of a run must call this. Raises NoMemory, in the process that lacks it.
         """
         if not self.metrics:
             return []
@@ -87,8 +82,17 @@ class RunScorer:
             if not out_of_memory(error):
                 raise
             raise NoMemory(f"no score at {nimg / 1000:g} kimg, out of memory: {self._remedy()}") from error
-        if distributed.rank():
-            return []
+        return [] if distributed.rank() else records
+
+    def keep(self, records: list[dict], run: Path, nimg: int, save: Callable[[], object]) -> None:
+        """Add the records after `nimg` images to metrics.jsonl of `run`; for the first process.
+
+        If the first is the best so far, best.json names its checkpoint, which `save` writes where a snapshot
+        is not due. Such an extra checkpoint is removed when a better one is found; others stay. No other
+        checkpoint of the run may be in writing.
+        """
+        if not records:
+            return
         folder = run / "checkpoints" / checkpoint.folder_name(nimg)
         append_records(folder, records)
         before = checkpoint.best(run)
@@ -99,7 +103,6 @@ class RunScorer:
             checkpoint.mark_best(folder, {"extra": extra, "record": records[0]})
             if before and before[1].get("extra") and before[0] != folder:
                 shutil.rmtree(before[0], ignore_errors=True)
-        return records
 
     def _remedy(self) -> str:
         """What to do about a score that does not fit."""

@@ -1,10 +1,12 @@
 """One session of a run: training, scores and checkpoints, until its end, a signal or a collapse."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
@@ -16,11 +18,13 @@ from training import run as runs
 from training.augment import leak
 from training.callbacks import Callbacks
 from training.config import RunConfig
+from training.data.ahead import Batch, decoders
 from training.data.images import ImageDataset
-from training.data.sampler import Batch, batches, workers_watched
+from training.data.sampler import batches, workers_watched
 from training.memory import probe
 from training.monitor import Monitor
 from training.reporting import Reporter, Silent
+from training.snapshots import Writer, pausing, update_card
 from training.state import TrainState
 
 
@@ -47,26 +51,33 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
     sampling.remember_classes(state.ema, around.about.get("seen"))
     with (
         workers_watched(),
-        runs.pausing(state),
+        pausing(state),
         sinks.one_report(),
         reporter_of(run, state, around) as reporter,
+        Writer(run, around.about, reporter.say) as writer,
     ):
         begins = f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg"
         for note in (*notes, begins):
             reporter.say(note)
         monitor = Monitor(run, dataset, state, reporter.say)
+        awaited = distributed.agreed(around.callbacks.hears("snapshot"))
 
-        def save() -> str:
-            return str(runs.snapshot(run, state, around.about))
+        def settle() -> None:
+            distributed.from_first(lambda: writer.settle() or "")
 
         def snapshot() -> None:
-            call("snapshot", state, Path(distributed.from_first(save)))
+            folder = Path(distributed.from_first(lambda: str(writer.begin(state))))
+            if awaited:
+                settle()
+                call("snapshot", state, folder)
 
         def score() -> None:
-            records = scored(around.scorer, state, dataset, run, save, reporter)
+            records = scored(around.scorer, state, dataset, reporter)
             if records is None:
                 return
-            distributed.from_first(lambda: str(runs.update_card(run, state, around.about)))
+            if around.scorer.metrics:
+                distributed.from_first(lambda: kept(around.scorer, records, state, writer))
+                tell(records, state, reporter)
             call("score", state, records)
             if distributed.rank() == 0 and (note := leak.notice(state, dataset)):
                 reporter.say(note)
@@ -80,10 +91,13 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             probe(state, reporter.say, lambda: around.scorer.rehearse(state.ema, dataset, reporter.say))
         if loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg):
             score()
-        feed = shuffled(config, dataset, state.nimg)
+        settle()  # processes that decode are forked without a thread that writes
+        feed = shuffled(config, dataset, state.nimg, state.device)
         events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
-        events |= {"monitor": monitor, "should_stop": around.stop.reason, "callbacks": around.callbacks}
+        events |= {"monitor": monitor, "callbacks": around.callbacks}
+        events["should_stop"] = lambda: writer.failure() or around.stop.reason()
         reason = loop.train(state, feed, run=run, reporter=reporter, **events)
+        settle()
         if reason and not monitor.halt:
             go_on = resume_command(run)
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with {go_on}")
@@ -98,45 +112,58 @@ def reporter_of(run: Path, state: TrainState, around: Surroundings) -> Reporter:
     return Reporter(run, state, around.wandb, around.stop.left)
 
 
-def shuffled(config: RunConfig, dataset: ImageDataset, start: int) -> Iterator[Batch]:
-    """This process's share of the run's batches, from image `start` on."""
+def shuffled(config: RunConfig, dataset: ImageDataset, start: int, device: torch.device) -> Iterator[Batch]:
+    """This process's share of the run's batches, from image `start` on, its images on `device`."""
+    world, workers = distributed.world(), config.data.workers
     return batches(
         dataset,
         batch_size=config.batch,
         seed=config.seed,
         start=start,
         xflip=config.data.xflip,
-        workers=config.data.workers,
+        workers=decoders(dataset, config.batch // world) if workers == "auto" else workers,
         rank=distributed.rank(),
-        world=distributed.world(),
+        world=world,
+        device=device,
     )
 
 
 def scored(
-    scorer: RunScorer,
-    state: TrainState,
-    dataset: ImageDataset,
-    run: Path,
-    save: Callable[[], str],
-    reporter: Reporter,
+    scorer: RunScorer, state: TrainState, dataset: ImageDataset, reporter: Reporter
 ) -> list[dict] | None:
-    """Score the weight average, in TensorBoard and on the console too; None where memory was lacking.
+    """Records of the weight average; None where memory was lacking.
 
     One process then goes on without the score. Several raise NoMemory: the others wait within it.
     """
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            records = scorer.score(state.ema, dataset, run, state.nimg, save)
+            records = scorer.score(state.ema, dataset, state.nimg)
     except NoMemory as error:
         if distributed.world() > 1:
-            raise NoMemory(f"{error}; then go on with {resume_command(run)}") from error
+            raise NoMemory(f"{error}; then go on with {resume_command(state.run)}") from error
         reporter.say(f"warning: {error}; training goes on")
         return None
     for text in {str(warning.message): None for warning in caught}:
         reporter.say(f"warning: {text}")
+    return records
+
+
+def kept(scorer: RunScorer, records: list[dict], state: TrainState, writer: Writer) -> str:
+    """Keep the records, and what they say of the checkpoints, once a snapshot in writing is whole."""
+
+    def save() -> None:
+        writer.begin(state)
+        writer.settle()
+
+    writer.settle()
+    scorer.keep(records, writer.run, state.nimg, save)
+    return str(update_card(writer.run, state, writer.data))
+
+
+def tell(records: list[dict], state: TrainState, reporter: Reporter) -> None:
+    """The scores, in TensorBoard and on the console too."""
     finite = {f"metrics/{r['metric']}": r["value"] for r in records if r["value"] is not None}
     reporter.scalars(finite, state.nimg)
     for record in records:
         reporter.say(f"{record['label']} {digits(record['value'], '.4g')}")
-    return records

@@ -25,7 +25,7 @@ from training.backends import backends
 from training.callbacks import Callbacks
 from training.config import GIVEN, RunConfig
 from training.data import uniform
-from training.data.images import ImageDataset, open_dataset, share_fingerprint
+from training.data.images import ImageDataset, open_together, share_fingerprint
 from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
@@ -128,7 +128,7 @@ def prepare(
         sinks.library()
     if data is None and isinstance(config, RunConfig):
         data = config.data.path
-    given = None if data is None else open_dataset(data, condition="none")
+    given = None if data is None else open_together(data, condition="none")
     base, saved, notes = starting_point(config, given, Path(out), resume, place)
     typed = with_parts(override(base, overrides), base, given, loss)
     opened = given or _recorded(typed, saved)
@@ -311,7 +311,7 @@ def _recorded(config: RunConfig, saved: checkpoint.Checkpoint | None) -> ImageDa
     """The data set that the settings name. UserError where they name none, or it is not there any more."""
     path = config.data.path
     if path and (saved is None or Path(path).exists()):
-        return open_dataset(path, condition="none")
+        return open_together(path, condition="none")
     if saved is None:
         raise UsageError("no data set: name a zip or folder of images with --data")
     name = path or f"an object, {saved.config['data'].get('name')}"

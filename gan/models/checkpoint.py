@@ -18,6 +18,7 @@ folders of a run, best.json may name the one with the best score.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,66 @@ def write(
     from, too. training_state: JSON data, whose keys come back as str. Raises UserError if `folder` is not
     writable.
     """
+    described = contents(
+        config=config,
+        generator=generator,
+        discriminator=discriminator,
+        training_tensors=training_tensors,
+        training_state=training_state,
+        card=card,
+    )
+    return write_contents(folder, described)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a checkpoint by their names: JSON data, the card, and tensors."""
+
+    plain: dict[str, Mapping[str, Any]]
+    card: str
+    tensors: dict[str, Mapping[str, Tensor]]
+
+    def copied(self) -> "Contents":
+        """The same with tensors of its own, in the memory of the CPU."""
+        tensors = {
+            name: {key: tensor.detach().to("cpu", copy=True) for key, tensor in group.items()}
+            for name, group in self.tensors.items()
+        }
+        return Contents(self.plain, self.card, tensors)
+
+
+def contents(
+    *,
+    config: Mapping[str, Any],
+    generator: nn.Module,
+    discriminator: nn.Module | None,
+    training_tensors: Mapping[str, Tensor] | None,
+    training_state: Mapping[str, Any] | None,
+    card: str,
+) -> Contents:
+    """What `write` writes of the same arguments; the tensors are those of the networks."""
+    plain: dict[str, Mapping[str, Any]] = {"config.json": {"format": FORMAT, **config}}
+    if training_state is not None:
+        plain["training.json"] = training_state
+    tensors: dict[str, Mapping[str, Tensor]] = {"generator.safetensors": generator.state_dict()}
+    if (vectors := remembered_conditions(generator)) is not None:
+        tensors["conditions.safetensors"] = {"vectors": vectors}
+    if discriminator is not None:
+        tensors["discriminator.safetensors"] = discriminator.state_dict()
+    if training_tensors is not None:
+        tensors["training.safetensors"] = training_tensors
+    return Contents(plain, card, tensors)
+
+
+def write_contents(folder: str | Path, described: Contents) -> Path:
+    """Write a checkpoint as `write` does."""
     folder = Path(folder)
     with files.atomic_folder(folder) as temporary:
-        files.write_json(temporary / "config.json", {"format": FORMAT, **config})
-        if training_state is not None:
-            files.write_json(temporary / "training.json", training_state)
-        (temporary / "card.md").write_text(card, encoding="utf-8")
-        _write_tensors(temporary / "generator.safetensors", generator.state_dict())
-        if (vectors := remembered_conditions(generator)) is not None:
-            _write_tensors(temporary / "conditions.safetensors", {"vectors": vectors})
-        if discriminator is not None:
-            _write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())
-        if training_tensors is not None:
-            _write_tensors(temporary / "training.safetensors", training_tensors)
+        for name, data in described.plain.items():
+            files.write_json(temporary / name, data)
+        (temporary / "card.md").write_text(described.card, encoding="utf-8")
+        for name, tensors in described.tensors.items():
+            _write_tensors(temporary / name, tensors)
         listed = {path.name: content.entry(path) for path in sorted(temporary.iterdir())}
         files.write_json(temporary / "manifest.json", {"format": FORMAT, "files": listed})
     return folder

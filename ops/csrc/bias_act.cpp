@@ -77,8 +77,8 @@ void launch(const Tensor& like, const BiasActParams& p) {
 
 const void* pointer(const Tensor& t) { return t.data_ptr(); }
 
-// Shape of dense x as [outer, channels, inner], and the bias, contiguous and of x's dtype.
-BiasActParams shape(const Tensor& x, const std::optional<Tensor>& b, int64_t dim, int64_t act, double alpha, double gain,
+// Shape of dense x as [outer, channels, inner], and the bias, of x's dtype, which is made contiguous.
+BiasActParams shape(const Tensor& x, std::optional<Tensor>& b, int64_t dim, int64_t act, double alpha, double gain,
                     double clamp, int order) {
   BiasActParams p{};
   p.outer = p.inner = 1;
@@ -89,8 +89,9 @@ BiasActParams shape(const Tensor& x, const std::optional<Tensor>& b, int64_t dim
     for (int64_t i = 0; i < dim; ++i) p.outer *= x.size(i);
     for (int64_t i = dim + 1; i < x.dim(); ++i) p.inner *= x.size(i);
   }
+  make_contiguous(b);
   if (b.has_value()) {
-    STD_TORCH_CHECK(b->dim() == 1 && b->size(0) == p.channels && b->is_contiguous(), "b must be [", p.channels, "]");
+    STD_TORCH_CHECK(b->dim() == 1 && b->size(0) == p.channels, "b must be [", p.channels, "]");
     STD_TORCH_CHECK(dtype_of(*b) == dtype_of(x), "b must have the dtype of x");
     check_same_device(x, *b, "b");
     p.b = pointer(*b);

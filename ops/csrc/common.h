@@ -105,6 +105,14 @@ inline Tensor dense_like(const Tensor& y, const Tensor& x) {
   return torch::stable::contiguous(y);
 }
 
+// A small tensor, of which kernels read one value after the other.
+inline void make_contiguous(Tensor& x) {
+  if (!x.is_contiguous()) x = torch::stable::contiguous(x);
+}
+inline void make_contiguous(std::optional<Tensor>& x) {
+  if (x.has_value()) make_contiguous(*x);
+}
+
 // Uninitialised [n, c, h, w] of x's dtype and device, channels_last where `like` says so.
 inline Tensor empty4(const Tensor& x, int64_t n, int64_t c, int64_t h, int64_t w, Layout like) {
   const std::vector<int64_t> size = {n, c, h, w};

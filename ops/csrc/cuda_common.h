@@ -17,6 +17,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "dtype.h"
@@ -84,8 +85,9 @@ __device__ __forceinline__ void store_vec(T* p, int64_t index, const Vec<T, N>& 
   *reinterpret_cast<Vec<T, N>*>(p + index) = value;
 }
 
-// May p be read in 128-bit pieces? True for a null pointer, so that optional arguments need no case.
-inline bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+// May p be read in pieces of so many bytes? Every pointer of a tensor must be asked: one with a storage offset begins
+// at any of its elements. True for a null pointer, so that optional arguments need no case.
+inline bool aligned(const void* p, size_t bytes = 16) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; }
 
 // Blocks in x for `items` at `per_block` each, at least 1 and at most `limit` (the kernel then strides).
 inline unsigned grid_size(int64_t items, int64_t per_block, int64_t limit = 0x7fffffff) {

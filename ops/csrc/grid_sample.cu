@@ -27,6 +27,14 @@ struct Axis {
   }
 };
 
+// The coordinates of a place. A grid with a storage offset may begin between two multiples of their size together.
+template <typename C>
+__device__ __forceinline__ Vec<C, 2> coordinates_at(const GridSampleParams& p, int64_t place) {
+  const C* grid = static_cast<const C*>(p.grid);
+  if (p.paired) return load_vec<2>(grid, place * 2);
+  return Vec<C, 2>{{grid[place * 2], grid[place * 2 + 1]}};
+}
+
 // y = sum of weight * x over the four pixels, for V channels. `step` lies between x's pixels.
 template <typename T, int V, typename C>
 __device__ __forceinline__ void gather(const Axis<C>& across, const Axis<C>& down, int64_t width, int64_t step,
@@ -74,7 +82,7 @@ __global__ void __launch_bounds__(kThreads) grid_sample_kernel(GridSampleParams 
   const int64_t count = p.n * pixels * groups, step = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) {
     const int64_t place = i / groups, n = place / pixels, pixel = place - n * pixels;
-    const Vec<C, 2> coordinates = load_vec<2>(static_cast<const C*>(p.grid), place * 2);
+    const Vec<C, 2> coordinates = coordinates_at<C>(p, place);
     const Axis<C> across(coordinates[0], p.w), down(coordinates[1], p.h);
     const int64_t first = Last ? (i - place * groups) * V : blockIdx.y;
     for (int64_t c = first; c < p.c; c += Last ? p.c : gridDim.y) {
@@ -105,8 +113,10 @@ void launch(const GridSampleParams& p, void* stream) {
 }
 
 template <typename T>
-int run(const GridSampleParams& p, void* stream) {
+int run(const GridSampleParams& given, void* stream) {
   constexpr int V = VECTOR<T>;
+  GridSampleParams p = given;
+  p.paired = aligned(p.grid, sizeof(Vec<Compute<T>, 2>));
   const int64_t count = p.n * p.c * p.h * p.w;
   if (p.adjoint) {
     const size_t bytes = static_cast<size_t>(count) * sizeof(Compute<T>);

@@ -18,6 +18,7 @@ struct GridSampleParams {
   void* sums;        // CUDA adjoint: dx before rounding, float32 for the half types; `to` itself for the others
   int64_t n, c, h, w, ho, wo;
   bool channels_last, adjoint;
+  bool paired;  // CUDA: does every place of the grid lie where both of its coordinates can be read at once?
 };
 
 // Along one axis. Where a coordinate lies in pixels, for -1 and 1 at the outer edges of the first and the last pixel

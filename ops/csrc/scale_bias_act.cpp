@@ -164,14 +164,16 @@ void launch(const Tensor& like, const ScaleBiasActParams& p) {
 }
 
 void check(const Tensor& x, const Tensor& other, int64_t numel, const char* name) {
-  STD_TORCH_CHECK(other.is_contiguous() && other.numel() == numel, name, " must be contiguous with ", numel, " values");
+  STD_TORCH_CHECK(other.numel() == numel, name, " must have ", numel, " values");
   STD_TORCH_CHECK(dtype_of(other) == dtype_of(x), name, " must have the dtype of x");
   check_same_device(x, other, name);
 }
 
-ScaleBiasActParams params(const Tensor& x, const Tensor& scale, const std::optional<Tensor>& noise, const Tensor& b,
-                          int64_t act, double alpha, double gain, double clamp) {
+// x is dense; the others are made contiguous.
+ScaleBiasActParams params(const Tensor& x, Tensor& scale, std::optional<Tensor>& noise, Tensor& b, int64_t act,
+                          double alpha, double gain, double clamp) {
   STD_TORCH_CHECK(x.dim() == 4, "x must be [N, C, H, W]");
+  make_contiguous(scale), make_contiguous(noise), make_contiguous(b);
   ScaleBiasActParams p{};
   p.n = x.size(0), p.channels = x.size(1), p.pixels = x.size(2) * x.size(3);
   check(x, scale, p.n * p.channels, "scale");

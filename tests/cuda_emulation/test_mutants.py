@@ -78,6 +78,12 @@ MUTANTS = (
         "values",
         "weight of the wrong corner",
     ),
+    Mutant("grid_sample", "if (p.paired) return", "return", "memory", "two coordinates at an odd offset"),
+    Mutant("grid_sample", " && aligned(p.from) && aligned(p.to)", "", "memory", "vectors of a shifted image"),
+    Mutant("bias_act", "aligned(p.x) && ", "", "memory", "vectors of a shifted tensor"),
+    Mutant("scale_bias_act", "placed = aligned(p.x)", "placed = true", "memory", "vectors of shifted images"),
+    Mutant("spectral_norm", " && aligned(p.weight)", "", "memory", "vectors of a shifted weight"),
+    Mutant("upfirdn2d", " || !aligned(p.x)", "", "memory", "vectors of a shifted image"),
     Mutant("grid_sample", "p.c % V == 0 && ", "", "values", "channels beyond the last vector"),
     Mutant(
         "grid_sample",

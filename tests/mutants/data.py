@@ -46,6 +46,58 @@ MUTANTS = (
         ("tests/training/data/test_sampler.py::test_batches_follow_the_order",),
     ),
     Mutant(
+        "copied when it is asked for",
+        "training/data/ahead.py",
+        "this, following = following, started()\n"
+        "        yield this if isinstance(this, DataError) else (this[0](), this[1])\n",
+        "this = following\n"
+        "        yield this if isinstance(this, DataError) else (this[0](), this[1])\n"
+        "        following = started()\n",
+        ("tests/training/data/test_ahead.py::test_each_copy_begins_before_the_batch_before_it_is_given",),
+    ),
+    Mutant(
+        "cores of a machine for each of its processes",
+        "training/data/ahead.py",
+        "len(os.sched_getaffinity(0)) // ranks - 1",
+        "len(os.sched_getaffinity(0)) - 1",
+        ("tests/training/data/test_ahead.py::test_as_many_as_cores_ranks_and_pixels_ask_for",),
+    ),
+    Mutant(
+        "batches are not pinned",
+        "training/data/sampler.py",
+        "pin_memory=pin,",
+        "pin_memory=False,",
+        ("tests/training/data/test_ahead.py::test_for_a_gpu_batches_are_pinned_and_copied_ahead",),
+    ),
+    Mutant(
+        "a listing of a set that has changed",
+        "training/data/listing.py",
+        'or (folder / "key").read_text() != _key(state)',
+        "",
+        ("tests/training/data/test_listing.py::test_one_that_changed_is_read_again",),
+    ),
+    Mutant(
+        "sizes of zip64 in another order",
+        "training/data/directory.py",
+        "for column in (2, 1, 0) if rows",
+        "for column in (0, 1, 2) if rows",
+        ("tests/training/data/test_directory.py::test_beyond_the_limits_of_the_first_format",),
+    ),
+    Mutant(
+        "every process looks through the folder",
+        "training/data/images.py",
+        "if distributed.world() == 1 or not isinstance(data, str | Path):",
+        "if True:",
+        ("tests/training/data/test_together.py::test_a_folder_is_looked_through_once",),
+    ),
+    Mutant(
+        "classes of a tar by place",
+        "training/data/shards.py",
+        "found[sample(name)] = int(files.read(number))",
+        "found[sample(names[len(found)])] = int(files.read(number))",
+        ("tests/training/data/test_shards.py::test_shards_of_a_folder",),
+    ),
+    Mutant(
         "flips of image numbers",
         "training/data/sampler.py",
         "flip_at(position, length, self.seed) for position in positions",

@@ -116,6 +116,27 @@ MUTANTS = (
         ("tests/training/test_settings.py::test_a_process_is_fed_its_share_from_where_the_run_is",),
     ),
     Mutant(
+        "a failing snapshot is found by the next one",
+        "gan/jobs/session.py",
+        "lambda: writer.failure() or around.stop.reason()",
+        "lambda: around.stop.reason()",
+        ("tests/training/test_snapshots.py::test_a_failing_write_ends_the_run_before_the_next_snapshot",),
+    ),
+    Mutant(
+        "a score does not wait for the snapshot",
+        "gan/jobs/session.py",
+        "    writer.settle()\n    scorer.keep(",
+        "    scorer.keep(",
+        ("tests/training/test_snapshots.py::test_a_score_waits_for_the_snapshot_that_it_may_name",),
+    ),
+    Mutant(
+        "a callback hears of half a snapshot",
+        "gan/jobs/session.py",
+        "            if awaited:\n                settle()\n",
+        "            if awaited:\n",
+        ("tests/training/test_snapshots.py::test_a_snapshot_is_whole_when_a_callback_hears_of_it",),
+    ),
+    Mutant(
         "ticks of scores",
         "gan/jobs/session.py",
         '"score_ticks": config.metrics_ticks}',

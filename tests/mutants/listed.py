@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     data,
+    duplicates,
     jobs,
     losses,
     models,
@@ -18,7 +19,7 @@ from tests.mutants import (
 from tests.mutants.planting import Mutant
 
 ROOMS = (
-    *(steps, losses, state, data, preparation, runs, sampling, jobs, models),
+    *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models),
     *(scores, wiring, uncertainty, web),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         "discriminator for generator",
         "gan/models/checkpoint.py",
-        '_write_tensors(temporary / "discriminator.safetensors", discriminator.state_dict())',
-        '_write_tensors(temporary / "discriminator.safetensors", generator.state_dict())',
+        'tensors["discriminator.safetensors"] = discriminator.state_dict()',
+        'tensors["discriminator.safetensors"] = generator.state_dict()',
         ("tests/gan/models/test_checkpoint.py::test_what_is_written_comes_back",),
     ),
     Mutant(

@@ -278,7 +278,7 @@ MUTANTS = (
     ),
     Mutant(
         "raw weights in checkpoints",
-        "training/run.py",
+        "training/snapshots.py",
         "generator=state.ema,",
         "generator=state.generator,",
         ("tests/training/test_conditional.py::test_grids_show_the_average_in_the_classes_of_the_seeds",),
@@ -298,8 +298,15 @@ MUTANTS = (
         ("tests/training/test_resume.py::test_four_steps_equal_two_and_two[constant]",),
     ),
     Mutant(
+        "a snapshot of later weights",
+        "training/snapshots.py",
+        "_contents(run, state, data).copied())",
+        "_contents(run, state, data))",
+        ("tests/training/test_snapshots.py::test_a_snapshot_is_of_its_moment",),
+    ),
+    Mutant(
         "parameters of the other network",
-        "training/run.py",
+        "training/snapshots.py",
         '"generator": parameters(state.ema), "discriminator": parameters(state.discriminator)',
         '"generator": parameters(state.discriminator), "discriminator": parameters(state.ema)',
         ("tests/training/test_run.py::test_what_a_checkpoint_says_of_its_data_and_networks",),

@@ -16,8 +16,7 @@ from gan.files import cache_folder
 from ops import build, recipe, toolchain
 from ops.build import BuildError
 from ops.toolchain import KernelError, ToolError
-
-FAILS = "echo 'toy.cpp:1: error: planted'; echo 'ninja: build stopped: subcommand failed.'; exit 1"
+from tests.fake_machine import FAILS, SLOWLY
 
 
 @pytest.fixture
@@ -75,7 +74,11 @@ def change_cpu(machine, patch):
     patch.setattr(toolchain, "cpu_flags", lambda: frozenset({"sse2"}))
 
 
-CHANGES = (change_sources, change_compiler, change_torch, change_flags, change_cpu)
+def change_options(machine, patch):
+    patch.setenv("CXX", "g++ -O1")
+
+
+CHANGES = (change_sources, change_compiler, change_torch, change_flags, change_cpu, change_options)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -86,6 +89,15 @@ def test_every_ingredient_names_the_folder(change, machine, monkeypatch):
     assert build.built("cpu") is None
     second = build.build("cpu")
     assert first != second and first.is_file() and second.is_file()  # side by side
+
+
+def test_a_machine_without_known_instructions_gets_kernels_for_all_of_its_name(machine, monkeypatch):
+    """Its name alone would load what was compiled for a newer CPU of the same name."""
+    assert any("native" in flag for flag in recipe.recipe("cpu").flags)
+    monkeypatch.setattr(toolchain, "cpu_flags", frozenset)
+    plain = recipe.recipe("cpu")
+    assert not any("native" in flag for flag in plain.flags) and plain.instructions == []
+    assert recipe.unfit(plain._asdict()) == ""
 
 
 def test_architectures_name_the_folder_of_cuda(machine, monkeypatch, tmp_path):
@@ -186,14 +198,9 @@ def run_together(count: int) -> list[int]:
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_many_processes_build_once(machine):
-    machine.tools(ninja=f"sleep 0.3; {machine_library()}")
+    machine.tools(ninja=f"sleep 0.3; {SLOWLY}")
     assert run_together(6) == [0] * 6
     assert machine.count() == 1 and len(entries(machine)) == 1
-
-
-def machine_library() -> str:
-    """Script of a ninja that writes the library slowly: a reader of an unfinished one would see a part."""
-    return ": > gan_ops_cpu.so; sleep 0.1; echo whole > gan_ops_cpu.so"
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -275,6 +282,23 @@ def test_real_build_below_a_path_with_spaces(real, monkeypatch, tmp_path):
     path = build.build("cpu")
     assert ctypes.CDLL(str(path)).toy() == 42
     assert sorted(p.suffix for p in path.parent.iterdir() if p.name[0] != ".") == [".json", ".ninja", ".so"]
+
+
+def test_real_build_through_a_launcher(real, monkeypatch, tmp_path):
+    """CXX="ccache g++ -DTOY=42" stands for all of these words in every command."""
+    launcher = tmp_path / "some launchers" / "ccache"
+    launcher.parent.mkdir()
+    launcher.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/launched"\nexec "$@"\n')
+    launcher.chmod(0o755)
+    (tmp_path / "toy.cpp").write_text(
+        'extern "C" __attribute__((visibility("default"))) int toy() { return TOY; }\n'
+    )
+    monkeypatch.setattr(recipe, "SOURCES", tmp_path)
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXX", f"'{launcher}' {toolchain.compiler().path} -DTOY=42")
+    assert ctypes.CDLL(str(build.build("cpu"))).toy() == 42
+    launched = (tmp_path / "launched").read_text()
+    assert " -c " in launched and "-shared" in launched
 
 
 def test_real_compiler_error(real, monkeypatch, tmp_path):

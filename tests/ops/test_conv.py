@@ -1,10 +1,18 @@
 """Every shortcut of conv2d_resample against its definition; modulated_conv2d against per-sample weights."""
 
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from ops import conv2d_resample, modulated_conv2d, setup_filter, upfirdn2d
+from ops import (
+    conv2d_resample,
+    modulated_conv2d,
+    prenormalized_modulated_conv2d,
+    setup_filter,
+    upfirdn2d,
+)
 from ops.upfirdn2d import add_padding, downsample_padding, parse_padding, upsample_padding
 
 
@@ -49,3 +57,38 @@ def test_float16_stays_finite_with_huge_weights():
     want = modulated_conv2d(x.double(), w.double(), torch.full((1, 64), 1e3, dtype=torch.float64), padding=1)
     assert got.dtype == torch.float16
     torch.testing.assert_close(got.double(), want, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize(("kernel", "up"), [(3, 1), (3, 2), (1, 1)])
+def test_autocast_stays_finite_with_huge_weights(kernel, up):
+    """Types are float32 when the normalisation decides; the convolution then casts them to float16."""
+    x, w = torch.randn(2, 64, 4, 4), torch.randn(8, 64, kernel, kernel) * 1e4
+    styles, f = torch.full((2, 64), 1e3), setup_filter([1, 3, 3, 1])
+    options = {"padding": kernel // 2, "up": up, "f": f}
+    with torch.autocast("cpu", torch.float16):
+        got = modulated_conv2d(x, w, styles, **options)
+    want = modulated_conv2d(x.double(), w.double(), styles.double(), **options)
+    assert got.dtype == torch.float16
+    torch.testing.assert_close(got.double(), want, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("convolve", [modulated_conv2d, prenormalized_modulated_conv2d])
+def test_autocast_keeps_the_demodulation_exact(convolve):
+    """Powers of two, which bfloat16 holds; a sum of their squares, 1 + 1/256, it does not."""
+    x = torch.zeros(1, 2, 3, 3)
+    x[:, 0] = 1
+    w, styles = torch.tensor([1.0, 2.0**-4]).view(1, 2, 1, 1), torch.ones(1, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        energies = []
+        with pytest.MonkeyPatch.context() as patch:
+            module = sys.modules["ops.modulated_conv2d"]
+            inner = module.scale_bias_act
+            patch.setattr(
+                module, "scale_bias_act", lambda x, s, *rest: energies.append(s) or inner(x, s, *rest)
+            )
+            convolve(x, w, styles)
+    assert energies[-1].dtype == torch.float32
+    scale = w.square().mean().rsqrt() if convolve is prenormalized_modulated_conv2d else 1
+    torch.testing.assert_close(
+        energies[-1].item(), float((w * scale).square().sum().rsqrt()), rtol=1e-6, atol=0
+    )

@@ -116,6 +116,20 @@ def test_inputs_that_are_not_dense(device, close):
     close(mine, torch.autograd.grad(torchs(x, grid).sum(), x)[0])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("last", [False, True])
+def test_grid_that_begins_between_two_places(last, dtype, device, close):
+    """The two coordinates of a place lie side by side, yet not where both may be read at once."""
+    x, grid = draw((2, 4, 6, 7), (5, 3), device, dtype=dtype, last=last)
+    memory = torch.zeros(grid.numel() + 1, dtype=dtype, device=device)
+    memory[1:] = grid.detach().flatten()
+    odd = memory[1:].view(grid.shape)
+    y, expected = grid_sample(x, odd), torchs(x, grid)
+    close(y, expected)
+    dy = torch.randn_like(expected)
+    close(torch.autograd.grad(y, x, dy)[0], torch.autograd.grad(expected, x, dy)[0])
+
+
 @pytest.mark.parametrize("last", [False, True])
 def test_threads_do_not_change_the_gradient(last):
     x, grid = draw((3, 40, 17, 19), (23, 21), "cpu", dtype=torch.float32, last=last)

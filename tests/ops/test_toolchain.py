@@ -1,11 +1,12 @@
 """Finding compilers, ninja, nvcc, architectures and instruction sets, with fake programs."""
 
 import platform
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from ops import toolchain
+from ops import recipe, toolchain
 from ops.toolchain import ToolError
 
 
@@ -23,12 +24,41 @@ def test_nothing_there(machine):
 def test_compilers_in_order_and_by_name(machine, monkeypatch):
     for name in ("clang++", "g++", "mine"):
         path = machine.program(name, "", version=f"{name} 4.2")
-    assert toolchain.compiler() == (machine.bin / "g++", "g++ 4.2")
+    assert toolchain.compiler()[:2] == (machine.bin / "g++", "g++ 4.2")
     monkeypatch.setenv("CXX", "mine")
-    assert toolchain.compiler() == (path, "mine 4.2")
+    assert toolchain.compiler()[:2] == (path, "mine 4.2")
     monkeypatch.setenv("CXX", "absent")
     with pytest.raises(ToolError, match="absent"):
         toolchain.compiler()
+
+
+def test_compiler_that_is_a_command(machine, monkeypatch):
+    for name in ("g++", "a compiler"):
+        machine.program(name, "", version=f"{name} 4.2")
+    launcher = machine.program("ccache", "")
+    launcher.write_text('#!/bin/sh\nexec "$@"\n')
+    monkeypatch.setenv("CXX", "ccache g++ -m64 '-DA=b c'")
+    tool = toolchain.compiler()
+    assert (tool.path, tool.version) == (machine.bin / "g++", "g++ 4.2")
+    assert tool.command() == [str(launcher), str(machine.bin / "g++"), "-m64", "-DA=b c"]
+    monkeypatch.setenv("CXX", str(machine.bin / "a compiler"))
+    assert toolchain.compiler().command() == [str(machine.bin / "a compiler")]
+    monkeypatch.setenv("CXX", "ccache absent")
+    with pytest.raises(ToolError, match="no C\\+\\+ compiler \\(ccache absent\\)"):
+        toolchain.compiler()
+    monkeypatch.setenv("CXX", "g++ 'open")
+    with pytest.raises(ToolError, match="cannot be read as a command.*correct or unset it"):
+        toolchain.compiler()
+
+
+def test_nvcc_is_given_the_compiler_without_its_launcher(tmp_path):
+    """And the options of $CXX, which hold for the host's part of CUDA files as well."""
+    host = toolchain.Tool(Path("/bin/g++"), "1", ("/bin/ccache",), ("-m64",))
+    programs = recipe.Tools(
+        host, toolchain.Tool(Path("ninja"), "1"), toolchain.Nvcc(Path("nvcc"), "13.0", tmp_path)
+    )
+    text = recipe.ninja_file(recipe.recipe("cpu"), programs, "x.so")
+    assert "nvcc -ccbin /bin/g++ -Xcompiler=-m64 " in text and "command = /bin/ccache /bin/g++ -m64 " in text
 
 
 def test_broken_compiler(machine):
@@ -111,5 +141,23 @@ def test_covered(capability, names, runs):
 @pytest.mark.skipif(platform.system() != "Linux", reason="reads /proc/cpuinfo")
 def test_cpu_flags_are_instruction_sets():
     flags = toolchain.cpu_flags()
-    assert flags == {platform.machine()} or flags & {"sse2", "asimd", "fp"}
+    assert flags & {"sse2", "asimd", "fp"}
     assert not flags & {"hypervisor", "constant_tsc", "arat"}
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("model name : A\nflags : fpu sse2 lahf_lm tsc avx10 ibrs md_clear\n", {"sse2", "lahf_lm", "avx10"}),
+        ("Features : fp asimd atomics lrcpc i8mm\n", {"fp", "asimd", "atomics", "lrcpc", "i8mm"}),
+        ("isa : rv64imafdc\n", set()),
+        (None, set()),
+    ],
+)
+def test_cpu_flags_of_other_machines(text, flags, monkeypatch, tmp_path):
+    """On ARM -mcpu=native chooses atomics and others; a machine that tells nothing has no flags at all."""
+    info = tmp_path / "cpuinfo"
+    if text:
+        info.write_text(text)
+    monkeypatch.setattr(toolchain, "Path", lambda name: info if name == "/proc/cpuinfo" else Path(name))
+    assert toolchain.cpu_flags() == flags

@@ -88,7 +88,8 @@ def fed(state: TrainState, start: int = 0) -> dict[str, Any]:
     """What the sampler of a session is asked for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "batches", lambda dataset, **options: options)
-        return session.shuffled(state.config, dataset(), start)
+        patch.setattr(session, "decoders", lambda dataset, images: images)
+        return session.shuffled(state.config, dataset(), start, torch.device("meta"))
 
 
 def conditions(state: TrainState) -> int:

@@ -22,6 +22,7 @@ from training.health import HealthConfig
 from training.phases import recorded
 from training.rollback import REMEDIES, check_remedies, described, hardened
 from training.schedules import Schedule
+from training.snapshots import save
 from training.step import train_step
 
 GUARDED = ["kimg=0.064", "loss.r1_gamma=1", "health.max_growth=3"]
@@ -199,7 +200,7 @@ def rolled_back(tmp_path):
     def arrange(*assignments):
         lost = tiny_state("discriminator={type: r3gan, widths: [8, 8]}", *SMALL, *assignments)
         advance(lost, 3)
-        runs.save(tmp_path, lost, DATA)
+        save(tmp_path, lost, DATA)
         lost.nimg += 4
         back, notes = runs.roll_back(tmp_path, lost, "collapsed: test", lost.config, DATA)
         assert back.nimg == 12 and back is not lost

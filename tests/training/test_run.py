@@ -15,7 +15,8 @@ from training import resuming
 from training.config import RunConfig
 from training.data.images import open_dataset
 from training.loop import show_reals
-from training.run import new_run, scores
+from training.run import new_run
+from training.snapshots import scores
 
 
 def data(name="my faces"):

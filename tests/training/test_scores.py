@@ -177,16 +177,16 @@ def test_a_score_that_runs_out_of_memory_is_left_out_and_training_goes_on(tiny_z
     assert line.endswith("training goes on")
 
 
-def test_with_several_processes_it_ends_the_run(tmp_path, monkeypatch):
+def test_with_several_processes_it_ends_the_run(monkeypatch):
     class Scorer:
         def score(self, *_):
             raise run_scores.NoMemory("no score")
 
     state = tiny_state()
-    assert not scored(Scorer(), state, None, tmp_path, str, Silent())
+    assert not scored(Scorer(), state, None, Silent())
     monkeypatch.setattr(distributed, "world", lambda: 2)
     with pytest.raises(UserError, match="no score; then go on with gan train --resume"):
-        scored(Scorer(), state, None, tmp_path, str, Silent())
+        scored(Scorer(), state, None, Silent())
 
 
 def test_random_states_are_kept():
@@ -205,7 +205,7 @@ def test_random_states_are_kept():
 def test_the_number_of_fakes_is_as_asked_for(tiny_zip, tmp_path):
     scorer = run_scores.RunScorer(["fd-untrained"], 24, torch.device("cpu"))
     dataset = open_dataset(tiny_zip)
-    (record,) = scorer.score(tiny_state().ema, dataset, tmp_path, 8, lambda: None)
+    (record,) = scorer.score(tiny_state().ema, dataset, 8)
     assert (record["num_fake"], record["kimg"]) == (24, 0.008)
 
 

@@ -118,7 +118,7 @@ ROWS: dict[str, Row | str] = {
     "data.path": "tests/gan/cli/test_train.py::test_dry_run_prints_a_config_that_loads",
     "data.xflip": Row(("false", "true"), lambda s: fed(s)["xflip"], (False, True)),
     "data.conditional": Row(("false", "labels"), conditions, (0, 3)),
-    "data.workers": Row(("0", "2"), lambda s: fed(s)["workers"], (0, 2)),
+    "data.workers": Row(("auto", "2"), lambda s: fed(s)["workers"], (4, 2)),
     "generator.type": f"{TESTS}exact.py::test_every_network",
     "discriminator.type": f"{TESTS}exact.py::test_every_network",
     "loss.name": Row(("hinge", "relativistic"), lambda s: objectives(s.config.loss)[0].paired, (False, True)),
@@ -279,6 +279,8 @@ def test_a_process_is_fed_its_share_from_where_the_run_is(monkeypatch):
     monkeypatch.setattr("gan.jobs.session.distributed.world", lambda: 2)
     found = fed(tiny_state("batch=8"), start=24)
     assert (found["rank"], found["world"], found["start"], found["batch_size"]) == (1, 2, 24, 8)
+    assert found["workers"] == 4  # asked for batches of so many
+    assert found["device"].type == "meta"
 
 
 def test_seconds_are_those_of_all_ticks(monkeypatch):

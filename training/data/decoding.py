@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from training.data import jpeg
 from training.data.faults import Refused, line
+from training.data.rows import lacks_rows
 
 # Pillow mode -> the mode that holds it without loss
 _MODES = {"L": "L", "1": "L", "LA": "LA", "RGB": "RGB", "P": "RGB", "RGBA": "RGBA"}
@@ -34,7 +36,10 @@ def decode(data: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             _check(image, {**image.info, **about})
-            array = np.asarray(image.convert(_MODES[image.mode]))  # [H, W] or [H, W, C]
+            quick = jpeg.pixels(data, image.mode) if image.format == "JPEG" else None  # [H, W] or [H, W, C]
+            array = np.asarray(image.convert(_MODES[image.mode])) if quick is None else quick
+            if lacks_rows(image, data):
+                raise Refused("is damaged (its pixels end before the last row): replace or remove it")
     except UnidentifiedImageError as error:
         raise Refused("is not a PNG, JPEG or WebP image: replace or remove it") from error
     except Image.DecompressionBombError as error:

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 
 from gan import distributed
 from gan.errors import UsageError
-from training.data.archive import MAX_CLASSES, Archive
+from training.data.archive import MAX_CLASSES, Archive, files_in
 from training.data.arrays import StackedArray, is_stacked
 from training.data.faults import DataError, escaped
+from training.data.files import FolderFiles
 from training.data.mapstyle import MapStyle
 from training.data.places import absent
 
@@ -151,6 +153,11 @@ class ImageDataset:
             return self.image(i)
         return self._read(i)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether each image is decoded once and kept: where all fit into CACHE_BYTES."""
+        return self._cached is not None
+
     def conditioned(self, condition: Condition) -> "ImageDataset":
         """The same images with other conditions, or none."""
         other = ImageDataset(self.source, self.place, self.path, condition)
@@ -209,12 +216,38 @@ def share_fingerprint(dataset: ImageDataset) -> None:
     dataset.sha256 = distributed.from_first(lambda: dataset.sha256)
 
 
-def open_dataset(data: Any, *, condition: Condition = "any") -> ImageDataset:
-    """A data set of a path (zip, folder, .npy or .npz), an object with `Images`, or a map-style data set.
+def open_together(data: Any, *, condition: Condition = "any") -> ImageDataset:
+    """`open_dataset` in all processes of a job, which must all call this.
+
+    The first one alone looks through a folder, or reads the directory of a zip or tars, which the others find
+    in the cache where it is large.
+    """
+    if distributed.world() == 1 or not isinstance(data, str | Path):
+        return open_dataset(data, condition=condition)
+    told = distributed.from_first(lambda: _looked_through(Path(data)))
+    return open_dataset(data, condition=condition, names=json.loads(told))
+
+
+def _looked_through(path: Path) -> str:
+    """The names of a folder's files, in JSON; null for anything else."""
+    if path.is_dir():
+        names = list(FolderFiles(path).listing.names)
+        files_in(path, names)
+        return json.dumps(names)
+    if path.is_file() and not is_stacked(path):
+        files_in(path)
+    return "null"
+
+
+def open_dataset(
+    data: Any, *, condition: Condition = "any", names: Sequence[str] | None = None
+) -> ImageDataset:
+    """A data set of a path (zip, folder, tar, LMDB, .npy, .npz), an object with `Images`, or a map-style one.
 
     A map-style data set, such as one of torchvision, a table of `datasets` or an array [N, ...], has `len`
     and gives an image, or an image with its label, by number; see `MapStyle`.
     condition: which conditions it has; any takes the labels, or else the vectors; none leaves both aside.
+    names: of all files of a folder, sorted, where another process has looked for them already.
     Only the first image of a file is decoded, the others are checked as they are read, and conditions when
     they are used. Raises DataError, in one line, if there is no such file, it is no zip or holds no image, or
     the first image cannot be used; UsageError for an object that is none of these.
@@ -225,7 +258,7 @@ def open_dataset(data: Any, *, condition: Condition = "any") -> ImageDataset:
         path = Path(data)
         if not path.exists():
             raise DataError(absent(str(data)))
-        source = StackedArray(path) if path.is_file() and is_stacked(path) else Archive(path)
+        source = StackedArray(path) if path.is_file() and is_stacked(path) else Archive(path, names)
         return ImageDataset(source, str(path), path, condition)
     place = type(data).__name__
     if isinstance(data, Images):

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gan.errors import UsageError, UserError
+from training.data.ahead import EACH, Batch, Result, copied_ahead, fork
 from training.data.faults import DataError
 from training.data.images import ImageDataset
 
-Batch = tuple[Tensor, Tensor]
+CPU = torch.device("cpu")
 
 
 def index_at(position: int, length: int, seed: int) -> tuple[int, int]:
@@ -47,13 +47,15 @@ def batches(
     workers: int = 0,
     rank: int = 0,
     world: int = 1,
+    device: torch.device = CPU,
 ) -> Iterator[Batch]:
     """Endless (images uint8 [N, C, H, W], conditions): classes int64 [N], -1 without, or vectors [N, c_dim].
 
     `batch_size` and `start` count the images of all `world` processes; N = batch_size / world. Process `rank`
     gets every world-th image of each batch, beginning with its own number. `workers` processes decode ahead;
-    their number changes nothing in the result. Raises UsageError if the processes cannot share a batch
-    evenly, and, while iterating, DataError as `ImageDataset.image` does.
+    their number changes nothing in the result. On a GPU, `device`, the images are there when the batch is
+    given, copied from pinned memory while the step before was computed. Raises UsageError if the processes
+    cannot share a batch evenly, and, while iterating, DataError as `ImageDataset.image` does.
     """
     if batch_size < 1 or batch_size % world:
         raise UsageError(
@@ -61,8 +63,9 @@ def batches(
         )
     positions = _Positions(batch_size, start, rank, world)
     reader = _Reader(dataset, seed, xflip)
+    pin = device.type == "cuda"
     if workers == 0:
-        results = map(reader.__getitems__, positions)
+        results = map(_pinned if pin else _identity, map(reader.__getitems__, positions))
     else:  # an own generator: the loader would otherwise draw from, and so move, the global random state
         rng = torch.Generator().manual_seed(seed)
         results = iter(
@@ -70,12 +73,15 @@ def batches(
                 reader,
                 batch_sampler=positions,
                 num_workers=workers,
+                prefetch_factor=EACH,
+                multiprocessing_context=fork(),
+                pin_memory=pin,
                 collate_fn=_identity,
                 generator=rng,
                 worker_init_fn=functools.partial(_heed, os.getpid()),
             )
         )
-    return map(_raise_error, results)
+    return map(_raise_error, copied_ahead(results, device))
 
 
 @contextlib.contextmanager
@@ -113,7 +119,7 @@ class _Reader(Dataset):
     def __init__(self, dataset: ImageDataset, seed: int, xflip: bool) -> None:
         self.dataset, self.seed, self.xflip = dataset, seed, xflip
 
-    def __getitems__(self, positions: list[int]) -> Batch | DataError:
+    def __getitems__(self, positions: list[int]) -> Result:
         """The batch, or the DataError that stopped it: raised in a worker it would grow into a traceback."""
         length = len(self.dataset)
         numbers = [index_at(position, length, self.seed)[0] for position in positions]
@@ -145,13 +151,18 @@ def _end_when_told(trainer: int) -> None:
     os._exit(0)
 
 
-def _raise_error(result: Batch | DataError) -> Batch:
+def _pinned(result: Result) -> Result:
+    """A batch in memory from which a GPU can copy by itself."""
+    return result if isinstance(result, DataError) else (result[0].pin_memory(), result[1].pin_memory())
+
+
+def _raise_error(result: Result) -> Batch:
     if isinstance(result, DataError):
         raise result
     return result
 
 
-def _identity(batch: Batch | DataError) -> Batch | DataError:
+def _identity(batch: Result) -> Result:
     return batch
 
 

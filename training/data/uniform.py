@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def check(dataset: ImageDataset) -> None:
         if (shape := shape_of(i)) is not None:
             found.setdefault(shape, []).append(i)
     if len(found) > 1:
-        raise DataError(f"{dataset.place}: {_told(dataset, found)}: convert all to one size and colour")
+        raise DataError(f"{dataset.place}: {_told(dataset, found)}: {_remedy(dataset.path, found)}")
     with contextlib.suppress(UserError):
         atomic_bytes(_mark(dataset), b"")
 
@@ -91,6 +92,17 @@ def _is_known(dataset: ImageDataset) -> bool:
 def _mark(dataset: ImageDataset) -> Path:
     """The file that is there if the set was found uniform."""
     return cache_folder() / "uniform" / dataset.sha256
+
+
+def _remedy(path: Path | None, found: dict[Shape, list[int]]) -> str:
+    """What to do; for files a command, to the largest power of two that enlarges less than half of them."""
+    if path is None:
+        return "convert all to one size and colour"
+    sides = sorted(min(shape[1:]) for shape, numbers in found.items() for _ in numbers)
+    size = 2 ** (sides[len(sides) // 2].bit_length() - 1)
+    out = f"{path}.zip" if path.is_dir() else f"{path.with_suffix('')}-{size}.zip"
+    command = ["gan", "data", "prepare", str(path), "--out", out, "--resolution", str(size)]
+    return f"make them one size and colour with `{shlex.join(command)}`"
 
 
 def _told(dataset: ImageDataset, found: dict[Shape, list[int]]) -> str:

@@ -23,7 +23,9 @@ from training.preparation.hamming import Index
 from training.preparation.hashes import LUMINANCE, boxes, hashes, variants
 
 RADIUS = 7  # bits of 64
-SIMILARITY = 0.9  # cosine of features, at least
+SIMILARITY = (
+    0.7  # cosine of features of EfficientNet-Lite0, at least; copies have 0.75 to 1, others 0.3 to 0.75
+)
 FLAT = 1.0  # levels of the luminance's standard deviation, below which a picture shows nothing
 _LEADERS = 8  # pictures of one hash that others are compared with
 _NEAREST = 64  # pairs a picture

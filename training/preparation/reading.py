@@ -17,6 +17,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from training.data.arrays import decode_array
 from training.data.decoding import bare, turned
 from training.data.faults import Refused, line
+from training.data.rows import lacks_rows
 
 MOST_PIXELS = 2 * 89_478_485  # of one picture: where Pillow sees a decompression bomb
 # Formats that are known by their first bytes, and those that only the suffix tells
@@ -93,6 +94,8 @@ def _decoded(data: bytes, name: str) -> Picture:
         deep = kind == "PNG" and data[24:25] == b"\x10"
         mode = image.mode
         image.load()
+        if lacks_rows(image, data):
+            raise Unusable("truncated", "its pixels end before the last row")
         turn = turned(image.info)
         profile = image.info.get("icc_profile")
         picture = _to_eight_bits(image, deep, faults)

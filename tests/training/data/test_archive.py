@@ -71,7 +71,7 @@ def refused(path, number=None):
 
 def test_images_names_and_shape(make):
     dataset = open_dataset(make({**members(), "README.txt": b"hello"}))
-    assert len(dataset) == 4 and dataset.source.names == NAMES
+    assert len(dataset) == 4 and list(dataset.source.names) == NAMES
     assert (dataset.shape, dataset.labels, dataset.classes) == ((3, 8, 8), None, [])
     for i, pixels in enumerate(PIXELS):
         image = dataset.image(i)
@@ -94,7 +94,7 @@ def test_files_of_any_depth_and_kind_but_not_hidden_ones(make):
         "__MACOSX/b/x.png": b"junk",
     }
     dataset = open_dataset(make(files))
-    assert dataset.source.names == ["a.jpg", "b/deep/er/x.PNG", "c.webp"]
+    assert list(dataset.source.names) == ["a.jpg", "b/deep/er/x.PNG", "c.webp"]
     for i in range(3):
         assert np.abs(dataset.image(i).astype(int) - np.array([200, 30, 30])[:, None, None]).max() <= 3
     dataset.close()

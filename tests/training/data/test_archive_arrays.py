@@ -128,7 +128,7 @@ def test_classes_beside_the_images(tmp_path):
 def test_an_npz_of_single_images_is_a_zip_of_them(tmp_path):
     np.savez(tmp_path / "set.npz", a=PLANES[0], b=PLANES[1])
     dataset = open_dataset(tmp_path / "set.npz")
-    assert dataset.source.names == ["a.npy", "b.npy"] and np.array_equal(dataset.image(1), PLANES[1])
+    assert list(dataset.source.names) == ["a.npy", "b.npy"] and np.array_equal(dataset.image(1), PLANES[1])
     dataset.close()
 
 

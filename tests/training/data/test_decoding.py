@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from training.data import jpeg
 from training.data.decoding import decode
 from training.data.faults import Refused
 
@@ -118,3 +119,39 @@ def test_what_changes_pixels_is_not_left_out():
 def test_a_truncated_png_is_damaged(cut):
     with pytest.raises(Refused, match="is damaged|is not a PNG"):
         decode(encoded()[:cut])
+
+
+@pytest.fixture(params=["L", "RGB", "cut"])
+def photograph(request):
+    """A JPEG of 203x161 with smooth and rough parts, colours subsampled."""
+    y, x = np.mgrid[:161, :203]
+    rough = np.random.default_rng(1).normal(0, 20, (161, 203, 3)) * (x > 100)[..., None]
+    array = np.clip(np.stack([x, y, 255 - x], axis=2) + rough, 0, 255).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(array).convert("L" if request.param == "L" else "RGB").save(stream, "JPEG", quality=80)
+    return stream.getvalue()[: -900 if request.param == "cut" else None]
+
+
+def test_the_quick_decoder_gives_pillows_pixels_within_one(photograph, monkeypatch):
+    pytest.importorskip("simplejpeg")
+    found = []
+    for library in (jpeg._library(), None):
+        monkeypatch.setattr(jpeg, "_library", lambda library=library: library)
+        try:
+            found.append(decode(photograph))
+        except Refused as refusal:
+            found.append(str(refusal))
+    if isinstance(found[1], str):
+        assert found[0] == found[1] and "truncated" in found[1]
+    else:
+        assert found[0].shape == found[1].shape and found[0].dtype == np.uint8
+        assert np.abs(found[0].astype(int) - found[1]).max() <= 1
+        assert found[0].flags.c_contiguous
+
+
+def test_the_quick_decoder_is_asked_for_jpeg_alone(monkeypatch):
+    asked = []
+    monkeypatch.setattr(jpeg, "pixels", lambda data, mode: asked.append(mode))
+    for kind in ("PNG", "JPEG", "WEBP"):
+        decode(encoded(kind))
+    assert asked == ["RGB"]

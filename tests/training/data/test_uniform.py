@@ -12,7 +12,7 @@ from gan.jobs.training import dry_run, prepare
 from tests.training.data.test_archive import NAMES, PIXELS, encode, members, png, write_folder, write_zip
 from tests.training.data.test_archive_arrays import npy
 from training.config import RunConfig
-from training.data import files, uniform
+from training.data import files, listing, uniform
 from training.data.archive import Archive
 from training.data.faults import DataError
 from training.data.images import open_dataset
@@ -41,11 +41,22 @@ def test_all_kinds_in_one_line(make):
     path = make(MIXED)
     with pytest.raises(DataError) as caught:
         uniform.check(open_dataset(path))
+    out = path.with_name("set-8.zip" if path.suffix == ".zip" else "set.zip")
     assert str(caught.value) == (
         f"{path}: 7 images of 3 kinds, 4 of 8x9 RGB ({NAMES[3]}, x.png, y.png, ...),"
         f" 2 of 8x8 RGB ({NAMES[0]}, {NAMES[2]}), 1 of 8x8 grey ({NAMES[1]}):"
-        " convert all to one size and colour"
+        f" make them one size and colour with `gan data prepare {path} --out {out} --resolution 8`"
     )
+
+
+@pytest.mark.parametrize(
+    ("sides", "size"), [([100, 130, 300], 128), ([64, 64, 65], 64), ([63, 63, 600], 32), ([5, 5, 5, 1000], 4)]
+)
+def test_the_command_enlarges_less_than_half(sides, size, tmp_path):
+    images = {f"{i}.png": png(np.zeros((n, n + 1 + i, 3), np.uint8)) for i, n in enumerate(sides)}
+    folder = write_folder(tmp_path / "my set", images)
+    with pytest.raises(DataError, match=rf"prepare '{folder}' --out '{folder}\.zip' --resolution {size}`"):
+        uniform.check(open_dataset(folder))
 
 
 def test_training_finds_it_before_anything_else(make, tmp_path):
@@ -148,11 +159,13 @@ def test_a_folder_is_hashed_once(tmp_path, monkeypatch, cache):
     folder, reads = write_folder(tmp_path / "set", members()), []
     fingerprint = files.FolderFiles.fingerprint
     monkeypatch.setattr(
-        files.FolderFiles, "fingerprint", lambda self, name: reads.append(name) or fingerprint(self, name)
+        files.FolderFiles,
+        "fingerprint",
+        lambda self, number: reads.append(number) or fingerprint(self, number),
     )
     first = Archive(folder).fingerprint
     assert len(reads) == 4 and not cache.exists()  # files this new may change again within their times
-    monkeypatch.setattr(files, "SETTLED", 0)
+    monkeypatch.setattr(listing, "SETTLED", 0)
     assert Archive(folder).fingerprint == first and len(reads) == 8
     assert Archive(folder).fingerprint == first and len(reads) == 8
     for change in (lambda p: p.write_bytes(GREY), os.utime, lambda p: p.rename(folder / "z.png")):
@@ -169,7 +182,7 @@ def test_a_folder_is_hashed_once(tmp_path, monkeypatch, cache):
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(files, "SETTLED", 0)
+    monkeypatch.setattr(listing, "SETTLED", 0)
     dataset = open_dataset(write_folder(tmp_path / "set", members()))
     uniform.check(dataset)
     assert len(dataset.sha256) == 64
