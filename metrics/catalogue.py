@@ -7,15 +7,18 @@ says all that tools differ in. The others have a convention of their own.
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor
 
 from gan.images import to_float
 from gan.registry import table
+from metrics import uncertainty
 from metrics.conventions import Convention
 from metrics.diversity import mean_over_pairs, ms_ssim, vendi_score
 from metrics.equivariance import equivariance_of_model
-from metrics.frechet import fid_infinity, frechet_distance
+from metrics.frechet import frechet_distance
+from metrics.frechet_infinity import fid_infinity
 from metrics.inception_score import inception_score
 from metrics.kernel import kernel_distance
 from metrics.memorisation import auth_pct
@@ -44,17 +47,18 @@ def manifold_head(convention: Convention) -> str:
     return "fc2" if convention.name in VGG else "pool"
 
 
-def own(features: str) -> Spec:
-    """Frechet distance on a network outside of the published conventions."""
+def of_frechet(features: str = "inception", fakes: int | None = None, convention: str | None = None) -> Spec:
+    """Of a Frechet distance; `convention` is the one that it always has."""
     return Spec(
         features=features,
         head="pool",
         keep="moments",
-        fakes=2_000,
+        fakes=fakes,
         unit=DISTANCE,
         better="lower",
-        bootstrap=True,
-        convention=OWN,
+        convention=convention,
+        blockwise=uncertainty.frechet_blocks,
+        influence=uncertainty.frechet_influence,
     )
 
 
@@ -66,9 +70,7 @@ def frechet(inputs: Inputs) -> float:
     return frechet_distance(real, fake, ddof=inputs.convention.ddof)
 
 
-@metric(
-    Spec(features="inception", head="pool", keep="moments", unit=DISTANCE, better="lower", bootstrap=True)
-)
+@metric(of_frechet())
 def fid(inputs: Inputs) -> dict[str, float]:
     """Frechet Inception Distance: fit of fakes against fit of all reals (Heusel et al. 2017)."""
     return {"fid": frechet(inputs)}
@@ -81,7 +83,8 @@ def fid(inputs: Inputs) -> dict[str, float]:
         keep="bank",
         unit="squared kernel distance",
         better="lower",
-        bootstrap=True,
+        blockwise=uncertainty.kernel_blocks,
+        influence=uncertainty.kernel_influence,
     )
 )
 def kid(inputs: Inputs) -> dict[str, Score]:
@@ -98,7 +101,8 @@ def kid(inputs: Inputs) -> dict[str, Score]:
         scores="each",
         unit="effective classes, 1 to 1008",
         better="higher",
-        bootstrap=True,
+        blockwise=uncertainty.inception_blocks,
+        influence=uncertainty.inception_influence,
     )
 )
 def inception(inputs: Inputs) -> dict[str, Score]:
@@ -113,7 +117,7 @@ def inception(inputs: Inputs) -> dict[str, Score]:
 _MANIFOLD = Spec(features=manifold_features, head=manifold_head, keep="bank", unit="share", better="higher")
 
 
-@metric(_MANIFOLD)
+@metric(replace(_MANIFOLD, blockwise=uncertainty.pr_blocks, influence=uncertainty.pr_influence))
 def pr(inputs: Inputs) -> dict[str, float]:
     """Precision: fakes among reals; recall: reals among fakes (Kynkaanniemi et al. 2019)."""
     k = inputs.convention.neighbours
@@ -121,52 +125,32 @@ def pr(inputs: Inputs) -> dict[str, float]:
     return {"precision": found.precision, "recall": found.recall}
 
 
-@metric(_MANIFOLD)
+@metric(replace(_MANIFOLD, blockwise=uncertainty.dc_blocks, influence=uncertainty.dc_influence))
 def dc(inputs: Inputs) -> dict[str, float]:
     """Density and coverage with 5 neighbours, steadier against outliers than pr (Naeem et al. 2020)."""
     found = manifold_scores(inputs.real.features, inputs.fake.features, (5,))[5]
     return {"density": found.density, "coverage": found.coverage}
 
 
-@metric(
-    Spec(
-        features="inception",
-        head="pool",
-        keep="moments",
-        unit=DISTANCE,
-        better="lower",
-        bootstrap=True,
-        convention="fd-dinov2",
-    )
-)
+@metric(of_frechet(convention="fd-dinov2"))
 def fd_dinov2(inputs: Inputs) -> dict[str, float]:
     """Frechet distance of DINOv2 features, closer to people's judgement than fid (Stein et al. 2023)."""
     return {"fd-dinov2": frechet(inputs)}
 
 
-@metric(
-    Spec(
-        features="inception",
-        head="pool",
-        keep="moments",
-        unit=DISTANCE,
-        better="lower",
-        bootstrap=True,
-        convention="clip-fid",
-    )
-)
+@metric(of_frechet(convention="clip-fid"))
 def clip_fid(inputs: Inputs) -> dict[str, float]:
     """Frechet distance of CLIP features (Kynkaanniemi et al. 2023)."""
     return {"clip-fid": frechet(inputs)}
 
 
-@metric(own("efficientnet-lite0"))
+@metric(of_frechet("efficientnet-lite0", 2_000, OWN))
 def fd_efficientnet_lite0(inputs: Inputs) -> dict[str, float]:
     """Every real image against 2,000 fakes, features of EfficientNet-Lite0 at 128 px: quick on a CPU."""
     return {"fd-efficientnet-lite0": frechet(inputs)}
 
 
-@metric(own("untrained"))
+@metric(of_frechet("untrained", 2_000, OWN))
 def fd_untrained(inputs: Inputs) -> dict[str, float]:
     """The same on random features: needs no weights, tells gross differences of colour and texture only."""
     return {"fd-untrained": frechet(inputs)}
@@ -206,13 +190,32 @@ def fid_per_class(inputs: Inputs) -> dict[str, Score]:
     return {"fid-per-class": Score(sum(s.value for s in scores.values()) / len(scores)), **scores}
 
 
-@metric(Spec(features="inception", head="pool", scores="each", unit="effective images", better="higher"))
+@metric(
+    Spec(
+        features="inception",
+        head="pool",
+        scores="each",
+        unit="effective images",
+        better="higher",
+        blockwise=uncertainty.vendi_blocks,
+        influence=uncertainty.vendi_influence,
+    )
+)
 def vendi(inputs: Inputs) -> dict[str, float]:
     """Effective number of different images, of the fakes and of the reals (Friedman & Dieng 2023)."""
     return {"vendi": vendi_score(inputs.fake.features)}
 
 
-@metric(Spec(features="inception", head="pool", unit="percent", better="higher"))
+@metric(
+    Spec(
+        features="inception",
+        head="pool",
+        unit="percent",
+        better="higher",
+        blockwise=uncertainty.authpct_blocks,
+        influence=uncertainty.authpct_influence,
+    )
+)
 def authpct(inputs: Inputs) -> dict[str, float]:
     """Fakes that are no copies: further from their nearest real than that from its own (Alaa et al. 2022)."""
     return {"authpct": auth_pct(inputs.real.features, inputs.fake.features)}

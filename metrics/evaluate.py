@@ -24,8 +24,9 @@ from metrics.measure import Statistic, Store, measure, prepare
 from metrics.networks import Networks
 from metrics.networks.extractors import FLOAT32
 from metrics.plan import DEFAULT, Item, plan
-from metrics.records import score
+from metrics.records import Observe, score
 from metrics.registry import Inputs
+from metrics.statistics import Statistics
 
 # ("real", "fake" or the name of a metric of the generator, number of images just measured)
 Progress = Callable[[str, int], None]
@@ -37,7 +38,7 @@ Told = Callable[[list[dict]], None]
 
 
 def evaluate(
-    real: Source,
+    real: Source | Statistics,
     fake: Source,
     metrics: Sequence[str],
     *,
@@ -50,45 +51,46 @@ def evaluate(
     classes: Sequence[str] = (),
     generator: nn.Module | None = None,
     conditions: Conditions | None = None,
-    bootstrap: int = 0,
+    intervals: bool = False,
     networks: Networks | None = None,
     device: torch.device | str | None = None,
     told: Told = lambda records: None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> list[dict]:
     """Score generated images against all real ones.
 
-    real, fake: uint8 images: an array or tensor [N, C, H, W], `Images`, or batches [n, C, H, W] of any size;
-    from `fake` no more is drawn than needed.
-    metrics: names in METRICS, also as name[convention]; `convention` is for those that do not name one.
-    variant: what else tells these fakes from the convention's, such as "psi0.7"; added to it, but not for
-    metrics of the generator itself, which draw their own.
-    num_fakes: for all metrics instead of each one's own number.
-    seed, kimg: where the fakes come from, recorded; None if unknown. `seed` also drives what a metric draws.
-    data_sha256: fingerprint of the real images, by which their statistics are cached (then `real` may stay
-    untouched); None digests their pixels instead and caches nothing.
-    classes: names of the classes, for metrics by class. generator: for metrics of the generator itself.
-    conditions: of what these draw, by seeds; None: each uniformly from what the generator was trained with.
-    bootstrap: draws for an interval of each number whose metric allows it; 0 for none.
-    networks: feature networks to use; None builds them from the published weights, on `device`, or else where
-    the generator is, or else on a GPU if there is one. told: called with the records of each metric, once it
-    is done. A metric that fails does not keep the others from being scored; its error comes at the end.
-    All is computed in float32 as `gan.precision.exact` has it, whatever is set around the call.
-    Returns one record per number with keys metric, label, value, convention, detector, detector_sha256,
-    num_real, num_fake, seed, kimg, data_sha256, device, precision, and error or interval where they are
-    known. Of several processes (`gan.distributed`) all must call this and share the work; rank 0 gets the
-    records, the same as a single process.
-    Raises UsageError for an unknown metric; UserError for too few images, absent weights (before any image is
-    drawn); TypeError for other than uint8.
+    real, fake: uint8 images: an array or tensor [N, C, H, W], `Images`, or batches [n, C, H, W] of any
+    size, no more of `fake` than needed; `real` may be `Statistics`. metrics: names in METRICS, also as
+    name[convention]; `convention` is for those that do not name one. variant: what else tells these fakes
+    from the convention's, such as "psi0.7"; added to it, but not for metrics of the generator itself, which
+    draw their own. num_fakes: for all metrics instead of each one's own number. seed, kimg: where the fakes
+    come from, recorded; None if unknown. `seed` also drives what a metric draws. data_sha256: fingerprint
+    of the real images, by which their statistics are cached (then `real` may stay untouched); None digests
+    their pixels instead and caches nothing. classes: names of the classes, for metrics by class. generator:
+    for metrics of the generator itself. conditions: of what these draw, by seeds; None: each uniformly from
+    what the generator was trained with. intervals: add `corrected`, `standard_error` and `interval` where a
+    metric has them (`metrics.jackknife`). networks: feature networks to use; None builds them from the
+    published weights, on `device`, or else where the generator is, or else on a GPU if there is one. told:
+    called with the records of each metric, once it is done. A metric that fails does not keep the others
+    from being scored; its error comes at the end. observe: told of each interval. All is computed in
+    float32 as `gan.precision.exact` has it, whatever is set around the call. Returns one record per number
+    with keys metric, label, value, convention, detector, detector_sha256, num_real, num_fake, seed, kimg,
+    data_sha256, device, precision, and error or interval where they are known. Of several processes
+    (`gan.distributed`) all must call this and share the work; rank 0 gets the records, the same as a single
+    process. Raises UsageError for an unknown metric; UserError for too few images, absent weights (before
+    any image is drawn); TypeError for other than uint8.
     """
     options = {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
     given = {"generator": generator, "classes": classes}
     real, fake = as_images(real), as_images(fake)
-    items = plan(metrics, convention, num_fakes, length(real, None), bootstrap)
+    items = plan(metrics, convention, num_fakes, length(real, None), intervals)
     _check_model(items, generator)
     networks = networks or Networks(_place(device, generator))
     with precision.exact(), distributed.dealing(), _one_voice():
-        records = _records(items, real, fake, networks, options, given, conditions, variant, told, progress)
+        records = _records(
+            items, real, fake, networks, options, given, conditions, variant, told, progress, observe
+        )
     return [] if distributed.rank() else records
 
 
@@ -103,6 +105,7 @@ def _records(
     variant: str,
     told: Told,
     progress: Progress | None,
+    observe: Observe | None,
 ) -> list[dict]:
     """`evaluate`, within its context; common: what all records say; given: what all metrics are given."""
     progress = progress or (lambda stage, count: None)
@@ -118,7 +121,7 @@ def _records(
             labels = _drawn(item, conditions, given["generator"], seed)
             sets = [s for s in _inputs(item, real, fake, reals, fakes, networks.device) if s]
             inputs = [replace(each, labels=labels, **shared) for each in sets]
-            found = score(item, *inputs, network=network, variant=variant)
+            found = score(item, *inputs, network=network, variant=variant, observe=observe)
         except UserError as error:
             problems.append(str(error))
             continue
@@ -243,13 +246,16 @@ def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn
 
 
 def _measure_reals(
-    source: Images | Iterable[Tensor],
+    source: Images | Iterable[Tensor] | Statistics,
     items: Sequence[Item],
     networks: Networks,
     data_sha256: str | None,
     progress: Progress,
 ) -> tuple[Stores, str | None]:
     """Statistics of all real images, from the cache where it has them, and their fingerprint."""
+    if isinstance(source, Statistics):
+        stores = source.stores(items, networks)
+        return {s: store.to(networks.device) for s, store in stores.items()}, source.sha256
     wanted = list(dict.fromkeys(i.statistic(None) for i in items if i.spec.scores in MEASURED))
     keys = {s: _cache_key(s, networks[s.extractor], data_sha256) for s in wanted} if data_sha256 else {}
     kept = {s: cache.load(key) for s, key in keys.items()} if distributed.rank() == 0 else {}

@@ -125,6 +125,12 @@ class Moments:
         return {"count": count, "sum": self.sum.cpu(), "sum32": self.sum32, "outer": self.outer.cpu()}
 
     @classmethod
+    def of_sums(cls, count: int, total: Tensor, outer: Tensor) -> "Moments":
+        """Of a count, the sum [D] and the sum of outer products [D, D], all float64."""
+        state = {"sum": total, "sum32": total.float(), "outer": outer}
+        return cls.from_state({"count": torch.tensor([count]), **state})
+
+    @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Moments":
         """Inverse of `state`. Raises KeyError for a missing tensor."""
         moments = cls(len(state["sum"]))

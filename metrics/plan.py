@@ -27,7 +27,7 @@ class Item(NamedTuple):
     convention: Convention
     extractor: str | None  # name in EXTRACTORS; None: it needs no network
     fakes: int
-    draws: int = 0  # of the bootstrap
+    intervals: bool = False  # of its numbers
 
     @property
     def spec(self) -> Spec:
@@ -37,7 +37,7 @@ class Item(NamedTuple):
     def statistic(self, limit: int | None) -> Statistic:
         """What it keeps of a set: of the first `limit` fakes, or with None of all reals."""
         keep = self.spec.keep_real or self.spec.keep if limit is None else self.spec.keep
-        keep = "bank" if self.draws else keep
+        keep = "bank" if self.intervals else keep
         return Statistic(self.extractor, of(self.spec.head, self.convention), keep, limit)
 
     def label(self, name: str, num_real: int, num_fake: int, variant: str) -> str:
@@ -73,12 +73,12 @@ def plan(
     convention: str = DEFAULT,
     num_fakes: int | None = None,
     num_reals: int | None = None,
-    draws: int = 0,
+    intervals: bool = False,
 ) -> list[Item]:
     """The items of all requests, each once, in their order.
 
     num_fakes: for all metrics; None: each metric's own number, else the convention's, else `num_reals`.
-    draws: of the bootstrap, for metrics that allow it; 0 for none.
+    intervals: for metrics that have them.
     Raises UsageError, with the nearest name, for an unknown metric or convention, and for a convention given
     to a metric that has its own, or that is made for another network.
     """
@@ -88,8 +88,8 @@ def plan(
         rules = rules_of(request, function.spec, convention)
         numbers = (num_fakes, function.spec.fakes, rules.num_fake, num_reals, 50_000)
         fakes = next(number for number in numbers if number is not None)
-        again = draws if function.spec.bootstrap else 0
-        item = Item(request.metric, function, rules, extractor_of(function.spec, rules), fakes, again)
+        sure = intervals and function.spec.blockwise is not None
+        item = Item(request.metric, function, rules, extractor_of(function.spec, rules), fakes, sure)
         items[item.name, rules.name] = item
     return list(items.values())
 

@@ -16,6 +16,7 @@ from gan.sampling import Labels
 from metrics.conventions import Convention
 from metrics.elsewhere import here
 from metrics.features import Bank, Moments
+from metrics.jackknife import Blockwise
 
 Function = TypeVar("Function", bound=Callable)
 Keep = Literal["moments", "bank"]
@@ -29,9 +30,8 @@ class Spec:
     """What the planner needs to know of a metric.
 
     features: the network it reads, as `metrics.networks.extractors.extractor_for` has it; "" for none.
-    head: which of its outputs. Both are functions of the convention where they depend on it.
-    keep: what the function is given of each set of images: Moments or Bank; keep_real: of the reals, if not
-    the same.
+    head: which of its outputs. Both are functions of the convention where they depend on it. keep: what the
+    function is given of each set of images: Moments or Bank; keep_real: of the reals, if not the same.
     scores: "pair" compares fakes with reals; "each" rates a set alone, the fakes and then the reals;
     "pixels" does so on the images themselves; "generator" takes the generator itself and no images.
     fakes: generated images unless the caller says otherwise; None: the convention's number.
@@ -39,7 +39,8 @@ class Spec:
     convention: the one it always has, a row of CONVENTIONS or a name of its own; None: the one asked for.
     side: of "pixels", what the shorter side of large images is brought near to (`metrics.images.reduced`).
     labels: whether it needs the class of every image. movable: whether it needs a generator whose input can
-    be moved. bootstrap: whether images may be drawn twice, so that a bootstrap interval makes sense.
+    be moved. blockwise: inputs with Banks -> its numbers, in their order, as scores of blocks of images, for
+    their intervals. influence: how far each row of a Bank moves each number, for the test of a difference.
     """
 
     features: str | Callable[[Convention], str] = ""
@@ -54,7 +55,8 @@ class Spec:
     side: int = 0
     labels: bool = False
     movable: bool = False
-    bootstrap: bool = False
+    blockwise: "Callable[[Inputs], Sequence[Blockwise]] | None" = None
+    influence: "Callable[[Inputs], Tensor] | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,11 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.command("evaluate", epilog=EPILOG)
 @click.option("--model", help="Run directory (its newest checkpoint) or checkpoint directory to score.")
 @click.option("--images", help="Images to score instead of a model: a folder, zip, .npy or .npz.")
-@click.option("--data", required=True, help="The real images: a file or folder, as of `gan train`.")
+@click.option(
+    "--data",
+    required=True,
+    help="The real images: a file or folder, as of `gan train`; or statistics of them, a .npz or stats:NAME.",
+)
 @click.option(
     "--metrics",
     default="fd-efficientnet-lite0",
@@ -75,11 +79,9 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation; 1 is none.")
 @click.option(
-    "--bootstrap",
-    type=click.IntRange(min=2),
-    default=None,
-    metavar="DRAWS",
-    help="Add a 95 % interval, from so many draws, to numbers that allow it.",
+    "--intervals",
+    is_flag=True,
+    help="Add to each number that allows it a 95 % interval of what infinitely many images would give.",
 )
 @click.option(
     "--report",
@@ -113,7 +115,7 @@ def command(
     batch: int,
     precision: str,
     psi: float,
-    bootstrap: int | None,
+    intervals: bool,
     report: Path | None,
     as_json: bool,
     device: str,
@@ -131,10 +133,10 @@ def command(
 
     _refuse_combinations(context)
     names = [name.strip() for name in metrics.split(",")]
-    options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
+    options = {"convention": convention, "num_fakes": num_fakes, "intervals": intervals}
     options |= {"weights": weights, "precision": precision, "device": device, "report": report}
     options |= {"told": partial(_print, as_json=as_json)}
-    with distributed.group(), _spoken_warnings():
+    with distributed.group(), spoken_warnings():
         if images is not None:
             evaluate_images(images, data, names, **options)
         else:
@@ -162,7 +164,7 @@ def _print(records: list[dict], as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _spoken_warnings() -> Iterator[None]:
+def spoken_warnings() -> Iterator[None]:
     """Print Python warnings raised inside as one line each, once, on stderr at the end."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -19,6 +19,7 @@ from metrics.evaluate import Progress, Told
 from metrics.images import Pixels, readers
 from metrics.networks import Networks
 from metrics.plan import plan
+from metrics.records import Observe
 from training.data.images import ImageDataset
 
 BATCH = 40  # images per call of a generator; divides metrics.images.BATCH
@@ -98,14 +99,16 @@ def score(
     convention: str = "nv",
     batch: int = BATCH,
     psi: float = 1.0,
-    bootstrap: int = 0,
+    intervals: bool = False,
     networks: Networks | None = None,
     told: Told = lambda records: None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> list[dict]:
     """Score images of seeds seed, seed + 1, ... against the whole data set.
 
-    metrics, convention, bootstrap: as `metrics.evaluate` has them. num_fakes: None is each metric's own.
+    metrics, convention, intervals, observe: as `metrics.evaluate` has them. num_fakes: None is each metric's
+    own.
     kimg: of the weights, only recorded. progress: called with what is measured and how many more of it.
     A psi other than 1 is added to the convention. A conditional model draws the class of each seed from the
     labels of the data set, and likewise those of the samples that metrics of the generator draw.
@@ -128,10 +131,11 @@ def score(
         classes=named_classes(dataset, metrics, convention),
         generator=generator,
         conditions=partial(drawn_labels, dataset, c_dim=generator.c_dim),
-        bootstrap=bootstrap,
+        intervals=intervals,
         networks=networks,
         told=told,
         progress=progress,
+        observe=observe,
     )
 
 
@@ -221,7 +225,9 @@ def format_table(records: Sequence[dict]) -> str:
 def _value(record: dict) -> str:
     text = " +- ".join(_digits(record[key]) for key in ("value", "error") if key in record)
     if "interval" in record:
-        text += f" [{' to '.join(map(_digits, record['interval']))}]"
+        text += (
+            f", without bias {_digits(record['corrected'])} [{' to '.join(map(_digits, record['interval']))}]"
+        )
     return text
 
 

@@ -9,10 +9,14 @@ from torch import nn
 
 from gan.errors import UsageError, UserError
 from metrics import METRICS, evaluate, frechet_distance
+from metrics.blockwise import BlockFrechet, BlockInception, BlockKernel, BlockVendi
+from metrics.comparison import Observed, differences
 from metrics.conventions import CONVENTIONS
 from metrics.diversity import mean_over_pairs
 from metrics.features import Moments
 from metrics.images import BATCH, ArrayImages
+from metrics.jackknife import replicates
+from metrics.neighbour_blocks import authenticity_blocks, manifold_blocks
 from metrics.networks import Networks, weight_files
 from metrics.plan import plan, short
 from tests.metrics.test_equivariance import stylegan3
@@ -139,18 +143,86 @@ def test_inception_score_rates_both_sets():
     assert 1 <= fake["value"] < real["value"] and real["error"] > 0  # dark fakes are all alike
 
 
-def test_bootstrap_adds_intervals_where_images_may_be_drawn_twice():
-    plain, found = score("fid", "is", "pr", "kid"), score("fid", "is", "pr", "kid", bootstrap=40)
+def test_intervals_are_added_where_a_metric_has_them():
+    plain, found = score("fid", "is", "modes", "kid"), score("fid", "is", "modes", "kid", intervals=True)
     assert plain.keys() == found.keys()
     for label, record in found.items():
         assert record["value"] == pytest.approx(plain[label]["value"], rel=1e-9)
-        if record["metric"] in ("precision", "recall"):
+        if record["metric"].startswith("modes"):
             assert "interval" not in record
             continue
         low, high = record["interval"]
-        assert low < high and record["bootstrap_draws"] == 40
-        assert low < record["value"] + record["interval_bias"] < high
-    assert score("fid", bootstrap=40)["fid[nv-160-full]"] == found["fid[nv-160-full]"]  # seeded
+        assert low < record["corrected"] < high and record["standard_error"] > 0
+    assert score("fid", intervals=True)["fid[nv-160-full]"] == found["fid[nv-160-full]"]  # seeded
+
+
+def test_the_interval_of_each_metric_is_that_of_its_own_inputs():
+    """ddof of the convention; reals and fakes not exchanged; logits of fakes for fakes."""
+    real, fake, network = pictures(seed=5, high=200), pictures(160, seed=1), Standin("inception")
+    p, q = (network.features(network.prepare(x)) for x in (real, fake))
+    names = ("fid", "fid[pf]", "is", "kid", "pr", "pr[stu]", "dc", "vendi", "authpct")
+    found = score(*names, real=real, fake=fake, intervals=True)
+    near = {k: manifold_blocks(p["fc2"], q["fc2"], k) for k in (3, 5)}
+    far = manifold_blocks(p["pool"], q["pool"], 5)
+    wanted = {
+        "precision[nv-160-full]": near[3]["precision"],
+        "recall[nv-160-full]": near[3]["recall"],
+        "recall[stu-160-full]": far["recall"],
+        "density[nv-160-full]": near[5]["density"],
+        "coverage[nv-160-full]": near[5]["coverage"],
+        "vendi[nv-160]": BlockVendi(q["pool"]),
+        "vendi/real[nv-full]": BlockVendi(p["pool"]),
+        "authpct[nv-160-full]": authenticity_blocks(p["pool"], q["pool"]),
+        "fid[nv-160-full]": BlockFrechet(p["pool"], q["pool"], ddof=0),
+        "fid[pf-160-full]": BlockFrechet(p["pool"], q["pool"], ddof=1),
+        "is[nv-160]": BlockInception(q["logits"]),
+        "is/real[nv-full]": BlockInception(p["logits"]),
+        "kid[nv-160-full]": BlockKernel(p["pool"], q["pool"]),
+    }
+    for label, blockwise in wanted.items():
+        want = replicates(blockwise).estimate()
+        assert found[label]["corrected"] == pytest.approx(want.corrected, rel=1e-9), label
+        assert found[label]["interval"] == pytest.approx([want.low, want.high], rel=1e-9)
+
+
+def test_two_sets_are_compared_in_every_number_that_has_an_interval():
+    """Which is better follows the direction; p is unknown where it must be."""
+    names = ("fid", "is", "kid", "pr", "dc", "vendi", "authpct")
+    sides = []
+    for fake in (pictures(170, seed=1), pictures(170, seed=2, high=90)):
+        observed, options = Observed(), {"num_fakes": 160, "networks": Standins(), "intervals": True}
+        sides.append((evaluate(pictures(), fake, names, observe=observed, **options), observed))
+    found = {row["metric"]: row for row in differences(*sides)}
+    assert list(found) == [
+        "fid",
+        "is",
+        "kid",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "vendi",
+        "authpct",
+    ]
+    assert {name for name, row in found.items() if row["p"] is None} == {"recall", "coverage"}
+    for name in ("fid", "kid", "recall", "coverage"):
+        row = found[name]
+        sign = 1 if row["better"] == "higher" else -1
+        assert sign * (row["a"] - row["b"]) > 0 and min(sign * end for end in row["interval"]) > 0, name
+    assert found["fid"]["p"] == found["kid"]["p"] == 1 / 10_000
+    with pytest.raises(ValueError, match="160 fakes against 150"):
+        other = Observed()
+        options = {"num_fakes": 150, "networks": Standins(), "intervals": True, "observe": other}
+        differences(sides[0], (evaluate(pictures(), pictures(seed=3), names, **options), other))
+
+
+def test_an_interval_needs_enough_images():
+    with pytest.raises(UserError, match="fid: 31 images are too few for an interval: at least 32 needed"):
+        score("fid", num_fakes=31, intervals=True)
+
+
+def test_one_split_has_no_error():
+    assert "error" not in score("is[stu]")["is[stu-160]"] and score("is")["is[nv-160]"]["error"] > 0
 
 
 def test_classes_are_scored_apart():
