@@ -216,6 +216,18 @@ def test_two_sets_are_compared_in_every_number_that_has_an_interval():
         differences(sides[0], (evaluate(pictures(), pictures(seed=3), names, **options), other))
 
 
+def test_images_of_one_number_are_partners():
+    """A little lighter, image by image: a difference that only partners show beyond doubt."""
+    dark = pictures(160, seed=1, high=120)
+    sides = []
+    for fake in (dark, dark + 4):
+        observed, options = Observed(), {"num_fakes": 160, "networks": Standins(), "intervals": True}
+        sides.append((evaluate(pictures(), fake, ["fid"], observe=observed, **options), observed))
+    (row,) = differences(*sides)
+    assert row["p"] == 1 / 10_000 and row["interval"][0] > 0
+    assert row["standard_error"] < sides[0][0][0]["standard_error"] / 3
+
+
 def test_an_interval_needs_enough_images():
     with pytest.raises(UserError, match="fid: 31 images are too few for an interval: at least 32 needed"):
         score("fid", num_fakes=31, intervals=True)

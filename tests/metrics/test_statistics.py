@@ -96,6 +96,7 @@ def test_damaged_and_hostile_files(tmp_path):
         lambda: lying(path, "mu", np.zeros(3), (2**40,)),
         lambda: lying(path, "sigma", np.eye(3), (2**20, 2**20)),
         lambda: path.write_bytes(b"no zip"),
+        lambda: np.savez(path, mu=np.zeros(3), sigma=np.eye(3), provenance=np.array("{" + " " * 2**18 + "}")),
         lambda: np.savez(path, mu=np.zeros(3), sigma=np.eye(3), count=9, provenance=np.array("[1]")),
         lambda: np.savez(path, mu=np.zeros(3), sigma=np.eye(3), count=9, features=np.zeros((8, 3))),
     )
