@@ -3,7 +3,7 @@
 from tests.mutants.planting import Mutant
 
 INTERVALS = "tests/metrics/test_jackknife.py::"
-OF_METRICS = "tests/metrics/test_catalogue.py::test_the_interval_of_each_metric_is_that_of_its_own_inputs"
+OF_METRICS = "tests/metrics/test_uncertainty.py::test_the_interval_of_each_metric_is_that_of_its_own_inputs"
 COMPARE = "tests/gan/cli/test_compare.py::"
 
 MUTANTS = (
@@ -78,6 +78,20 @@ MUTANTS = (
         (OF_METRICS,),
     ),
     Mutant(
+        "surfaces of an influence",
+        "metrics/uncertainty.py",
+        "inputs.fake.features, k, strict=strict)[:, 0]",
+        "inputs.fake.features, k, strict=False)[:, 0]",
+        ("tests/metrics/test_uncertainty.py::test_influences_have_the_balls_of_the_convention",),
+    ),
+    Mutant(
+        "surfaces of an influence of density",
+        "metrics/uncertainty.py",
+        "inputs.fake.features, 5, strict=True)[:, 1]",
+        "inputs.fake.features, 5, strict=False)[:, 1]",
+        ("tests/metrics/test_uncertainty.py::test_influences_have_the_balls_of_the_convention",),
+    ),
+    Mutant(
         "images in blocks of their own",
         "gan/jobs/comparison.py",
         "_of_images(side, dataset, metrics, networks, observed, options)",
@@ -124,7 +138,7 @@ MUTANTS = (
         "metrics/comparison.py",
         "moved[: len(pool) // 2] - moved[len(pool) // 2 :]",
         "moved[: len(pool) // 2] - moved[len(pool) // 2 :].flip(0)",
-        ("tests/metrics/test_catalogue.py::test_images_of_one_number_are_partners",),
+        ("tests/metrics/test_uncertainty.py::test_images_of_one_number_are_partners",),
     ),
     Mutant(
         "b minus a",
