@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from gan import distributed
+from metrics.diversity import exponential_entropy
 from metrics.features import Moments
 from metrics.frechet import fit_distance
 from metrics.jackknife import GROUPS, dealt
-from metrics.kernel import polynomial_kernel
-from metrics.rows import Rows, as_pair, as_rows, blocks
+from metrics.kernel import kernel_with_itself, polynomial_kernel
+from metrics.rows import Rows, as_pair, as_rows, blocks, unit
 
 
 class BlockMoments:
@@ -126,16 +127,7 @@ class BlockVendi:
     def __call__(self, keep: Tensor) -> float:
         """Of the blocks that bool [G] names."""
         moments = self.moments.moments(keep)
-        values = torch.linalg.eigvalsh(moments.outer / moments.count).clamp_min(0)
-        return torch.xlogy(values, values).sum().neg().exp().item()
-
-
-def unit(rows: Tensor) -> Tensor:
-    """Rows of length 1, float64; ValueError for a row of zeros."""
-    lengths = rows.double().norm(dim=1, keepdim=True)
-    if lengths.min() == 0:
-        raise ValueError("a row of zeros has no direction to compare")
-    return rows.double() / lengths
+        return exponential_entropy(moments.outer / moments.count)
 
 
 def _symmetric_sums(parts: list[Tensor]) -> Tensor:
@@ -145,7 +137,7 @@ def _symmetric_sums(parts: list[Tensor]) -> Tensor:
         sums = torch.zeros(GROUPS, dtype=torch.float64)
         for j in range(i, GROUPS):
             sums[j] = _kernel_sum(parts[i], parts[j])
-        sums[i] -= sum(_own(block) for _, block in blocks(parts[i]))
+        sums[i] -= sum(kernel_with_itself(block).sum() for _, block in blocks(parts[i])).item()
         return sums
 
     upper = torch.stack(list(distributed.dealt(line, GROUPS)))
@@ -165,8 +157,3 @@ def _kernel_sum(x: Tensor, y: Tensor) -> float:
     return sum(
         polynomial_kernel(a.double(), b.double()).sum().item() for _, a in blocks(x) for _, b in blocks(y)
     )
-
-
-def _own(x: Tensor) -> float:
-    """k(x_i, x_i) summed over rows."""
-    return (x.double().square().sum(1) / x.shape[1] + 1).pow(3).sum().item()

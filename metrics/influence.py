@@ -12,13 +12,12 @@ Letters: N real and M pooled fake rows, D features, C classes.
 import torch
 from torch import Tensor
 
-from metrics.blockwise import unit
 from metrics.features import Moments
 from metrics.frechet import moments_of
-from metrics.kernel import polynomial_kernel
+from metrics.kernel import kernel_with_itself, polynomial_kernel
 from metrics.memorisation import memorisation
 from metrics.neighbour_blocks import balls_around
-from metrics.rows import Rows, as_pair, as_rows, blocks, nearest
+from metrics.rows import Rows, as_pair, as_rows, blocks, nearest, unit
 
 
 def of_frechet(real: Moments | Rows, pool: Rows, *, ddof: int = 1) -> Tensor:
@@ -53,8 +52,7 @@ def of_kernel(real: Rows, pool: Rows) -> Tensor:
             sum(polynomial_kernel(x, other.double()).sum(1) for _, other in blocks(rows))
             for rows in (pool, real)
         )
-        own = (x.square().sum(1) / x.shape[1] + 1).pow(3)
-        found.append(2 * ((within - own) / (len(pool) - 1) - across / len(real)))
+        found.append(2 * ((within - kernel_with_itself(x)) / (len(pool) - 1) - across / len(real)))
     return torch.cat(found).cpu()
 
 

@@ -11,7 +11,6 @@ from torch import nn
 
 from gan import distributed
 from gan.console import progress
-from gan.devices import pick
 from gan.errors import UsageError, UserError
 from gan.jobs.copies import write_page
 from gan.jobs.scoring import (
@@ -22,6 +21,7 @@ from gan.jobs.scoring import (
     drawn,
     fake_count,
     named_classes,
+    networks_of,
     score,
     warn_of_sizes,
 )
@@ -31,8 +31,8 @@ from gan.networks.base import nonfinite
 from gan.sampling import remembered_conditions
 from metrics import evaluate as measured
 from metrics.evaluate import Progress, Told
-from metrics.networks import Networks, weight_files
-from metrics.plan import Item, plan
+from metrics.networks import Networks
+from metrics.plan import plan
 from metrics.sampler import Sampler, sampled
 from metrics.statistics import Statistics
 from training.data.images import ImageDataset, open_together, share_fingerprint
@@ -285,12 +285,6 @@ def opened_with_networks(
     with opened(data) as dataset:
         share_fingerprint(dataset)
         yield dataset, networks
-
-
-def networks_of(items: Sequence[Item], weights: Sequence[str], precision: str, device: str) -> Networks:
-    """The feature networks of a plan, which are built when asked for."""
-    files = weight_files(weights, [item.extractor for item in items if item.extractor])
-    return Networks(pick(device), files, precision)
 
 
 @contextlib.contextmanager

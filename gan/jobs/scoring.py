@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from gan import sampling
+from gan.devices import pick
 from gan.errors import UsageError, UserError
 from gan.files import refusal
 from gan.sampling import labels_from_seeds
 from metrics import evaluate
 from metrics.evaluate import Progress, Told
 from metrics.images import Pixels, readers
-from metrics.networks import Networks
-from metrics.plan import plan
+from metrics.networks import Networks, weight_files
+from metrics.plan import Item, plan
 from metrics.records import Observe
 from metrics.sampler import Sampler
 from training.data.images import ImageDataset
@@ -143,6 +144,12 @@ def score(
         progress=progress,
         observe=observe,
     )
+
+
+def networks_of(items: Sequence[Item], weights: Sequence[str], precision: str, device: str) -> Networks:
+    """The feature networks of a plan, which are built when asked for."""
+    files = weight_files(weights, [item.extractor for item in items if item.extractor])
+    return Networks(pick(device), files, precision)
 
 
 def drawn(

@@ -6,15 +6,13 @@ from typing import Any
 
 from gan import distributed
 from gan import precision as context
-from gan.devices import pick
 from gan.errors import UserError
 from gan.files import cache_folder
-from gan.jobs.scoring import DatasetImages
+from gan.jobs.scoring import DatasetImages, networks_of
 from metrics import statistics
 from metrics.catalogue import METRICS
 from metrics.conventions import CONVENTIONS
 from metrics.measure import Statistic, measure
-from metrics.networks import Networks, weight_files
 from metrics.plan import plan
 from metrics.registry import parse
 from metrics.statistics import Statistics
@@ -62,7 +60,7 @@ def save(
     (item,) = plan([metric], convention)
     if item.extractor is None or item.spec.scores != "pair":
         raise UserError(f"{item.name} compares no features with those of real images; take fid")
-    networks = Networks(pick(device), weight_files(weights, [item.extractor]), precision)
+    networks = networks_of([item], weights, precision, device)
     network, head = networks[item.extractor], item.statistic(None).head
     wanted = Statistic(item.extractor, head, "bank" if features else "moments", None)
     images, built = DatasetImages(dataset), {item.extractor: network}
