@@ -21,6 +21,7 @@ from torch import Tensor
 
 from metrics import evaluate
 from metrics.conventions import CONVENTIONS
+from metrics.images import ArrayImages
 from metrics.networks import Networks
 from tests.golden.inception import formula_weights
 
@@ -58,13 +59,25 @@ def sets(count: int, side: int) -> tuple[Tensor, Tensor]:
     )
 
 
+class Leaves(ArrayImages):
+    """Each image is drawn from a seed of its own: their order means nothing."""
+
+    random_order = True
+
+
 def scores(real: Tensor, fake: Tensor, networks: Networks, names: list[str]) -> dict[tuple[str, str], float]:
-    """(metric, convention) -> value, for FID and the Inception Score of the fakes."""
-    requests = [f"{metric}[{name}]" for name in names for metric in ("fid", "is")]
+    """(metric, convention) -> value, for FID and the Inception Score of the fakes.
+
+    Where a tool has no Inception Score, ours on the same features.
+    """
+    requests = [f"fid[{name}]" for name in names]
+    requests += [f"is[{name if 'is' in CONVENTIONS[name].scores else f'inception-{name}'}]" for name in names]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # few images
-        found = evaluate(real, fake, requests, num_fakes=len(fake), networks=networks)
-    return {(r["metric"], r["convention"].removesuffix("-bf16")): r["value"] for r in found}
+        sets = (Leaves(images) for images in (real, fake))
+        found = evaluate(*sets, requests, num_fakes=len(fake), networks=networks)
+    told = [r["label"].partition("[")[2].removeprefix("inception-").partition("-")[0] for r in found]
+    return {(r["metric"], name): r["value"] for r, name in zip(found, told, strict=True)}
 
 
 def digest(*images: Tensor) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from gan.jobs.comparison import compare as compare
     from gan.jobs.evaluation import evaluate as evaluate
     from gan.jobs.sampling import sample as sample
     from gan.jobs.training import train as train
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 _SUBMODULES = ("images", "latents", "plugins", "sampling")
 _JOBS = {
+    "compare": "comparison",
     "evaluate": "evaluation",
     "sample": "sampling",
     "train": "training",

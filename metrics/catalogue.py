@@ -1,60 +1,47 @@
 """METRICS: what can be asked for by name, each a few lines around a pure function of this package.
 
-A metric on Inception's, DINOv2's or CLIP's features is scored under a convention, whose row of CONVENTIONS
-says all that tools differ in. The others have a convention of their own.
+A statistic on features or classes is scored under a convention, whose row of CONVENTIONS says all that tools
+differ in, or on a detector of DETECTORS by the rules of its row. The others have a convention of their own.
 """
 
 import math
 import warnings
-from collections.abc import Callable
 
 from torch import Tensor
 
 from gan.images import to_float
 from gan.registry import table
-from metrics.conventions import Convention
+from metrics import uncertainty
 from metrics.diversity import mean_over_pairs, ms_ssim, vendi_score
-from metrics.equivariance import equivariance_of_model
-from metrics.frechet import fid_infinity, frechet_distance
+from metrics.frechet import frechet_distance
+from metrics.frechet_infinity import fid_infinity
 from metrics.inception_score import inception_score
 from metrics.kernel import kernel_distance
 from metrics.memorisation import auth_pct
-from metrics.modes import mode_coverage
-from metrics.path_length import perceptual_path_length
+from metrics.modes import class_counts, mode_coverage
+from metrics.networks.detectors import OWN
+from metrics.of_generators import equivariance, path_length
 from metrics.precision_recall import manifold_scores
 from metrics.registry import Inputs, Score, Spec, metric
 
-OWN = "unbiased"  # convention of the metrics on networks that no published convention has
 DISTANCE = "squared feature distance"
-VGG = ("nv", "tfid")  # conventions whose tools measure precision and recall on VGG16
 
 
-def class_logits(convention: Convention) -> str | None:
-    """The head that the Inception Score reads."""
-    return convention.logits
-
-
-def manifold_features(convention: Convention) -> str:
-    """The network of precision and recall, density and coverage."""
-    return "vgg16" if convention.name in VGG else "inception"
-
-
-def manifold_head(convention: Convention) -> str:
-    """Its output."""
-    return "fc2" if convention.name in VGG else "pool"
-
-
-def own(features: str) -> Spec:
-    """Frechet distance on a network outside of the published conventions."""
+def of_frechet(
+    features: str = "detector", convention: str | None = None, fakes: int | None = None, default: str = ""
+) -> Spec:
+    """Of a Frechet distance: of any detector, or always of one network under a convention of its own."""
     return Spec(
         features=features,
         head="pool",
         keep="moments",
-        fakes=2_000,
+        fakes=fakes,
         unit=DISTANCE,
         better="lower",
-        bootstrap=True,
-        convention=OWN,
+        convention=convention,
+        default=default,
+        blockwise=uncertainty.frechet_blocks,
+        influence=uncertainty.frechet_influence,
     )
 
 
@@ -66,132 +53,141 @@ def frechet(inputs: Inputs) -> float:
     return frechet_distance(real, fake, ddof=inputs.convention.ddof)
 
 
-@metric(
-    Spec(features="inception", head="pool", keep="moments", unit=DISTANCE, better="lower", bootstrap=True)
-)
+@metric(of_frechet())
 def fid(inputs: Inputs) -> dict[str, float]:
     """Frechet Inception Distance: fit of fakes against fit of all reals (Heusel et al. 2017)."""
     return {"fid": frechet(inputs)}
 
 
+@metric(of_frechet(default="efficientnet-lite0"))
+def fd(inputs: Inputs) -> dict[str, float]:
+    """Frechet distance on the detector in brackets: "fid" is the name for Inception's features alone."""
+    return {"fd": frechet(inputs)}
+
+
 @metric(
     Spec(
-        features="inception",
-        head="pool",
-        keep="bank",
+        features="detector",
+        least=lambda rules: (rules.subsets_least, rules.subsets_least),
         unit="squared kernel distance",
         better="lower",
-        bootstrap=True,
+        blockwise=uncertainty.kernel_blocks,
+        influence=uncertainty.kernel_influence,
     )
 )
 def kid(inputs: Inputs) -> dict[str, Score]:
-    """Kernel Inception Distance, 100 subsets of 1,000, with its standard error (Binkowski et al. 2018)."""
-    found = kernel_distance(inputs.real.features, inputs.fake.features, seed=inputs.seed)
-    return {"kid": Score(found.value, found.standard_error)}
+    """Kernel distance, 100 subsets of 1,000, with its standard error (Binkowski et al. 2018)."""
+    rules = inputs.convention
+    seed = inputs.seed if rules.subsets_seed is None else rules.subsets_seed
+    found = kernel_distance(inputs.real.features, inputs.fake.features, seed=seed)
+    return {"kid": Score(found.value, found.std if rules.subsets_std else found.standard_error)}
 
 
 @metric(
     Spec(
-        features="inception",
-        head=class_logits,
-        keep="bank",
+        features="logits",
+        least=lambda rules: (rules.splits, rules.splits),
+        split=True,
         scores="each",
-        unit="effective classes, 1 to 1008",
+        unit="effective classes, 1 to their number",
         better="higher",
-        bootstrap=True,
+        blockwise=uncertainty.inception_blocks,
+        influence=uncertainty.inception_influence,
     )
 )
 def inception(inputs: Inputs) -> dict[str, Score]:
     """Inception Score of the fakes and of the reals, with the splits' deviation (Salimans et al. 2016)."""
     rules = inputs.convention
-    found = inception_score(
-        inputs.fake.features, logits=True, splits=rules.splits, shuffle_seed=rules.shuffle
-    )
+    order = inputs.shuffle if rules.shuffle is None else rules.shuffle
+    options = {"splits": rules.splits, "shuffle_seed": order}
+    found = inception_score(inputs.fake.features, logits=True, **options)
     return {"is": Score(found.mean, found.std)}
-
-
-_MANIFOLD = Spec(features=manifold_features, head=manifold_head, keep="bank", unit="share", better="higher")
-
-
-@metric(_MANIFOLD)
-def pr(inputs: Inputs) -> dict[str, float]:
-    """Precision: fakes among reals; recall: reals among fakes (Kynkaanniemi et al. 2019)."""
-    k = inputs.convention.neighbours
-    found = manifold_scores(inputs.real.features, inputs.fake.features, (k,))[k]
-    return {"precision": found.precision, "recall": found.recall}
-
-
-@metric(_MANIFOLD)
-def dc(inputs: Inputs) -> dict[str, float]:
-    """Density and coverage with 5 neighbours, steadier against outliers than pr (Naeem et al. 2020)."""
-    found = manifold_scores(inputs.real.features, inputs.fake.features, (5,))[5]
-    return {"density": found.density, "coverage": found.coverage}
 
 
 @metric(
     Spec(
-        features="inception",
-        head="pool",
-        keep="moments",
-        unit=DISTANCE,
-        better="lower",
-        bootstrap=True,
-        convention="fd-dinov2",
+        features="manifold",
+        least=lambda rules: (rules.neighbours + 1, rules.neighbours + 1),
+        unit="share, 0 to 1",
+        better="higher",
+        blockwise=uncertainty.pr_blocks,
+        influence=uncertainty.pr_influence,
     )
 )
+def pr(inputs: Inputs) -> dict[str, float]:
+    """Precision: fakes among reals; recall: reals among fakes (Kynkaanniemi et al. 2019)."""
+    k, strict = inputs.convention.neighbours, inputs.convention.strict
+    found = manifold_scores(inputs.real.features, inputs.fake.features, (k,), strict=strict)[k]
+    return {"precision": found.precision, "recall": found.recall}
+
+
+@metric(
+    Spec(
+        features="manifold",
+        least=(6, 6),
+        unit="share, 0 to 1",
+        better="higher",
+        blockwise=uncertainty.dc_blocks,
+        influence=uncertainty.dc_influence,
+    )
+)
+def dc(inputs: Inputs) -> dict[str, float]:
+    """Density and coverage with 5 neighbours, steadier against outliers than pr (Naeem et al. 2020)."""
+    found = manifold_scores(inputs.real.features, inputs.fake.features, (5,), strict=True)[5]
+    return {"density": found.density, "coverage": found.coverage}
+
+
+@metric(of_frechet("dinov2", "fd-dinov2"))
 def fd_dinov2(inputs: Inputs) -> dict[str, float]:
     """Frechet distance of DINOv2 features, closer to people's judgement than fid (Stein et al. 2023)."""
     return {"fd-dinov2": frechet(inputs)}
 
 
-@metric(
-    Spec(
-        features="inception",
-        head="pool",
-        keep="moments",
-        unit=DISTANCE,
-        better="lower",
-        bootstrap=True,
-        convention="clip-fid",
-    )
-)
+@metric(of_frechet("clip", "clip-fid"))
 def clip_fid(inputs: Inputs) -> dict[str, float]:
     """Frechet distance of CLIP features (Kynkaanniemi et al. 2023)."""
     return {"clip-fid": frechet(inputs)}
 
 
-@metric(own("efficientnet-lite0"))
+@metric(of_frechet("efficientnet-lite0", OWN, fakes=2_000))
 def fd_efficientnet_lite0(inputs: Inputs) -> dict[str, float]:
     """Every real image against 2,000 fakes, features of EfficientNet-Lite0 at 128 px: quick on a CPU."""
     return {"fd-efficientnet-lite0": frechet(inputs)}
 
 
-@metric(own("untrained"))
+@metric(of_frechet("untrained", OWN, fakes=2_000))
 def fd_untrained(inputs: Inputs) -> dict[str, float]:
     """The same on random features: needs no weights, tells gross differences of colour and texture only."""
     return {"fd-untrained": frechet(inputs)}
 
 
 @metric(
-    Spec(features="inception", head="pool", keep="bank", keep_real="moments", unit=DISTANCE, better="lower")
+    Spec(
+        features="detector",
+        keep_real="moments",
+        fakes=50_000,
+        least=(2, 5_015),  # 15 sizes of subsets, from 5,000 on
+        unit=DISTANCE,
+        better="lower",
+    )
 )
 def fid_infinite(inputs: Inputs) -> dict[str, Score]:
-    """FID extrapolated to infinitely many fakes, with its standard error (Chong & Forsyth 2020)."""
+    """Frechet distance extrapolated to infinitely many fakes, with its error (Chong & Forsyth 2020)."""
     ddof = inputs.convention.ddof
     found = fid_infinity(inputs.real, inputs.fake.features, seed=inputs.seed, ddof=ddof)
     return {"fid-infinity": Score(found.value, found.standard_error)}
 
 
-@metric(Spec(features="inception", head="pool", keep="bank", unit=DISTANCE, better="lower", labels=True))
+@metric(Spec(features="detector", unit=DISTANCE, better="lower", labels=True))
 def fid_per_class(inputs: Inputs) -> dict[str, Score]:
-    """FID within each class that has at least 2 fakes and 2 reals, and the mean of these."""
-    scores = {}
+    """Frechet distance within each class that has at least 2 fakes and 2 reals, and the mean of these."""
+    scores, kinds = {}, sorted({*inputs.real_labels.tolist(), *inputs.fake_labels.tolist()})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one warning for all of them follows
-        for index in inputs.real_labels.unique().tolist():
+        for index in kinds:
             real = inputs.real.features[inputs.real_labels == index]
             fake = inputs.fake.features[inputs.fake_labels == index]
-            name = inputs.classes[index] if index < len(inputs.classes) else index
+            name = inputs.classes[index] if 0 <= index < len(inputs.classes) else index
             if min(len(real), len(fake)) > 1:
                 value = frechet_distance(real, fake, ddof=inputs.convention.ddof)
                 scores[f"fid-per-class/{name}"] = Score(value, counts=(len(real), len(fake)))
@@ -203,27 +199,49 @@ def fid_per_class(inputs: Inputs) -> dict[str, Score]:
             f"upward, the more the smaller the class; compare equal counts only",
             stacklevel=2,
         )
-    return {"fid-per-class": Score(sum(s.value for s in scores.values()) / len(scores)), **scores}
+    absent = len(kinds) - len(scores)
+    note = f"{absent} of {len(kinds)} classes left out, with fewer than 2 reals or 2 fakes" if absent else ""
+    mean = sum(s.value for s in scores.values()) / len(scores)
+    return {"fid-per-class": Score(mean, note=note), **scores}
 
 
-@metric(Spec(features="inception", head="pool", scores="each", unit="effective images", better="higher"))
+@metric(
+    Spec(
+        features="detector",
+        scores="each",
+        unit="effective images",
+        better="higher",
+        blockwise=uncertainty.vendi_blocks,
+        influence=uncertainty.vendi_influence,
+    )
+)
 def vendi(inputs: Inputs) -> dict[str, float]:
     """Effective number of different images, of the fakes and of the reals (Friedman & Dieng 2023)."""
     return {"vendi": vendi_score(inputs.fake.features)}
 
 
-@metric(Spec(features="inception", head="pool", unit="percent", better="higher"))
+@metric(
+    Spec(
+        features="detector",
+        unit="percent",
+        better="higher",
+        blockwise=uncertainty.authpct_blocks,
+        influence=uncertainty.authpct_influence,
+    )
+)
 def authpct(inputs: Inputs) -> dict[str, float]:
     """Fakes that are no copies: further from their nearest real than that from its own (Alaa et al. 2022)."""
     return {"authpct": auth_pct(inputs.real.features, inputs.fake.features)}
 
 
-@metric(Spec(features="inception", head=class_logits, unit="classes; nats", better=""))
-def modes(inputs: Inputs) -> dict[str, float]:
-    """ImageNet classes among the fakes, and KL of their frequencies from the reals' (Metz et al. 2017)."""
-    found = mode_coverage(inputs.fake.features, inputs.real.features)
-    kl = {"modes-kl": found.kl} if math.isfinite(found.kl) else {}
-    return {"modes": found.modes, **kl}
+@metric(Spec(features="logits", least=(1, 1), unit="classes; nats", better=""))
+def modes(inputs: Inputs) -> dict[str, Score]:
+    """Classes among the fakes, and KL of their frequencies from the reals' (Metz et al. 2017)."""
+    fake, real = inputs.fake.features, inputs.real.features
+    found = mode_coverage(fake, real)
+    unseen = int(((class_counts(fake) > 0) & (class_counts(real) == 0)).sum())
+    note = "" if math.isfinite(found.kl) else f"infinite: {unseen} classes of the fakes have no real image"
+    return {"modes": Score(found.modes), "modes-kl": Score(found.kl, note=note)}
 
 
 @metric(
@@ -264,63 +282,11 @@ def lpips_diversity(inputs: Inputs) -> dict[str, Score]:
     return {"lpips-diversity": Score(found.value, found.standard_error)}
 
 
-def path_length(space: str, sampling: str) -> Callable[[Inputs], dict[str, Score]]:
-    """The metric ppl-<space>-<sampling>."""
-    name = f"ppl-{space}-{sampling}"
-
-    @metric(
-        Spec(
-            features="lpips",
-            scores="generator",
-            fakes=50_000,
-            unit="LPIPS / step^2",
-            better="lower",
-            convention="vgg16-0.1",
-        )
-    )
-    def ppl(inputs: Inputs) -> dict[str, Score]:
-        found = perceptual_path_length(
-            inputs.generator,
-            inputs.extractor.features,
-            space=space,
-            sampling=sampling,
-            samples=inputs.count,
-            labels=inputs.labels,
-            seed=inputs.seed,
-            progress=inputs.progress,
-        )
-        return {name: Score(found.value, found.standard_error)}
-
-    ppl.__doc__ = f"Perceptual path length in {space}, {sampling} points, no crop (Karras et al. 2019)."
-    return ppl
-
-
-def equivariance(name: str, what: str) -> Callable[[Inputs], dict[str, float]]:
-    """The metric of that name in `metrics.equivariance`."""
-
-    @metric(
-        Spec(
-            scores="generator",
-            movable=True,
-            fakes=50_000,
-            unit="dB",
-            better="higher",
-            convention="karras-2021",
-        )
-    )
-    def eq(inputs: Inputs) -> dict[str, float]:
-        options = {"samples": inputs.count, "labels": inputs.labels, "seed": inputs.seed}
-        options |= {"progress": inputs.progress}
-        return {name: equivariance_of_model(inputs.generator, name, **options)}
-
-    eq.__doc__ = f"Equivariance to {what}; for models whose input can be moved (Karras et al. 2021)."
-    return eq
-
-
 METRICS = table(
     "metric",
     {
         "fid": fid,
+        "fd": fd,
         "fid-infinity": fid_infinite,
         "fid-per-class": fid_per_class,
         "kid": kid,

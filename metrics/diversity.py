@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan import distributed
-from metrics.rows import Rows, as_rows, blocks
+from metrics.rows import Rows, as_rows, blocks, unit
 
 # Exponents of Wang et al. (2003), finest scale first; they sum to 1 but for rounding.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -117,13 +117,13 @@ def vendi_score(rows: Rows) -> float:
     rows = as_rows(rows, "features")
     dim = rows.shape[1]
     if len(rows) < dim:
-        unit = _unit(rows)
-        return vendi_score_of_similarities(unit @ unit.T)
+        directions = unit(rows)
+        return vendi_score_of_similarities(directions @ directions.T)
     total = torch.zeros(dim, dim, dtype=torch.float64, device=rows.device)
     for _, block in blocks(rows):
-        unit = _unit(block)
-        total.addmm_(unit.T, unit)  # has the eigenvalues of K that are not zero
-    return _exponential_entropy(total / len(rows))
+        directions = unit(block)
+        total.addmm_(directions.T, directions)  # has the eigenvalues of K that are not zero
+    return exponential_entropy(total / len(rows))
 
 
 def vendi_score_of_similarities(similarities: Tensor) -> float:
@@ -134,7 +134,7 @@ def vendi_score_of_similarities(similarities: Tensor) -> float:
     k = similarities.double()
     if k.ndim != 2 or k.shape[0] != k.shape[1] or (k.diagonal() - 1).abs().max() > 1e-6:
         raise ValueError("similarities must be [N, N] with ones on the diagonal")
-    return _exponential_entropy(k / len(k))
+    return exponential_entropy(k / len(k))
 
 
 def _similarity(a: Tensor, b: Tensor, value_range: float) -> tuple[Tensor, Tensor]:
@@ -164,16 +164,7 @@ def _band(size: int) -> Tensor:
     return band
 
 
-def _unit(rows: Tensor) -> Tensor:
-    """Rows of length 1, float64; ValueError for a row of zeros."""
-    rows = rows.double()
-    lengths = rows.norm(dim=1, keepdim=True)
-    if lengths.min() == 0:
-        raise ValueError("a row of zeros has no direction to compare")
-    return rows / lengths
-
-
-def _exponential_entropy(matrix: Tensor) -> float:
+def exponential_entropy(matrix: Tensor) -> float:
     """exp(-sum l log l) over the eigenvalues l of a symmetric matrix of trace 1."""
     values = torch.linalg.eigvalsh(matrix).clamp_min(0)
     return math.exp(-torch.xlogy(values, values).sum().item())

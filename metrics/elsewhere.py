@@ -3,12 +3,12 @@
 NVIDIA = "--convention nv"  # the default: 50,000 fakes, all reals
 NAMES = {
     "fid50k_full": f"fid ({NVIDIA})",
-    "fid50k": f"fid ({NVIDIA}, with at most 50,000 reals in --data)",
+    "fid50k": f"fid ({NVIDIA} --num-reals 50000)",
     "kid50k_full": f"kid ({NVIDIA})",
-    "kid50k": f"kid ({NVIDIA})",
+    "kid50k": f"kid ({NVIDIA} --num-reals 50000)",
     "is50k": f"is ({NVIDIA})",
     "pr50k3_full": f"pr ({NVIDIA})",
-    "pr50k3": f"pr ({NVIDIA})",
+    "pr50k3": f"pr ({NVIDIA} --num-reals 50000)",
     "ppl2_wend": "ppl-w-end",
     "ppl_wend": "ppl-w-end",
     "ppl_wfull": "ppl-w-full",
@@ -30,6 +30,8 @@ NAMES = {
     "coverage": "dc, which gives density and coverage",
     "prdc": "pr,dc",
     "fd_dinov2": "fd-dinov2",
+    "fd-infinity": "fid-infinity[dinov2], or of another detector",
+    "kd": "kid[dinov2], or of another detector",
     "lpips": "lpips-diversity",
 }  # of StyleGAN's, torch-fidelity, torchmetrics, StudioGAN, prdc and dgm-eval
 

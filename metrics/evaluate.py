@@ -6,12 +6,12 @@ Letters: N images, C channels, H rows, W columns, D features.
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gan import devices, distributed, precision
 from gan.errors import UserError
@@ -19,57 +19,65 @@ from gan.sampling import Labels
 from metrics import cache
 from metrics.equivariance import movable
 from metrics.features import KEEPS, Extractor
-from metrics.images import BATCH, Images, Pixels, Source, as_images, batches, length, reduced, together
-from metrics.measure import Statistic, Store, measure, prepare
+from metrics.images import BATCH, Images, Source, as_images, reduced
+from metrics.measure import Statistic, prepare
 from metrics.networks import Networks
 from metrics.networks.extractors import FLOAT32
 from metrics.plan import DEFAULT, Item, plan
-from metrics.records import score
+from metrics.records import Observe, score
 from metrics.registry import Inputs
+from metrics.sampler import Sampler
+from metrics.sets import ImageSet, Stores, enough
+from metrics.statistics import Statistics
 
 # ("real", "fake" or the name of a metric of the generator, number of images just measured)
 Progress = Callable[[str, int], None]
 MEASURED = ("pair", "each")  # what metrics score that take features of images
 REHEARSED = 32  # samples or pairs of a metric that takes batches of its own: one of them at least
-Stores = dict[Statistic, Store]
 Conditions = Callable[[Sequence[int]], Labels]  # seeds -> the condition of one sample for each
 Told = Callable[[list[dict]], None]
 
 
 def evaluate(
-    real: Source,
+    real: Source | Statistics,
     fake: Source,
     metrics: Sequence[str],
     *,
     convention: str = DEFAULT,
     variant: str = "",
     num_fakes: int | None = None,
+    num_reals: int | None = None,
+    sampler: Sampler | None = None,
     seed: int | None = None,
     kimg: float | None = None,
     data_sha256: str | None = None,
     classes: Sequence[str] = (),
     generator: nn.Module | None = None,
     conditions: Conditions | None = None,
-    bootstrap: int = 0,
+    intervals: bool = False,
     networks: Networks | None = None,
     device: torch.device | str | None = None,
     told: Told = lambda records: None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> list[dict]:
-    """Score generated images against all real ones.
+    """Score generated images against real ones, all of them unless a number is given.
 
     real, fake: uint8 images: an array or tensor [N, C, H, W], `Images`, or batches [n, C, H, W] of any size;
-    from `fake` no more is drawn than needed.
-    metrics: names in METRICS, also as name[convention]; `convention` is for those that do not name one.
+    from `fake` no more is drawn than needed. `real` may also be `Statistics`, which are taken whole.
+    metrics: names in METRICS, also as name[convention] and name[detector]; `convention` is for the others.
     variant: what else tells these fakes from the convention's, such as "psi0.7"; added to it, but not for
     metrics of the generator itself, which draw their own.
-    num_fakes: for all metrics instead of each one's own number.
+    num_fakes: for all metrics instead of each one's own number. num_reals: of the reals only so many.
+    sampler: how a part of a finite set is drawn; None draws it at random, by the convention's seed. Labels
+    say so; a set that is taken whole is read as it is.
     seed, kimg: where the fakes come from, recorded; None if unknown. `seed` also drives what a metric draws.
     data_sha256: fingerprint of the real images, by which their statistics are cached (then `real` may stay
     untouched); None digests their pixels instead and caches nothing.
     classes: names of the classes, for metrics by class. generator: for metrics of the generator itself.
     conditions: of what these draw, by seeds; None: each uniformly from what the generator was trained with.
-    bootstrap: draws for an interval of each number whose metric allows it; 0 for none.
+    intervals: add `corrected`, `standard_error` and `interval` where a metric has them (`metrics.jackknife`);
+    observe: told of each of these, in the first process.
     networks: feature networks to use; None builds them from the published weights, on `device`, or else where
     the generator is, or else on a GPU if there is one. told: called with the records of each metric, once it
     is done. A metric that fails does not keep the others from being scored; its error comes at the end.
@@ -83,19 +91,38 @@ def evaluate(
     """
     options = {"seed": seed, "kimg": kimg, "data_sha256": data_sha256}
     given = {"generator": generator, "classes": classes}
-    real, fake = as_images(real), as_images(fake)
-    items = plan(metrics, convention, num_fakes, length(real, None), bootstrap)
-    _check_model(items, generator)
+    real, fake = (ImageSet(as_images(source), sampler or Sampler()) for source in (real, fake))
+    items = _planned(metrics, convention, real, fake, generator, num_fakes, num_reals, intervals)
     networks = networks or Networks(_place(device, generator))
     with precision.exact(), distributed.dealing(), _one_voice():
-        records = _records(items, real, fake, networks, options, given, conditions, variant, told, progress)
+        listeners = told, progress, observe
+        records = _records(items, real, fake, networks, options, given, conditions, variant, *listeners)
     return [] if distributed.rank() else records
+
+
+def _planned(
+    metrics: Sequence[str],
+    convention: str,
+    real: ImageSet,
+    fake: ImageSet,
+    generator: nn.Module | None,
+    num_fakes: int | None,
+    num_reals: int | None,
+    intervals: bool,
+) -> list[Item]:
+    """The items of a plan for these sets. Raises what `evaluate` raises before an image is drawn."""
+    items = plan(metrics, convention, num_fakes, real.count, intervals, num_reals)
+    if isinstance(real.source, Statistics):
+        items = [item._replace(reals=None) for item in items]
+    _check_model(items, generator)
+    enough(items, real.count, fake.given)
+    return items
 
 
 def _records(
     items: Sequence[Item],
-    real: Images | Iterable[Tensor],
-    fake: Images | Iterable[Tensor],
+    real: ImageSet,
+    fake: ImageSet,
     networks: Networks,
     common: Mapping[str, float | str | None],
     given: Mapping[str, nn.Module | Sequence[str] | None],
@@ -103,9 +130,11 @@ def _records(
     variant: str,
     told: Told,
     progress: Progress | None,
+    observe: Observe | None,
 ) -> list[dict]:
     """`evaluate`, within its context; common: what all records say; given: what all metrics are given."""
     progress = progress or (lambda stage, count: None)
+    observe = observe if distributed.rank() == 0 else None
     built, seed = ready(items, networks), common["seed"] or 0
     reals, digest = _measure_reals(real, items, networks, common["data_sha256"], progress)
     fakes = _measure_fakes(fake, items, networks, progress)
@@ -118,7 +147,7 @@ def _records(
             labels = _drawn(item, conditions, given["generator"], seed)
             sets = [s for s in _inputs(item, real, fake, reals, fakes, networks.device) if s]
             inputs = [replace(each, labels=labels, **shared) for each in sets]
-            found = score(item, *inputs, network=network, variant=variant)
+            found = score(item, *inputs, network=network, variant=variant, observe=observe)
         except UserError as error:
             problems.append(str(error))
             continue
@@ -210,30 +239,30 @@ def _check_model(items: Sequence[Item], generator: nn.Module | None) -> None:
 
 
 def _inputs(
-    item: Item,
-    real: Images | Iterable[Tensor],
-    fake: Images | Iterable[Tensor],
-    reals: Stores,
-    fakes: Stores,
-    device: torch.device,
+    item: Item, real: ImageSet, fake: ImageSet, reals: Stores, fakes: Stores, device: torch.device
 ) -> tuple[Inputs, Inputs | None]:
     """What a metric is called with; for one that rates sets alone, also what it is for the reals."""
-    rules, scores = item.convention, item.spec.scores
+    rules, scores, sides = item.convention, item.spec.scores, ((fake, item.fakes), (real, item.reals))
     if scores == "generator":
         return Inputs(convention=rules, count=item.fakes), None
     if scores == "pixels":
+        least = item.fakes if item.reals is None else min(item.fakes, item.reals)
+        sides = ((fake, item.fakes), (real, least))
         return tuple(
-            Inputs(convention=rules, pixels=_pixels(item, images, device)) for images in (fake, real)
+            Inputs(convention=rules, pixels=side.pixels(item, limit, device), sample=side.told(item, limit))
+            for side, limit in sides
         )
-    real_store, fake_store = reals[item.statistic(None)], fakes[item.statistic(item.fakes)]
+    stores = fakes[item.statistic(item.fakes)], reals[item.statistic(None)]
     if scores == "each":
-        return tuple(Inputs(convention=rules, fake=store) for store in (fake_store, real_store))
-    labels = (
-        (_labels(item, real, None), _labels(item, fake, item.fakes)) if item.spec.labels else (None, None)
-    )
-    return Inputs(
-        convention=rules, real=real_store, fake=fake_store, real_labels=labels[0], fake_labels=labels[1]
-    ), None
+        return tuple(
+            Inputs(convention=rules, fake=store, shuffle=side.shuffle(item), sample=side.told(item, limit))
+            for (side, limit), store in zip(sides, stores, strict=True)
+        )
+    labels = (side.labels(item, limit) if item.spec.labels else None for side, limit in sides)
+    told = dict.fromkeys(side.told(item, limit) for side, limit in sides)
+    inputs = Inputs(convention=rules, fake=stores[0], real=stores[1], sample="".join(told))
+    fake_labels, real_labels = labels
+    return replace(inputs, fake_labels=fake_labels, real_labels=real_labels), None
 
 
 def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn.Module]:
@@ -243,15 +272,19 @@ def ready(items: Sequence[Item], networks: Networks) -> dict[str, Extractor | nn
 
 
 def _measure_reals(
-    source: Images | Iterable[Tensor],
+    real: ImageSet,
     items: Sequence[Item],
     networks: Networks,
     data_sha256: str | None,
     progress: Progress,
 ) -> tuple[Stores, str | None]:
-    """Statistics of all real images, from the cache where it has them, and their fingerprint."""
-    wanted = list(dict.fromkeys(i.statistic(None) for i in items if i.spec.scores in MEASURED))
-    keys = {s: _cache_key(s, networks[s.extractor], data_sha256) for s in wanted} if data_sha256 else {}
+    """Statistics of the real images, from the cache where it has them, and their fingerprint."""
+    if isinstance(real.source, Statistics):
+        stores = real.source.stores(items, networks)
+        return {s: store.to(networks.device) for s, store in stores.items()}, real.source.sha256
+    wanted = list(dict.fromkeys(item.statistic(None) for item in items if item.spec.scores in MEASURED))
+    parts = {s: real.sampler.label(s.seed) if s.limit else "" for s in wanted}
+    keys = {s: _cache_key(s, networks[s.extractor], data_sha256, parts[s]) for s in wanted if data_sha256}
     kept = {s: cache.load(key) for s, key in keys.items()} if distributed.rank() == 0 else {}
     absent = distributed.shared(torch.tensor([kept.get(s) is None for s in wanted])).tolist()
     missing = [s for s, is_absent in zip(wanted, absent, strict=True) if is_absent]
@@ -262,8 +295,8 @@ def _measure_reals(
     }
     pixels = hashlib.sha256()
     if missing:
-        source = source if data_sha256 else _digested(source, pixels)
-        measured = measure(source, missing, networks, partial(progress, "real"), networks.device)
+        real = real if data_sha256 else real.digested(pixels)
+        measured = real.measured(missing, networks, partial(progress, "real"))
         if (count := measured[missing[0]].count) < 2:
             raise UserError(f"cannot score against {count} real image(s); give at least 2")
         for s in missing if data_sha256 and distributed.rank() == 0 else ():
@@ -273,19 +306,14 @@ def _measure_reals(
 
 
 def _measure_fakes(
-    source: Images | Iterable[Tensor],
+    fake: ImageSet,
     items: Sequence[Item],
     networks: Networks,
     progress: Progress,
 ) -> Stores:
-    """Statistics of the first fakes; UserError if there are fewer than asked for."""
+    """Statistics of the fakes; UserError if a stream has fewer than asked for."""
     wanted = dict.fromkeys(item.statistic(item.fakes) for item in items if item.spec.scores in MEASURED)
-    for s in wanted:
-        if s.limit < 2:
-            raise UserError(f"cannot score {s.limit} generated image(s); take at least 2")
-    if not wanted:
-        return {}
-    stores = measure(source, wanted, networks, partial(progress, "fake"), networks.device)
+    stores = fake.measured(wanted, networks, partial(progress, "fake"))
     for s, store in stores.items():
         if store.count < s.limit:
             raise UserError(
@@ -294,28 +322,11 @@ def _measure_fakes(
     return stores
 
 
-def _labels(item: Item, source: Images | Iterable[Tensor], limit: int | None) -> Tensor:
-    """Class of each image that the item takes, int64 [N]. UserError if there are none."""
-    labels = getattr(source, "labels", None)
-    if labels is None:
-        raise UserError(f"{item.name} needs the class of every image: use a data set and a model with labels")
-    return torch.as_tensor(labels[:limit])
-
-
-def _pixels(item: Item, source: Images | Iterable[Tensor], device: torch.device) -> Tensor:
-    """The first images that the item takes, as `Inputs.pixels` has them, on a device."""
-    if not isinstance(source, Images):
-        raise UserError(
-            f"{item.name} reads images twice: give them as an array or a data set, not as a stream"
-        )
-    try:
-        return together(source, item.fakes, item.spec.side, device)
-    except ValueError as error:
-        raise UserError(f"{item.name}: {error}") from error
-
-
-def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> dict[str, str]:
+def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str, part: str) -> dict[str, str]:
+    """part: how it was drawn, '' for all images."""
+    taken = {"part": f"{statistic.limit}-{part}"} if part else {}
     return {
+        **taken,
         "format": "4",  # of the stores' states: 2 has sum32; 3 other batches, 4 strips: other last digits
         "data_sha256": data_sha256,
         "detector": extractor.name,
@@ -324,12 +335,3 @@ def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str) -> 
         "head": statistic.head,
         "keep": statistic.keep,
     }
-
-
-def _digested(source: Images | Iterable[Tensor], digest: "hashlib._Hash") -> Iterator[Pixels]:
-    """The images in batches, unchanged; shape and pixels of each go into `digest`."""
-    for images in batches(source, None):
-        for image in images:
-            digest.update(f"{tuple(image.shape)}\n".encode())
-            digest.update(image.cpu().contiguous().numpy().data)
-        yield images

@@ -125,6 +125,14 @@ class Moments:
         return {"count": count, "sum": self.sum.cpu(), "sum32": self.sum32, "outer": self.outer.cpu()}
 
     @classmethod
+    def of_sums(cls, count: int, total: Tensor, outer: Tensor) -> "Moments":
+        """Of a count, the sum [D] and the sum of outer products [D, D], all float64."""
+        moments = cls(0)
+        moments.count, moments.sum, moments.outer = count, total, outer
+        moments.sum32 = total.to(CPU, torch.float32)
+        return moments
+
+    @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Moments":
         """Inverse of `state`. Raises KeyError for a missing tensor."""
         moments = cls(len(state["sum"]))

@@ -69,6 +69,11 @@ def polynomial_kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.T).div_(x.shape[1]).add_(OFFSET).pow_(DEGREE)
 
 
+def kernel_with_itself(x: Tensor) -> Tensor:
+    """k(x_i, x_i) of rows [N, D] -> [N], float64."""
+    return (x.double().square().sum(1) / x.shape[1] + OFFSET).pow(DEGREE)
+
+
 def _full(real: Tensor, fake: Tensor) -> KernelDistance:
     """All rows; the error by leaving out one row after the other (Efron & Stein 1981)."""
     sums = _row_sums(real, fake)

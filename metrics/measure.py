@@ -27,7 +27,8 @@ class Statistic(NamedTuple):
     extractor: str  # key of the extractors that `measure` is given
     head: str
     keep: str  # name in KEEPS
-    limit: int | None  # only the first so many images; None is all
+    limit: int | None  # only so many images: the first of a stream, else a sample; None is all
+    seed: int = 0  # of that sample
 
 
 def measure(

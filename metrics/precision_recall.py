@@ -1,6 +1,7 @@
 """Fidelity and diversity apart, by balls around images in feature space.
 
-The ball of an image has the radius of its k-th nearest other image of the same set and includes its surface.
+The ball of an image has the radius of its k-th nearest other image of the same set. It includes its surface
+in the paper of precision and recall, and not in the code of density and coverage.
 
     precision = share of fakes in the ball of any real                 (Kynkaanniemi et al. 2019, eq. 1, 2)
     recall    = share of reals in the ball of any fake
@@ -68,16 +69,20 @@ def precision_recall(real: Rows, fake: Rows, *, k: int = 3) -> PrecisionRecall:
 
 def density_coverage(real: Rows, fake: Rows, *, k: int = 5) -> DensityCoverage:
     """Density and coverage of real [N, D] and fake [M, D] rows. Errors as in `manifold_scores`."""
-    scores = manifold_scores(real, fake, (k,))[k]
+    scores = manifold_scores(real, fake, (k,), strict=True)[k]
     return DensityCoverage(scores.density, scores.coverage)
 
 
-def manifold_scores(real: Rows, fake: Rows, ks: Sequence[int] = (3, 5)) -> dict[int, ManifoldScores]:
+def manifold_scores(
+    real: Rows, fake: Rows, ks: Sequence[int] = (3, 5), *, strict: bool = False
+) -> dict[int, ManifoldScores]:
     """All four scores of real [N, D] and fake [M, D] rows for every k of `ks`, in one pass.
+
+    strict: balls without their surface, as the code of Naeem et al. has them; it matters for repeated images.
 
     Neither the size of the blocks nor the order of the rows changes a digit: distances come as matrix
     products in float64, and the few that are too near to a radius to tell are summed again, difference by
-    difference. What is then equal to 12 digits counts as inside.
+    difference. What is then equal to 12 digits lies on the surface.
     Raises ValueError for k < 1, no more than max(ks) rows in a set, or rows of different widths.
     """
     if not ks or min(ks) < 1:
@@ -92,7 +97,8 @@ def manifold_scores(real: Rows, fake: Rows, ks: Sequence[int] = (3, 5)) -> dict[
     def counted(index: int) -> Tensor:
         start, block = parts[index]
         radii = real_radii[:, start:, None][:, : len(block)]  # [K, n, 1]
-        return torch.cat([flags.packed() for flags in _against(block.double(), fake, radii, fake_radii)])
+        found = _against(block.double(), fake, radii, fake_radii, strict)
+        return torch.cat([flags.packed() for flags in found])
 
     tallies = [_Tally(len(real), len(fake)) for _ in ks]
     for (_, block), numbers in zip(parts, distributed.dealt(counted, len(parts)), strict=True):
@@ -146,27 +152,28 @@ class _Tally:
         return ManifoldScores(precision, self.inside / self.reals, density, self.holding / self.reals)
 
 
-def _against(x: Tensor, fake: Tensor, real_radii: Tensor, fake_radii: Tensor) -> list[_Flags]:
+def _against(x: Tensor, fake: Tensor, real_radii: Tensor, fake_radii: Tensor, strict: bool) -> list[_Flags]:
     """One block of reals x [n, D], float64, against all fakes; radii [K, n, 1] and [K, M], squared."""
     found = [_Flags(len(x), len(fake), x.device) for _ in fake_radii]
     for other, block in blocks(fake):
         y = block.double()
         distances, slack = squared_distances(x, y), rounding(x, y)
         for flags, of_real, of_fake in zip(found, real_radii, fake_radii, strict=True):
-            in_real = _inside(distances, of_real, slack, x, y)
-            in_fake = _inside(distances, of_fake[other:][: len(y)], slack, x, y)
+            in_real = _inside(distances, of_real, slack, x, y, strict)
+            in_fake = _inside(distances, of_fake[other:][: len(y)], slack, x, y, strict)
             flags.add(other, in_real, in_fake)
     return found
 
 
-def _inside(distances: Tensor, radii: Tensor, slack: float, x: Tensor, y: Tensor) -> Tensor:
-    """distances <= radii (both squared) [n, m], decided by exact sums where they are closer than `slack`."""
+def _inside(distances: Tensor, radii: Tensor, slack: float, x: Tensor, y: Tensor, strict: bool) -> Tensor:
+    """distances <= radii, strict: <, both squared [n, m]; by exact sums where closer than `slack`."""
     gaps = distances - radii
     inside = gaps <= 0
     close = gaps.abs_() <= slack
     if close.any():
         pairs = close.nonzero()  # [P, 2]
-        bounds = radii.expand_as(inside)[close] * (1 + _TIE)
+        bounds = radii.expand_as(inside)[close]
         exact = [exact_squared_distances(x[part[:, 0]], y[part[:, 1]]) for part in pairs.split(_PAIRS)]
-        inside[close] = torch.cat(exact) <= bounds
+        exact = torch.cat(exact)
+        inside[close] = exact < bounds * (1 - _TIE) if strict else exact <= bounds * (1 + _TIE)
     return inside

@@ -1,17 +1,21 @@
 """From what a metric asked for to records: each number with its label and provenance."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from gan.errors import UserError
 from metrics.features import Bank, Extractor, Moments
-from metrics.intervals import as_asked, interval
+from metrics.frechet import moments_of
+from metrics.jackknife import Replicates, replicates
 from metrics.networks.extractors import FLOAT32
 from metrics.plan import Item
 from metrics.registry import Inputs, Score
+
+Observe = Callable[[Item, Inputs, Mapping[str, Replicates]], None]
 
 
 def score(
@@ -21,21 +25,25 @@ def score(
     *,
     network: Extractor | nn.Module | None,
     variant: str = "",
+    observe: Observe | None = None,
 ) -> list[dict]:
     """Records of one metric, without what is common to all; `alone`: of the reals, if it rates sets alone.
 
+    A value that is infinite is None, and the note beside it says why: JSON has no infinity.
+
     A precision other than float32 of the network is added to `variant`, which says nothing of a metric that
-    takes the generator.
-    Raises UserError where the images are too few or otherwise not what the metric can be given.
+    takes the generator. observe: gets the metric with its inputs and its numbers of parts of the images, by
+    name, where it has intervals; not those of the reals. Raises UserError where the images are too few or
+    otherwise not what the metric can be given.
     """
     precision = getattr(network, "precision", FLOAT32)
     told = [variant if item.spec.scores != "generator" else "", precision if precision != FLOAT32 else ""]
-    variant = "-".join(part for part in told if part)
     try:
-        rows = list(_numbers(item, inputs))
+        rows = [(*row, _joined(inputs.sample, *told)) for row in _numbers(item, inputs, observe)]
         if alone:  # the set that is rated is real
+            variant = _joined(alone.sample, *told)
             rows += [
-                (f"{name}/real", found, (fake, real), more)
+                (f"{name}/real", found, (fake, real), more, variant)
                 for name, found, (real, fake), more in _numbers(item, alone)
             ]
     except ValueError as error:  # of the pure functions: too few images, and the like
@@ -44,7 +52,7 @@ def score(
         {
             "metric": name,
             "label": item.label(name, *counts, variant),
-            "value": found.value,
+            "value": found.value if math.isfinite(found.value) else None,
             **more,
             "convention": item.described(network, variant),
             "detector": network and getattr(network, "name", item.extractor),
@@ -52,22 +60,44 @@ def score(
             "num_real": counts[0],
             "num_fake": counts[1],
         }
-        for name, found, counts, more in rows
+        for name, found, counts, more, variant in rows
     ]
 
 
-def _numbers(item: Item, inputs: Inputs) -> Iterator[tuple[str, Score, tuple[int, int], dict[str, Any]]]:
+def _joined(*parts: str) -> str:
+    return "-".join(part for part in parts if part)
+
+
+def _numbers(
+    item: Item, inputs: Inputs, observe: Observe | None = None
+) -> Iterator[tuple[str, Score, tuple[int, int], dict[str, Any]]]:
     """(name, value, counts of reals and fakes, what else is known) of each number of a metric."""
     counts = _count(inputs.real), _count(inputs.fake)
     if inputs.fake is None:
         counts = 0, inputs.count if inputs.pixels is None else len(inputs.pixels)
-    for name, value in item.function(as_asked(item, inputs) if item.draws else inputs).items():
+    values = item.function(as_asked(item, inputs))
+    parts = [replicates(score) for score in item.spec.blockwise(inputs)] if item.intervals else []
+    parts = dict(zip(values, parts, strict=bool(parts)))
+    if parts and observe:
+        observe(item, inputs, parts)
+    for name, value in values.items():
         found = value if isinstance(value, Score) else Score(value)
         known = found.error is not None and math.isfinite(found.error)
         more = {"error": found.error} if known else {}
-        if item.draws:
-            more |= interval(item, inputs, name, item.draws)
+        more |= {"note": found.note} if found.note else {}
+        if name in parts:
+            corrected, error, low, high = parts[name].estimate()
+            more |= {"corrected": corrected, "standard_error": error, "interval": [low, high]}
         yield name, found, found.counts or counts, more
+
+
+def as_asked(item: Item, inputs: Inputs) -> Inputs:
+    """The inputs with Banks, which intervals need, turned into the moments that the metric asked for."""
+    if not item.intervals or item.spec.keep != "moments":
+        return inputs
+    stores = (inputs.real, inputs.fake)
+    real, fake = (moments_of(s.features) if isinstance(s, Bank) else s for s in stores)
+    return replace(inputs, real=real, fake=fake)
 
 
 def _count(store: Moments | Bank | None) -> int:

@@ -53,6 +53,15 @@ def as_pair(real: Rows, fake: Rows, least: int = 1) -> tuple[Tensor, Tensor]:
     return real, fake.to(real.device)
 
 
+def unit(rows: Tensor) -> Tensor:
+    """Rows [N, D] of length 1, float64; ValueError for a row of zeros."""
+    rows = rows.double()
+    lengths = rows.norm(dim=1, keepdim=True)
+    if lengths.min() == 0:
+        raise ValueError("a row of zeros has no direction to compare")
+    return rows / lengths
+
+
 def blocks(rows: Tensor) -> list[tuple[int, Tensor]]:
     """(index of its first row, rows [<= BLOCK, D]) of each block, in order."""
     return [(start, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]

@@ -88,7 +88,8 @@ class Logger:
     def score(self, state: TrainState, records: Sequence[Mapping[str, Any]]) -> None:
         """The scores, by metric."""
         if records:
-            scores = {f"metrics/{record['metric']}": record["value"] for record in records}
+            finite = [record for record in records if record["value"] is not None]
+            scores = {f"metrics/{record['metric']}": record["value"] for record in finite}
             self.logger.log({**scores, "kimg": state.nimg / 1000})
 
     def end(self, state: TrainState, reason: str | None) -> None:

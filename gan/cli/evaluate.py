@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli.common import debug_option, device_option, echo_json, plugin_option, seed_option
+from gan.cli.common import MAX_SEED, debug_option, device_option, echo_json, plugin_option, seed_option
 from gan.errors import UsageError
 
 BATCH = 40  # as gan.jobs.scoring, which loads torch, has it
@@ -16,7 +16,8 @@ BATCH = 40  # as gan.jobs.scoring, which loads torch, has it
 EPILOG = """\b
 Examples:
   gan evaluate --model runs/00000-demo-openmoji-32 --data data/openmoji-32.zip
-  gan evaluate --images A --data B --metrics fid,kid,is,pr,dc --convention clean --json
+  gan evaluate --images A --data B --metrics fid,kid --convention clean --json
+  gan evaluate --images A --data B --metrics "kid[efficientnet-lite0],pr[st-lpips-vgg]" --num-reals 5000
   torchrun --nproc-per-node 2 --no-python gan evaluate --model RUN --data X.zip --metrics fid
 """
 
@@ -30,15 +31,29 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.exit()
 
 
+def _add(context: click.Context, _: click.Parameter, texts: tuple[str, ...]) -> None:
+    """Add the detectors to the table of those that metrics can name."""
+    if not context.resilient_parsing:
+        for text in texts:
+            from metrics.networks import detectors
+
+            detectors.load(text)
+
+
 @click.command("evaluate", epilog=EPILOG)
 @click.option("--model", help="Run directory (its newest checkpoint) or checkpoint directory to score.")
 @click.option("--images", help="Images to score instead of a model: a folder, zip, .npy or .npz.")
-@click.option("--data", required=True, help="The real images: a file or folder, as of `gan train`.")
+@click.option(
+    "--data",
+    required=True,
+    help="The real images: a file or folder, as of `gan train`; or statistics of them, a .npz or stats:NAME.",
+)
 @click.option(
     "--metrics",
     default="fd-efficientnet-lite0",
     show_default=True,
-    help="One or more, separated by commas, of those that --list shows; name[convention] for one of its own.",
+    help="One or more, separated by commas, of those that --list shows; name[convention] or name[detector] "
+    "for one of its own, such as fid[clean] or kid[efficientnet-lite0].",
 )
 @click.option(
     "--convention",
@@ -51,13 +66,34 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     multiple=True,
     metavar="[NETWORK=]FILE",
     help="Weights of a feature network instead of the published file; repeatable. NETWORK is inception, "
-    "vgg16, lpips, dinov2 or clip.  [default: from $GAN_CACHE/weights, else downloaded]",
+    "vgg16, lpips, dinov2, clip, efficientnet-lite0, efficientnet-lite1 or st-lpips-vgg.  [default: from "
+    "$GAN_CACHE/weights or the package, else downloaded]",
+)
+@click.option(
+    "--detector",
+    multiple=True,
+    metavar="MODULE:OBJECT",
+    expose_value=False,
+    is_eager=True,
+    callback=_add,
+    help="A feature network of yours, in a module or FILE.py, for --metrics such as kid[NAME]; repeatable.",
 )
 @click.option(
     "--num-fakes",
     type=click.IntRange(min=2),
     help="Generated images to score.  [default: the metric's own number; with --images, all]",
 )
+@click.option(
+    "--num-reals",
+    type=click.IntRange(min=2),
+    help="Real images to score against, a sample if there are more.  [default: all, or as the convention]",
+)
+@click.option(
+    "--sample-seed",
+    type=click.IntRange(0, MAX_SEED),
+    help="Seed by which a part of the images of --data or --images is drawn.  [default: the convention's, 0]",
+)
+@click.option("--stratified", is_flag=True, help="Draw such a part with every class in its share.")
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
@@ -75,11 +111,9 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation; 1 is none.")
 @click.option(
-    "--bootstrap",
-    type=click.IntRange(min=2),
-    default=None,
-    metavar="DRAWS",
-    help="Add a 95 % interval, from so many draws, to numbers that allow it.",
+    "--intervals",
+    is_flag=True,
+    help="Add to each number that allows it a 95 % interval of what infinitely many images would give.",
 )
 @click.option(
     "--report",
@@ -110,31 +144,33 @@ def command(
     convention: str,
     weights: tuple[str, ...],
     num_fakes: int | None,
+    num_reals: int | None,
+    sample_seed: int | None,
+    stratified: bool,
     batch: int,
     precision: str,
     psi: float,
-    bootstrap: int | None,
+    intervals: bool,
     report: Path | None,
     as_json: bool,
     device: str,
     seed: int,
 ) -> None:
-    """Score generated images against all real ones.
+    """Score generated images against real ones, all of them unless --num-reals says otherwise.
 
-    Generated image i comes from seed --seed + i. The records of a run's checkpoint are also added to the
-    run's metrics.jsonl. Statistics of the real images are kept in $GAN_CACHE (default ~/.cache/gan).
-    Scores are printed before a page is made, and also where another of the metrics fails.
-    Under torchrun the processes share the work; the numbers stay the same.
+    Generated image i comes from seed --seed + i. Records of a run's checkpoint are also added to the run's
+    metrics.jsonl. Statistics of real images are kept in $GAN_CACHE (default ~/.cache/gan). If a metric fails,
+    the scores of the others are printed. Under torchrun processes share the work; the numbers stay the same.
     """
-    from gan import distributed
     from gan.jobs.evaluation import evaluate_images, evaluate_model
+    from metrics.sampler import Sampler
 
     _refuse_combinations(context)
-    names = [name.strip() for name in metrics.split(",")]
-    options = {"convention": convention, "num_fakes": num_fakes, "bootstrap": bootstrap or 0}
-    options |= {"weights": weights, "precision": precision, "device": device, "report": report}
-    options |= {"told": partial(_print, as_json=as_json)}
-    with distributed.group(), _spoken_warnings():
+    names, sampler = [name.strip() for name in metrics.split(",")], Sampler(sample_seed, stratified)
+    options = {"convention": convention, "num_fakes": num_fakes, "num_reals": num_reals, "sampler": sampler}
+    options |= {"intervals": intervals, "weights": weights, "precision": precision}
+    options |= {"device": device, "report": report, "told": partial(_print, as_json=as_json)}
+    with shared_work():
         if images is not None:
             evaluate_images(images, data, names, **options)
         else:
@@ -162,9 +198,14 @@ def _print(records: list[dict], as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _spoken_warnings() -> Iterator[None]:
-    """Print Python warnings raised inside as one line each, once, on stderr at the end."""
-    with warnings.catch_warnings(record=True) as caught:
+def shared_work() -> Iterator[None]:
+    """The processes of torchrun work together inside; Python warnings are printed at the end, on stderr.
+
+    One line each, once.
+    """
+    from gan import distributed
+
+    with distributed.group(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             yield

@@ -15,6 +15,7 @@ from metrics.evaluate import ready, rehearse
 from metrics.images import BATCH as PASS
 from metrics.networks import Networks
 from metrics.plan import plan
+from metrics.sets import enough
 from training.data.images import ImageDataset
 from training.memory import fits
 from training.parts import out_of_memory
@@ -29,13 +30,15 @@ class RunScorer:
     """Scores of the weight average while a run trains; does nothing without metrics.
 
     metrics: names; by the first of them the best checkpoint is chosen. num_fakes: None is each metric's own.
-    Raises UsageError for an unknown metric, UserError if the weights of a feature network are absent.
+    Raises UsageError for an unknown metric, UserError for fewer fakes than a metric needs, and if the weights
+    of a feature network are absent.
     """
 
     def __init__(self, metrics: Sequence[str], num_fakes: int | None, device: torch.device) -> None:
         self.metrics, self.num_fakes, self.batch, self._device = list(metrics), num_fakes, BATCH, device
         if self.metrics:
-            items = plan(self.metrics)
+            items = plan(self.metrics, num_fakes=num_fakes)
+            enough(items, None, None)
             self._better, self._networks = items[0].spec.better, Networks(device)
             ready(items, self._networks)
 

@@ -11,14 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from gan import sampling
+from gan.devices import pick
 from gan.errors import UsageError, UserError
 from gan.files import refusal
 from gan.sampling import labels_from_seeds
 from metrics import evaluate
 from metrics.evaluate import Progress, Told
 from metrics.images import Pixels, readers
-from metrics.networks import Networks
-from metrics.plan import plan
+from metrics.networks import Networks, weight_files
+from metrics.plan import Item, plan
+from metrics.records import Observe
+from metrics.sampler import Sampler
 from training.data.images import ImageDataset
 
 BATCH = 40  # images per call of a generator; divides metrics.images.BATCH
@@ -58,6 +61,7 @@ class GeneratedImages:
     """Images of a generator by seed as `metrics.images.Images`; a conditional one needs a label per seed."""
 
     concurrent = False
+    random_order = True  # each of its own seed: any part is a random one
 
     def __init__(
         self,
@@ -95,17 +99,21 @@ def score(
     num_fakes: int | None,
     seed: int,
     kimg: float | None,
+    num_reals: int | None = None,
+    sampler: Sampler | None = None,
     convention: str = "nv",
     batch: int = BATCH,
     psi: float = 1.0,
-    bootstrap: int = 0,
+    intervals: bool = False,
     networks: Networks | None = None,
     told: Told = lambda records: None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> list[dict]:
-    """Score images of seeds seed, seed + 1, ... against the whole data set.
+    """Score images of seeds seed, seed + 1, ... against the data set.
 
-    metrics, convention, bootstrap: as `metrics.evaluate` has them. num_fakes: None is each metric's own.
+    metrics, convention, intervals, num_reals, sampler, observe: as `metrics.evaluate` has them. num_fakes:
+    None is each metric's own.
     kimg: of the weights, only recorded. progress: called with what is measured and how many more of it.
     A psi other than 1 is added to the convention. A conditional model draws the class of each seed from the
     labels of the data set, and likewise those of the samples that metrics of the generator draw.
@@ -114,7 +122,7 @@ def score(
     """
     if hasattr(generator, "image_shape"):
         warn_of_sizes(generator.image_shape, dataset)
-    seeds = range(seed, seed + fake_count(metrics, convention, num_fakes, len(dataset)))
+    seeds = range(seed, seed + fake_count(metrics, convention, num_fakes, len(dataset), num_reals))
     return evaluate(
         DatasetImages(dataset),
         drawn(generator, dataset, seeds, psi, batch),
@@ -122,17 +130,26 @@ def score(
         convention=convention,
         variant="" if psi == 1 else f"psi{psi:g}",
         num_fakes=num_fakes,
+        num_reals=num_reals,
+        sampler=sampler,
         seed=seed,
         kimg=kimg,
         data_sha256=dataset.sha256,
         classes=named_classes(dataset, metrics, convention),
         generator=generator,
         conditions=partial(drawn_labels, dataset, c_dim=generator.c_dim),
-        bootstrap=bootstrap,
+        intervals=intervals,
         networks=networks,
         told=told,
         progress=progress,
+        observe=observe,
     )
+
+
+def networks_of(items: Sequence[Item], weights: Sequence[str], precision: str, device: str) -> Networks:
+    """The feature networks of a plan, which are built when asked for."""
+    files = weight_files(weights, [item.extractor for item in items if item.extractor])
+    return Networks(pick(device), files, precision)
 
 
 def drawn(
@@ -162,9 +179,18 @@ def metric_names(text: str, options: Mapping[str, int | None]) -> list[str]:
     return names
 
 
-def fake_count(metrics: Sequence[str], convention: str, num_fakes: int | None, num_reals: int) -> int:
-    """How many images to generate: `num_fakes`, or the largest of the metrics' own numbers."""
-    items = plan(metrics, convention, num_fakes, num_reals)
+def fake_count(
+    metrics: Sequence[str],
+    convention: str,
+    num_fakes: int | None,
+    there_are: int,
+    num_reals: int | None = None,
+) -> int:
+    """How many images to generate: `num_fakes`, or the largest of the metrics' own numbers.
+
+    there_are: real images, of which `num_reals` are taken.
+    """
+    items = plan(metrics, convention, num_fakes, there_are, num_reals=num_reals)
     return max((item.fakes for item in items if item.spec.scores != "generator"), default=0)
 
 
@@ -208,12 +234,13 @@ def append_records(folder: Path, records: Sequence[dict]) -> None:
 
 
 def format_table(records: Sequence[dict]) -> str:
-    """One aligned line per record: label, value with its error, counts and convention."""
+    """One aligned line per record: label, value with its error, counts, convention, and what else to know."""
     width = max(len(record["label"]) for record in records)
     values = [_value(record) for record in records]
     value_width = max(len(value) for value in values)
     return "\n".join(
         f"{record['label']:<{width}}  {value:>{value_width}}  ({_counts(record)}, {record['convention']})"
+        + (f"; {record['note']}" if "note" in record else "")
         for record, value in zip(records, values, strict=True)
     )
 
@@ -221,12 +248,19 @@ def format_table(records: Sequence[dict]) -> str:
 def _value(record: dict) -> str:
     text = " +- ".join(_digits(record[key]) for key in ("value", "error") if key in record)
     if "interval" in record:
-        text += f" [{' to '.join(map(_digits, record['interval']))}]"
+        text += (
+            f", without bias {_digits(record['corrected'])} [{' to '.join(map(_digits, record['interval']))}]"
+        )
     return text
 
 
-def _digits(x: float) -> str:
-    return f"{x:.2f}" if x >= 10 else f"{x:.4g}"
+def digits(value: float | None, form: str) -> str:
+    """A value by a format such as '.4g'; None stands for infinity, which JSON does not have."""
+    return "inf" if value is None else f"{value:{form}}"
+
+
+def _digits(value: float | None) -> str:
+    return digits(value, ".2f" if value is not None and value >= 10 else ".4g")
 
 
 def _counts(record: dict) -> str:

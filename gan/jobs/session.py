@@ -10,6 +10,7 @@ import torch
 
 from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
+from gan.jobs.scoring import digits
 from gan.jobs.stopping import Stop
 from gan.models.runs import resume_command
 from training import loop, sinks
@@ -162,6 +163,7 @@ def kept(scorer: RunScorer, records: list[dict], state: TrainState, writer: Writ
 
 def tell(records: list[dict], state: TrainState, reporter: Reporter) -> None:
     """The scores, in TensorBoard and on the console too."""
-    reporter.scalars({f"metrics/{r['metric']}": r["value"] for r in records}, state.nimg)
+    finite = {f"metrics/{r['metric']}": r["value"] for r in records if r["value"] is not None}
+    reporter.scalars(finite, state.nimg)
     for record in records:
-        reporter.say(f"{record['label']} {record['value']:.4g}")
+        reporter.say(f"{record['label']} {digits(record['value'], '.4g')}")

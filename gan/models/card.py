@@ -124,7 +124,7 @@ def _scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> str:
     for record in last.values():
         cells = (
             record.get("label") or record["metric"],
-            f"{record['value']:.5g}",
+            "inf" if record["value"] is None else f"{record['value']:.5g}",
             record.get("kimg", "unknown"),
         )
         counts = (record.get("num_fake"), record.get("num_real"))

@@ -9,9 +9,10 @@ from torch import nn
 from gan.errors import UsageError, unknown
 from metrics.features import Extractor
 from metrics.networks import lpips
-from metrics.networks.extractors import BF16, EXTRACTORS, FLOAT32
+from metrics.networks.extractors import BF16, EXTRACTORS, FLOAT32, PACKAGED
 
-FROM_FILES = ("inception", "vgg16", "lpips", "dinov2", "clip")  # whose weights can be given
+# Networks whose weights can be given as a file.
+FROM_FILES = ("inception", "vgg16", "lpips", "dinov2", "clip", *PACKAGED)
 
 
 class Networks:
@@ -47,7 +48,7 @@ class Networks:
 
 def family(name: str) -> str:
     """The network in a name of EXTRACTORS, without its preparation: 'inception-...' -> 'inception'."""
-    return "inception" if name.startswith("inception-") else name
+    return next((network for network in ("inception", "vgg16") if name.startswith(f"{network}-")), name)
 
 
 def weight_files(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]:

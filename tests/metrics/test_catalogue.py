@@ -67,7 +67,7 @@ def pictures(n=170, seed=0, side=16, high=256):
 
 
 def score(*metrics, networks=None, real=None, fake=None, **options):
-    real, fake = pictures() if real is None else real, pictures(seed=1) if fake is None else fake
+    real, fake = pictures() if real is None else real, pictures(160, seed=1) if fake is None else fake
     records = evaluate(real, fake, metrics, networks=networks or Standins(), **{"num_fakes": 160, **options})
     return {record["label"]: record for record in records}
 
@@ -78,7 +78,8 @@ def test_one_forward_for_all_that_share_a_network_and_its_pixels():
         "fid", "fid[tfid]", "fid[ttur]", "kid", "is", "vendi", "authpct", "modes", networks=networks
     )
     assert networks["inception-tf1-bilinear-tf"].calls == math.ceil(170 / BATCH) + 160 // BATCH
-    assert {"fid[nv-160-full]", "fid[tfid-160-full]", "is[nv-160]", "is/real[nv-full]"} <= found.keys()
+    assert {"fid[nv-160-full]", "fid[tfid-160-full]", "is[nv-160-shuffled0]"} <= found.keys()
+    assert {"is/real[nv-full-shuffled0]", "vendi[inception-nv-160]"} <= found.keys()
     assert len(networks._built) == 1
     score("fid", "fid[clean]", "pr", "pr[stu]", networks=networks)
     assert set(networks._built) == {
@@ -128,39 +129,45 @@ def test_fid_is_the_distance_under_each_convention():
 
 def test_a_set_that_is_not_taken_whole_is_not_called_full():
     found = score("lpips-diversity", num_fakes=50)
-    assert found.keys() == {"lpips-diversity[50]", "lpips-diversity/real[50]"}
-    assert found["lpips-diversity/real[50]"]["num_real"] == 50
+    assert found.keys() == {"lpips-diversity[50-random0]", "lpips-diversity/real[50-random0]"}
+    assert found["lpips-diversity/real[50-random0]"]["num_real"] == 50
 
 
 def test_inception_score_rates_both_sets():
-    found = score("is", fake=pictures(seed=1, high=2))
-    fake, real = found["is[nv-160]"], found["is/real[nv-full]"]
+    found = score("is", fake=pictures(160, seed=1, high=2))
+    fake, real = found["is[nv-160-shuffled0]"], found["is/real[nv-full-shuffled0]"]
     assert (fake["num_fake"], fake["num_real"], real["num_fake"], real["num_real"]) == (160, 0, 0, 170)
     assert 1 <= fake["value"] < real["value"] and real["error"] > 0  # dark fakes are all alike
 
 
-def test_bootstrap_adds_intervals_where_images_may_be_drawn_twice():
-    plain, found = score("fid", "is", "pr", "kid"), score("fid", "is", "pr", "kid", bootstrap=40)
+def test_intervals_are_added_where_a_metric_has_them():
+    plain, found = score("fid", "is", "modes", "kid"), score("fid", "is", "modes", "kid", intervals=True)
     assert plain.keys() == found.keys()
     for label, record in found.items():
         assert record["value"] == pytest.approx(plain[label]["value"], rel=1e-9)
-        if record["metric"] in ("precision", "recall"):
+        if record["metric"].startswith("modes"):
             assert "interval" not in record
             continue
         low, high = record["interval"]
-        assert low < high and record["bootstrap_draws"] == 40
-        assert low < record["value"] + record["interval_bias"] < high
-    assert score("fid", bootstrap=40)["fid[nv-160-full]"] == found["fid[nv-160-full]"]  # seeded
+        assert low < record["corrected"] < high and record["standard_error"] > 0
+    assert score("fid", intervals=True)["fid[nv-160-full]"] == found["fid[nv-160-full]"]  # seeded
+
+
+def test_one_split_has_no_error():
+    assert "error" not in score("is[stu]")["is[stu-160]"]
+    assert score("is")["is[nv-160-shuffled0]"]["error"] > 0
 
 
 def test_classes_are_scored_apart():
     real = ArrayImages(pictures(), labels=[0] * 100 + [1] * 69 + [2])
-    fake = ArrayImages(pictures(seed=1), labels=[0] * 60 + [1] * 110)
+    fake = ArrayImages(pictures(160, seed=1), labels=[0] * 60 + [1] * 100)
     found = score("fid-per-class", real=real, fake=fake, classes=["cat", "dog", "emu"])
     by_name = {record["metric"]: record for record in found.values()}
     assert by_name.keys() == {"fid-per-class", "fid-per-class/cat", "fid-per-class/dog"}  # one emu is too few
     cat, dog = by_name["fid-per-class/cat"], by_name["fid-per-class/dog"]
     assert (cat["num_real"], cat["num_fake"]) == (100, 60) and (dog["num_real"], dog["num_fake"]) == (69, 100)
+    assert by_name["fid-per-class"]["note"] == "1 of 3 classes left out, with fewer than 2 reals or 2 fakes"
+    assert "note" not in cat
     assert by_name["fid-per-class"]["value"] == pytest.approx((cat["value"] + dog["value"]) / 2)
     with pytest.raises(UserError, match="needs the class of every image"):
         score("fid-per-class")
@@ -169,8 +176,13 @@ def test_classes_are_scored_apart():
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ("fid[nvidia]", "unknown convention 'nvidia'"),
+        ("fid[nvidia]", "unknown convention or detector 'nvidia'"),
+        ("kid[efficientnet-lite2]", "did you mean 'efficientnet-lite"),
         ("fid[fd-dinov2]", "ask for 'fd-dinov2'"),
+        ("fid[dinov2]", r"write fd\[dinov2\]"),
+        ("is[clean]", r"clean computes fid, kid, not is; is\[inception-clean\] is a number of this"),
+        ("dc[nv]", r"computes fid, kid, is, pr, not dc; dc\[vgg16-nv\]"),
+        ("is[dinov2]", "is reads classes, which dinov2 does not give; these do: efficientnet-lite0,"),
         ("fd-untrained[nv]", "a convention of its own"),
         ("fid(nv)", "write a name, or name"),
         ("fidd", "did you mean 'fid'"),

@@ -151,7 +151,7 @@ def test_networks_go_where_they_are_sent_else_to_the_generator_else_to_a_gpu(mon
         ({"device": torch.device("cpu")}, "cpu"),
     ):
         with pytest.raises(Sent, match=want):
-            evaluate(pixels(), pixels(), ["fd-untrained"], **options)
+            evaluate(pixels(), pixels(), ["fd-untrained"], num_fakes=40, **options)
 
 
 def test_the_device_is_recorded():

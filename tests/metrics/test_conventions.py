@@ -1,12 +1,18 @@
 """The table of conventions: every row refers to things that exist, and the facts that tell the rows apart."""
 
+import re
+
 import pytest
 
 from gan.errors import UsageError
+from metrics import METRICS
 from metrics.conventions import CONVENTIONS
 from metrics.networks.extractors import EXTRACTORS, extractor_for
 from metrics.networks.inception import HEADS
+from metrics.plan import plan
 from metrics.resize import RESIZERS, SCALES
+from tests.mutants.planting import ROOT
+from tests.pointers import missing
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
@@ -43,6 +49,32 @@ def test_other_networks_are_named_by_themselves():
     assert extractor_for("vgg16", row) == "vgg16"
     with pytest.raises(UsageError, match="unknown extractor 'vgg61'; did you mean 'vgg16'"):
         EXTRACTORS[extractor_for("vgg61", row)]
+
+
+def test_the_page_claims_what_the_rows_say_and_a_test_shows():
+    """The table of docs/METRICS.md: every score of every tool, how closely, and the test of it."""
+    page = (ROOT / "docs" / "METRICS.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| `([\w-]+)(?:\[(\w+)\])?` \| (exact|draws|ours) \| [^|]+ \| `([^`]+)` \|$", page, re.M
+    )
+    told = {(convention or name, name): closeness for name, convention, closeness, _ in rows}
+    assert told == {(c, m): how for c, row in CONVENTIONS.items() for m, how in row.scores.items()}
+    assert [node for *_, node in rows if missing(node)] == []
+
+
+def test_a_tools_score_is_named_by_it_and_any_other_by_its_detector():
+    """What a record says: the tool alone where the number is its, else that it is ours."""
+    for name, row in CONVENTIONS.items():
+        for metric, closeness in row.scores.items():
+            (item,) = plan([metric if row.name == metric else f"{metric}[{name}]"])
+            wanted = {"exact": name, "draws": name, "ours": f"{name}-ours"}[closeness]
+            assert item.described(None, "psi0.5") == f"{wanted}-psi0.5" and item.convention is row
+    for metric in METRICS:
+        for name in ("nv", "clean", "stu"):
+            (item,) = plan([metric], convention=name)
+            if item.spec.convention is None and metric not in CONVENTIONS[name].scores:
+                assert item.convention.name in ("efficientnet-lite0", f"inception-{name}", "vgg16-nv")
+                assert item.described(None, "") == "ours"
 
 
 def test_unknown_convention_suggests_a_name():

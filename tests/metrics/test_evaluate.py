@@ -133,7 +133,7 @@ def test_mistakes_are_user_errors():
         score([pictures()], [pictures(40)])
     with pytest.raises(UserError, match="against 1 real image"):
         score([pictures(1)], [pictures()])
-    with pytest.raises(UserError, match="cannot score 0 generated"):
+    with pytest.raises(UserError, match="at least 2 generated images and would get 0: type --num-fakes 2"):
         score([pictures()], [pictures()], num_fakes=0)
 
 

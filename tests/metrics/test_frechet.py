@@ -10,7 +10,7 @@ import torch
 
 from metrics import METRICS, frechet_distance
 from metrics.features import Moments
-from metrics.frechet import fid_infinity
+from metrics.frechet_infinity import fid_infinity
 from metrics.plan import PLAIN
 from metrics.registry import Inputs
 
@@ -208,6 +208,20 @@ def test_infinity_removes_the_bias_of_few_fakes():
     again = fid_infinity(moments_of(real), fake, smallest=200, points=15)
     assert again.distances == pytest.approx(found.distances, rel=1e-9)
     assert found.distances[-1] == pytest.approx(frechet_distance(real, fake), rel=1e-9)
+
+
+def test_the_error_of_infinity_is_the_one_over_other_fakes():
+    """Seen over 40 sets of fakes: deviation 0.033, mean error 0.036; the points' scatter alone says 0.018."""
+    rng, found = np.random.RandomState(0), []
+    scales = np.arange(1, 17) ** -0.5
+    real = fit(np.zeros(16), np.diag(scales**2), count=10**9)
+    for _ in range(40):
+        fake = rng.standard_normal((1000, 16)) * scales
+        fake[:, 0] += 0.5
+        found.append(fid_infinity(real, fake, smallest=200))
+    errors = np.mean([f.standard_error**2 for f in found]) ** 0.5
+    assert 0.75 < errors / np.std([f.value for f in found]) < 1.3
+    assert abs(np.mean([f.value for f in found]) - 0.25) < 0.02
 
 
 def test_infinity_refuses_too_few_images():

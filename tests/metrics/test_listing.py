@@ -3,12 +3,14 @@
 from metrics import METRICS
 from metrics.conventions import CONVENTIONS
 from metrics.listing import listing, origin
+from metrics.networks.detectors import DETECTORS
 from metrics.networks.extractors import INCEPTION_FILE
 
 
 def test_every_metric_and_convention_has_a_line():
-    metrics, conventions, _ = listing().split("\n\n")
+    metrics, detectors, conventions, _ = listing().split("\n\n")
     assert [line.split()[0] for line in metrics.splitlines()] == ["metric", *METRICS]
+    assert [line.split()[0] for line in detectors.splitlines()] == ["detector", *DETECTORS]
     assert [line.split()[0] for line in conventions.splitlines()[1:]] == [
         row.name for row in CONVENTIONS.values()
     ]

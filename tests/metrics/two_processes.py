@@ -21,6 +21,7 @@ from tests.metrics.test_equivariance import stylegan3
 torch.set_num_threads(1)
 warnings.simplefilter("ignore", UserWarning)
 REALS, FAKES = 4_200, 5_040  # several blocks of rows, more batches than processes, and none of them whole
+UNSURE = ("fd-dinov2", "clip-fid", "fd-efficientnet-lite0", "fd-untrained")  # as fid: once is enough
 OWN = [name for name, metric in METRICS.items() if metric.spec.scores == "generator"]
 
 
@@ -61,6 +62,9 @@ def records() -> list[dict]:
     options |= {"conditions": lambda seeds: [seed % 2 for seed in seeds]}
     found = evaluate(real, fake, [n for n in METRICS if n not in OWN], num_fakes=FAKES, **options)
     found += evaluate(real, fake, OWN, num_fakes=21, **options)
+    sure = [name for name, metric in METRICS.items() if metric.spec.blockwise and name not in UNSURE]
+    options = {"num_fakes": 90, "networks": Standins(), "intervals": True}
+    found += evaluate(pictures(100), pictures(90, 1), sure, **options)
     return found + evaluate(pictures(400), pictures(500), ["fid"], num_fakes=450, networks=Wides())
 
 

@@ -12,9 +12,14 @@ from tests.mutants import (
     scores,
     state,
     steps,
+    uncertainty,
     web,
+    wiring,
 )
 from tests.mutants.planting import Mutant
 
-ROOMS = (steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, scores, web)
+ROOMS = (
+    *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models),
+    *(scores, wiring, uncertainty, web),
+)
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -54,7 +54,7 @@ MUTANTS = (
     ),
     Mutant(
         "precision of the networks",
-        "gan/jobs/evaluation.py",
+        "gan/jobs/scoring.py",
         "Networks(pick(device), files, precision)",
         "Networks(pick(device), files)",
         ("tests/gan/cli/test_evaluate.py::test_precision_is_recorded_and_cached_apart",),

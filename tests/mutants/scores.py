@@ -71,7 +71,7 @@ MUTANTS = (
     ),
     Mutant(
         "classes are uniform",
-        "metrics/catalogue.py",
+        "metrics/of_generators.py",
         "            labels=inputs.labels,\n",
         "",
         (
@@ -81,7 +81,7 @@ MUTANTS = (
     ),
     Mutant(
         "classes of equivariance are uniform",
-        "metrics/catalogue.py",
+        "metrics/of_generators.py",
         '"labels": inputs.labels, ',
         "",
         ("tests/gan/jobs/test_scoring.py::test_metrics_of_the_generator_draw_the_classes_of_the_data[eq-t]",),

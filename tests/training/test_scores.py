@@ -98,11 +98,19 @@ def test_higher_may_be_better(tiny_zip, tmp_path, scripted, monkeypatch):
     assert checkpoint.best(run)[0].name == "000000.008"
 
 
-def test_absent_weights_are_refused_before_a_run_is_made(tiny_zip, tmp_path, monkeypatch):
-    def absent():
-        raise UserError("no weights")
+def test_too_few_fakes_for_a_score_are_said_before_training(tiny_zip, tmp_path):
+    with pytest.raises(
+        UserError, match=r"pr needs at least 4 generated .* 3: .*--metrics-fakes with gan train"
+    ):
+        run_training(configured(tiny_zip), out=tmp_path, metrics=["pr[untrained]"], metrics_fakes=3)
+    assert not list(tmp_path.iterdir())
 
-    monkeypatch.setattr(extractors, "lite0_weights", absent)
+
+def test_absent_weights_are_refused_before_a_run_is_made(tiny_zip, tmp_path, monkeypatch):
+    def absent(name):
+        raise UserError(f"no weights of {name}")
+
+    monkeypatch.setattr(extractors, "packaged_weights", absent)
     with pytest.raises(UserError, match="no weights"):
         run_training(configured(tiny_zip), out=tmp_path, metrics=["fd-efficientnet-lite0"])
     assert not list(tmp_path.iterdir())
@@ -144,7 +152,7 @@ def test_auto_refuses_a_score_that_never_fits_before_the_first_step(tiny_zip, tm
     def features(*_):
         raise FULL
 
-    monkeypatch.setattr(extractors._NetExtractor, "features", features)
+    monkeypatch.setattr(extractors.NetExtractor, "features", features)
     config = configured(tiny_zip, "micro_batch=auto")
     with pytest.raises(UserError, match=r"does not fit .* take another than --metrics fd-untrained, or none"):
         run_training(config, out=tmp_path, **SCORED)

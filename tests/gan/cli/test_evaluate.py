@@ -137,11 +137,12 @@ def test_precision_is_recorded_and_cached_apart(run_folder, tiny_zip, tmp_path):
 
 def test_interval_is_printed(run_folder, tiny_zip):
     (record,) = records_of(
-        run("--model", run_folder, "--data", tiny_zip, *UNTRAINED, "--bootstrap", 20, "--json")
+        run("--model", run_folder, "--data", tiny_zip, *UNTRAINED, "--intervals", "--json")
     )
-    assert record["bootstrap_draws"] == 20 and record["interval"][0] < record["interval"][1]
-    low, high = (f"{x:.4g}" for x in record["interval"])
-    assert format_table([record]).count(f"[{low} to {high}]") == 1
+    low, high = record["interval"]
+    assert low < record["corrected"] < high and record["standard_error"] > 0
+    value, corrected, low, high = (f"{x:.4g}" for x in (record["value"], record["corrected"], low, high))
+    assert format_table([record]).count(f"{value}, without bias {corrected} [{low} to {high}]") == 1
 
 
 def test_report_shows_copies_first(tiny_zip, run_folder, tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ import pytest
 @pytest.mark.slow
 def test_two_processes_give_the_digits_of_one(tiny_zip, tmp_path):
     command = ["-m", "gan", "evaluate", "--images", str(tiny_zip), "--data", str(tiny_zip), "--json"]
-    command += ["--metrics", "fd-untrained,ms-ssim", "--num-fakes", "30", "--device", "cpu"]
+    command += ["--metrics", "fd-untrained,ms-ssim,kid[untrained],pr[untrained]", "--num-fakes", "30"]
+    command += ["--num-reals", "35", "--device", "cpu"]
     alone = [sys.executable, *command]
     shared = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *command]
     found = []
@@ -20,4 +21,4 @@ def test_two_processes_give_the_digits_of_one(tiny_zip, tmp_path):
         done = subprocess.run(line, env=env, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))  # one list: only rank 0 prints
-    assert found[0] == found[1] == found[2] and len(found[0]) == 3
+    assert found[0] == found[1] == found[2] and len(found[0]) == 6

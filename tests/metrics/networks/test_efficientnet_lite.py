@@ -1,16 +1,16 @@
-"""EfficientNet-Lite0: shapes, padding and folding, without the published weights."""
+"""EfficientNet-Lite: shapes, padding and folding, without the published weights."""
 
 import pytest
 import torch
 
-from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite0, SameConv
+from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite, SameConv
 
 
 @pytest.fixture(scope="module")
-def net() -> EfficientNetLite0:
+def net() -> EfficientNetLite:
     """Random weights and batch-norm statistics, so that folding has something to get wrong."""
     torch.manual_seed(0)
-    net = EfficientNetLite0()
+    net = EfficientNetLite()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.3)
@@ -46,9 +46,9 @@ def test_published_names_and_size(net):
         for n, t in names.items()
     }
     assert "_blocks.1._expand_conv.weight" in published
-    EfficientNetLite0().load_published(published)
+    EfficientNetLite().load_published(published)
     with pytest.raises(RuntimeError, match="Missing"):
-        EfficientNetLite0().load_published({n: t for n, t in published.items() if n != "_fc.bias"})
+        EfficientNetLite().load_published({n: t for n, t in published.items() if n != "_fc.bias"})
 
 
 LEAVES = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
@@ -56,7 +56,7 @@ LEAVES = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"
 
 @torch.inference_mode()
 def test_folding_changes_nothing(net, close):
-    twin = EfficientNetLite0()
+    twin = EfficientNetLite()
     twin.load_state_dict(net.state_dict())
     x = torch.randn(2, 3, 64, 64)
     want = net.features(x)

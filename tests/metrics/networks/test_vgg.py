@@ -35,6 +35,21 @@ def test_stages_end_before_their_pools(state, close):
         y = F.max_pool2d(y, 2)
 
 
+def test_the_tools_resize_and_scale(state, tmp_path, close):
+    """torch-fidelity's VGG16 has output i at input i in / out, ours under nv at (i + 1/2) in / out - 1/2."""
+    torch.save(state, tmp_path / "w.pth")
+    ramp = torch.arange(28, dtype=torch.uint8).mul(9).expand(1, 3, 28, 28)
+    across = torch.arange(224, dtype=torch.float64)
+    places = {"vgg16-tf1-bilinear": across / 8, "vgg16": (across + 0.5) / 8 - 0.5}
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    for name, place in places.items():
+        extractor = EXTRACTORS[name](torch.device("cpu"), tmp_path / "w.pth")
+        value = place.clamp(0, 27).float() * 9 / 255
+        want = (value - mean[:, None]) / deviation[:, None]
+        close(extractor.prepare(ramp)[0][0], want[:, None].expand(3, 224, 224))
+    assert extractor.name == "vgg16"
+
+
 @pytest.mark.slow
 @torch.inference_mode()
 def test_fc2_is_the_second_linear_layer(state, close):

@@ -1,0 +1,91 @@
+"""Two sets of fakes against the same reals: how far a score differs between them, and how surely.
+
+Image i of one set is the partner of image i of the other: of the same seed where both are drawn from
+models, of any order otherwise. Both are left out together, so that what they have in common cancels
+(`metrics.jackknife`), and exchanged with each other in the test (`metrics.permutation`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from metrics.features import Bank
+from metrics.jackknife import Replicates
+from metrics.permutation import paired_p
+from metrics.plan import Item
+from metrics.registry import Inputs
+
+KEPT = ("convention", "detector", "detector_sha256", "num_real", "num_fake", "data_sha256")  # of both records
+
+
+class Measured(NamedTuple):
+    """A metric as `metrics.evaluate` tells it to `observe`."""
+
+    item: Item
+    inputs: Inputs
+    parts: Mapping[str, Replicates]
+
+
+class Observed:
+    """An `observe` for `metrics.evaluate` that remembers all it is told of one set of fakes."""
+
+    def __init__(self) -> None:
+        self.metrics: list[Measured] = []
+
+    def __call__(self, item: Item, inputs: Inputs, parts: Mapping[str, Replicates]) -> None:
+        """Remember one metric."""
+        self.metrics.append(Measured(item, inputs, parts))
+
+
+def differences(
+    first: tuple[Sequence[Mapping], Observed], second: tuple[Sequence[Mapping], Observed], seed: int = 0
+) -> list[dict]:
+    """One record per number of two sets, each given as its records and what `metrics.evaluate` told of it.
+
+    Keys: metric, label; a, b: the numbers; difference: a - b, without bias; standard_error; interval: 95 %;
+    p: of the hypothesis that both sets come from one distribution, None for a metric that has no test;
+    better: "lower", "higher" or ""; and the KEPT ones. seed: of the exchanges. Raises ValueError for sets
+    of different counts.
+    """
+    rows = []
+    for (record_a, name, a), (record_b, _, b) in zip(_numbers(*first), _numbers(*second), strict=True):
+        if a.inputs.fake.count != b.inputs.fake.count:
+            raise ValueError(
+                f"{a.inputs.fake.count} fakes against {b.inputs.fake.count}: need as many of both"
+            )
+        found = a.parts[name].minus(b.parts[name]).estimate()
+        rows.append(
+            {
+                "metric": record_a["metric"],
+                "label": record_a["label"],
+                "a": record_a["value"],
+                "b": record_b["value"],
+                "difference": found.corrected,
+                "standard_error": found.standard_error,
+                "interval": [found.low, found.high],
+                "p": _p(a, b, name, seed),
+                "better": a.item.spec.better,
+                **{key: record_a.get(key) for key in KEPT},
+            }
+        )
+    return rows
+
+
+def _numbers(records: Sequence[Mapping], observed: Observed) -> list[tuple[Mapping, str, Measured]]:
+    """(record, name of the number, its metric); records of reals alone and without interval are left out."""
+    names = [(name, measured) for measured in observed.metrics for name in measured.parts]
+    sure = [record for record in records if "interval" in record and record["num_fake"]]
+    return [(record, *named) for record, named in zip(sure, names, strict=True)]
+
+
+def _p(a: Measured, b: Measured, name: str, seed: int) -> float | None:
+    if a.item.spec.influence is None:
+        return None
+    pool = torch.cat([a.inputs.fake.features, b.inputs.fake.features])
+    moved = a.item.spec.influence(replace(a.inputs, fake=Bank.from_state({"features": pool})))
+    moved = moved[:, list(a.parts).index(name)]
+    if moved.isnan().any():
+        return None
+    return paired_p(moved[: len(pool) // 2] - moved[len(pool) // 2 :], seed=seed)
