@@ -121,8 +121,7 @@ def permit(run: Path, saved: Checkpoint, found: Sequence[Change], accept: bool) 
 def check_fit(saved: Checkpoint, state: TrainState, found: Sequence[Change]) -> None:
     """UserError if the networks of `state` have other weights than those in the checkpoint."""
     for role, network in (("generator", state.ema), ("discriminator", state.discriminator)):
-        old, new = getattr(saved, role)().state_dict(), network.state_dict()
-        if _shapes(old) != _shapes(new):
+        if saved.shapes(role) != _shapes(network.state_dict()):
             listed = "; ".join(str(change) for change in found)
             raise UserError(
                 f"cannot go on from {saved.path}: the {role} would have other weights ({listed}); restore"
