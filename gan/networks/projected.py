@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from gan import shapes
 from gan.config import positive
+from gan.errors import UserError
 from gan.networks import features, reparametrize
 from gan.networks.base import Network
 from gan.networks.blocks import HALVES, Block, exact
@@ -96,7 +97,8 @@ class DiscriminatorConfig:
         if self.weights_sha256 and self.feature_channels:
             return self
         network, digest = features.load(self.backbone, self.weights, self.weights_sha256)
-        return dataclasses.replace(self, weights_sha256=digest, feature_channels=tuple(network.channels))
+        channels = self.feature_channels or tuple(network.channels)
+        return dataclasses.replace(self, weights_sha256=digest, feature_channels=channels)
 
     def build(self) -> "Discriminator":
         """A freshly initialised discriminator; draws from torch's global random state."""
@@ -121,8 +123,8 @@ class Projection(Block):
         if not self.across0.is_meta:
             network, _ = features.load(config.backbone, config.weights, config.weights_sha256)
             if tuple(network.channels) != config.feature_channels:
-                found = f"{list(network.channels)}, not {list(config.feature_channels)}"
-                raise ValueError(f"the feature network {config.backbone} has the channels {found}")
+                given = f"{list(network.channels)} channels, not {list(config.feature_channels)}"
+                raise UserError(f"{config.backbone} has {given}: leave discriminator.feature_channels out")
             self._network = (network,)
             self._set_spread()
 
