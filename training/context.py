@@ -152,7 +152,11 @@ class Context:
 
         def keeper(name: str) -> Callable[[nn.Module, tuple, Any], None]:
             def keep(_: nn.Module, inputs: tuple, output: Any) -> None:
-                found.setdefault(name, output[0] if isinstance(output, tuple) else output)
+                scales = output if isinstance(output, list) else []  # mixed features: one map of each
+                if not scales:
+                    found.setdefault(name, output[0] if isinstance(output, tuple) else output)
+                for number, scale in enumerate(scales):
+                    found.setdefault(f"{name}.{number}", scale)
 
             return keep
 

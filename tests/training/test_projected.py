@@ -13,11 +13,14 @@ from gan.errors import UsageError, UserError
 from gan.files import sha256
 from gan.models import checkpoint
 from gan.networks.features import FEATURE_NETWORKS
+from gan.randomness import Draws
 from tests.gan.networks import toy_features
 from tests.training.test_exact import assert_equal
 from tests.training.test_parts import assert_same, held, stepped
 from tests.training.tiny import learned, plain, run_training, tiny_state, torchrun
+from training import parts
 from training.config import RunConfig
+from training.context import Context
 from training.losses.penalties import feature_penalty
 
 AT_FEATURES = ("loss.r1_on=features", "loss.r1_gamma=2", "loss.r1_interval=null")
@@ -121,6 +124,17 @@ def test_nothing_is_differentiated_through_the_feature_network_in_steps_of_d(see
     assert seen == [False] * 4
     learned(state, "g", REAL.float())
     assert seen[4:] == [True] * 4
+
+
+def test_a_loss_of_ones_own_sees_the_mixed_features_by_name(seen_through):
+    state = tiny_state(*seen_through)
+    part = parts.split(state, 4)[0]
+    draws = Draws(0, 0, part.samples)
+    context = Context(state, part, draws=draws, role="discriminator", real=REAL, c=None, c_fake=None)
+    found = context.features(REAL.float(), None)
+    mixed = state.discriminator.mixed(REAL.float())
+    assert all(torch.equal(found[f"projection.{scale}"], x) for scale, x in enumerate(mixed))
+    assert found["heads.0"].shape == (4, 1)
 
 
 def test_slopes_at_images_work_too(seen_through):
