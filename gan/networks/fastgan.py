@@ -161,7 +161,7 @@ class Generator(PlainGenerator):
         x = F.glu(self.norm(x), dim=1)
         maps: dict[int, Tensor] = {}
         for name, block in self.blocks.items():
-            x = block.run(x, block.draw(len(z), noise))
+            x = block.run(x, block.draw(z.shape[0], noise))
             if name in self.excitations:
                 gates = self.excitations[name].run(maps[self.config.skips[block.level]])
                 x = x * gates.to(x.dtype)

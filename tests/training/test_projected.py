@@ -19,6 +19,7 @@ from tests.training.test_exact import assert_equal
 from tests.training.test_parts import assert_same, held, stepped
 from tests.training.tiny import learned, plain, run_training, tiny_state, torchrun
 from training import parts
+from training.blur import blurred
 from training.config import RunConfig
 from training.context import Context
 from training.losses.penalties import feature_penalty
@@ -106,6 +107,35 @@ def test_slopes_at_fakes_are_those_of_fakes(seen_through):
     want = [slope_squared(state.discriminator, x).mean().item() for x in (REAL, torch.zeros_like(REAL))]
     terms = learned(state, "d", REAL)
     assert [terms["r1"].item(), terms["r2"].item()] == pytest.approx(want, rel=1e-6)
+
+
+def test_slopes_at_features_are_those_of_what_d_sees(seen_through):
+    """Blurred, here."""
+    blur = ("loss.blur_sigma=2", "loss.blur_fade_kimg=1")
+    state = projected_state(seen_through, *AT_FEATURES, *blur)
+    state.generator = Zeros()
+    want = slope_squared(state.discriminator, blurred(REAL, 2.0)).mean().item()
+    assert learned(state, "d", REAL)["r1"].item() == pytest.approx(want, rel=1e-6)
+
+
+def test_a_generator_without_styles_gets_the_noise_of_its_samples():
+    """Fresh, and the same in any split of the batch; batch statistics apart, which see a part each."""
+    state = tiny_state(FAST[0])
+    G = state.generator.eval()
+    for block in G.blocks.values():
+        torch.nn.init.ones_(block.noise_strength)
+
+    def fakes(micro_batch):
+        state.micro_batch = micro_batch
+        options = {"role": "generator", "real": None, "c": None, "c_fake": None}
+        contexts = [
+            Context(state, part, draws=Draws(0, 0, part.samples), **options) for part in parts.split(state, 4)
+        ]
+        return contexts[0].z, torch.stack([c.fake.detach() for c in contexts]).transpose(0, 1).flatten(0, 1)
+
+    z, whole = fakes(None)
+    torch.testing.assert_close(fakes(2)[1], whole)
+    assert not torch.allclose(G(z), whole)
 
 
 def test_a_lazy_penalty_looks_at_reals_alone(seen_through):

@@ -172,7 +172,10 @@ def test_half_types_stay_close(config, dtype):
     D, img = built(config).eval(), torch.rand(4, 3, 16, 16) * 2 - 1
     want = D(img)
     halve(D, dtype, 16, None)
+    types, first = [], D.projection.network.convs[0]
+    first.register_forward_hook(lambda _, __, y: types.append(y.dtype))
     found = D(img)
+    assert types == [dtype]
     assert found.dtype == torch.float32 and not torch.equal(found, want)
     torch.testing.assert_close(found, want, rtol=0.05, atol=0.05)
 
