@@ -5,6 +5,7 @@ weights are in a file that the user has. A network takes images [N, 3, H, W] in 
 [N, C, h, w], of 1/4, 1/8, 1/16 and 1/32 of the size; `channels` are their C.
 """
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class Lite(nn.Module):
 
 
 class Tapped(nn.Module):
-    """Any network of convolutions: of each stride, the last map that one of its modules gives.
+    """Any network of convolutions: of each stride, the last map of it, see `taps`.
 
     mean, std: of the colours in [0, 1] that it was trained on. Raises UserError for a network without maps of
     all four strides, such as a plain transformer.
@@ -66,17 +67,10 @@ class Tapped(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
         self._maps: dict[int, Tensor] = {}
-        found: dict[int, nn.Module] = {}
-        hooks = [m.register_forward_hook(lambda m, _, y: _note(found, m, y)) for m in net.modules()]
-        with torch.no_grad():
-            net(torch.zeros(1, 3, PROBE, PROBE))
-        for hook in hooks:
-            hook.remove()
-        if missing := [stride for stride in STRIDES if stride not in found]:
-            listed = ", ".join(f"1/{stride}" for stride in missing)
-            raise UserError(f"{name} has no maps of {listed} of the image: choose a network of convolutions")
+        found = taps(net, name)
         for stride in STRIDES:
-            found[stride].register_forward_hook(lambda _, __, y, stride=stride: self._keep(stride, y))
+            hook = functools.partial(self._keep, stride)
+            net.get_submodule(found[stride]).register_forward_hook(hook)
         with torch.no_grad():
             self.channels = tuple(y.shape[1] for y in self(torch.zeros(1, 3, PROBE, PROBE)))
 
@@ -86,8 +80,50 @@ class Tapped(nn.Module):
         self._maps.clear()
         return maps
 
-    def _keep(self, stride: int, y: Tensor) -> None:
+    def _keep(self, stride: int, _module: nn.Module, _inputs: tuple, y: Tensor) -> None:
         self._maps[stride] = y
+
+
+def taps(net: nn.Module, name: str) -> dict[int, str]:
+    """Stride -> name of the module that gives the last map of it.
+
+    What happens inside of a block that changes the stride counts only where nothing else has that stride; a
+    plain nn.Sequential is no block. UserError where a stride is missing, or 256 pixels are refused.
+    """
+    strides: dict[str, int] = {}
+    hooks = [
+        module.register_forward_hook(functools.partial(_note, strides, path))
+        for path, module in net.named_modules()
+    ]
+    try:
+        with torch.no_grad():
+            net(torch.zeros(1, 3, PROBE, PROBE))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise UserError(f"{name} cannot see images of {PROBE}x{PROBE} ({error})") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    blocks = {path for path, module in net.named_modules() if type(module) is not nn.Sequential}
+    inside: dict[int, str] = {}
+    between: dict[int, str] = {}
+    for path, stride in strides.items():
+        above = {path[:i] for i, mark in enumerate(path) if mark == "."} & blocks
+        passing = all(strides.get(block, stride) == stride for block in above)
+        (between if passing else inside)[stride] = path
+    found = inside | between
+    if missing := [stride for stride in STRIDES if stride not in found]:
+        listed = ", ".join(f"1/{stride}" for stride in missing)
+        raise UserError(f"{name} has no maps of {listed} of the image: choose a network of convolutions")
+    return found
+
+
+def _note(strides: dict[str, int], path: str, _module: nn.Module, _inputs: tuple, y: object) -> None:
+    """Remember the stride of what a module gave last, in the order of the last calls."""
+    strides.pop(path, None)
+    if isinstance(y, Tensor) and y.ndim == 4 and y.shape[2] == y.shape[3]:
+        stride, rest = divmod(PROBE, y.shape[2])
+        if stride in STRIDES and not rest:
+            strides[path] = stride
 
 
 def source(name: str) -> FeatureNetwork:
@@ -138,14 +174,6 @@ def load(name: str, file: str = "", digest: str = "") -> tuple[nn.Module, str]:
             " file with discriminator.weights"
         )
     return source(name).build(path).eval().requires_grad_(False), found
-
-
-def _note(found: dict[int, nn.Module], module: nn.Module, y: object) -> None:
-    """Remember a module whose result is a map of one of the strides."""
-    if isinstance(y, Tensor) and y.ndim == 4 and y.shape[2] == y.shape[3]:
-        stride, rest = divmod(PROBE, y.shape[2])
-        if stride in STRIDES and not rest:
-            found[stride] = module
 
 
 def _of_library(library: str, network: str, path: Path) -> nn.Module:

@@ -2,10 +2,13 @@
 
 import dataclasses
 import hashlib
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torchvision.models import efficientnet_b0, resnet18, resnet50
 
 from gan.config import override
 from gan.errors import UsageError, UserError
@@ -214,7 +217,7 @@ def test_networks_that_are_not_there_say_what_to_do(config, monkeypatch):
     with pytest.raises(UserError, match="name their file with discriminator.weights"):
         override(config, ['weights=""']).completed()
     with pytest.raises(UserError, match=r"timm:resnet18 needs timm.*pip install -e \"\.\[metrics\]\""):
-        monkeypatch.setitem(__import__("sys").modules, "timm", None)
+        monkeypatch.setitem(sys.modules, "timm", None)
         override(config, ["backbone=timm:resnet18"]).completed()
     with pytest.raises(UsageError, match="unknown network of torchvision 'resnet19'; did you mean"):
         override(config, ["backbone=torchvision:resnet19"]).completed()
@@ -229,8 +232,6 @@ def test_networks_that_are_not_there_say_what_to_do(config, monkeypatch):
 
 def test_a_network_of_torchvision_from_a_file(tmp_path):
     """ResNet-18: its four stages, of images normalised by ImageNet's colours."""
-    from torchvision.models import resnet18
-
     torch.manual_seed(0)
     net = resnet18().eval()
     path = tmp_path / "resnet18.pth"
@@ -244,6 +245,44 @@ def test_a_network_of_torchvision_from_a_file(tmp_path):
         for stage, got in zip((net.layer1, net.layer2, net.layer3, net.layer4), found(x), strict=True):
             y = stage(y)
             torch.testing.assert_close(got, y)
+
+
+def test_maps_inside_of_a_block_that_halves_are_passed_over():
+    """ResNet-50 widens before it halves, within a block: its stages end before that."""
+    stages = {4: "layer1", 8: "layer2", 16: "layer3", 32: "layer4"}
+    assert features.taps(resnet50().eval(), "resnet50") == stages
+    found = features.taps(efficientnet_b0().eval(), "b0")
+    assert found == {4: "features.2", 8: "features.3", 16: "features.5", 32: "features"}
+
+
+class Fixed(torch.nn.Module):
+    """Takes images of 224 pixels only."""
+
+    def forward(self, x):
+        assert x.shape[2] == 224, "Input height (256) doesn't match model (224)."
+
+
+def test_a_network_of_one_size_is_refused():
+    with pytest.raises(UserError, match=r"fixed cannot see images of 256x256 \(Input height"):
+        features.Tapped(Fixed(), "fixed", (0, 0, 0), (1, 1, 1))
+
+
+def test_a_network_of_timm_from_a_file(monkeypatch, tmp_path):
+    """With a stand-in for the library: its colours, and its list of models."""
+
+    def create_model(name, pretrained):
+        net = torch.nn.Sequential(*(torch.nn.Conv2d(3, 3, 2, stride=2) for _ in range(5)))
+        net.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+        return net
+
+    stand_in = SimpleNamespace(list_models=lambda: ["small"], create_model=create_model)
+    monkeypatch.setitem(sys.modules, "timm", stand_in)
+    path, net = tmp_path / "small.pth", create_model("small", False)
+    torch.save(net.state_dict(), path)
+    found, _ = features.load("timm:small", str(path))
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert found.channels == (3,) * 4 and [y.shape[2] for y in found(x)] == [8, 4, 2, 1]
+    torch.testing.assert_close(found(x)[3], net(x))  # [-1, 1] is what these colours make of [0, 1]
 
 
 def test_a_network_without_scales_is_refused():
