@@ -44,7 +44,7 @@ class Change:
 
 
 def with_settings(config: RunConfig, other: RunConfig, keys: Iterable[str]) -> RunConfig:
-    """`config` with the settings of those dotted names as `other` has them."""
+    """`config` with the settings of those dotted names as `other` has them, where both have them."""
     plain = to_dict(other)
     values = {}
     for key in keys:
@@ -52,6 +52,8 @@ def with_settings(config: RunConfig, other: RunConfig, keys: Iterable[str]) -> R
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         values[key] = value
+    known = _flat(to_dict(config)).keys() & _flat(plain).keys()
+    values = {key: value for key, value in values.items() if key in known}
     return override(config, [assignment(key, value) for key, value in values.items()])
 
 

@@ -185,7 +185,7 @@ def _of_library(library: str, network: str, path: Path) -> nn.Module:
         raise UserError(f"{name} needs {library}, which is not installed; {install('metrics')}") from error
     known = models.list_models()
     if network not in known:
-        raise UsageError(unknown(f"network of {library}", network, known))
+        raise UserError(unknown(f"network of {library}", network, known))
     state = read(path)
     if library == "timm":
         net = models.create_model(network, pretrained=False)

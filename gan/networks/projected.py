@@ -74,6 +74,7 @@ class DiscriminatorConfig:
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=4)
         positive(self, "mixed_channels", "head_channels")
+        features.source(self.backbone)
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3: feature networks see colours; got {self.channels}")
         if not LEAST <= self.feature_resolution <= MOST or self.feature_resolution % 4:

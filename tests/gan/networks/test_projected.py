@@ -213,13 +213,13 @@ def test_refusals(config, assignment, message):
 
 def test_networks_that_are_not_there_say_what_to_do(config, monkeypatch):
     with pytest.raises(UsageError, match="did you mean 'efficientnet-lite1'"):
-        override(config, ["backbone=efficientnet-lite2"]).completed()
+        override(config, ["backbone=efficientnet-lite2"])
     with pytest.raises(UserError, match="name their file with discriminator.weights"):
         override(config, ['weights=""']).completed()
     with pytest.raises(UserError, match=r"timm:resnet18 needs timm.*pip install -e \"\.\[metrics\]\""):
         monkeypatch.setitem(sys.modules, "timm", None)
         override(config, ["backbone=timm:resnet18"]).completed()
-    with pytest.raises(UsageError, match="unknown network of torchvision 'resnet19'; did you mean"):
+    with pytest.raises(UserError, match="unknown network of torchvision 'resnet19'; did you mean"):
         override(config, ["backbone=torchvision:resnet19"]).completed()
     with pytest.raises(UserError, match="are of another network"):
         override(config, ["backbone=torchvision:squeezenet1_1"]).completed()
