@@ -57,6 +57,18 @@ class Freezes(Protocol):
     most_frozen: int
 
 
+@runtime_checkable
+class SeesFeatures(Protocol):
+    """Of a discriminator on the features of a frozen network, in the two halves `mixed` and `of_mixed`.
+
+    completed: the same with what follows from the network's file of weights.
+    """
+
+    feature_resolution: int
+
+    def completed(self) -> "SeesFeatures": ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Where the images come from.
@@ -84,6 +96,8 @@ class LossConfig:
     name: a key of LOSSES, or given:CLASS for an object handed to `gan.train`.
     d_steps: steps of D for each of G.
     r1_gamma: weight of R1; None: 0.0002 * pixels / batch; 0: off.  r2: the same penalty at the fakes.
+    r1_on: where R1 and R2 take the slope: at the images, or at the mixed features of a projected
+    discriminator, where nothing is differentiated twice but its heads; r1_gamma then has no rule.
     r1_interval: steps between two R1 steps (lazy regularisation, with Adam's correction); None: R1 in every
     step, in one backward pass with the adversarial loss.
     gradient_penalty_weight: of WGAN-GP, in every step; 0 is off.  lecam_weight: likewise, of LeCam.
@@ -98,6 +112,7 @@ class LossConfig:
     d_steps: int = 1
     r1_gamma: float | Schedule | None = None
     r1_interval: int | None = 16
+    r1_on: Literal["images", "features"] = "images"
     r2: bool = False
     gradient_penalty_weight: float = 0.0
     lecam_weight: float = 0.0
@@ -240,6 +255,12 @@ def check_networks(config: RunConfig) -> None:
             if getattr(loss, name):
                 reason = f"needs a style space, which generator.type {generator.type} lacks"
                 raise ValueError(f"loss.{name} {reason}: set it to 0")
+    if loss.r1_on == "features":
+        if not isinstance(discriminator, SeesFeatures):
+            reason = f"which discriminator.type {discriminator.type} lacks"
+            raise ValueError(f"loss.r1_on features needs mixed features, {reason}: set it to images")
+        if loss.r1_gamma is None:
+            raise ValueError("loss.r1_gamma has no rule for slopes at features: give a number, 0 for none")
     if generator.c_dim != discriminator.c_dim:
         both = f"generator.c_dim {generator.c_dim} and discriminator.c_dim {discriminator.c_dim}"
         raise ValueError(f"{both} differ: leave them out, they follow from data.conditional")

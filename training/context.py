@@ -16,7 +16,7 @@ from gan.randomness import Draws
 from gan.sampling import has_styles
 from training.losses.base import Term, Terms
 from training.parts import Part
-from training.passes import draw_ws, interleaved, judged
+from training.passes import draw_ws, interleaved, judged, seen
 from training.state import TrainState
 
 
@@ -33,7 +33,8 @@ class Context:
 
     draws: random numbers of the samples.
     role: whose step, "generator" or "discriminator": gradients go to this one's weights alone.
-    fakes, slopes: whether the step looks at fakes, and at gradients with respect to images.
+    fakes, slopes, feature_slopes: whether the step looks at fakes, at gradients with respect to images, and
+    at those with respect to D's mixed features, which then are cut off from the images in D's own steps.
     real: [n, C, H, W] in [-1, 1].  c, c_fake: labels of reals and fakes [n, c_dim], None without.
     nimg: real images shown so far.  scale: factor of inner gradients in half types; results are without.
     """
@@ -50,6 +51,7 @@ class Context:
         c_fake: Tensor | None,
         fakes: bool = True,
         slopes: bool = False,
+        feature_slopes: bool = False,
         first: bool = True,
         wholes: Sequence[tuple[Tensor, ...]] = (),
     ):
@@ -58,7 +60,9 @@ class Context:
         self.c, self.c_fake, self.nimg = part.rows(c), part.rows(c_fake), state.nimg
         self.scale = (state.scaler_g if role == "generator" else state.scaler_d).get_scale()
         self.remembered: dict[str, Tensor] = {}
+        self.mixed: list[Tensor] = []  # of D's own pass in a step that looks at slopes there, once it is made
         self._fakes, self._slopes, self._first, self._wholes = fakes, slopes, first, wholes
+        self._cut = feature_slopes and role == "discriminator"
         self._asked = 0
 
     @property
@@ -90,6 +94,8 @@ class Context:
             if has_styles(self.generator):
                 ws, noise = self.ws, self.draws.apart()
                 fake = self.generator.synthesis(ws, noise=noise, update_emas=self._moves("discriminator"))
+            elif getattr(self.generator, "noisy", False):
+                fake = self.generator(self.z, self.c_fake, noise=self.draws.apart())
             else:
                 fake = self.generator(self.z, self.c_fake)
         return fake.detach().requires_grad_() if self._slopes and self.role == "discriminator" else fake
@@ -112,13 +118,25 @@ class Context:
     @cached_property
     def _logits(self) -> tuple[Tensor, Tensor]:
         labels = None if self.c is None else interleaved(self.c_fake, self.c)
-        logits = self.judge(interleaved(self.fake, self.real), labels)
-        return logits[0::2], logits[1::2]
+        real, fake = self.sides(self._own_pass(interleaved(self.fake, self.real), labels))
+        return fake, real
+
+    def sides(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Rows of D's own pass of the step: those of reals [n, ...], and of fakes [n, ...] if it saw any."""
+        return (rows[1::2], rows[0::2]) if self._together else (rows,)
+
+    def _own_pass(self, images: Tensor, c: Tensor | None) -> Tensor:
+        """`judge`, which keeps the features that slopes are taken at, as leaves of the graph."""
+        if not self._cut:
+            return self.judge(images, c)
+        found = self.discriminator.mixed(seen(self.state, images, self.draws.apart()))
+        self.mixed = [x.detach().requires_grad_() for x in found]
+        return self.discriminator.of_mixed(self.mixed, c)
 
     @cached_property
     def _real_logits(self) -> Tensor:
         with self._gradients("discriminator"):
-            return self.judge(self.real, self.c)
+            return self._own_pass(self.real, self.c)
 
     @cached_property
     def _fake_logits(self) -> Tensor:
@@ -134,7 +152,11 @@ class Context:
 
         def keeper(name: str) -> Callable[[nn.Module, tuple, Any], None]:
             def keep(_: nn.Module, inputs: tuple, output: Any) -> None:
-                found.setdefault(name, output[0] if isinstance(output, tuple) else output)
+                scales = output if isinstance(output, list) else []  # mixed features: one map of each
+                if not scales:
+                    found.setdefault(name, output[0] if isinstance(output, tuple) else output)
+                for number, scale in enumerate(scales):
+                    found.setdefault(f"{name}.{number}", scale)
 
             return keep
 

@@ -45,6 +45,11 @@ class Objective:
         return any(penalty.slopes for penalty in self.penalties)
 
     @property
+    def feature_slopes(self) -> bool:
+        """Whether gradients with respect to D's mixed features are."""
+        return any(penalty.feature_slopes for penalty in self.penalties)
+
+    @property
     def shrink(self) -> int:
         """It takes 1/shrink of the batch."""
         return 1 if self.loss else max(penalty.shrink for penalty in self.penalties)
@@ -89,7 +94,8 @@ def penalties_of(config: LossConfig) -> list[Penalty]:
         interval, shrink = config.path_length_interval, config.path_length_shrink
         found.append(PathLength(config.path_length_weight, interval, config.path_length_decay, shrink))
     if config.r1_gamma:
-        found.append(R1(config.r1_gamma, config.r1_interval, both=config.r2))
+        features = config.r1_on == "features"
+        found.append(R1(config.r1_gamma, config.r1_interval, both=config.r2, features=features))
     if config.gradient_penalty_weight:
         found.append(GradientPenalty(config.gradient_penalty_weight))
     if config.lecam_weight:

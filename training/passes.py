@@ -14,12 +14,17 @@ def judged(state: TrainState, images: Tensor, c: Tensor | None, draws: Draws) ->
 
     draws: of the samples that the images belong to, one or several images each.
     """
+    return state.discriminator(seen(state, images, draws), c)
+
+
+def seen(state: TrainState, images: Tensor, draws: Draws) -> Tensor:
+    """Images as D sees them. Arguments as `judged`."""
     config = state.config.loss
     if config.blur_sigma:
         images = blurred(images, sigma_at(config.blur_sigma, config.blur_fade_kimg, state.nimg))
     if state.augmentation:
         images = state.augmentation(images, draws.rows(len(images)))
-    return state.discriminator(images, c)
+    return images
 
 
 def draw_ws(state: TrainState, draws: Draws, c: Tensor | None, update_w_avg: bool = False) -> Tensor:

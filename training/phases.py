@@ -24,7 +24,7 @@ FILE = "phases.json"
 FREE_TO_CHANGE = frozenset(
     {"preset", "plugins", "kimg", "snapshot_ticks", "metrics_ticks", "tick_kimg", "data.path", "data.workers"}
     | {"keep_last", "keep_light", "keep_every_kimg", "max_disk_gib", "micro_batch", "checkpoint_activations"}
-    | {"cudnn_benchmark"}
+    | {"cudnn_benchmark", "discriminator.weights"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
 )  # without effect on a step, or on its rounding only
 DATA = ("sha256", "images", "name", "classes")  # what is told of another data set
@@ -44,7 +44,7 @@ class Change:
 
 
 def with_settings(config: RunConfig, other: RunConfig, keys: Iterable[str]) -> RunConfig:
-    """`config` with the settings of those dotted names as `other` has them."""
+    """`config` with the settings of those dotted names as `other` has them, where both have them."""
     plain = to_dict(other)
     values = {}
     for key in keys:
@@ -52,6 +52,8 @@ def with_settings(config: RunConfig, other: RunConfig, keys: Iterable[str]) -> R
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         values[key] = value
+    known = _flat(to_dict(config)).keys() & _flat(plain).keys()
+    values = {key: value for key, value in values.items() if key in known}
     return override(config, [assignment(key, value) for key, value in values.items()])
 
 
@@ -121,8 +123,7 @@ def permit(run: Path, saved: Checkpoint, found: Sequence[Change], accept: bool) 
 def check_fit(saved: Checkpoint, state: TrainState, found: Sequence[Change]) -> None:
     """UserError if the networks of `state` have other weights than those in the checkpoint."""
     for role, network in (("generator", state.ema), ("discriminator", state.discriminator)):
-        old, new = getattr(saved, role)().state_dict(), network.state_dict()
-        if _shapes(old) != _shapes(new):
+        if saved.shapes(role) != _shapes(network.state_dict()):
             listed = "; ".join(str(change) for change in found)
             raise UserError(
                 f"cannot go on from {saved.path}: the {role} would have other weights ({listed}); restore"

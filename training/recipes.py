@@ -1,5 +1,6 @@
 """Recipes by name, and a recipe fitted to a data set: what is left open gets its number."""
 
+import dataclasses
 from importlib import resources
 from pathlib import Path
 
@@ -7,7 +8,14 @@ from gan.config import from_dict, load_yaml, override
 from gan.errors import UsageError, unknown
 from gan.registry import Table, table
 from gan.shapes import fitted
-from training.config import ComparesSamples, EmbedsLabels, Freezes, RunConfig, TracksMagnitudes
+from training.config import (
+    ComparesSamples,
+    EmbedsLabels,
+    Freezes,
+    RunConfig,
+    SeesFeatures,
+    TracksMagnitudes,
+)
 from training.schedules import (
     default_blur_fade_kimg,
     default_ema_kimg,
@@ -97,4 +105,6 @@ def completed(config: RunConfig, pixels: int) -> RunConfig:
     for role, network in (("generator", generator), ("discriminator", discriminator)):
         if isinstance(network, EmbedsLabels) and network.c_embed == "auto":
             numbers[f"{role}.c_embed"] = network.embedding
+    if isinstance(discriminator, SeesFeatures):
+        config = dataclasses.replace(config, discriminator=discriminator.completed())
     return override(config, [f"{key}={number!r}" for key, number in numbers.items()])

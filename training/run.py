@@ -142,7 +142,7 @@ def restore(
         phases.check_fit(saved, state, changes)
     state.restore(tensors, counters)
     state.ema.load_state_dict(generator.state_dict())
-    state.discriminator.load_state_dict(saved.discriminator().state_dict())
+    saved.fill(state.discriminator, "discriminator")
     return state
 
 

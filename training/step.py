@@ -104,6 +104,7 @@ class View:
             c_fake=self.c_fake,
             fakes=self.objective.fakes,
             slopes=self.objective.slopes,
+            feature_slopes=self.objective.feature_slopes,
             first=self.objective.loss is not None,
             wholes=wholes,
         )

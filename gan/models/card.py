@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gan.networks import features
+
 NOTICE = (
     "Images from this model are made by a machine (AI-generated). Say so where you show them, and keep to "
     "the licence of the data."
@@ -58,9 +60,22 @@ def _model(config: Mapping[str, Any], shape: Sequence[int], parameters: Mapping[
     lines = [f"Images: {rows} x {columns} pixels, {channels} channels"]
     for role, count in parameters.items():
         lines.append(f"{role.capitalize()}: {config[role]['type']}, {count / 1e6:.2f} M trained parameters")
+    lines += _seen_through(config.get("discriminator") or {})
     classes = config["generator"].get("c_dim", 0)
     lines.append(f"Classes: {classes or 'none, unconditional'}")
     return lines
+
+
+def _seen_through(discriminator: Mapping[str, Any]) -> list[str]:
+    """The frozen network whose features the discriminator saw: scores on the same features flatter."""
+    name = discriminator.get("backbone")
+    if not name:
+        return []
+    digest = discriminator.get("weights_sha256") or "unknown"
+    return [
+        f"The discriminator saw images through {name}, frozen and not in this folder: sha256 of its weights "
+        f"{digest}, their licence {features.licence(name)}; a score on its features flatters this model"
+    ]
 
 
 def _data(data: Mapping[str, Any]) -> list[str]:

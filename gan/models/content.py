@@ -50,6 +50,14 @@ class Checkpoint:
         """The discriminator: eval mode, no weight gradients. CheckpointError if absent or unfit."""
         return self._network("discriminator", discriminator_config, device)
 
+    def fill(self, network: nn.Module, role: str) -> None:
+        """Give a network the weights that are saved of `role`. CheckpointError if absent or unfit."""
+        weights.fill(network, self._file(role))
+
+    def shapes(self, role: str) -> weights.Shapes:
+        """Of the tensors that are saved of `role`, by name. CheckpointError if they are absent."""
+        return weights.shapes(self._file(role))
+
     def training(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What `write` got as training_tensors, on the CPU, and training_state; CheckpointError if absent."""
         return weights.tensors(self._file("training")), self.state()

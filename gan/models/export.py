@@ -64,6 +64,8 @@ class Function(nn.Module):
         maps = {name: b.shape for name, b in generator.named_buffers() if name.endswith(".noise_const")}
         if noise == "input" and not maps:
             raise UsageError("this model has no noise; leave --noise out")
+        if noise != "const" and maps and not self.styles:
+            raise UsageError("a model without a style space has its noise as trained; leave --noise out")
         self.maps = maps if noise == "input" else {}
 
     def names(self) -> list[str]:

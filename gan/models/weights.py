@@ -82,9 +82,14 @@ def network(data: Any, role: str, variants: Callable[[str], type], folder: Path)
         raise CheckpointError(
             f"{folder / 'config.json'}: its {role} makes no network ({reason}): fetch the checkpoint again"
         ) from error
-    _check_fit(path, _sizes(made.state_dict()), given)
-    made.load_state_dict(tensors(path))
+    fill(made, path)
     return made
+
+
+def fill(network: nn.Module, path: Path) -> None:
+    """Give a network the weights in `path`. CheckpointError, naming the file, for those of another one."""
+    _check_fit(path, _sizes(network.state_dict()), shapes(path))
+    network.load_state_dict(tensors(path))
 
 
 def _config(data: Any, role: str, variants: Callable[[str], type]) -> Any:

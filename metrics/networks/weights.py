@@ -7,23 +7,22 @@ is downloaded there: with progress on stderr, resumed after an interruption, che
 import contextlib
 import functools
 import http.client
-import importlib.util
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 from tqdm import tqdm
 
 from gan import foreign
 from gan.errors import UserError
 from gan.files import cache_folder, sha256
+from gan.networks.packaged import inside as packaged
+from gan.networks.packaged import read
+
+__all__ = ["WeightFile", "download", "find", "packaged", "read"]
 
 try:
     import fcntl
@@ -62,48 +61,6 @@ def find(file: WeightFile, given: str | Path | None = None) -> tuple[Path, str]:
     if not path.is_file():
         download(file, path)
     return path, _checked(file, path)
-
-
-def read(path: Path) -> Mapping[str, Tensor]:
-    """Tensors of a .safetensors file or of a state dict saved by torch, on the CPU; executes nothing.
-
-    Raises UserError, naming the file, if it is neither.
-    """
-    safe = path.suffix == ".safetensors"
-    if path.is_file() and (
-        found := foreign.stand_in(path) or foreign.cut_short(path) or _other_kind(path, safe)
-    ):
-        raise UserError(f"{path} {found}")
-    try:
-        if safe:
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot read the weights in {path}: {error}") from error
-    except Exception as error:  # torch raises many kinds for files that are not its own
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(
-            f"{path} is no state dict of plain tensors ({reason}); give a .pth or .safetensors file"
-        ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise UserError(f"{path} is no state dict of plain tensors; give a .pth or .safetensors file")
-    return state
-
-
-def _other_kind(path: Path, safe: bool) -> str | None:
-    """What the bytes of a file are that can be no weights, with the remedy."""
-    kind = foreign.kind(path)
-    weights = () if safe else ("a zip archive", "a pickle")  # containers of torch.save
-    if kind is None or kind in weights:
-        return None
-    return f"is {kind}, not a file of weights: give a .pth or .safetensors file"
-
-
-def packaged(package: str, file: str) -> Path | None:
-    """A file of an installed package, which is located and never imported; None where it is absent."""
-    found = importlib.util.find_spec(package)
-    path = Path(found.origin).parent / file if found and found.origin else None
-    return path if path is not None and path.is_file() else None
 
 
 def download(file: WeightFile, path: Path) -> None:

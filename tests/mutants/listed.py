@@ -7,6 +7,7 @@ from tests.mutants import (
     losses,
     models,
     preparation,
+    projected,
     runs,
     sampling,
     scores,
@@ -19,7 +20,7 @@ from tests.mutants import (
 from tests.mutants.planting import Mutant
 
 ROOMS = (
-    *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models),
+    *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -69,8 +69,8 @@ MUTANTS = (
     Mutant(
         "r2 without effect",
         "training/objectives.py",
-        "both=config.r2)",
-        "both=False)",
+        "both=config.r2,",
+        "both=False,",
         ("tests/training/test_penalties.py::test_r1_in_every_step_is_added_to_the_loss[True]",),
     ),
     Mutant(

@@ -139,15 +139,15 @@ MUTANTS = (
     Mutant(
         "reals judged with labels of fakes",
         "training/context.py",
-        "return self.judge(self.real, self.c)",
-        "return self.judge(self.real, self.c_fake)",
+        "return self._own_pass(self.real, self.c)",
+        "return self._own_pass(self.real, self.c_fake)",
         ("tests/training/test_conditional.py::test_d_gets_every_image_with_its_own_label",),
     ),
     Mutant(
         "logits exchanged",
         "training/context.py",
-        "return logits[0::2], logits[1::2]",
-        "return logits[1::2], logits[0::2]",
+        "return fake, real\n\n    def sides",
+        "return real, fake\n\n    def sides",
         ("tests/training/test_conditional.py::test_terms_by_hand",),
     ),
     Mutant(

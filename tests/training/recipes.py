@@ -1,4 +1,4 @@
-"""Literal values of each preset's publication, for images of the published size.
+"""Literal values of each preset's publication, for images of the published size; see also recipes_few.py.
 
 Sources, by letter, stand beside the values:
 

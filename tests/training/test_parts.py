@@ -32,9 +32,9 @@ CASES = {
 TOLERANCE = 2e-5  # of a gradient's largest entry
 
 
-def stepped(*assignments, classes=0, rank=0, world=1, loss=None):
+def stepped(*assignments, classes=0, rank=0, world=1, loss=None, small=SMALL):
     """A state after two steps of SGD: its weights show the gradients, those of Adam little but signs."""
-    state = tiny_state(*SMALL, *assignments, classes=classes)
+    state = tiny_state(*small, *assignments, classes=classes)
     state.loss = loss
     state.optimizer_g = torch.optim.SGD(state.generator.parameters(), lr=0.01)
     state.optimizer_d = torch.optim.SGD(state.discriminator.parameters(), lr=0.01)

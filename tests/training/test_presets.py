@@ -24,11 +24,13 @@ SMALL = {  # role -> type of the network -> what makes it small
         "stylegan3": [*STYLES, "z_dim=8", "w_dim=8", "layers=4", "critical=1", "margin=4"],
         "r3gan": ["widths=[8]"],
         "sngan": ["width=8"],
+        "fastgan": ["channel_base=64", "channel_max=8", "z_dim=8"],
     },
     "discriminator": {
         "stylegan2": STYLES,
         "r3gan": ["widths=[8]"],
         "sngan": ["width=8"],
+        "projected": ["feature_resolution=32", "mixed_channels=4", "head_channels=4"],
     },
 }
 
@@ -71,7 +73,8 @@ def test_documented_sizes():
 
 
 def test_every_family_has_a_preset():
-    assert {config.generator.type for config in PRESETS.values()} == set(ARCHITECTURES)
+    used = {getattr(c, role).type for c in PRESETS.values() for role in ("generator", "discriminator")}
+    assert used == set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -86,7 +89,7 @@ def test_trains_is_saved_and_draws(name, tiny_zip, tmp_path):
     assert logits.shape == (3, 1) and logits.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["r3gan-cifar10", "sngan-32", "stylegan3-r"])
+@pytest.mark.parametrize("name", ["r3gan-cifar10", "sngan-32", "stylegan3-r", "few-shot-256"])
 def test_goes_on_bit_for_bit(name, tiny_zip, tmp_path):
     """Batch statistics, estimates of singular values, magnitudes and schedules are all kept."""
     straight = run_training(small(name, tiny_zip, "kimg=0.016"), out=tmp_path / "a")

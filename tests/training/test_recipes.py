@@ -9,10 +9,13 @@ import torch
 from torch import nn
 
 from gan.config import override
-from tests.training.recipes import RECIPES
+from tests.training import recipes
+from tests.training.recipes_few import FEW
 from training.config import RunConfig
 from training.recipes import fit, load_preset, preset_names
 from training.schedules import value_at
+
+RECIPES = recipes.RECIPES | FEW
 
 
 def fitted(name: str, *assignments: str) -> RunConfig:

@@ -129,6 +129,7 @@ ROWS: dict[str, Row | str] = {
     "loss.r1_interval": Row(
         ("null", "4"), lambda s: [o.name for o in objectives(s.config.loss)], (["g", "d"], ["g", "d", "r1"])
     ),
+    "loss.r1_on": "tests/training/test_projected.py::test_the_penalty_and_its_gradient_by_finite_differences",
     "loss.r2": Row(("false", "true"), penalty("fakes"), ([False], [True])),
     "loss.gradient_penalty_weight": Row(("3", "5"), penalty("weight"), ([3.0], [5.0]), ("loss.r1_gamma=0",)),
     "loss.lecam_weight": Row(("3", "5"), penalty("weight"), ([3.0], [5.0]), ("loss.r1_gamma=0",)),

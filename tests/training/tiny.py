@@ -38,8 +38,8 @@ RICH = [
 
 
 def tiny_state(*assignments: str, classes: int = 0, device: torch.device | str = "cpu") -> TrainState:
-    """StyleGAN2 of 8x8 pixels and batches of 4."""
-    config = override(RunConfig(), [*TINY, *assignments])
+    """StyleGAN2 of 8x8 pixels and batches of 4, or what the assignments make of it."""
+    config = override(override(RunConfig(), TINY), assignments)
     return create(fit(config, shape=(3, 8, 8), c_dim=classes), torch.device(device))
 
 

@@ -74,7 +74,8 @@ class Penalty:
 
     network: whose.  name: of the step of its own.  interval: None for every step; a penalty that is due only
     now and then weighs that many times as much (lazy regularisation, Karras et al. 2020, section 3.2).
-    fakes, slopes: whether it looks at fakes, and at gradients with respect to images.  paired: see `Loss`.
+    fakes, slopes: whether it looks at fakes, and at gradients with respect to images.  feature_slopes: with
+    respect to D's mixed features, of a discriminator that has them.  paired: see `Loss`.
     shrink: a step of its own takes 1/shrink of the batch.
     """
 
@@ -83,6 +84,7 @@ class Penalty:
     interval: int | None = None
     fakes: bool = True
     slopes: bool = False
+    feature_slopes: bool = False
     paired: bool = False
     shrink: int = 1
 

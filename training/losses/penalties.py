@@ -30,6 +30,14 @@ def r1_penalty(images: Tensor, logits: Tensor, scale: float = 1.0) -> Tensor:
     return slope.square().sum(dim=(1, 2, 3))
 
 
+def feature_penalty(features: Sequence[Tensor], logits: Tensor, scale: float = 1.0) -> Tensor:
+    """The same at what D's heads see: squared norm of the gradient, summed over the scales: [N].
+
+    features: of each scale [N, M, h, w], with requires_grad, that `logits` were computed from.
+    """
+    return sum(slope.square().sum(dim=(1, 2, 3)) for slope in slopes(features, logits, scale))
+
+
 def gradient_penalty(images: Tensor, logits: Tensor, scale: float = 1.0) -> Tensor:
     """(norm of the gradient of D at each image - 1)^2: [N] (Gulrajani et al. 2017, eq. 3).
 
@@ -101,12 +109,22 @@ def path_lengths(ws: Tensor, images: Tensor, noise: Tensor, scale: float = 1.0) 
 
 
 class R1(Penalty):
-    """gamma / 2 times the squared slope of D at reals, and with `both` at fakes too (R2)."""
+    """gamma / 2 times the squared slope of D at reals, and with `both` at fakes too (R2).
 
-    name, slopes = "r1", True
+    features: the slope is taken at D's mixed features of these images, not at their pixels.
+    """
 
-    def __init__(self, gamma: float | Schedule, interval: int | None = None, both: bool = False):
+    name = "r1"
+
+    def __init__(
+        self,
+        gamma: float | Schedule,
+        interval: int | None = None,
+        both: bool = False,
+        features: bool = False,
+    ):
         self.gamma, self.interval, self.fakes = gamma, interval, both
+        self.slopes, self.feature_slopes = not features, features
 
     def terms(self, context: "Context") -> Terms:
         """r1, and r2."""
@@ -114,6 +132,10 @@ class R1(Penalty):
         if self.fakes:
             images, logits = [context.real, context.fake], [context.real_logits, context.fake_logits]
         weight = value_at(self.gamma, context.nimg) / 2
+        if self.feature_slopes:
+            squares = context.sides(feature_penalty(context.mixed, torch.cat(logits), context.scale))
+            names = ("r1", "r2") if self.fakes else ("r1",)
+            return {name: Term(square, weight) for name, square in zip(names, squares, strict=False)}
         squares = (s.square().sum(dim=(1, 2, 3)) for s in slopes(images, torch.cat(logits), context.scale))
         return {name: Term(square, weight) for name, square in zip(("r1", "r2"), squares, strict=False)}
 

@@ -10,7 +10,7 @@ from gan.errors import UsageError, UserError
 from gan.latents import z_from_seeds
 from gan.models import export as module
 from gan.models.export import TOLERANCE, Function, compare, export
-from gan.networks import r3gan, sngan, stylegan2, stylegan3
+from gan.networks import fastgan, r3gan, sngan, stylegan2, stylegan3
 from gan.networks.mapping import MappingConfig
 from gan.sampling import labels_from_seeds
 from ops import library
@@ -124,7 +124,18 @@ def test_adapters_are_merged(tmp_path):
     assert names == set(plain.build().state_dict()) and len(names) < len(generator.state_dict())
 
 
-@pytest.mark.parametrize("make", [small, alias_free, without_styles, normalised, Plain])
+def gated() -> nn.Module:
+    config = fastgan.GeneratorConfig(resolution=16, z_dim=6, channel_base=64, c_dim=2, skip_factor=2)
+    return trained(config.build())
+
+
+@pytest.mark.parametrize("noise", ["none", "input"])
+def test_noise_of_a_model_without_styles_is_as_trained(noise):
+    with pytest.raises(UsageError, match="has its noise as trained; leave --noise out"):
+        Function(gated(), noise)
+
+
+@pytest.mark.parametrize("make", [small, alias_free, without_styles, normalised, gated, Plain])
 def test_a_program_equals_its_model(make, tmp_path):
     record = export(make().eval(), tmp_path / "g.pt2", format="torch-export", seeds=[3, 1, 2], notes="a card")
     assert record["parity"]["max_abs_error"] <= TOLERANCE < record["parity"]["largest_pixel"]

@@ -1,13 +1,15 @@
 """Extractors: preparation of pixels, provenance, and numbers that must not drift."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from gan.errors import UsageError, UserError
+from gan.networks.efficientnet_lite import EfficientNetLite
 from metrics.networks import extractors
-from metrics.networks.efficientnet_lite import EfficientNetLite
 from metrics.networks.extractors import EXTRACTORS, PACKAGED, packaged_weights, prepare
 
 CPU = torch.device("cpu")
@@ -108,9 +110,9 @@ def test_lite_is_the_published_network(name, depth):
 
 
 def test_missing_and_damaged_weights_say_what_to_do(monkeypatch, tmp_path):
-    for name, (pip_name, *rest) in PACKAGED.items():
-        monkeypatch.setitem(PACKAGED, name, (pip_name, "no_such_package", *rest[1:]))
-        with pytest.raises(UserError, match=f"pip install {pip_name} "):
+    for name, package in dict(PACKAGED).items():
+        monkeypatch.setitem(PACKAGED, name, dataclasses.replace(package, module="no_such_package"))
+        with pytest.raises(UserError, match=f"pip install {package.pip} "):
             EXTRACTORS[name](CPU)
     (tmp_path / "half.pth").write_bytes(b"half a file")
     monkeypatch.setattr(extractors, "packaged_weights", lambda name: tmp_path / "half.pth")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 FEATURES = 1280
+CHANNELS = (24, 40, 112, 320)  # of `scales`
 STAGES = (  # repeats, kernel, stride of the first block, expansion, output channels
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -97,6 +98,18 @@ class EfficientNetLite(nn.Module):
             x = block(x)
         x = F.relu6(self.bn1(self.conv_head(x)), inplace=True)
         return x.mean(dim=(2, 3))
+
+    def scales(self, x: Tensor) -> list[Tensor]:
+        """The last map of 1/4, 1/8, 1/16 and 1/32 of the size, rounded up: [N, 3, H, W] -> four [N, C, h, w].
+
+        C: see CHANNELS.
+        """
+        x, found = F.relu6(self.bn0(self.conv_stem(x)), inplace=True), []
+        for block in self.blocks:
+            if block.depthwise_conv.stride[0] > 1:
+                found.append(x)
+            x = block(x)
+        return [*found[1:], x]
 
     def forward(self, x: Tensor) -> Tensor:
         """ImageNet logits [N, 1000]."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from metrics.networks.efficientnet_lite import FEATURES, EfficientNetLite, SameConv
+from gan.networks.efficientnet_lite import FEATURES, EfficientNetLite, SameConv
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,19 @@ def test_folding_changes_nothing(net, close):
     close(got, want)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in twin.modules())
     close(twin(x), torch.nn.functional.linear(want, net.fc.weight, net.fc.bias))
+
+
+@torch.inference_mode()
+def test_scales_are_the_last_maps_of_each_size(net):
+    """Each is what the blocks up to the next halving give, one after the other."""
+    x = torch.randn(1, 3, 68, 64)
+    found = net.scales(x)
+    assert [tuple(y.shape[1:]) for y in found] == [(24, 17, 16), (40, 9, 8), (112, 5, 4), (320, 3, 2)]
+    y, ends = torch.nn.functional.relu6(net.bn0(net.conv_stem(x))), {}
+    for block in net.blocks:
+        y = block(y.clone())
+        ends[y.shape[2]] = y
+    for y in found:
+        torch.testing.assert_close(y, ends[y.shape[2]])
+    y = torch.nn.functional.relu6(net.bn1(net.conv_head(found[-1])))
+    torch.testing.assert_close(y.mean(dim=(2, 3)), net.features(x))
