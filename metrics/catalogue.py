@@ -101,7 +101,7 @@ def inception(inputs: Inputs) -> dict[str, Score]:
     order = inputs.shuffle if rules.shuffle is None else rules.shuffle
     options = {"splits": rules.splits, "shuffle_seed": order}
     found = inception_score(inputs.fake.features, logits=True, **options)
-    return {"is": Score(found.mean, found.std)}
+    return {"is": Score(found.mean, found.std if rules.splits > 1 else None)}
 
 
 @metric(

@@ -17,7 +17,7 @@ from metrics.rows import Rows, as_rows
 
 
 class InceptionScore(NamedTuple):
-    """mean and std over the splits; std is None where the splits are too few for one."""
+    """mean and std over the splits; with one split std is 0, or None where ddof is 1."""
 
     mean: float
     std: float | None
@@ -49,7 +49,7 @@ def inception_score(
         rows = rows[order.to(rows.device)]
     edges = [i * len(rows) // splits for i in range(splits + 1)]
     scores = [_score(rows[a:b], logits) for a, b in pairwise(edges)]
-    spread = float(np.std(scores, ddof=ddof)) if splits > max(ddof, 1) else None
+    spread = float(np.std(scores, ddof=ddof)) if splits > ddof else None
     return InceptionScore(float(np.mean(scores)), spread)
 
 
