@@ -193,14 +193,13 @@ class Study:
         nimg = round(saved.kimg * 1000)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            record, *_ = self.scorer.score(
-                saved.generator(self.device), self.dataset, run, nimg, lambda: None
-            )
+            records = self.scorer.score(saved.generator(self.device), self.dataset, nimg)
+        self.scorer.keep(records, run, nimg, lambda: None)
         for text in {str(warning.message) for warning in caught} - self._told:
             self.say(f"warning: {text}")
             self._told.add(text)
         self.record["seconds"] += time.monotonic() - begun
-        return record["value"]
+        return records[0]["value"]
 
     def finish(self, rounds: Rounds) -> dict[str, Any]:
         """Write the preset of the best candidate -> what --json prints. UserError where none can be named."""

@@ -76,6 +76,8 @@ def test_commands_of_this_release():
         "tune",
         "sample",
         "evaluate",
+        "compare",
+        "stats",
         "report",
         "convert",
         "export",
@@ -135,7 +137,7 @@ def test_misspelt_command_suggests_the_nearest():
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.startswith(
-        "gan: error: unknown command 'trian'; did you mean 'train'? known: convert, data, demo"
+        "gan: error: unknown command 'trian'; did you mean 'train'? known: compare, convert, data, demo"
     )
 
 

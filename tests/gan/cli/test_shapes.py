@@ -61,7 +61,7 @@ def test_train_sample_evaluate(channels, tmp_path, monkeypatch):
     with Image.open(grid) as picture:
         assert picture.size == (3 * (2 * WIDTH + 2) + 2, 2 * HEIGHT + 14 + 4)  # enlarged for the label
     with Image.open(walk) as picture:
-        assert picture.size == (WIDTH, HEIGHT)
+        assert picture.size == (11 * WIDTH, 11 * HEIGHT)  # enlarged to 256 at least
     options = ("--data", data, "--metrics=fd-untrained", "--num-fakes=20", "--json", "--device=cpu")
     scores = [json.loads(gan_command("evaluate", *options, "--model", run)) for _ in range(2)]
     assert scores[0] == scores[1] and all(np.isfinite(record["value"]) for record in scores[0])
