@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from training.data import listing
 from training.data.directory import directory
 from training.data.faults import DataError, Refused, line
+from training.data.fingerprints import of_content
 from training.data.listing import listed
 from training.data.names import is_hidden
 
@@ -72,11 +73,7 @@ class FolderFiles:
             raise _unreadable(error) from error
 
     def fingerprint(self, number: int) -> str:
-        try:
-            content = self.read(number)
-        except Refused as error:
-            raise DataError(f"{self._path}: {self.listing.names[number]} {error}") from error
-        return f"{len(content)} {hashlib.sha256(content).hexdigest()}"
+        return of_content(self.read, number, f"{self._path}: {self.listing.names[number]}")
 
     def state(self, numbers: Sequence[int]) -> str | None:
         """Digest of place, names, sizes and times of these files; None if one may have changed just now."""

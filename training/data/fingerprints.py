@@ -1,11 +1,22 @@
-"""Fingerprints of folders, kept by the sizes and times of their files: a folder is read whole only once."""
+"""Fingerprints of files, and of folders, kept by sizes and times: a folder is read whole only once."""
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Callable
 
 from gan.errors import UserError
 from gan.files import atomic_bytes, cache_folder
+from training.data.faults import DataError, Refused
+
+
+def of_content(read: Callable[[int], bytes], number: int, place: str) -> str:
+    """Size and sha256 of what `read` has under a number. DataError, naming the place, for what it refuses."""
+    try:
+        content = read(number)
+    except Refused as error:
+        raise DataError(f"{place} {error}") from error
+    return f"{len(content)} {hashlib.sha256(content).hexdigest()}"
 
 
 def remembered(state: Callable[[], str | None], digest: Callable[[], str]) -> str:

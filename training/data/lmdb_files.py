@@ -1,6 +1,5 @@
 """An LMDB whose values are image files, read by key; other values are passed over, but for `dataset.json`."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from gan.errors import UserError, install
 from training.data import listing
 from training.data.faults import DataError, Refused, line
+from training.data.fingerprints import of_content
 from training.data.listing import HIDDEN, IMAGE, KIND, OTHER, Listing, listed
 
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")  # of PNG, JPEG and WebP files
@@ -43,11 +43,7 @@ class LmdbFiles:
         return bytes(self._value(number)[:size])
 
     def fingerprint(self, number: int) -> str:
-        try:
-            content = self.read(number)
-        except Refused as error:
-            raise DataError(f"{self._path}: {self.listing.names[number]} {error}") from error
-        return f"{len(content)} {hashlib.sha256(content).hexdigest()}"
+        return of_content(self.read, number, f"{self._path}: {self.listing.names[number]}")
 
     def state(self, numbers: Sequence[int]) -> str | None:
         """Digest of place, size and times; None if they may have changed just now."""

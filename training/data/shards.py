@@ -14,6 +14,7 @@ import numpy as np
 
 from training.data import listing
 from training.data.faults import DataError, Refused, line
+from training.data.fingerprints import of_content
 from training.data.listing import Listing, Names, listed
 
 BESIDE = (".cls", ".json", ".txt")  # endings of what goes with an image in its sample
@@ -45,11 +46,7 @@ class ShardFiles:
         return self._bytes(number, min(size, int(self.listing.table[number, _SIZE])))
 
     def fingerprint(self, number: int) -> str:
-        try:
-            content = self.read(number)
-        except Refused as error:
-            raise DataError(f"{self._place}: {self.listing.names[number]} {error}") from error
-        return f"{len(content)} {hashlib.sha256(content).hexdigest()}"
+        return of_content(self.read, number, f"{self._place}: {self.listing.names[number]}")
 
     def state(self, numbers: Sequence[int]) -> str | None:
         """Digest of places, sizes and times of all tars; None if one may have changed just now."""
