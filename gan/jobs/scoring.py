@@ -248,9 +248,9 @@ def format_table(records: Sequence[dict]) -> str:
 def _value(record: dict) -> str:
     text = " +- ".join(_digits(record[key]) for key in ("value", "error") if key in record)
     if "interval" in record:
-        text += (
-            f", without bias {_digits(record['corrected'])} [{' to '.join(map(_digits, record['interval']))}]"
-        )
+        if record["corrected"] != record["value"]:
+            text += f", without bias {_digits(record['corrected'])}"
+        text += f" [{' to '.join(map(_digits, record['interval']))}]"
     return text
 
 

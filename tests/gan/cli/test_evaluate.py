@@ -143,6 +143,7 @@ def test_interval_is_printed(run_folder, tiny_zip):
     assert low < record["corrected"] < high and record["standard_error"] > 0
     value, corrected, low, high = (f"{x:.4g}" for x in (record["value"], record["corrected"], low, high))
     assert format_table([record]).count(f"{value}, without bias {corrected} [{low} to {high}]") == 1
+    assert f"{value} [{low} to {high}]" in format_table([{**record, "corrected": record["value"]}])
 
 
 def test_report_shows_copies_first(tiny_zip, run_folder, tmp_path, monkeypatch):
