@@ -13,7 +13,7 @@ import numpy as np
 from training.preparation import quality, workers
 from training.preparation.catalogue import Catalogue, Store
 from training.preparation.examine import pressed
-from training.preparation.scan import changed, item
+from training.preparation.scan import item, unchanged
 
 FILE = "features.sqlite"
 BATCH = 64  # pictures of a call of the network, and of a transaction
@@ -45,10 +45,7 @@ def describe(
     batch: list[tuple[str, np.ndarray]] = []
     items = [item(catalogue, number, places) for number, _ in wanted]
     work = functools.partial(pressed, background=background)
-    found = run(work, items)
-    for asked, (_, key), made in zip(items, wanted, found, strict=True):
-        if made is None or isinstance(made, workers.Failure) or made[0] != key:
-            raise changed(asked)
+    for made in unchanged(items, wanted, run(work, items)):
         batch.append(made)
         if len(batch) == BATCH:
             _store(batch, store, network)

@@ -8,6 +8,7 @@ import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gan.errors import UserError
 from training.preparation import workers
@@ -84,10 +85,7 @@ def convert(
     items = [item(catalogue, number, places) for number, _ in missing]
     batch: list[tuple[str, bytes]] = []
     work = functools.partial(convert_again, form=form)
-    made_of = run(work, items)
-    for wanted, (_, key), made in zip(items, missing, made_of, strict=True):
-        if made is None or isinstance(made, workers.Failure) or made[0] != key:
-            raise changed(wanted)
+    for made in unchanged(items, missing, run(work, items)):
         batch.append(made)
         if sum(len(data) for _, data in batch) > BATCH_BYTES or len(batch) == BATCH:
             images.put(batch)
@@ -96,10 +94,18 @@ def convert(
     images.put(batch)
 
 
-def changed(wanted: Item) -> UserError:
-    """What ends a preparation whose files are not left alone."""
-    path = display(wanted.member.path)
-    return UserError(f"{path} in {wanted.source} has changed during the preparation: start it again")
+def unchanged(
+    items: Sequence[Item], wanted: Sequence[tuple[int, str]], results: Iterable[Any]
+) -> Iterator[tuple[str, Any]]:
+    """(key, what was made) of each file that was read again; wanted: (number, key that the scan gave it).
+
+    Raises UserError for a file that has changed since, or is gone.
+    """
+    for asked, (_, key), made in zip(items, wanted, results, strict=True):
+        if made is None or isinstance(made, workers.Failure) or made[0] != key:
+            path = display(asked.member.path)
+            raise UserError(f"{path} in {asked.source} has changed during the preparation: start it again")
+        yield made
 
 
 def item(catalogue: Catalogue, number: int, places: Sequence[Path]) -> Item:
