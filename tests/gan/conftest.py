@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gan.runs import write_run
 from training.data.images import ImageDataset, open_dataset
 
 
@@ -20,3 +21,9 @@ def dataset(tiny_zip: Path) -> Iterator[ImageDataset]:
     dataset = open_dataset(tiny_zip)
     yield dataset
     dataset.close()
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A run directory with one checkpoint of an untrained model."""
+    return write_run(tmp_path / "runs" / "00000-demo-tiny")

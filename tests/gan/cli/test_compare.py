@@ -18,7 +18,6 @@ from gan.models import checkpoint
 from metrics import frechet_distance
 from metrics.measure import Statistic, measure
 from metrics.networks import Networks
-from tests.gan.runs import write_run
 from training.data.images import open_dataset
 
 pytestmark = [
@@ -26,11 +25,6 @@ pytestmark = [
     pytest.mark.usefixtures("own_cache"),
 ]
 UNTRAINED = ("--metrics", "fd-untrained", "--num-fakes", "40")
-
-
-@pytest.fixture
-def run_folder(tmp_path):
-    return write_run(tmp_path / "runs" / "00000-demo-tiny")
 
 
 @pytest.fixture

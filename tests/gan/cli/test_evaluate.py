@@ -13,18 +13,12 @@ from gan.cli.main import main
 from gan.jobs import scoring
 from gan.jobs.scoring import format_table
 from metrics import METRICS
-from tests.gan.runs import write_run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*covariance is singular"),  # 40 images are few
     pytest.mark.usefixtures("own_cache"),
 ]
 UNTRAINED = ("--metrics", "fd-untrained", "--num-fakes", "70")
-
-
-@pytest.fixture
-def run_folder(tmp_path):
-    return write_run(tmp_path / "runs" / "00000-demo-tiny")
 
 
 def run(*arguments: object) -> Result:

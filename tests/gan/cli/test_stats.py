@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gan.cli.main import main
-from tests.gan.runs import write_run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*covariance is singular"),  # 40 images are few
@@ -15,11 +14,6 @@ pytestmark = [
 ]
 METRIC = ("--metric", "fd-untrained")
 SCORE = ("--metrics", "fd-untrained", "--json")
-
-
-@pytest.fixture
-def run_folder(tmp_path):
-    return write_run(tmp_path / "runs" / "00000-demo-tiny")
 
 
 def run(*arguments: object) -> Result:

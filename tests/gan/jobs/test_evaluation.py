@@ -8,7 +8,6 @@ import pytest
 from gan.errors import UsageError, UserError
 from gan.jobs.evaluation import evaluate, evaluate_images, evaluate_model, is_model
 from gan.models import checkpoint
-from tests.gan.runs import write_run
 from training.data.archive import Archive
 
 pytestmark = [
@@ -16,11 +15,6 @@ pytestmark = [
     pytest.mark.usefixtures("own_cache"),
 ]
 METRICS = ["fd-untrained"]
-
-
-@pytest.fixture
-def run_folder(tmp_path):
-    return write_run(tmp_path / "runs" / "00000-demo-tiny")
 
 
 def test_a_run_its_checkpoint_and_its_generator_give_one_number(run_folder, tiny_zip, dataset):
