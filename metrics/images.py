@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan import distributed
+from gan import distributed, processors
 from gan.images import view
 
 BATCH = 80  # images per call of a feature network; the counts in use are multiples of it
@@ -179,7 +179,7 @@ def joined(parts: Sequence[Pixels]) -> Pixels:
 def readers() -> int:
     """Threads to read files with: as many as this process has processors, and no more than READERS."""
     share = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this machine, as torchrun says
-    return max(1, min(READERS, (os.cpu_count() or 1) // share))
+    return max(1, min(READERS, processors.count() // share))
 
 
 def _ahead(

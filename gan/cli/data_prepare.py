@@ -61,11 +61,11 @@ def _names(name: str) -> dict[str, Any]:
 @click.option(
     "--crop",
     **_asked("crop"),
-    type=click.Choice(["centre", "wide", "tall", "none"]),
+    type=click.Choice(["centre", "wide", "tall", "none", "face"]),
     default="centre",
     show_default=True,
-    help="Of another shape: the middle; the full width or height, on --background where it does not fill; or"
-    " all, stretched.",
+    help="The middle; the full width or height, on --background where it does not fill; all, stretched; or"
+    " around the largest face.",
 )
 @click.option(
     "--filter",
@@ -166,6 +166,12 @@ def _names(name: str) -> dict[str, Any]:
     **_asked("features"),
     is_flag=True,
     help="A network looks at each picture: it records outliers, and has a say on what looks alike.",
+)
+@click.option(
+    "--faces",
+    **_asked("faces"),
+    is_flag=True,
+    help="Count faces, for --where; --crop face does so by itself.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 @click.option(

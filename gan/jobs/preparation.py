@@ -11,7 +11,6 @@
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gan import processors
 from gan.console import progress
 from gan.errors import UserError
 from gan.files import atomic_bytes, sha256
@@ -71,7 +71,11 @@ def prepare(
         reached = state.State(folder, found, request.told())
         reached.reached("scan")
         task = Task(
-            form=request.form, policies=policies, content=request.content_filter, features=request.features
+            form=request.form,
+            policies=policies,
+            content=request.content_filter,
+            features=request.features,
+            faces=request.faces,
         )
         _scan(catalogue, images, found, task, run)
         reached.reached("decide")
@@ -101,7 +105,7 @@ def _runner(ray: str | None, workers: int | None) -> pool.Runner:
     """Processes here, or on the machines of a Ray cluster."""
     if ray:
         return ray_workers.runner(ray, workers)
-    return partial(pool.run, processes=workers or os.cpu_count() or 1)
+    return partial(pool.run, processes=workers or processors.count())
 
 
 def _scan(
@@ -114,7 +118,7 @@ def _scan(
     """List the sources, and examine what is new."""
     hidden = task.policies["hidden"] == "fix"
     depends = [state.VERSION, hidden, list(map(str, places)), task.form.background, task.content]
-    catalogue.begin(json.dumps([*depends, task.features]))
+    catalogue.begin(json.dumps([*depends, task.features, task.faces and task.form.crop]))
     opened = [open_source(place) for place in places]
     with progress(scan.listing(opened, hidden=hidden), "listing", unit="file") as members:
         count = catalogue.enlist(members)
@@ -133,7 +137,7 @@ def _second_set(folder: Path, request: Request, task: Task, run: pool.Runner) ->
         return
     places = sources.expanded([request.against])
     with contextlib.closing(Catalogue(folder / "against")) as catalogue:
-        _scan(catalogue, None, places, replace(task, images=False, content=False), run)
+        _scan(catalogue, None, places, replace(task, images=False, content=False, faces=False), run)
         yield catalogue, places
 
 

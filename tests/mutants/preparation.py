@@ -9,8 +9,37 @@ _READING = "tests/training/preparation/test_reading.py"
 _CONVERT = "tests/training/preparation/test_convert.py"
 _SOURCES = "tests/training/preparation/test_sources.py"
 _FEATURES = "tests/training/preparation/test_features.py"
+_FACES = "tests/training/preparation/test_faces.py"
 
 MUTANTS = (
+    Mutant(
+        "the smallest face is shown",
+        "training/preparation/faces.py",
+        "key=lambda face: -face.area)",
+        "key=lambda face: face.area)",
+        (f"{_FACES}::test_the_largest_of_two_comes_first",),
+    ),
+    Mutant(
+        "an image made again without its face",
+        "training/preparation/examine.py",
+        'frame = _frame(_faces(picture, form), form) if form.crop == "face" else None',
+        "frame = None",
+        (f"{_FACES}::test_the_largest_face_is_shown_and_all_are_counted",),
+    ),
+    Mutant(
+        "a crop around faces that seeks none",
+        "training/preparation/request.py",
+        'faces=faces or crop == "face"',
+        "faces=faces",
+        (f"{_FACES}::test_a_crop_around_faces_seeks_them",),
+    ),
+    Mutant(
+        "faces are not asked for",
+        "gan/jobs/preparation.py",
+        "faces=request.faces",
+        "faces=False",
+        (f"{_FACES}::test_a_crop_around_faces_seeks_them",),
+    ),
     Mutant(
         "features have no say on copies",
         "training/preparation/copies.py",

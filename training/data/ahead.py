@@ -1,7 +1,6 @@
 """What is done before a batch is needed: how many processes decode, and the copy to a GPU meanwhile."""
 
 import multiprocessing
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan import distributed
+from gan import distributed, processors
 from training.data.faults import DataError
 from training.data.images import ImageDataset
 
@@ -46,7 +45,7 @@ def decoders(dataset: ImageDataset, images: int) -> int:
     ranks = distributed.local_world()
     ready = EACH * images * channels * height * width * ranks
     room = shutil.disk_usage(_SHARED).free // 2 // ready if _SHARED.is_dir() else MOST
-    return max(0, min(len(os.sched_getaffinity(0)) // ranks - 1, enough, room))
+    return max(0, min(processors.count() // ranks - 1, enough, room))
 
 
 def copied_ahead(results: Iterator[Result], device: torch.device) -> Iterator[Result]:

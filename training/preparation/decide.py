@@ -20,6 +20,7 @@ COLUMNS = ("path", "source", "bytes", "sha256", "pixels_sha256", "width", "heigh
 COLUMNS += (
     *MEASURES,
     "content",
+    "faces",
     "outlier",
     "label",
     "caption",
@@ -254,9 +255,8 @@ def final(
                 **{key: record[key] for key in ("bytes", "sha256", "pixels_sha256", "width", "height")},
                 **{key: record[key] for key in ("mode", "format")},
                 "faults": judged(record, rules, found.names.get(number)),
-                **{
-                    key: record[key] for key in ("phash", *MEASURES, "content", "outlier", "label", "caption")
-                },
+                **{key: record[key] for key in ("phash", *MEASURES)},
+                **{key: record[key] for key in ("content", "faces", "outlier", "label", "caption")},
                 "verdict": what,
                 "reason": reason,
                 "cluster": cluster,

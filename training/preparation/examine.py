@@ -18,7 +18,8 @@ from training.preparation import hashes, quality
 from training.preparation.archives import open_source
 from training.preparation.catalogue import display
 from training.preparation.content import ContentFilter
-from training.preparation.convert import Form, converted
+from training.preparation.convert import Form, Frame, converted
+from training.preparation.faces import Face, FaceFinder
 from training.preparation.policies import verdict
 from training.preparation.reading import Picture, Unusable, read, rgb
 from training.preparation.sources import Member, Source
@@ -27,7 +28,8 @@ from training.preparation.workers import Failure
 MEASURES = ("sharpness", "brightness", "contrast", "colourfulness", "blank", "dark", "light")
 PRESSED = 128  # pixels a side of what a feature network sees
 _EMPTY = dict.fromkeys(
-    ("sha256", "pixels_sha256", "width", "height", "mode", "format", "phash", *MEASURES, "content", "outlier")
+    ("sha256", "pixels_sha256", "width", "height", "mode", "format", "phash")
+    + (*MEASURES, "content", "faces", "outlier")
 )
 
 
@@ -46,6 +48,7 @@ class Task:
 
     form: of the set.  policies: a file that they keep gets an image.  images: whether images are wanted.
     content: whether the content filter gives a score.  features: whether a network looks at each later on.
+    faces: whether faces are counted; a form that is cut around one asks for it as well.
     """
 
     form: Form
@@ -53,6 +56,7 @@ class Task:
     images: bool = True
     content: bool = False
     features: bool = False
+    faces: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ class Found:
 def examine(item: Item, task: Task) -> Found:
     """Read, decode, measure and convert a file. What is wrong with it becomes a fault of its record.
 
-    Raises UserError where the content filter is asked for and fails.
+    Raises UserError where the content filter or faces are asked for and cannot be had.
     """
     record = blank(item)
     faults: list[tuple[str, str]] = list(item.member.faults)
@@ -89,10 +93,17 @@ def examine(item: Item, task: Task) -> Found:
     if picture is None:
         return Found(number=item.number, record=record)
     thumbnail = _measured(picture, task, record)
+    frame = None
+    if task.faces:
+        seen = _faces(picture, task.form)
+        record["faces"], frame = len(seen), _frame(seen, task.form)
+        if task.form.crop == "face" and not seen:
+            faults.append(("faceless", ""))
+            record["faults"] = _told(faults)
     image = None
     if task.images and verdict((kind for kind, _ in faults), task.policies)[0] == "keep":
         try:
-            image = task.form.key(record["pixels_sha256"]), converted(picture.pixels, task.form)
+            image = task.form.key(record["pixels_sha256"]), converted(picture.pixels, task.form, frame)
         except Unusable as error:
             record["faults"] = _told([*faults, (error.kind, error.detail)])
     return Found(number=item.number, record=record, thumbnail=thumbnail, image=image)
@@ -104,7 +115,8 @@ def convert_again(item: Item, form: Form) -> tuple[str, bytes] | None:
         picture = read(
             _source(item.source).read(item.member.path, item.member.place), display(item.member.path)
         )
-        return form.key(canonical(picture)), converted(picture.pixels, form)
+        frame = _frame(_faces(picture, form), form) if form.crop == "face" else None
+        return form.key(canonical(picture)), converted(picture.pixels, form, frame)
     except (Unusable, OSError, ValueError):
         return None
 
@@ -163,6 +175,20 @@ def _told(faults: list[tuple[str, str]]) -> list[dict[str, str]]:
         {"kind": kind, "detail": display(detail.encode("utf-8", "surrogateescape"))}
         for kind, detail in faults
     ]
+
+
+def _faces(picture: Picture, form: Form) -> list[Face]:
+    return _finder().find(rgb(picture.pixels, form.background))
+
+
+def _frame(seen: list[Face], form: Form) -> Frame | None:
+    """What an image of that form is cut around, if it is."""
+    return seen[0].frame if seen and form.crop == "face" else None
+
+
+@functools.cache
+def _finder() -> FaceFinder:
+    return FaceFinder()
 
 
 @functools.cache

@@ -5,7 +5,6 @@ It is drawn SUPERSAMPLE times too large, antialiased by FreeType, and averaged d
 """
 
 import functools
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont, features
 
+from gan import processors
 from gan.errors import UserError
 from training.preparation.emoji_names import CLASSES, emoji_caption, emoji_class, emoji_text
 from training.preparation.writer import About, Entry, encode_png
@@ -62,7 +62,7 @@ def render(resolution: int, *, limit: int | None = None, workers: int | None = N
     """
     codes = glyph_codes()[:limit]
     draw = functools.partial(draw_glyph, str(_font_file()), resolution)
-    workers = min(workers or os.cpu_count() or 1, len(codes))
+    workers = min(workers or processors.count(), len(codes))
     if workers == 1:
         yield from map(_entry, codes, map(draw, codes))
         return

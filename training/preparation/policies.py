@@ -54,6 +54,7 @@ KINDS: dict[str, Kind] = {
     "tiny": Kind(text="needs enlarging by more than 2", default="drop", mended="enlarged"),
     "aspect": Kind(text="is more than 3 times as long as wide", default="drop", mended="cropped"),
     "blank": Kind(text="is of one colour", default="drop", mended="kept"),
+    "faceless": Kind(text="shows no face, for --crop face", default="drop", mended="cut at its middle"),
     "blurred": Kind(text="has hardly an edge", default="fix", mended="kept"),
 }
 

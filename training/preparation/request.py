@@ -26,6 +26,7 @@ class Request:
     become a condition. where: a condition in words. val: the part held back. copies: one of `copies.HOW`.
     against: a second set, of which nothing may be in this one. blocklist: hashes of what must not be used.
     features: whether a network looks at each picture, so that outliers are known and near copies confirmed.
+    faces: whether they are counted, in any case for a crop around one.
     """
 
     form: Form
@@ -41,6 +42,7 @@ class Request:
     blocklist: Path | None = None
     content_filter: bool = False
     features: bool = False
+    faces: bool = False
 
     def rules(self, columns: Iterable[str] | None = None) -> decide.Rules:
         """The options as `decide` takes them. Raises UsageError for those that mean nothing.
@@ -86,6 +88,7 @@ def request(
     blocklist: str | Path | None = None,
     content_filter: bool = False,
     features: bool = False,
+    faces: bool = False,
 ) -> Request:
     """The request that words describe, as the command line has them. Raises UsageError for wrong ones.
 
@@ -114,6 +117,7 @@ def request(
         blocklist=None if blocklist is None else Path(blocklist),
         content_filter=content_filter,
         features=features,
+        faces=faces or crop == "face",
     )
 
 

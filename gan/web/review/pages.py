@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gan import processors
 from gan.errors import UsageError
 from gan.jobs import work_folder
 from gan.jobs.decisions import Superseded
@@ -73,7 +73,7 @@ class _Handlers:
 
     def __init__(self, review: Review, title: str) -> None:
         self.review, self.title, self.hub = review, title, Hub()
-        self._decoders = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "pictures")
+        self._decoders = ThreadPoolExecutor(min(4, processors.count()), "pictures")
         self._order = asyncio.Lock()  # tabs hear of decisions in the order of the log
 
     async def front(self, _: Any) -> Any:

@@ -73,6 +73,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **asked("--blocklist", "b.txt", "blocklist", Path("b.txt")),
         "--content-filter": Row(("--content-filter",), "request.content_filter", True),
         "--features": Row(("--features",), "request.features", True),
+        "--faces": Row(("--faces",), "request.faces", True),
         **plain("--workers", "3", "workers", 3),
         **plain("--ray", "local", "ray", "local"),
         **plain("--work", "w", "work", Path("w")),

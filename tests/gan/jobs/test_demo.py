@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gan import processors
 from gan.config import override
 from gan.errors import UserError
 from gan.jobs import demo
@@ -187,7 +188,7 @@ def test_run_on_other_data_or_without_config_is_left_alone(copied: Path, config:
 def test_missing_data_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = openmoji.glyph_codes()[:3]
     monkeypatch.setattr(openmoji, "glyph_codes", lambda: first)
-    monkeypatch.setattr(openmoji.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(processors, "count", lambda: 1)
     path = tmp_path / "new" / "openmoji-32.zip"
     demo.prepare_data(path, demo.Clock())
     dataset = open_dataset(path)

@@ -18,7 +18,7 @@ from training.preparation import writer
 KEYS = [
     *("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "faults"),
     *("phash", "sharpness", "brightness", "contrast", "colourfulness"),
-    *("blank", "dark", "light", "content", "outlier", "label", "caption", "verdict"),
+    *("blank", "dark", "light", "content", "faces", "outlier", "label", "caption", "verdict"),
     *("reason", "cluster", "keeper", "split", "out", "licence", "author", "source_url", "custom"),
 ]
 

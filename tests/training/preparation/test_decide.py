@@ -36,7 +36,7 @@ def record(path="a.png", *kinds, **changes):
         "brightness": 100.0,
         "contrast": 40.0,
         "colourfulness": 9.0,
-    } | dict.fromkeys(("blank", "dark", "light", "content", "outlier"), 0.1)
+    } | dict.fromkeys(("blank", "dark", "light", "content", "faces", "outlier"), 0.1)
     return {**usual, "faults": [{"kind": kind, "detail": ""} for kind in kinds], **changes}
 
 
