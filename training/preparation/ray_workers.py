@@ -85,7 +85,7 @@ def _connected(address: str) -> Iterator[Any]:
         if host and "/" not in host:  # Ray itself would go on trying for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(**place, log_to_driver=False, logging_level="error")
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray's own are bare
         raise UserError(f"no Ray cluster at {address} ({line(error)}): ray start --head makes one") from error
     try:
         yield ray
