@@ -3,17 +3,27 @@
 Letters: N images, K classes.
 """
 
+import hashlib
+from collections.abc import Sequence
 from typing import Literal, NoReturn, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from gan import shapes
 from gan.errors import UserError
 from gan.networks.blocks import Block
 from gan.networks.mapping import MappingConfig, MappingNetwork
-from gan.randomness import Draws
 
-Noise = Literal["const", "random", "none"] | Draws  # random: from torch's global generator
+
+class NoiseSource(Protocol):
+    """What gives each layer its noise, in their order: `gan.randomness.Draws`, `gan.latents.NoiseMaps`."""
+
+    def normal(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """[N, *shape] for the layer that asks next."""
+
+
+Noise = Literal["const", "random", "none"] | NoiseSource  # random: from torch's global generator
 
 
 class NetworkConfig(shapes.Sized, Protocol):
@@ -50,6 +60,19 @@ def nonfinite(network: nn.Module) -> str | None:
     tensors = [t for t in (*network.parameters(), *network.buffers()) if t.is_floating_point()]
     broken = sum(not bool(t.isfinite().all()) for t in tensors)
     return f"{broken} of {len(tensors)} tensors of the network hold NaN or infinity" if broken else None
+
+
+def weights_digest(network: nn.Module) -> str:
+    """Hex sha256 of the names, types, shapes and values of all that a network saves, wherever it lies.
+
+    The same weights have the same digest in any file; another training, or one changed value, has another.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        value = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 class StyledGenerator(Network):
