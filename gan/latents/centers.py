@@ -7,6 +7,8 @@ what lies between; towards the nearest of several centres it keeps them: multimo
 Letters: N samples, M draws of w, K centres or classes, L layers, D latent size.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -42,16 +44,21 @@ def drawn_w(generator: nn.Module, count: int, seed: int = 0, c: Tensor | None = 
     return torch.cat(parts)
 
 
-def class_centers(generator: nn.Module, draws: int = 1000, seed: int = 0) -> Tensor:
+def class_centers(
+    generator: nn.Module, draws: int = 1000, seed: int = 0, classes: Sequence[int] | None = None
+) -> Tensor:
     """Mean w of each class -> [K, D]: row k is of `draws` random z under class k, the same z for all.
 
+    classes: those that are needed, None for all; the rows of the others are zero.
     Raises UsageError for a model without classes or without styles.
     """
     require_styles(generator, "truncated")
     if not generator.c_dim:
         raise UsageError("this model has no classes, so no centre of each; use the global or nearest centre")
-    eye = torch.eye(generator.c_dim)
-    return torch.stack([drawn_w(generator, draws, seed, eye[k : k + 1]).mean(dim=0) for k in range(len(eye))])
+    eye, needed = torch.eye(generator.c_dim), range(generator.c_dim) if classes is None else classes
+    means = {k: drawn_w(generator, draws, seed, eye[k : k + 1]).mean(dim=0) for k in needed}
+    zero = torch.zeros_like(next(iter(means.values())))
+    return torch.stack([means.get(k, zero) for k in range(generator.c_dim)])
 
 
 def find_centers(w: Tensor, count: int = CENTERS, seed: int = 0, restarts: int = 3) -> Tensor:
