@@ -62,17 +62,19 @@ def nonfinite(network: nn.Module) -> str | None:
     return f"{broken} of {len(tensors)} tensors of the network hold NaN or infinity" if broken else None
 
 
-def weights_digest(network: nn.Module) -> str:
+def digest(network: nn.Module) -> str:
     """Hex sha256 of the names, types, shapes and values of all that a network saves, wherever it lies.
 
-    The same weights have the same digest in any file; another training, or one changed value, has another.
+    The same model has the same digest in any file and on every device; another training, or one changed
+    value, has another. Left out is `transform` of StyleGAN3's input alone, which users set.
     """
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
-        value = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        if not name.endswith("input.transform"):
+            value = tensor.detach().cpu().contiguous()
+            found.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+            found.update(value.view(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 class StyledGenerator(Network):

@@ -80,7 +80,7 @@ MUTANTS = (
     Mutant(
         "digest of names alone",
         "gan/networks/base.py",
-        "        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)\n",
+        "            found.update(value.view(-1).view(torch.uint8).numpy().data)\n",
         "",
         (f"{_LATENTS}families.py::test_a_digest_names_the_weights",),
     ),
@@ -180,6 +180,13 @@ MUTANTS = (
         "gan/jobs/video.py",
         "times = durations(count, fps, 1, 1)",
         "times = durations(count, 30, 1, 1)",
+        ("tests/gan/jobs/test_video.py::test_a_video_has_the_size_and_rate_asked_for[a.webp]",),
+    ),
+    Mutant(
+        "errors of a rate add up",
+        "gan/jobs/video.py",
+        "[round(i * 1000 / fps / unit) * unit for i in range(count + 1)]",
+        "[i * round(1000 / fps / unit) * unit for i in range(count + 1)]",
         ("tests/gan/jobs/test_video.py::test_times_of_frames_keep_the_rate",),
     ),
     Mutant(

@@ -23,7 +23,7 @@ from gan.jobs.sampling.recipe import Recipe
 from gan.jobs.sampling.request import Look, Mix, Motion, Request, changed
 from gan.latents import parse_seeds, seeds_text
 from gan.models import checkpoint
-from gan.networks.base import nonfinite, weights_digest
+from gan.networks.base import digest, nonfinite
 
 Model = nn.Module | str | Path
 
@@ -99,9 +99,9 @@ def draw(
     generator, classes = _opened(model, device)
     if wrong := nonfinite(generator):
         warnings.warn(f"{wrong}: the images mean nothing", stacklevel=2)
-    weights = "" if kind is None else weights_digest(generator)
+    weights = "" if kind is None else digest(generator)
     if like is not None:
-        like[0].check(weights or weights_digest(generator), like[1])
+        like[0].check(weights or digest(generator), like[1])
     job = _Job(generator, classes, request, numbers, weights, edits)
     if request.mix is not None:
         return _mixed(job, kind, out and Path(out))
@@ -205,7 +205,7 @@ def _mixed(job: _Job, kind: outputs.Kind | None, out: Path | None) -> Tensor | l
         return outputs.write_folder(out, images, names, lambda i: job.note_of_mix(*cells[i]))
     if kind == "image":
         return [outputs.write_image(out, next(outputs.fitting(out, images)), job.note("image"))]
-    texts = mixed_captions(*(conditions.captions(*part, job.classes) for part in (rows, columns)), margins)
+    texts = mixed_captions(*(conditions.captions(*part, job.classes) for part in (rows, columns)), pair)
     width, note = len(pair[1]) + 1, job.note("grid")
     outputs.write_grid(out, outputs.fitting(out, images, count, width), texts, width, note)
     return [out]

@@ -50,10 +50,11 @@ def mixed(
         yield from sampling.rendered(generator, cells, [seed] * len(cells), **drawn)
 
 
-def mixed_captions(rows: Sequence[str], columns: Sequence[str], margins: bool) -> list[str]:
-    """Text under each of the `mixed` images: the row's, the column's, or both."""
-    texts = ["", *columns] if margins else []
-    for row in rows:
-        texts += [row] * margins
-        texts += [f"{row} + {column}" for column in columns]
+def mixed_captions(
+    rows: Sequence[str], columns: Sequence[str], seeds: tuple[Sequence[int], Sequence[int]]
+) -> list[str]:
+    """Text under each of the `mixed` images with margins: captions there, and both seeds under the others."""
+    texts = ["", *columns]
+    for caption, row in zip(rows, seeds[0], strict=True):
+        texts += [caption, *(f"{row} + {column}" for column in seeds[1])]
     return texts

@@ -30,7 +30,7 @@ READ = ("PNG", "JPEG", "WEBP", "GIF")
 class Recipe:
     """How a file was made.
 
-    weights: `gan.networks.base.weights_digest` of the generator. made: image (of a folder), grid or video.
+    weights: `gan.networks.base.digest` of the generator. made: image (of a folder), grid or video.
     """
 
     weights: str

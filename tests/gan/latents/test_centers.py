@@ -6,7 +6,7 @@ from torch import nn
 
 from gan import latents
 from gan.errors import UsageError
-from tests.gan.latents.families import generator
+from tests.gan.latents.every_family import generator
 
 
 class TwoModes(nn.Module):

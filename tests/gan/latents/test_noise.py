@@ -6,7 +6,7 @@ import torch
 from gan import latents
 from gan.errors import UsageError
 from gan.randomness import Draws
-from tests.gan.latents.families import generator
+from tests.gan.latents.every_family import generator
 
 NOISY = ["stylegan2", "stylegan2 wide and grey", "fastgan"]
 

@@ -9,7 +9,7 @@ from gan.images import to_uint8
 from gan.jobs.sampling import draw
 from gan.jobs.sampling.mixing import mixed_captions
 from gan.jobs.sampling.request import Look, Mix, Motion, Request
-from tests.gan.latents.families import CONFIGS, PLAIN, STYLED, generator
+from tests.gan.latents.every_family import CONFIGS, PLAIN, STYLED, generator
 
 
 def levels_apart(a: torch.Tensor, b: torch.Tensor) -> int:
@@ -85,7 +85,7 @@ def test_the_grid_of_mixing_has_margins(tmp_path, monkeypatch):
     own = draw(built, Request(seeds="7,9,3,4"))
     assert levels_apart(images[[1, 2, 3, 6]], own) <= 1
     assert levels_apart(images[[4, 5, 7, 8]], cells) <= 1
-    assert mixed_captions(["3"], ["7", "9"], False) == ["3 + 7", "3 + 9"]
+    assert mixed_captions(["3 cat"], ["7 dog"], ([3], [7])) == ["", "7 dog", "3 cat", "3 + 7"]
 
 
 @pytest.mark.parametrize("space", ["w", "z"])

@@ -9,7 +9,7 @@ from gan.errors import UsageError, UserError
 from gan.jobs.sampling import recipe, sample
 from gan.jobs.sampling.recipe import Recipe
 from gan.jobs.sampling.request import Look, Request
-from gan.networks.base import weights_digest
+from gan.networks.base import digest
 from tests.gan.cli.test_sample import make_model
 
 GOOD = Recipe(weights="a" * 64, made="grid", request=Request(seeds="1-3", look=Look(psi=0.5)))
@@ -26,7 +26,7 @@ def written(folder, text: str):
 def test_each_format_tells_model_seeds_and_settings(name, tiny_generator, tmp_path):
     sample(tiny_generator, [4, 5, 9], psi=0.7, seed=3, frames_per_seed=1, out=tmp_path / name)
     found = recipe.read(tmp_path / name)
-    assert found.weights == weights_digest(tiny_generator)
+    assert found.weights == digest(tiny_generator)
     assert found.request.seeds == "4-5,9" and found.request.seed == 3
     assert found.request.look == Look(psi=0.7)
     assert found.made == ("video" if name == "a.gif" else "grid")
