@@ -192,8 +192,8 @@ MUTANTS = (
     Mutant(
         "size of a video",
         "gan/jobs/sampling/drawing.py",
-        "shown = video.resized(shown, motion.size)",
-        "shown = video.resized(shown, None)",
+        "frames = video.resized(frames, motion.size)",
+        "frames = video.resized(frames, None)",
         ("tests/gan/jobs/test_video.py::test_a_video_has_the_size_and_rate_asked_for",),
     ),
 )

@@ -20,7 +20,7 @@ from gan.jobs.sampling import outputs
 from gan.jobs.sampling.changes import Edit, changes_of, mapping_psi
 from gan.jobs.sampling.mixing import mixed, mixed_captions
 from gan.jobs.sampling.recipe import Recipe
-from gan.jobs.sampling.request import Look, Mix, Motion, Request, changed
+from gan.jobs.sampling.request import Look, Motion, Request, changed
 from gan.latents import parse_seeds, seeds_text
 from gan.models import checkpoint
 from gan.networks.base import digest, nonfinite
@@ -131,23 +131,19 @@ class _Job:
         """For samples of these labels."""
         return changes_of(self.generator, self.request.look, labels, self.edits)
 
-    def note(self, made: str, index: int | None = None) -> str:
-        """Metadata of what is made; index: of the one seed that an image is of."""
-        request = self.request
-        if index is not None:
-            labels, vectors = request.labels, request.vectors
-            request = replace(
-                request,
-                seeds=str(self.seeds[index]),
-                labels=labels[index] if isinstance(labels, tuple) else labels,
-                vectors=vectors[index : index + 1] if vectors and len(vectors) > 1 else vectors,
-            )
-        return Recipe(weights=self.weights, made=made, request=request).text()
+    def of_seed(self, index: int) -> Request:
+        """The request for that one of the seeds alone."""
+        labels, vectors = self.request.labels, self.request.vectors
+        return replace(
+            self.request,
+            seeds=str(self.seeds[index]),
+            labels=labels[index] if isinstance(labels, tuple) else labels,
+            vectors=vectors[index : index + 1] if vectors and len(vectors) > 1 else vectors,
+        )
 
-    def note_of_mix(self, row: int, column: int) -> str:
-        """Metadata of one mixed image."""
-        mix = Mix(rows=str(row), columns=str(column), layers=self.request.mix.layers)
-        return Recipe(weights=self.weights, made="image", request=replace(self.request, mix=mix)).text()
+    def note(self, made: str, request: Request | None = None) -> str:
+        """Metadata of what is made of a request, None for the whole one."""
+        return Recipe(weights=self.weights, made=made, request=request or self.request).text()
 
 
 def _stills(job: _Job, kind: outputs.Kind | None, out: Path | None) -> Tensor | list[Path]:
@@ -169,7 +165,7 @@ def _stills(job: _Job, kind: outputs.Kind | None, out: Path | None) -> Tensor | 
         more = job.request.labels if isinstance(job.request.labels, str) else ""
         more = re.sub(r"[^\w.-]+", "-", f"-{more}") if more else ""
         names = [f"seed{seed:04d}{more}" for seed in seeds]
-        return outputs.write_folder(out, images, names, lambda i: job.note("image", i))
+        return outputs.write_folder(out, images, names, lambda i: job.note("image", job.of_seed(i)))
     if kind == "image":
         if len(seeds) != 1:
             raise UsageError(f"--out {out}: one image, and there are {len(seeds)} seeds; name a folder")
@@ -202,7 +198,10 @@ def _mixed(job: _Job, kind: outputs.Kind | None, out: Path | None) -> Tensor | l
     if kind == "folder":
         cells = [(a, b) for a in pair[0] for b in pair[1]]
         names = [f"seed{a:04d}-{b:04d}" for a, b in cells]
-        return outputs.write_folder(out, images, names, lambda i: job.note_of_mix(*cells[i]))
+        mixes = [replace(request.mix, rows=str(a), columns=str(b)) for a, b in cells]
+        return outputs.write_folder(
+            out, images, names, lambda i: job.note("image", replace(request, mix=mixes[i]))
+        )
     if kind == "image":
         return [outputs.write_image(out, next(outputs.fitting(out, images)), job.note("image"))]
     texts = mixed_captions(*(conditions.captions(*part, job.classes) for part in (rows, columns)), pair)
@@ -213,19 +212,25 @@ def _mixed(job: _Job, kind: outputs.Kind | None, out: Path | None) -> Tensor | l
 
 def _moving(job: _Job, kind: outputs.Kind, out: Path) -> list[Path]:
     """A looped walk through the seeds, as a video or as its frames."""
-    motion, note = job.request.motion, job.note("video")
+    motion = job.request.motion
     parts = video.walks(range(len(job.seeds)), *motion.walks)
-    count = len(parts[0]) * motion.frames_per_seed
+    return _write_moving(job, kind, out, _walked(job, parts), len(parts[0]) * motion.frames_per_seed)
+
+
+def _write_moving(
+    job: _Job, kind: outputs.Kind, out: Path, frames: Iterator[Tensor], count: int
+) -> list[Path]:
+    """`count` frames of the model's size, as a video or in a folder."""
+    motion, note = job.request.motion, job.note("video")
     video.check_size(out, motion.size)
-    shown = _walked(job, parts)
     if motion.size is not None:
-        shown = video.resized(shown, motion.size)
+        frames = video.resized(frames, motion.size)
     elif kind == "video" or motion.scale is not None:
-        shown = video.enlarged(shown, motion.scale)
-    shown = outputs.fitting(out, shown, check=lambda *size: video.check_memory(out, count, *size))
+        frames = video.enlarged(frames, motion.scale)
+    frames = outputs.fitting(out, frames, check=lambda *size: video.check_memory(out, count, *size))
     if kind == "sequence":
-        return outputs.write_sequence(out, shown, count, note)
-    video.write_video(out, shown, motion.fps, count, note)
+        return outputs.write_sequence(out, frames, count, note)
+    video.write_video(out, frames, motion.fps, count, note)
     return [out]
 
 
