@@ -25,6 +25,7 @@ Examples:
   gan sample runs/00000-demo-openmoji-32 --seeds 0-999 --psi 0.7 --out samples
   gan sample runs/00000-demo-openmoji-32 --seeds 3,14,15,92 --out walk.gif
   gan sample runs/00000-demo-openmoji-32 --seeds 0-31 --walks 4x2 --out walks.gif
+  gan sample runs/00000-demo-openmoji-32 --seeds 0-7 --direction sefa.safetensors:3 --out along.png
 """
 
 
@@ -80,6 +81,15 @@ Examples:
     type=click.IntRange(1, 64),
     help="Video: whole factor to enlarge it by.  [default: what makes 256 of the shorter side]",
 )
+@click.option(
+    "--direction",
+    metavar="FILE:NUMBER",
+    help="Each seed along a direction of gan directions, by number or name: a row of a grid, of --columns"
+    " steps; a file a step; in a video there and back in --frames-per-seed.  [default: 5 steps]",
+)
+@click.option(
+    "--range", "span", default="-3..3", show_default=True, help="--direction: standard deviations, from..to."
+)
 @device_option
 @seed_option
 @plugin_option
@@ -101,6 +111,8 @@ def command(
     fps: int,
     walks: str,
     scale: int | None,
+    direction: str | None,
+    span: str,
     device: str,
     seed: int,
 ) -> None:
@@ -119,9 +131,29 @@ def command(
     kind = _kind(ctx, out)
     look = {"labels": label_of(class_, condition), "psi": psi, "psi_cutoff": psi_cutoff, "noise": noise}
     look |= {"seed": seed, "columns": columns, "space": space, "frames_per_seed": frames_per_seed, "fps": fps}
+    if direction or _typed(ctx, "span"):
+        return _along(ctx, (model, seeds, direction, span, out), {**look, "scale": scale, "device": device})
     paths = sample(model, seeds, out=out, device=device, walks=_grid(walks), scale=scale, **look)
-    frames = frames_per_seed / math.prod(_grid(walks))
-    click.echo(_summary(Path(out), kind, paths, seeds, frames))
+    click.echo(_summary(Path(out), kind, paths, seeds, frames_per_seed / math.prod(_grid(walks))))
+
+
+def _along(ctx: click.Context, what: tuple, look: dict) -> None:
+    """Draw along a direction, and say what was written. UsageError for options without a meaning there."""
+    from gan.jobs.direction_pictures import along
+
+    model, seeds, direction, span, out = what
+    if direction is None:
+        raise UsageError(f"--range {span} goes along a --direction FILE:NUMBER; give one, or leave it out")
+    for name in ("space", "walks"):
+        if _typed(ctx, name):
+            raise UsageError(f"--{name} is for a walk through seeds, not along a --direction; leave one out")
+    del look["space"]
+    paths = along(model, seeds, direction, span, out=out, **look)
+    click.echo(f"wrote {len(paths)} file{'s' * (len(paths) > 1)} along {direction}, {span}, to {out}")
+
+
+def _typed(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
 def _grid(text: str) -> tuple[int, int]:
@@ -150,7 +182,7 @@ def _kind(ctx: click.Context, out: str) -> str:
 
     kind = output_kind(out)
     for name, wanted in ONLY_FOR.items():
-        if wanted != kind and ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+        if wanted != kind and _typed(ctx, name):
             option = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{option} is for a {wanted}, and this --out makes a {kind}; leave one of them out"

@@ -114,6 +114,18 @@ def moved(latents: Latents, directions: Directions, index: int, strength: float 
     return torch.where(inside[:, None], latents + steps[:, None], latents)
 
 
+def offsets(directions: Directions, num_ws: int) -> Tensor:
+    """One standard deviation of each direction of w, layer by layer: [K, L, D], zeros where it moves nothing.
+
+    For sliders: ws + sum over k of amount_k * offsets[k]. UsageError for directions of another space, or of a
+    model of more layers.
+    """
+    if directions.space != "w":
+        raise UsageError(f"these directions are in space {directions.space}, which has no layers")
+    ws = directions.vectors.new_zeros(1, num_ws, directions.vectors.shape[1])
+    return torch.cat([moved(ws, directions, index, 1.0) for index in range(len(directions))])
+
+
 def start(
     generator: nn.Module,
     directions: Directions,
@@ -183,6 +195,15 @@ def layer_range(generator: nn.Module, layers: Range | None) -> Range:
             f"layers {first} to {stop - 1} do not exist; this model has 0 to {generator.num_ws - 1}"
         )
     return first, stop
+
+
+def parse_range(text: str) -> Range:
+    """'0-3' or '4' -> [start, stop), as (0, 4) or (4, 5). UsageError for anything else."""
+    first, dash, last = (piece.strip() for piece in text.partition("-"))
+    numbers = (first, last if dash else first)
+    if not all(number.isascii() and number.isdigit() for number in numbers):
+        raise UsageError(f"layers '{text}': write the first and the last, such as 0-3")
+    return int(numbers[0]), int(numbers[1]) + 1
 
 
 def oriented(vectors: Tensor) -> Tensor:
