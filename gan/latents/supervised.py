@@ -2,9 +2,9 @@
 
 "Interpreting the Latent Space of GANs for Semantic Face Editing", section 3.1: the normal of the plane that
 parts latents with an attribute from those without. Here by logistic regression, or by linear regression for
-attributes that are numbers; both with a ridge whose strength is found by generalised cross-validation
-(Golub et al. 1979). A part of the samples is held back, and says how well each direction tells its attribute,
-and what else moves with it.
+attributes that are numbers; both with a ridge, whose strength is found by generalised cross-validation (Golub
+et al. 1979) for linear regression, and by samples left out for logistic. A fifth of all samples is held back
+from all of that, and says how well each direction tells its attribute, and what else moves with it.
 
 Letters: N samples, D size of the latents, R rank of the samples fitted.
 """
@@ -25,7 +25,8 @@ Fit = Literal["auto", "logistic", "linear"]
 
 HELD_BACK = 0.2
 LEAST = 20  # samples
-RIDGES = np.logspace(-6, 2, 33)  # in units of the mean square singular value
+RIDGES = np.logspace(-6, 2, 33)  # in units of the mean square singular value, and so the next
+PENALTIES = np.logspace(-8, 0, 9)
 LARGEST = 256 * 2**20  # values of all latents together: 1 GiB
 BLOCK = 256  # samples whose styles are computed at once
 
@@ -113,23 +114,36 @@ class _Frame:
 
     def logistic(self, values: np.ndarray) -> tuple[np.ndarray, float]:
         """Coefficients [D] and constant of the logistic regression of values [N], 0 or 1."""
-        from scipy.optimize import minimize  # slow to import, and few need it
-        from scipy.special import expit
+        found = _logistic(self.u * self.lengths, values, self.penalty(values))
+        coefficients = found[:-1] @ self.vectors
+        return coefficients, float(found[-1] - coefficients @ self.mean)
 
-        strength, signs = self.ridge(values) / 4, 2 * values - 1  # a logistic curve is at most 1/4 steep
-        x = self.u * self.lengths  # [N, R]
+    def penalty(self, values: np.ndarray) -> float:
+        """The strength with which four fifths of the samples tell the others' values [N], 0 or 1, best."""
+        x, test = self.u * self.lengths, np.arange(len(values)) % 5 == 0  # [N, R], [N]
+        signs, losses = 2 * values[test] - 1, []
+        strengths = PENALTIES * np.square(self.lengths).mean()
+        for strength in strengths:
+            fitted = _logistic(x[~test], values[~test], strength)
+            losses.append(np.logaddexp(0, -signs * (x[test] @ fitted[:-1] + fitted[-1])).mean())
+        return float(strengths[np.argmin(losses)])
 
-        def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-            coefficients, margins = parameters[:-1], signs * (x @ parameters[:-1] + parameters[-1])
-            slopes = -signs * expit(-margins)
-            value = np.logaddexp(0, -margins).sum() + strength / 2 * coefficients @ coefficients
-            return value, np.append(slopes @ x + strength * coefficients, slopes.sum())
 
-        found = minimize(
-            loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 1000}
-        )
-        coefficients = found.x[:-1] @ self.vectors
-        return coefficients, float(found.x[-1] - coefficients @ self.mean)
+def _logistic(x: np.ndarray, values: np.ndarray, strength: float) -> np.ndarray:
+    """[R + 1], coefficients and constant of least logistic loss, penalised, for x [N, R], values 0 or 1."""
+    from scipy.optimize import minimize  # slow to import, and few need it
+    from scipy.special import expit
+
+    signs = 2 * values - 1
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        coefficients, margins = parameters[:-1], signs * (x @ parameters[:-1] + parameters[-1])
+        slopes = -signs * expit(-margins)
+        value = np.logaddexp(0, -margins).sum() + strength / 2 * coefficients @ coefficients
+        return value, np.append(slopes @ x + strength * coefficients, slopes.sum())
+
+    options = {"maxiter": 2000, "maxfun": 4000}
+    return minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options=options).x
 
 
 def _found(
