@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gan.errors import UserError
 from gan.files import atomic_write
+from gan.foreign import printable
 from gan.latents.directions import Directions, Method, Space, require_model
 from gan.models import weights
 
@@ -100,8 +101,8 @@ def _made(data: dict[str, Any], tensors: dict[str, Tensor]) -> Directions:
         vectors=tensors["vectors"],
         scales=tensors["scales"],
         explained=tensors.get("explained"),
-        names=tuple(str(name) for name in data["names"]),
-        model=str(data["model"]),
+        names=tuple(printable(str(name)) for name in data["names"]),
+        model=printable(str(data["model"])),
         layers=ranges,
         channels=tuple((str(name), _whole(width)) for name, width in data["channels"]),
         findings=tuple(dict(finding) for finding in data["findings"]),

@@ -28,6 +28,7 @@ JOBS = {  # command -> the function that it calls
     "train": "gan.jobs.training.train",
     "tune": "gan.jobs.tuning.tune",
     "sample": "gan.jobs.sampling.sample",
+    "directions": "gan.jobs.directions.find",
     "evaluate": "gan.jobs.evaluation.evaluate_model",
     "compare": "gan.jobs.comparison.compare",
     "stats": "gan.jobs.statistics.save",
@@ -42,6 +43,7 @@ BASES = {  # what a complete command needs; a positional argument comes first
     **DATA_BASES,
     "tune": ["--data", "a.zip"],
     "sample": ["model", "--out", "a.png"],
+    "directions": ["model", "--method", "sefa", "--out", "a.safetensors"],
     "evaluate": ["--model", "model", "--data", "a.zip"],
     "compare": ["model", "other", "--data", "a.zip"],
     "stats": ["a.zip", "--out", "a.npz"],
@@ -55,6 +57,7 @@ BASES = {  # what a complete command needs; a positional argument comes first
 DETECTOR = {
     "--detector": Row(("--detector", "a.py:b"), "text", "a.py:b", job="metrics.networks.detectors.load"),
 }
+ALONG = "gan.jobs.direction_pictures.along"
 STATS = ("--convention", "--weights", "--precision", "--device")
 ROWS: dict[str, dict[str, Row | str]] = {
     **DATA_ROWS,
@@ -115,6 +118,27 @@ ROWS: dict[str, dict[str, Row | str]] = {
         "--fps": Row(("--fps", "12", "--out", "a.gif"), "fps", 12),
         "--walks": Row(("--walks", "4x2", "--out", "a.gif"), "walks", (4, 2)),
         "--scale": Row(("--scale", "3", "--out", "a.gif"), "scale", 3),
+        "--direction": Row(("--direction", "f:3"), "direction", "f:3", job=ALONG),
+        "--range": Row(("--range", "-2..1", "--direction", "f:3"), "span", "-2..1", job=ALONG),
+        **DEVICE,
+        **SEED,
+        **PLUGIN,
+        **DEBUG,
+    },
+    "directions": {
+        "MODEL": Row(("other",), "model", "other"),
+        **plain("--method", "pca", "method", "pca"),
+        **plain("--out", "b.safetensors", "out", Path("b.safetensors")),
+        **plain("--sheet", "b.png", "sheet", Path("b.png")),
+        **plain("--count", "4", "count", 4),
+        **plain("--space", "z", "space", "z"),
+        **plain("--layers", "2-5", "layers", (2, 6)),
+        **plain("--features", "b8", "features_of", "b8"),
+        **plain("--samples", "70", "samples", 70),
+        **plain("--score", "warmth", "scores", ("warmth",)),
+        **plain("--labels", "a.csv", "labels", "a.csv"),
+        **plain("--fit", "linear", "fit", "linear"),
+        "--json": f"{LAST}directions_command.py::test_pca_of_a_layer_as_json",
         **DEVICE,
         **SEED,
         **PLUGIN,
