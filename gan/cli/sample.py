@@ -29,6 +29,7 @@ Examples:
   gan sample runs/00000-demo-openmoji-32 --seeds 0-999 --psi 0.7 --out samples
   gan sample runs/00000-demo-openmoji-32 --psi 0.5 --truncation-center nearest --out modes.png
   gan sample runs/00000-demo-openmoji-32 --mix 3-6,14+15+92 --layers 0-3 --out mix.png
+  gan sample runs/00000-demo-openmoji-32 --seeds 0-7 --direction sefa.safetensors:3 --out along.png
   gan sample runs/00000-demo-openmoji-32 --seeds 0-31 --walks 4x2 --kind cubic --out walks.gif
   gan sample runs/00000-demo-openmoji-32 --like walks.gif --size 640x360 --out walks.mp4
 """
@@ -148,6 +149,15 @@ def _vectors(text: str) -> tuple[tuple[float, ...], ...]:
 )
 @click.option("--layers", metavar="L-L,...", help="Which layers --mix takes from B, such as 0-3 or 8-.")
 @click.option(
+    "--direction",
+    metavar="FILE:NUMBER",
+    help="Each seed along a direction of gan directions, by number or name: a row of a grid, of --columns"
+    " steps; a file a step; in a video there and back in --frames-per-seed.  [default: 5 steps]",
+)
+@click.option(
+    "--range", "span", default="-3..3", show_default=True, help="--direction: standard deviations, from..to."
+)
+@click.option(
     "--columns",
     **_asked("columns"),
     type=click.IntRange(min=1),
@@ -231,6 +241,8 @@ def command(
     out: str,
     mix: str | None,
     layers: str | None,
+    direction: str | None,
+    span: str,
     animate: bool,
     like: str | None,
     device: str,
@@ -253,7 +265,7 @@ def command(
     again = recipe.read(like) if like else None
     kind = outputs.output_kind(out, animate, again and again.made)
     _check_options(ctx, kind)
-    request = _request(ctx, mix, layers, again and again.request)
+    request = _along(ctx, direction, span, _request(ctx, mix, layers, again and again.request))
     written = sampling.draw(model, request, out=out, kind=kind, device=device, like=again and (again, like))
     click.echo(_summary(Path(out), kind, written, request))
 
@@ -282,10 +294,26 @@ def _request(ctx: click.Context, mix: str | None, layers: str | None, base: "Req
     return changed(base, typed)
 
 
+def _along(ctx: click.Context, direction: str | None, span: str, request: "Request") -> "Request":
+    """The request along the direction and range that were typed. UsageError for a range without one."""
+    from gan.jobs.sampling.request import Along, changed, parse_span
+
+    if direction is not None:
+        return changed(request, {"along": Along(direction=direction, span=parse_span(span))})
+    if ctx.get_parameter_source("span") != click.core.ParameterSource.COMMANDLINE:
+        return request
+    if request.along is None:
+        raise UsageError(f"--range {span} goes along a --direction FILE:NUMBER; give one, or leave it out")
+    return changed(request, {"along.span": parse_span(span)})
+
+
 def _summary(out: Path, kind: str, paths: Sequence[Path], request: "Request") -> str:
     """One line: what was written, and where."""
     from gan.latents import parse_seeds
 
+    if request.along:
+        (low, high), plural = request.along.span, "s" * (len(paths) > 1)
+        return f"wrote {len(paths)} file{plural} along {request.along.direction}, {low:g}..{high:g}, to {out}"
     if kind == "video":
         walks = request.motion.walks
         count = len(parse_seeds(request.seeds)) * request.motion.frames_per_seed // (walks[0] * walks[1])

@@ -1,10 +1,11 @@
-"""What goes into a generator: seeds, edits of latents, noise, paths through them.
+"""What goes into a generator: seeds, edits of latents, noise, paths through them, styles, directions.
 
 z is [N, D], standard normal; ws is [N, L, D]. Every function is pure: its arguments stay as they were.
 """
 
 from gan.latents.abilities import Abilities, abilities
 from gan.latents.centers import class_centers, drawn_w, find_centers, nearest, nearest_center
+from gan.latents.directions import Directions, moved
 from gan.latents.edits import (
     analogy,
     assign,
@@ -25,6 +26,7 @@ from gan.latents.transform import placement, synthesized
 __all__ = [
     "MAX_SEED",
     "Abilities",
+    "Directions",
     "NoiseMaps",
     "abilities",
     "along",
@@ -42,6 +44,7 @@ __all__ = [
     "lerp",
     "mix",
     "mix_layers",
+    "moved",
     "nearest",
     "nearest_center",
     "noise_maps",

@@ -4,15 +4,16 @@ Letters: N images, K classes.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Literal, NoReturn, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, NoReturn, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from gan import shapes
-from gan.errors import UserError
+from gan.errors import UsageError, UserError, unknown
 from gan.networks.blocks import Block
+from gan.networks.layers import Linear
 from gan.networks.mapping import MappingConfig, MappingNetwork
 
 
@@ -77,11 +78,28 @@ def digest(network: nn.Module) -> str:
     return found.hexdigest()
 
 
+class Affine(NamedTuple):
+    """What makes the style of one convolution: `layer`, from the w of that `index` in ws."""
+
+    layer: Linear
+    index: int
+
+
+def check_styles(styles: Mapping[str, Tensor], affines: Mapping[str, Affine], count: int) -> None:
+    """UsageError unless every style has the name of an affine and its shape [count, channels]."""
+    for name, style in styles.items():
+        if name not in affines:
+            raise UsageError(unknown("layer", name, affines))
+        wanted = [count, affines[name].layer.bias.shape[0]]
+        if list(style.shape) != wanted:
+            raise UsageError(f"the style of {name} is {list(style.shape)}; give {wanted}")
+
+
 class StyledGenerator(Network):
     """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves.
 
     synthesis: (ws [N, num_ws, w_dim], noise) -> image; has num_ws. Each draw of its layers is the next one of
-    a `Draws`.
+    a `Draws`. Where it has `affines` and takes `styles`, it has a style space s, see `gan.latents.styles`.
     """
 
     def __init__(self, config: StyledConfig, synthesis: nn.Module):

@@ -15,8 +15,8 @@ from gan.console import progress
 from gan.devices import pick
 from gan.errors import UsageError
 from gan.jobs import video
+from gan.jobs.sampling import along, outputs
 from gan.jobs.sampling import labels as conditions
-from gan.jobs.sampling import outputs
 from gan.jobs.sampling.changes import Edit, changes_of, mapping_psi
 from gan.jobs.sampling.mixing import mixed, mixed_captions
 from gan.jobs.sampling.recipe import Recipe
@@ -103,6 +103,8 @@ def draw(
     if like is not None:
         like[0].check(weights or digest(generator), like[1])
     job = _Job(generator, classes, request, numbers, weights, edits)
+    if request.along is not None:
+        return _along(job, kind, out and Path(out))
     if request.mix is not None:
         return _mixed(job, kind, out and Path(out))
     if kind in ("video", "sequence"):
@@ -208,6 +210,39 @@ def _mixed(job: _Job, kind: outputs.Kind | None, out: Path | None) -> Tensor | l
     width, note = len(pair[1]) + 1, job.note("grid")
     outputs.write_grid(out, outputs.fitting(out, images, count, width), texts, width, note)
     return [out]
+
+
+def _along(job: _Job, kind: outputs.Kind | None, out: Path | None) -> Tensor | list[Path]:
+    """Every seed at steps along one direction: stacked, a row of a grid, files, or there and back."""
+    along.check(job.request)
+    directions, index, sha256 = along.read_direction(job.request.along, job.generator)
+    job = replace(job, request=replace(job.request, along=replace(job.request.along, sha256=sha256)))
+    request, look, (low, high) = job.request, job.request.look, job.request.along.span
+    looked = (look.psi, look.psi_cutoff, look.noise, request.seed)
+    walk = along.Walk(job.generator, directions, job.seeds, job.labels(job.seeds), *looked)
+    if kind in ("video", "sequence"):
+        strengths = along.there_and_back(low, high, request.motion.frames_per_seed)
+        count = len(job.seeds) * len(strengths)
+        return _write_moving(job, kind, out, _each(along.each(walk, index, strengths), count), count)
+    steps = torch.linspace(low, high, request.columns or along.STEPS).tolist()
+    cells = [(i, step) for i in range(len(job.seeds)) for step in steps]
+    images = _each(along.each(walk, index, steps), len(cells))
+    if kind is None:
+        return torch.stack(list(images))
+    if kind == "grid":
+        captions = [f"{job.seeds[i]} {step:+.3g}" for i, step in cells]
+        images = outputs.fitting(out, images, len(cells), len(steps))
+        outputs.write_grid(out, images, captions, len(steps), job.note("grid"))
+        return [out]
+    name = re.sub(r"[^\w.-]+", "-", directions.names[index])
+    names = [f"seed{job.seeds[i]:04d}-{name}{step:+.3g}" for i, step in cells]
+    alone = [
+        replace(job.of_seed(i), columns=1, along=replace(request.along, span=(step, step)))
+        for i, step in cells
+    ]
+    if kind == "image":
+        return [outputs.write_image(out, next(outputs.fitting(out, images)), job.note("image", alone[0]))]
+    return outputs.write_folder(out, images, names, lambda i: job.note("image", alone[i]))
 
 
 def _moving(job: _Job, kind: outputs.Kind, out: Path) -> list[Path]:

@@ -106,6 +106,23 @@ class Mix:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Along:
+    """Each seed along one direction of a file of `gan directions`.
+
+    direction: FILE:NUMBER or FILE:name. span: from, to, in standard deviations. sha256: that the file must
+    have, None for any.
+    """
+
+    direction: str
+    span: tuple[float, float] = (-3.0, 3.0)
+    sha256: str | None = None
+
+    def __post_init__(self):
+        if not all(map(math.isfinite, self.span)) or self.span[0] > self.span[1]:
+            raise UsageError(f"span {self.span}: two finite numbers, the smaller first")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """All that decides which pictures are drawn of a model.
 
@@ -122,10 +139,13 @@ class Request:
     look: Look = field(default_factory=Look)
     motion: Motion = field(default_factory=Motion)
     mix: Mix | None = None
+    along: Along | None = None
 
     def __post_init__(self):
         if self.labels is not None and self.vectors is not None:
             raise UsageError("--class and --condition: a model knows one of them; leave the other out")
+        if self.mix is not None and self.along is not None:
+            raise UsageError("--mix and --direction: give one of them")
         if not 0 <= self.seed <= MAX_SEED:
             raise UsageError(f"seed {self.seed} is out of range; use 0 to {MAX_SEED}")
 
@@ -152,6 +172,18 @@ def parse_mix(text: str, layers: str) -> Mix:
     mix = Mix(rows=rows.strip(), columns=columns.strip(), layers=layers)
     mix.seeds()
     return mix
+
+
+def parse_span(text: str) -> tuple[float, float]:
+    """'-3..3' -> (-3.0, 3.0). UsageError unless they are two finite numbers, the smaller first."""
+    first, dots, last = text.partition("..")
+    try:
+        low, high = float(first), float(last)
+    except ValueError:
+        low = high = math.nan
+    if not (dots and math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UsageError(f"--range {text}: write two numbers, the smaller first, such as -3..3")
+    return low, high
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Rows of test_options for `gan sample`, whose job takes a request."""
 
-from gan.jobs.sampling.request import Mix
+from gan.jobs.sampling.request import Along, Mix
 from tests.gan.cli.rows import DEBUG, DEVICE, LAST, PLUGIN, Row, plain
 
 SAMPLE: dict[str, Row | str] = {
@@ -40,6 +40,13 @@ SAMPLE: dict[str, Row | str] = {
     "--walks": Row(("--walks", "4x2", "--out", "a.gif"), "request.motion.walks", (4, 2)),
     "--scale": Row(("--scale", "3", "--out", "a.gif"), "request.motion.scale", 3),
     "--size": Row(("--size", "640x360", "--out", "a.gif"), "request.motion.size", (640, 360)),
+    "--direction": Row(("--direction", "f:3"), "request.along", Along(direction="f:3")),
+    "--range": Row(
+        ("--range", "-2..1"),
+        "request.along.span",
+        (-2.0, 1.0),
+        base=("model", "--out", "a.png", "--direction", "f:3"),
+    ),
     "--like": f"{LAST}sample_again.py::test_what_is_typed_is_a_difference",
     **DEVICE,
     **plain("--seed", "5", "request.seed", 5),

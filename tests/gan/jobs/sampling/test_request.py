@@ -6,6 +6,7 @@ import pytest
 from gan.cli.sample import command
 from gan.errors import UsageError
 from gan.jobs.sampling.request import (
+    Along,
     Look,
     Mix,
     Motion,
@@ -24,6 +25,7 @@ def test_the_help_tells_the_defaults_of_the_request():
         "fps": "motion.fps",
     }  # fmt: skip
     shown = {p.name: p.default for p in command.params if isinstance(p, click.Option) and p.show_default}
+    assert shown.pop("span") == "-3..3" and Along(direction="").span == (-3.0, 3.0)
     assert shown.pop("device") == "auto" and shown.pop("walks") == "1x1" and Motion().walks == (1, 1)
     assert shown.keys() == names.keys()
     for name, dotted in names.items():
