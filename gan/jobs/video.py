@@ -92,28 +92,35 @@ def durations(count: int, fps: float, unit: int, least: int) -> list[int]:
     return [max(stop - start, least) for start, stop in itertools.pairwise(starts)]
 
 
-def write_video(out: Path, frames: Iterator[Tensor], fps: float, count: int, note: str) -> None:
-    """Write `count` frames [C, H, W] one by one, as .gif or .webp that loops, or as H.264 in .mp4.
+def write_video(
+    out: Path, frames: Iterator[Tensor], fps: float, *, count: int | None = None, note: str = ""
+) -> None:
+    """Write frames [C, H, W] one by one, as .gif or .webp that loops, or as H.264 in .mp4.
 
+    count: how many there are; None: all frames of a .gif or .webp last equally long, to its next step.
     note: ASCII text for the metadata: a GIF's comment, WebP's EXIF, the tag `comment` of an MP4.
     """
     pictures = map(to_pil, map(view, frames))
     with atomic_write(out) as temporary:
         match out.suffix.lower():
             case ".gif":  # counts in 1/100 s, and viewers slow down at one of them
-                times = durations(count, fps, 10, 20)
+                times = durations(count, fps, 10, 20) if count else max(round(100 / fps) * 10, 20)
                 _animate(temporary, pictures, times, "GIF", {"comment": note.encode()})
             case ".webp":
-                times = durations(count, fps, 1, 1)
+                times = durations(count, fps, 1, 1) if count else max(round(1000 / fps), 1)
                 _animate(temporary, pictures, times, "WEBP", {"exif": exif(note), "quality": 90})
             case _:
                 _write_mp4(temporary, pictures, fps, note)
 
 
 def _animate(
-    path: Path, pictures: Iterator[Image.Image], times: list[int], form: str, options: dict[str, object]
+    path: Path,
+    pictures: Iterator[Image.Image],
+    times: list[int] | int,
+    form: str,
+    options: dict[str, object],
 ) -> None:
-    """An animation that repeats for ever. times: milliseconds of each frame."""
+    """An animation that repeats for ever. times: milliseconds of each frame, or of all."""
     first = next(pictures)
     first.save(path, form, save_all=True, append_images=pictures, duration=times, loop=0, **options)
 

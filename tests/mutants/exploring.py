@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "rate of a WebP",
         "gan/jobs/video.py",
-        "times = durations(count, fps, 1, 1)",
-        "times = durations(count, 30, 1, 1)",
+        "times = durations(count, fps, 1, 1) if count",
+        "times = durations(count, 30, 1, 1) if count",
         ("tests/gan/jobs/test_video.py::test_a_video_has_the_size_and_rate_asked_for[a.webp]",),
     ),
     Mutant(

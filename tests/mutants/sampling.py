@@ -146,8 +146,8 @@ MUTANTS = (
     Mutant(
         "frames a second",
         "gan/jobs/video.py",
-        "times = durations(count, fps, 10, 20)",
-        "times = durations(count, 20, 10, 20)",
+        "times = durations(count, fps, 10, 20) if count",
+        "times = durations(count, 20, 10, 20) if count",
         ("tests/gan/jobs/test_sampling.py::test_frames_a_second",),
     ),
     Mutant(

@@ -265,7 +265,7 @@ def _write_moving(
     frames = outputs.fitting(out, frames, check=lambda *size: video.check_memory(out, count, *size))
     if kind == "sequence":
         return outputs.write_sequence(out, frames, count, note)
-    video.write_video(out, frames, motion.fps, count, note)
+    video.write_video(out, frames, motion.fps, count=count, note=note)
     return [out]
 
 

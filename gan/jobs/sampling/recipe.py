@@ -66,7 +66,7 @@ def read(path: str | Path) -> Recipe:
         if error.strerror:
             raise UserError(refusal("read", path, error)) from error
         note = None
-    except (ValueError, Image.DecompressionBombError):
+    except (ValueError, Image.DecompressionBombError, subprocess.TimeoutExpired):
         note = None
     try:
         data = json.loads(note) if note else None

@@ -48,7 +48,9 @@ def test_seeds_are_shared_out_in_their_order():
 def test_each_walk_of_a_grid_is_the_walk_of_its_seeds(tiny_generator, tmp_path, monkeypatch):
     """Frame by frame, before a GIF cuts the colours down to 256."""
     written = {}
-    monkeypatch.setattr(video, "write_video", lambda out, frames, *_: written.update({out: list(frames)}))
+    monkeypatch.setattr(
+        video, "write_video", lambda out, frames, fps, **_: written.update({out: list(frames)})
+    )
     look = {"frames_per_seed": 2, "scale": 1, "psi": 0.7}
     sample(tiny_generator, range(8), out=tmp_path / "four.gif", walks=(2, 2), **look)
     sample(tiny_generator, [4, 5], out=tmp_path / "third.gif", **look)
@@ -67,7 +69,7 @@ def test_classes_of_a_grid_of_walks_go_with_their_seeds(tmp_path, monkeypatch):
         seen.append((list(seeds), look["labels"]))
         return frames(generator, seeds, **look)
 
-    monkeypatch.setattr(video, "write_video", lambda out, frames, *_: list(frames))
+    monkeypatch.setattr(video, "write_video", lambda out, frames, fps, **_: list(frames))
     monkeypatch.setattr(drawing, "frames", spied)
     options = {"labels": [0, 1, 1, 0], "walks": (2, 1), "frames_per_seed": 1}
     sample(str(model), [3, 4, 5, 6], out=tmp_path / "a.gif", device="cpu", **options)
@@ -117,6 +119,17 @@ def test_a_video_has_the_size_and_rate_asked_for(name, tiny_generator, tmp_path)
                 frame.load()
                 times.append(frame.info["duration"])
             assert times == [80] * 10
+
+
+@pytest.mark.parametrize(("name", "times"), [("a.gif", 30), ("a.webp", 33)])
+def test_frames_that_nobody_counted_last_equally_long(name, times, tmp_path):
+    levels = torch.arange(3, dtype=torch.uint8)[:, None, None, None] * 100
+    video.write_video(tmp_path / name, iter(levels.expand(3, 3, 4, 4)), 30)
+    with Image.open(tmp_path / name) as shown:
+        assert shown.n_frames == 3
+        for frame in ImageSequence.Iterator(shown):
+            frame.load()
+            assert frame.info["duration"] == times
 
 
 def test_sizes_that_a_format_has_not(tiny_generator, tmp_path):

@@ -92,7 +92,7 @@ def test_the_grid_of_mixing_has_margins(tmp_path, monkeypatch):
 def test_each_kind_of_walk_reaches_the_frames(space, tmp_path, monkeypatch):
     built, seen = generator("stylegan2"), []
     monkeypatch.setattr(
-        "gan.jobs.video.write_video", lambda out, frames, *_: seen.append(torch.stack(list(frames)))
+        "gan.jobs.video.write_video", lambda out, frames, fps, **_: seen.append(torch.stack(list(frames)))
     )
     for kind in ("linear", "spherical", "cubic"):
         motion = Motion(kind=kind, space=space, frames_per_seed=3, scale=1)
