@@ -3,7 +3,7 @@
     vectors [K, D], scales [K], explained [K] where known     float32
     header "directions"     format, method, space, names, model (digest), layers, channels, findings, about
 
-Nothing in it can execute code. A file belongs to one model, by the digest of its generator's parameters.
+Nothing in it can execute code. A file belongs to one model, by the digest of its generator.
 """
 
 import json

@@ -57,14 +57,17 @@ def nonfinite(network: nn.Module) -> str | None:
 
 
 def digest(network: nn.Module) -> str:
-    """sha256, in hex, of the parameters by name, type, shape and value: the same on every device.
+    """Hex sha256 of the names, types, shapes and values of all that a network saves, wherever it lies.
 
-    Buffers are left out: users set some of them, such as StyleGAN3's `transform`.
+    The same model has the same digest in any file and on every device; another training, or one changed
+    value, has another. Left out is `transform` of StyleGAN3's input alone, which users set.
     """
     found = hashlib.sha256()
-    for name, tensor in sorted(network.named_parameters()):
-        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        found.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    for name, tensor in sorted(network.state_dict().items()):
+        if not name.endswith("input.transform"):
+            value = tensor.detach().cpu().contiguous()
+            found.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+            found.update(value.view(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 

@@ -88,7 +88,7 @@ def test_vectors_point_to_their_largest_entry():
     assert torch.allclose(found, torch.tensor([[-0.6, 0.8], [0.0, 1.0]]))
 
 
-def test_the_digest_is_of_the_parameters():
+def test_the_digest_is_of_the_weights_and_not_of_the_placement():
     generator, same = built("stylegan3-t"), built("stylegan3-t")
     same.synthesis.input.transform[0, 2] = 0.3  # what users move the image by
     assert digest(generator) == digest(same) and len(digest(generator)) == 64
