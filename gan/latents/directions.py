@@ -28,7 +28,7 @@ Range = tuple[int, int]  # layers [start, stop) of ws
 Latents = Tensor | Mapping[str, Tensor]  # z [N, D], ws [N, L, D] or styles
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Directions:
     """K directions of one model.
 
@@ -93,7 +93,8 @@ def moved(latents: Latents, directions: Directions, index: int, strength: float 
     if not 0 <= index < len(directions):
         raise UsageError(f"there is no direction {index}; there are 0 to {len(directions) - 1}")
     vector = directions.vectors[index] * directions.scales[index]  # [D]
-    steps = torch.as_tensor(strength, dtype=torch.float32).reshape(-1, 1) * vector.cpu()  # [N or 1, D]
+    strength = torch.as_tensor(strength, dtype=torch.float32)
+    steps = strength.reshape(-1, 1) * vector.to(strength.device)  # [N or 1, D]
     if directions.space == "s":
         return _styles_moved(latents, directions, steps)
     ndim = 3 if directions.space == "w" else 2

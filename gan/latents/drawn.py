@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from gan.console import progress
 from gan.errors import UsageError
 from gan.latents.directions import Space
+from gan.latents.streamed import Moments
 
 BLOCK = 4000  # samples drawn at once, whatever is then made of them
 MOST = 10_000_000
+LARGEST = 256 * 2**20  # values of all samples together: 1 GiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,9 @@ class Drawn:
                     bar.update(len(z[some]))
 
     def all(self) -> tuple[Tensor, Tensor | None]:
-        """z [N, z_dim] and c [N, c_dim] or None, together."""
+        """z [N, z_dim] and c [N, c_dim] or None, together. UsageError for more than 1 GiB of them."""
+        if self.count * (self.generator.z_dim + self.generator.c_dim) > LARGEST:
+            raise UsageError(f"{self.count:,} samples are more than memory should hold; take fewer")
         z, c = zip(*self.blocks(), strict=True)
         return torch.cat(z), None if c[0] is None else torch.cat(c)
 
@@ -64,8 +68,10 @@ class Drawn:
 
     def scales(self, vectors: Tensor, space: Space) -> Tensor:
         """The standard deviation of the latents along each row of `vectors` [K, D] -> [K], on the CPU."""
-        along = torch.cat([latents @ vectors.T.to(latents) for latents in self.latents(space)])  # [N, K]
-        return along.double().std(dim=0).float().cpu()
+        moments = Moments()
+        for latents in self.latents(space):
+            moments.add(latents @ vectors.T.to(latents))  # [n, K]
+        return moments.covariance().diagonal().sqrt().float().cpu()
 
     def _conditions(self, count: int, random: torch.Generator) -> Tensor | None:
         c_dim = self.generator.c_dim

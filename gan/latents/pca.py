@@ -37,15 +37,15 @@ def pca(
     """The `count` directions along which w, z or a layer's features vary most.
 
     space: w or z, of the directions; None: w where there is one, else z. features_of: a layer, see
-    `feature_layers`; None: the latents themselves; for a model without w its first block, since its z varies
-    alike in all directions by definition.
+    `feature_layers`; None: the latents themselves; for a model without w its first block, where it has any,
+    since its z varies alike in all directions by definition.
     layers: [start, stop) of ws that they move, None for all. drawn: the samples; None: 10,000 of seed 0.
     `explained` is of the variance of w, z or the features. Raises UsageError for a space or a layer that
     the generator does not have, and for features too large to keep components of.
     """
     with_w = has_w(generator)
     if features_of is None and space is None and not with_w:
-        features_of = feature_layers(generator)[0]
+        features_of = next(iter(feature_layers(generator)), None)
     space = space or ("w" if with_w else "z")
     if space == "s" or (space == "w" and not with_w):
         raise UsageError(f"no components in space {space} for this model; use {'w or z' if with_w else 'z'}")

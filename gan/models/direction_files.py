@@ -10,13 +10,13 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gan.errors import UserError
-from gan.files import atomic_write
+from gan.files import atomic_bytes
 from gan.foreign import printable
 from gan.latents.directions import Directions, Method, Space, require_model
 from gan.models import weights
@@ -24,6 +24,7 @@ from gan.models import weights
 FORMAT = 1
 KEY = "directions"  # of the header
 LARGEST = 2**30  # bytes of a file
+MOST = 10_000  # directions of a file
 SUFFIX = ".safetensors"
 
 
@@ -44,12 +45,8 @@ def save(directions: Directions, path: str | Path) -> None:
         "about": directions.about,
     }
     header = {KEY: json.dumps(described, ensure_ascii=False)}
-    with atomic_write(path) as temporary:
-        try:
-            save_file({name: t.float().cpu().contiguous() for name, t in tensors.items()}, temporary, header)
-        except SafetensorError as error:
-            raise UserError(f"cannot write {path}: {error}") from error
-        temporary.chmod(0o644)  # safetensors makes its files private
+    whole = {name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}
+    atomic_bytes(path, safetensors.torch.save(whole, header))
 
 
 def read(path: str | Path, generator: nn.Module | None = None) -> Directions:
@@ -92,6 +89,8 @@ def _made(data: dict[str, Any], tensors: dict[str, Tensor]) -> Directions:
         raise ValueError(f"unknown method {data['method']!r} or space {data['space']!r}")
     if any(t.dtype != torch.float32 for t in tensors.values()):
         raise ValueError("its tensors are not float32")
+    if len(data["names"]) > MOST:
+        raise ValueError(f"it names {len(data['names'])} directions, more than {MOST}")
     ranges = tuple((_whole(first), _whole(stop)) for first, stop in data["layers"])
     if any(first >= stop for first, stop in ranges):
         raise ValueError("a range of layers is empty")

@@ -92,6 +92,13 @@ MUTANTS = (
         (f"{_LATENTS}_components.py::test_samples_are_the_same_each_time_and_conditions_are_those_given",),
     ),
     Mutant(
+        "scales are variances",
+        "gan/latents/drawn.py",
+        "moments.covariance().diagonal().sqrt()",
+        "moments.covariance().diagonal()",
+        (f"{_LATENTS}_components.py::test_scales_are_standard_deviations_along_the_vectors",),
+    ),
+    Mutant(
         "a hook stays",
         "gan/latents/features.py",
         "handle.remove()",

@@ -18,9 +18,11 @@ from gan.latents.drawn import Drawn
 from gan.latents.pca import pca
 from gan.latents.sefa import sefa
 from gan.models import checkpoint, direction_files
+from tests import official, snapshots
 from tests.gan.latents.families import ALL
 
 CLASSES = ["cat", "dog", "cow"]
+IMPORTED = list(official.cases("net_sg2_g_ada.npz", "net_sg3_g.npz"))
 
 
 def saved(folder: Path, name: str) -> str:
@@ -282,3 +284,20 @@ def test_a_model_without_w_has_directions_in_z(tmp_path):
     assert len(list((tmp_path / "x").iterdir())) == 5
     said = run("directions", model, "--method", "sefa", "--out", out, code=2)
     assert "a r3gan generator has no style space s" in said
+
+
+@pytest.mark.parametrize(
+    "case", official.cases("net_sg2_g_ada.npz", "net_sg3_g.npz"), ids=lambda case: case.name
+)
+def test_an_imported_model_is_one_like_any_other(tmp_path, case):
+    ada = case.meta["repo"] == "ada"
+    data = snapshots.snapshot({"G_ema": official.network(case)}, 4, ada=ada)
+    (tmp_path / "network.pkl").write_bytes(data)
+    run("convert", tmp_path / "network.pkl", "--out", tmp_path / "model")
+    out = tmp_path / "a.safetensors"
+    for options in (["sefa", "--count", 2], ["pca", "--count", 2], ["supervised", "--score", "contrast"]):
+        run("directions", tmp_path / "model", "--samples", 40, "--method", *options, "--out", out)
+        run(
+            "sample", tmp_path / "model", "--seeds", 0, "--direction", f"{out}:0", "--out", tmp_path / "steps"
+        )
+    assert len(list((tmp_path / "steps").iterdir())) == 15

@@ -139,7 +139,7 @@ def test_regression_is_least_squares():
     np.testing.assert_allclose(regression(blocks), wanted[:3], atol=CLOSE)
 
 
-def test_samples_are_the_same_each_time_and_conditions_are_those_given():
+def test_samples_are_the_same_each_time_and_conditions_are_those_given(monkeypatch):
     generator = built("stylegan2 conditional rectangular")
     only = torch.tensor([[0.0, 1, 0], [0, 0, 1]])
     drawn = Drawn(generator=generator, count=30, seed=4, conditions=only)
@@ -148,6 +148,9 @@ def test_samples_are_the_same_each_time_and_conditions_are_those_given():
     assert torch.equal(z, again[0]) and torch.equal(c, again[1])
     assert c.sum(dim=0)[0] == 0 and (c.sum(dim=0)[1:] > 0).all()
     assert not torch.equal(z, Drawn(generator=generator, count=30, seed=5).all()[0])
+    monkeypatch.setattr("gan.latents.drawn.LARGEST", 30 * 11 - 1)
+    with pytest.raises(UsageError, match="30 samples are more than memory should hold"):
+        drawn.all()
     with pytest.raises(UsageError, match="1 samples: take 2 to"):
         Drawn(generator=generator, count=1)
 

@@ -88,7 +88,7 @@ def test_vectors_point_to_their_largest_entry():
     assert torch.allclose(found, torch.tensor([[-0.6, 0.8], [0.0, 1.0]]))
 
 
-def test_the_digest_is_of_the_parameters():
+def test_the_digest_is_of_the_weights_and_not_of_the_placement():
     generator, same = built("stylegan3-t"), built("stylegan3-t")
     same.synthesis.input.transform[0, 2] = 0.3  # what users move the image by
     assert digest(generator) == digest(same) and len(digest(generator)) == 64
@@ -150,6 +150,31 @@ def test_models_without_w_say_what_they_cannot(name):
         supervised(generator, z, c, scores, space="s")
     with pytest.raises(UsageError, match=r"psi 0.7: this model has no w"):
         d.start(generator, pca(generator, 1, space="z"), z, c, psi=0.7)
+
+
+class Stranger(torch.nn.Module):
+    """A generator of one's own: one linear map, no blocks."""
+
+    def __init__(self, num_ws=0):
+        super().__init__()
+        self.linear, self.z_dim, self.w_dim, self.c_dim, self.num_ws = torch.nn.Linear(4, 48), 4, 4, 0, num_ws
+        self.channels, self.mapping = 3, torch.nn.Identity()
+        self.mapping.w = lambda z, c=None: z
+        self.synthesis = torch.nn.Identity()
+
+    def forward(self, z, c=None):
+        return self.linear(z).unflatten(1, (3, 4, 4))
+
+
+def test_generators_of_ones_own():
+    generator = Stranger().requires_grad_(False)
+    assert d.spaces(generator) == ("z",) and pca(generator, 2).about["features"] is None
+    z, c, scores = told(generator, Drawn(generator=generator, count=50))
+    assert len(supervised(generator, z, c, scores)) == 6
+    with_w = Stranger(num_ws=2)  # whose layers cannot be told apart
+    assert d.spaces(with_w) == ("z", "w") and pca(with_w, 2).space == "w"
+    with pytest.raises(UsageError, match="a Stranger generator has no style space s"):
+        sefa(with_w)
 
 
 def cosine(vector, axis=AXIS, size=8):

@@ -73,6 +73,7 @@ def written_with(path, **changes):
         ({"space": "v"}, "space 'v'"),
         ({"names": ["a", "b"]}, "for 2 names"),
         ({"names": None}, "'names'"),
+        ({"names": ["a"] * 10_001}, "10001 directions, more than 10000"),
         ({"layers": [[0, 1], [1, 1], [0, 1]]}, "a range of layers is empty"),
         ({"layers": [[0, -1]] * 3}, "-1 is no number"),
         ({"layers": 7}, "not iterable"),
