@@ -31,11 +31,12 @@ test-slow: $(STAMP) ## The tests marked slow
 mutants: $(STAMP) ## Plant mistakes of one line in a copy of the tree; a named test must find each
 	@OMP_NUM_THREADS=1 $(RUN) -m tests.mutants $(MUTANTS)
 
-bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, scores, preparing data; prints the tables of docs/BENCHMARKS.md
+bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, directions, scores, preparing data; prints the tables of docs/BENCHMARKS.md
 	@$(RUN) -m gan ops bench --threads 2
 	@$(RUN) -m benchmarks.networks --threads 2
 	@$(RUN) -m benchmarks.step --threads 2
 	@$(RUN) -m benchmarks.models --threads 2
+	@$(RUN) -m benchmarks.directions --threads 2
 	@$(RUN) -m benchmarks.overhead
 	@$(RUN) -m benchmarks.metrics --threads 2
 	@$(RUN) -m benchmarks.preparing

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
 from gan.errors import UserError
@@ -21,6 +21,9 @@ from gan.files import atomic_bytes
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383, ".gif": 65_535}  # most pixels a side may have
+
+NOTE = "gan"  # keyword of a PNG's text chunk that says how the picture was made
+DESCRIPTION = 0x010E  # EXIF: ImageDescription, which says it in JPEG and WebP
 
 _LABEL_HEIGHT = 14  # pixels of the strip under a labelled image
 _LABEL_CELL = 64  # labelled images narrower than this are enlarged, so that the text fits
@@ -137,19 +140,26 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(array[:, :, 0] if image.shape[0] == 1 else array)
 
 
-def encode(image: Tensor, suffix: str) -> bytes:
+def encode(image: Tensor, suffix: str, note: str | None = None) -> bytes:
     """uint8 [C, H, W] -> bytes of an image file. suffix: a key of FORMATS.
 
     A PNG holds 1 to 4 channels as they are; JPEG and WebP hold the `view`, at quality 95.
+    note: ASCII text for its metadata: a PNG's text chunk NOTE, else EXIF's ImageDescription.
     Raises UserError for another suffix, shape or data type, and for a PNG of more channels.
     """
     if suffix.lower() not in FORMATS:
         raise UserError(f"cannot write images as '{suffix}'; use one of {', '.join(FORMATS)}")
-    buffer = io.BytesIO()
-    to_pil(image if suffix.lower() == ".png" else view(image)).save(
-        buffer, format=FORMATS[suffix.lower()], quality=95
-    )
+    buffer, png = io.BytesIO(), suffix.lower() == ".png"
+    metadata = {} if note is None else {"pnginfo": _chunks(note)} if png else {"exif": exif(note)}
+    to_pil(image if png else view(image)).save(buffer, format=FORMATS[suffix.lower()], quality=95, **metadata)
     return buffer.getvalue()
+
+
+def exif(note: str) -> Image.Exif:
+    """EXIF data whose ImageDescription is that ASCII text."""
+    data = Image.Exif()
+    data[DESCRIPTION] = note
+    return data
 
 
 def save_png(path: Path | str, image: Tensor) -> None:
@@ -157,13 +167,22 @@ def save_png(path: Path | str, image: Tensor) -> None:
     atomic_bytes(Path(path), encode(image, ".png"))
 
 
-def encode_exactly(image: Tensor) -> tuple[str, bytes]:
-    """uint8 [C, H, W] -> (suffix, bytes) of a file that holds every channel: PNG, or .npy of more than 4."""
+def encode_exactly(image: Tensor, note: str | None = None) -> tuple[str, bytes]:
+    """uint8 [C, H, W] -> (suffix, bytes) of a file that holds every channel: PNG, or .npy of more than 4.
+
+    note: as in `encode`; a .npy has none.
+    """
     if image.shape[0] <= 4:
-        return ".png", encode(image, ".png")
+        return ".png", encode(image, ".png", note)
     buffer = io.BytesIO()
     np.save(buffer, image.cpu().numpy(), allow_pickle=False)
     return ".npy", buffer.getvalue()
+
+
+def _chunks(note: str) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add_text(NOTE, note)
+    return info
 
 
 def _check(images: Tensor, ndim: int) -> None:

@@ -9,6 +9,7 @@ Installed packages offer theirs under the entry-point group `gan.plugins`. A run
 of its plug-ins, and so do its checkpoints. Reading a checkpoint never runs code: it asks for what is missing.
 """
 
+import importlib
 import importlib.util
 import sys
 import warnings
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gan.errors import UsageError, UserError, unknown
@@ -85,6 +87,31 @@ def require(recorded: Iterable[Mapping[str, Any]], what: str) -> None:
             if wanted.name not in _named:
                 raise UserError(f"{changed}. If it will do, {ask}")
             warnings.warn(changed, stacklevel=2)
+
+
+def module_at(place: str) -> ModuleType:
+    """A module by its name, or by the path of its .py file, run once in this process; no plug-in of a run.
+
+    Raises UserError for a file that there is not, and whatever the module itself raises.
+    """
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise UserError(f"there is no file {place}")
+    name = f"gan_own_{path.stem}"
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _load_installed(entry: metadata.EntryPoint) -> Plugin:

@@ -5,7 +5,8 @@ A generator is a module with z_dim, c_dim, and either mapping, synthesis and num
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,16 @@ from torch import Tensor, nn
 
 from gan.errors import UsageError
 from gan.images import to_uint8
-from gan.latents import checked_seed, walk, z_from_seeds
+from gan.latents import (
+    abilities,
+    along,
+    checked_seed,
+    frame_times,
+    layer_noise,
+    synthesized,
+    z_from_seeds,
+)
+from gan.networks.base import NoiseSource
 from gan.randomness import Draws
 
 Noise = Literal["const", "random", "none"]
@@ -23,6 +33,23 @@ Labels = Sequence[int] | Tensor  # classes, or vectors [N, c_dim]
 EXAMPLES = "condition_examples"  # buffer of a generator that takes vectors
 SEEN = "seen_classes"  # attribute of a generator that knows which of its classes it was trained on
 BATCH = 8  # samples per call of the network, unless a caller asks for another number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is done to latents and pictures beside truncation by the average w.
+
+    edit: (ws [n, L, D], c [n, K] or None) -> ws, after truncation; of a model without styles, of z [n, D].
+    noise_strengths: times the trained strength of each noisy layer: one number for all, or one for each.
+    transform: matrix [3, 3] of `gan.latents.placement`, for StyleGAN3.
+    """
+
+    edit: Callable[[Tensor, Tensor | None], Tensor] | None = None
+    noise_strengths: Sequence[float] | float | None = None
+    transform: Tensor | None = None
+
+
+UNCHANGED = Changes()
 
 
 def images(
@@ -35,6 +62,7 @@ def images(
     noise: Noise = "const",
     noise_seed: int = 0,
     batch: int = BATCH,
+    changes: Changes = UNCHANGED,
 ) -> Iterator[Tensor]:
     """Draw one image per seed, in order -> uint8 [n, C, H, W], n <= batch, on the generator's device.
 
@@ -45,23 +73,55 @@ def images(
     An image does not depend on the seeds beside it: the network always sees `batch` samples, the last ones
     repeated where seeds run out. Another `batch` may round a sum differently and so move a rare pixel by one
     level of 255.
-    Raises UsageError, at the first batch, for labels that do not fit, batch < 1, psi nan or inf, and for psi
-    or noise on a model without a style space.
+    Raises UsageError, at the first batch, for labels that do not fit, batch < 1, psi nan or inf, and for psi,
+    noise or changes that the model has not.
     """
-    _check_style_options(generator, psi, psi_cutoff, noise)
-    conditions = _conditions(generator, seeds, labels)
+    _check_options(generator, psi, psi_cutoff, noise)
+    conditions = conditions_of(generator, seeds, labels)
     for part in _parts(len(seeds), batch):
-        some, count = list(seeds[part]), len(seeds[part])
-        filler = batch - count
-        some += some[-1:] * filler
-        c = None if conditions is None else conditions[part]
-        c = c if c is None else torch.cat([c, c[-1:].expand(filler, -1)])
-        z = _latents(generator, some)
-        if not has_styles(generator):
-            yield _render_plain(generator, z, c)[:count]
-            continue
-        drawn = Draws(checked_seed(noise_seed), 0, some, z.device) if noise == "random" else noise
-        yield _render(generator, _styles(generator, z, c, psi, psi_cutoff), drawn)[:count]
+        some, c = _filled(list(seeds[part]), batch), None
+        if conditions is not None:
+            c = conditions[part]
+            c = torch.cat([c, c[-1:].expand(batch - len(c), -1)])
+        inputs = _inputs(generator, _latents(generator, some), c, psi, psi_cutoff, changes)
+        drawn = _noise(generator, noise, noise_seed, some, changes)
+        yield _drawn(generator, inputs, c, drawn, changes)[: len(seeds[part])]
+
+
+def styles(
+    generator: nn.Module,
+    seeds: Sequence[int],
+    *,
+    labels: Labels | None = None,
+    psi: float = 1.0,
+    psi_cutoff: int | None = None,
+    changes: Changes = UNCHANGED,
+) -> Tensor:
+    """ws [N, L, D] that `images` would draw, of a model with styles. Raises UsageError as it does."""
+    _check_options(generator, psi, psi_cutoff, "const")
+    c = conditions_of(generator, seeds, labels)
+    return _inputs(generator, _latents(generator, seeds), c, psi, psi_cutoff, changes)
+
+
+def rendered(
+    generator: nn.Module,
+    ws: Tensor,
+    seeds: Sequence[int],
+    *,
+    noise: Noise = "const",
+    noise_seed: int = 0,
+    batch: int = BATCH,
+    changes: Changes = UNCHANGED,
+) -> Iterator[Tensor]:
+    """Images of given ws [N, L, D], which are not edited again, as `images` draws those of its own.
+
+    seeds: of each, for random noise.
+    """
+    for part in _parts(len(ws), batch):
+        some, inputs = _filled(list(seeds[part]), batch), ws[part]
+        inputs = torch.cat([inputs, inputs[-1:].expand(batch - len(inputs), -1, -1)])
+        drawn = _noise(generator, noise, noise_seed, some, changes)
+        yield _drawn(generator, inputs, None, drawn, changes)[: len(seeds[part])]
 
 
 def frames(
@@ -70,17 +130,20 @@ def frames(
     *,
     steps: int,
     space: Literal["z", "w"] = "w",
+    kind: Literal["linear", "spherical", "cubic"] | None = None,
     labels: Labels | None = None,
     psi: float = 1.0,
     psi_cutoff: int | None = None,
     noise: Literal["const", "none"] = "const",
     batch: int = BATCH,
+    changes: Changes = UNCHANGED,
 ) -> Iterator[Tensor]:
     """Frames of a closed walk through the seeds -> uint8 [n, C, H, W]; frame i * steps of all is seed i.
 
     steps: frames from one seed to the next; there are len(seeds) * steps.
-    space: 'w' walks straight between styles; 'z' walks on a sphere and maps every frame, which stays closer
-    to what the network was trained on. In 'z' the one-hot classes of neighbouring seeds are blended linearly.
+    space: 'w' walks between styles; 'z' between latents, and maps every frame, which stays closer to what the
+    network was trained on. In 'z' the one-hot classes of neighbouring seeds are blended linearly.
+    kind: of `gan.latents.along`; None: linear in w, spherical in z. A cubic way in z keeps its length.
     Other arguments and errors as in `images`; also UsageError for space 'w' on a model without one, for
     random noise (it would flicker) and for an unknown space.
     """
@@ -90,20 +153,18 @@ def frames(
         )
     if noise == "random":
         raise UsageError("noise 'random' would flicker from frame to frame; use const or none")
-    _check_style_options(generator, psi, psi_cutoff, noise)
-    z, c = _latents(generator, seeds), _conditions(generator, seeds, labels)
+    _check_options(generator, psi, psi_cutoff, noise)
+    drawn = _noise(generator, noise, 0, seeds, changes)
+    keys, c = _latents(generator, seeds), conditions_of(generator, seeds, labels)
     if space == "w":
-        path = walk(_styles(generator, z, c, psi, psi_cutoff), steps)  # [T, L, D]
-        for part in _parts(len(path), batch):
-            yield _render(generator, path[part], noise)
-        return
-    z, c = walk(z, steps, kind="spherical"), None if c is None else walk(c, steps)  # [T, D], [T, K]
-    for part in _parts(len(z), batch):
-        labels_part = None if c is None else c[part]
-        if has_styles(generator):
-            yield _render(generator, _styles(generator, z[part], labels_part, psi, psi_cutoff), noise)
-        else:
-            yield _render_plain(generator, z[part], labels_part)
+        keys = _inputs(generator, keys, c, psi, psi_cutoff, changes)  # [N, L, D]
+    kind = kind or ("linear" if space == "w" else "spherical")
+    for times in frame_times(len(keys), steps).split(_checked_batch(batch)):
+        inputs = along(keys, times, kind=kind, keep_length=space == "z")
+        blended = None if c is None else along(c, times)
+        if space == "z":
+            inputs = _inputs(generator, inputs, blended, psi, psi_cutoff, changes)
+        yield _drawn(generator, inputs, blended, drawn, changes)
 
 
 def one_hot(labels: Sequence[int] | Tensor, c_dim: int) -> Tensor:
@@ -179,19 +240,38 @@ def has_styles(generator: nn.Module) -> bool:
 
 
 @torch.inference_mode()
-def _styles(generator: nn.Module, z: Tensor, c: Tensor | None, psi: float, psi_cutoff: int | None) -> Tensor:
-    return generator.mapping(z, c, psi=psi, psi_cutoff=psi_cutoff)  # [N, L, D]
+def _inputs(
+    generator: nn.Module,
+    z: Tensor,
+    c: Tensor | None,
+    psi: float,
+    psi_cutoff: int | None,
+    changes: Changes,
+) -> Tensor:
+    """What is drawn of, edited: ws [N, L, D]; z [N, D] of a model without styles."""
+    inputs = generator.mapping(z, c, psi=psi, psi_cutoff=psi_cutoff) if has_styles(generator) else z
+    return inputs if changes.edit is None else changes.edit(inputs, c)
 
 
 @torch.inference_mode()
-def _render(generator: nn.Module, ws: Tensor, noise: str | Draws) -> Tensor:
-    """ws [N, L, D] -> uint8 [N, C, H, W]."""
-    return to_uint8(generator.synthesis(ws, noise=noise))
+def _drawn(
+    generator: nn.Module, inputs: Tensor, c: Tensor | None, noise: str | NoiseSource, changes: Changes
+) -> Tensor:
+    """ws [N, L, D], or z [N, D] of a model without styles -> uint8 [N, C, H, W]."""
+    if has_styles(generator) or changes.transform is not None:
+        return to_uint8(synthesized(generator, inputs, noise=noise, transform=changes.transform))
+    return to_uint8(generator(inputs, c) if noise == "const" else generator(inputs, c, noise=noise))
 
 
-@torch.inference_mode()
-def _render_plain(generator: nn.Module, z: Tensor, c: Tensor | None) -> Tensor:
-    return to_uint8(generator(z, c))
+def _noise(
+    generator: nn.Module, noise: Noise, noise_seed: int, seeds: Sequence[int], changes: Changes
+) -> str | NoiseSource:
+    """What the network takes as its noise for these samples."""
+    if changes.noise_strengths is not None:
+        strengths = changes.noise_strengths
+        return layer_noise(generator, noise, strengths=strengths, seeds=seeds, noise_seed=noise_seed)
+    device = next(generator.parameters()).device
+    return Draws(checked_seed(noise_seed), 0, list(seeds), device) if noise == "random" else noise
 
 
 def _latents(generator: nn.Module, seeds: Sequence[int]) -> Tensor:
@@ -199,7 +279,7 @@ def _latents(generator: nn.Module, seeds: Sequence[int]) -> Tensor:
     return z_from_seeds(seeds, generator.z_dim).to(next(generator.parameters()).device)
 
 
-def _conditions(generator: nn.Module, seeds: Sequence[int], labels: Labels | None) -> Tensor | None:
+def conditions_of(generator: nn.Module, seeds: Sequence[int], labels: Labels | None) -> Tensor | None:
     """c [N, K], as given or drawn, on the generator's device; None for an unconditional model.
 
     UsageError if the labels do not fit.
@@ -219,20 +299,30 @@ def _conditions(generator: nn.Module, seeds: Sequence[int], labels: Labels | Non
     return c.to(next(generator.parameters()).device)
 
 
-def _check_style_options(generator: nn.Module, psi: float, psi_cutoff: int | None, noise: str) -> None:
+def _check_options(generator: nn.Module, psi: float, psi_cutoff: int | None, noise: str) -> None:
     if not math.isfinite(psi):
         raise UsageError(f"psi {psi} is no number to scale styles by; write for example 0.7")
-    options = (("psi", psi, 1), ("psi_cutoff", psi_cutoff, None), ("noise", noise, "const"))
+    found = abilities(generator)
+    options = [("psi", psi, 1), ("psi_cutoff", psi_cutoff, None)]
+    options += [] if found.noise else [("noise", noise, "const")]
     given = [f"{name} {value}" for name, value, neutral in options if value != neutral]
-    if given and not has_styles(generator):
-        kind = getattr(getattr(generator, "config", None), "type", type(generator).__name__)
-        raise UsageError(f"a {kind} generator has no style space; leave out {', '.join(given)}")
+    if given and not found.layers:
+        raise UsageError(f"a {found.kind} generator has no style space; leave out {', '.join(given)}")
+
+
+def _filled(seeds: list[int], batch: int) -> list[int]:
+    """The last one repeated until there are `batch`."""
+    return seeds + seeds[-1:] * (batch - len(seeds))
+
+
+def _checked_batch(batch: int) -> int:
+    if batch < 1:
+        raise UsageError(f"batch {batch} is too small; use 1 or more")
+    return batch
 
 
 def _parts(count: int, batch: int) -> list[slice]:
-    if batch < 1:
-        raise UsageError(f"batch {batch} is too small; use 1 or more")
-    return [slice(start, start + batch) for start in range(0, count, batch)]
+    return [slice(start, start + batch) for start in range(0, count, _checked_batch(batch))]
 
 
 def _draw(seed: int, each: int, stop: int) -> int:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from gan import distributed
+from gan.latents import synthesized
 from gan.sampling import Labels, as_conditions, chosen, drawn_from
 from ops.upfirdn2d import filter2d, upsample2d
 
@@ -83,12 +84,6 @@ def _batch_errors(
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def movable(generator: nn.Module) -> bool:
-    """Whether the input of the synthesis network has a `transform` [3, 3], as StyleGAN3's."""
-    layer = getattr(getattr(generator, "synthesis", None), "input", None)
-    return isinstance(getattr(layer, "transform", None), Tensor)
-
-
 def equivariance_of_model(
     generator: nn.Module,
     measure: str,
@@ -99,18 +94,16 @@ def equivariance_of_model(
     batch: int = 4,
     progress: Callable[[int], None] = lambda count: None,
 ) -> float:
-    """One measure, in dB, of a model that is `movable`, which is left as it was.
+    """One measure, in dB, of a model that is `gan.latents.abilities.movable`, which is left as it was.
 
     samples: latents, z drawn from (seed, its number); every `batch` of them share one transformation.
     labels: class of each, or its vector [samples, K]; None draws it likewise, uniformly from what the model
     was trained with. progress: called with the number of latents just measured.
     Raises ValueError where nothing can be compared or nothing differs, and what `equivariance` raises.
     """
-    transform = generator.synthesis.input.transform
 
     def render(ws: Tensor, matrix: Tensor) -> Tensor:
-        state = {"input.transform": matrix.to(transform)}
-        return torch.func.functional_call(generator.synthesis, state, (ws,), {"noise": "const"})
+        return synthesized(generator, ws, transform=matrix)
 
     @torch.inference_mode()
     def errors(index: int) -> Tensor:

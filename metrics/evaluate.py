@@ -15,9 +15,9 @@ from torch import nn
 
 from gan import devices, distributed, precision
 from gan.errors import UserError
+from gan.latents.abilities import movable
 from gan.sampling import Labels
 from metrics import cache
-from metrics.equivariance import movable
 from metrics.features import KEEPS, Extractor
 from metrics.images import BATCH, Images, Source, as_images, reduced
 from metrics.measure import Statistic, prepare

@@ -56,5 +56,16 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
+def seeds_text(seeds: Sequence[int]) -> str:
+    """[0, 1, 2, 8] -> '0-2,8': what `parse_seeds` reads as the same list."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()

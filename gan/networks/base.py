@@ -3,17 +3,28 @@
 Letters: N images, K classes.
 """
 
-from typing import Literal, NoReturn, Protocol
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, NoReturn, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from gan import shapes
-from gan.errors import UserError
+from gan.errors import UsageError, UserError, unknown
 from gan.networks.blocks import Block
+from gan.networks.layers import Linear
 from gan.networks.mapping import MappingConfig, MappingNetwork
-from gan.randomness import Draws
 
-Noise = Literal["const", "random", "none"] | Draws  # random: from torch's global generator
+
+class NoiseSource(Protocol):
+    """What gives each layer its noise, in their order: `gan.randomness.Draws`, `gan.latents.NoiseMaps`."""
+
+    def normal(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """[N, *shape] for the layer that asks next."""
+
+
+Noise = Literal["const", "random", "none"] | NoiseSource  # random: from torch's global generator
 
 
 class NetworkConfig(shapes.Sized, Protocol):
@@ -52,11 +63,43 @@ def nonfinite(network: nn.Module) -> str | None:
     return f"{broken} of {len(tensors)} tensors of the network hold NaN or infinity" if broken else None
 
 
+def digest(network: nn.Module) -> str:
+    """Hex sha256 of the names, types, shapes and values of all that a network saves, wherever it lies.
+
+    The same model has the same digest in any file and on every device; another training, or one changed
+    value, has another. Left out is `transform` of StyleGAN3's input alone, which users set.
+    """
+    found = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        if not name.endswith("input.transform"):
+            value = tensor.detach().cpu().contiguous()
+            found.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+            found.update(value.view(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+class Affine(NamedTuple):
+    """What makes the style of one convolution: `layer`, from the w of that `index` in ws."""
+
+    layer: Linear
+    index: int
+
+
+def check_styles(styles: Mapping[str, Tensor], affines: Mapping[str, Affine], count: int) -> None:
+    """UsageError unless every style has the name of an affine and its shape [count, channels]."""
+    for name, style in styles.items():
+        if name not in affines:
+            raise UsageError(unknown("layer", name, affines))
+        wanted = [count, affines[name].layer.bias.shape[0]]
+        if list(style.shape) != wanted:
+            raise UsageError(f"the style of {name} is {list(style.shape)}; give {wanted}")
+
+
 class StyledGenerator(Network):
     """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves.
 
     synthesis: (ws [N, num_ws, w_dim], noise) -> image; has num_ws. Each draw of its layers is the next one of
-    a `Draws`.
+    a `Draws`. Where it has `affines` and takes `styles`, it has a style space s, see `gan.latents.styles`.
     """
 
     def __init__(self, config: StyledConfig, synthesis: nn.Module):

@@ -1,5 +1,6 @@
 """StyleGAN2 generator and discriminator (Karras et al. 2020), with the published parameter names."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,12 +10,12 @@ from torch import Tensor, nn
 from gan import shapes
 from gan.config import positive
 from gan.networks import reparametrize
-from gan.networks.base import Network, Noise, StyledGenerator
+from gan.networks.base import Affine, Network, Noise, StyledGenerator, check_styles
 from gan.networks.blocks import Block, exact
 from gan.networks.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
 from gan.networks.mapping import MappingConfig, MappingNetwork
-from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
-from ops.bias_act import ACTIVATIONS
+from gan.networks.modulated import SynthesisLayer, ToRGB
+from ops import downsample2d, setup_filter, upsample2d
 
 Architecture = Literal["skip", "resnet", "orig"]
 
@@ -108,70 +109,6 @@ class DiscriminatorConfig(NetworkConfig):
         return reparametrize.applied(Discriminator(self), self.spectral_norm)
 
 
-class SynthesisLayer(nn.Module):
-    """Modulated 3x3 convolution, noise, bias, activation: [N, in, H/up, W/up] -> [N, out, H, W]."""
-
-    weight_gain = None  # demodulated
-
-    constants = ("resample_filter", "noise_const")
-
-    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, level: int, up: int = 1):
-        super().__init__()
-        self.up, self.use_noise = up, config.use_noise
-        self.activation, self.clamp = config.activation, config.conv_clamp
-        self.affine = Linear(config.w_dim, in_channels, bias_init=1)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(out_channels))
-        taps = config.resample_filter if up > 1 else (1, 3, 3, 1)
-        self.register_buffer("resample_filter", setup_filter(taps))
-        if config.use_noise:
-            self.register_buffer("noise_const", torch.randn(shapes.size_at(config.base, level)))
-            self.noise_strength = nn.Parameter(torch.zeros([]))
-
-    def draw(self, ws: Tensor, noise: Noise) -> Tensor | None:
-        """Noise for the samples of ws, not scaled yet: the map, fresh [N, 1, rows, columns], or none."""
-        if not self.use_noise or noise == "none":
-            return None
-        if noise == "const":
-            return self.noise_const
-        size, dtype = (1, *self.noise_const.shape), self.noise_const.dtype
-        if noise == "random":
-            return torch.randn(ws.shape[0], *size, device=ws.device, dtype=dtype)
-        return noise.normal(size, dtype)
-
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
-        return modulated_conv2d(
-            x,
-            self.weight,
-            self.affine(w),
-            None if noise is None else noise * self.noise_strength,
-            up=self.up,
-            padding=1,
-            f=self.resample_filter,
-            flip_weight=self.up == 1,
-            b=self.bias,
-            act=self.activation,
-            gain=ACTIVATIONS[self.activation].gain * gain,
-            clamp=None if self.clamp is None else self.clamp * gain,
-        )
-
-
-class ToRGB(nn.Module):
-    """Modulated 1x1 convolution without demodulation: features -> image channels."""
-
-    def __init__(self, config: GeneratorConfig, in_channels: int):
-        super().__init__()
-        self.clamp = config.conv_clamp
-        self.affine = Linear(config.w_dim, in_channels, bias_init=1)
-        self.weight = nn.Parameter(torch.randn(config.channels, in_channels, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(config.channels))
-        self.weight_gain = 1 / in_channels**0.5
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        styles = self.affine(w) * self.weight_gain
-        return modulated_conv2d(x, self.weight, styles, demodulate=False, b=self.bias, clamp=self.clamp)
-
-
 class SynthesisBlock(Block):
     """All layers of one level: `num_conv` w's, and one more for ToRGB that the next block shares."""
 
@@ -203,23 +140,33 @@ class SynthesisBlock(Block):
         return [layer.draw(ws, noise) for layer in layers]
 
     def forward(
-        self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: list[Tensor | None]
+        self,
+        x: Tensor | None,
+        img: Tensor | None,
+        ws: Tensor,
+        noise: list[Tensor | None],
+        styles: Mapping[str, Tensor],
     ) -> tuple[Tensor, Tensor | None]:
-        """x: features of the previous block; ws: [N, num_conv + 1, w_dim]; noise: from `draw`."""
+        """x: features of the previous block; ws: [N, num_conv + 1, w_dim]; noise: from `draw`.
+
+        styles: by the names of this block's layers, instead of what their affines make of ws.
+        """
         x = None if x is None else self.enter(x)
+        conv0, conv1 = styles.get("conv0"), styles.get("conv1")
         if self.first:
             x = fast_layout(self.enter(self.const)[None].expand(ws.shape[0], -1, -1, -1))
-            x = self.conv1(x, ws[:, 0], noise[0])
+            x = self.conv1(x, ws[:, 0], noise[0], style=conv1)
         elif self.architecture == "resnet":
             shortcut = self.skip(x, gain=0.5**0.5)
-            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1], gain=0.5**0.5)
-            x = shortcut + x
+            x = self.conv0(x, ws[:, 0], noise[0], style=conv0)
+            x = shortcut + self.conv1(x, ws[:, 1], noise[1], 0.5**0.5, conv1)
         else:
-            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1])
+            x = self.conv0(x, ws[:, 0], noise[0], style=conv0)
+            x = self.conv1(x, ws[:, 1], noise[1], style=conv1)
         if img is not None:
             img = upsample2d(img, self.resample_filter)
         if self.torgb is not None:
-            rgb = exact(self.torgb(x, ws[:, self.num_conv]))
+            rgb = exact(self.torgb(x, ws[:, self.num_conv], styles.get("torgb")))
             img = rgb if img is None else img + rgb
         return x, img
 
@@ -234,20 +181,50 @@ class SynthesisNetwork(nn.Module):
         for name, level in zip(self.blocks, shapes.levels(config.resolution), strict=True):
             self.add_module(name, SynthesisBlock(config, level))
 
-    def forward(self, ws: Tensor, noise: Noise = "const", update_emas: bool = False) -> Tensor:
+    def affines(self) -> dict[str, Affine]:
+        """Every affine by its layer, such as b8.conv0 or b8.torgb, in the order of the layers."""
+        found, start = {}, 0
+        for name in self.blocks:
+            block = getattr(self, name)
+            layers = ["conv1"] if block.first else ["conv0", "conv1"]
+            layers += ["torgb"] if block.torgb is not None else []
+            for index, layer in enumerate(layers):
+                found[f"{name}.{layer}"] = Affine(getattr(block, layer).affine, start + index)
+            start += block.num_conv
+        return found
+
+    def forward(
+        self,
+        ws: Tensor,
+        noise: Noise = "const",
+        update_emas: bool = False,
+        styles: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
         """noise: fixed per-layer maps ("const"), fresh ones by `Draws` or from torch's global state, or none.
 
         update_emas: accepted for all generators; this one keeps nothing of its layers' inputs.
+        styles: name of an affine -> [N, channels], instead of what it makes of ws. UsageError for others.
         """
+        if styles:
+            check_styles(styles, self.affines(), len(ws))
         ws = ws.to(self.b4.const.dtype)
         x = img = None
         start = 0
         for name in self.blocks:
             block = getattr(self, name)
             some = ws[:, start : start + block.num_conv + 1]
-            x, img = block.run(x, img, some, block.draw(ws, noise))
+            own = {
+                key.partition(".")[2]: s for key, s in (styles or {}).items() if key.startswith(f"{name}.")
+            }
+            x, img = block.run(x, img, some, block.draw(ws, noise), own)
             start += block.num_conv
         return img
+
+
+def _within(block: str, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of one block, by the names of its layers."""
+    prefix = f"{block}."
+    return {name.removeprefix(prefix): s for name, s in styles.items() if name.startswith(prefix)}
 
 
 class Generator(StyledGenerator):

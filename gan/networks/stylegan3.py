@@ -3,6 +3,7 @@
 Its usual discriminator is StyleGAN2's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from gan import shapes
 from gan.config import positive
 from gan.networks import reparametrize
-from gan.networks.base import Noise, StyledGenerator
+from gan.networks.base import Affine, Noise, StyledGenerator, check_styles
 from gan.networks.blocks import Block, exact
 from gan.networks.layers import Linear
 from gan.networks.lowpass import Band, bands, lowpass
@@ -123,8 +124,8 @@ class SynthesisInput(nn.Module):
         self.register_buffer("freqs", torch.stack([angle.cos(), angle.sin()], dim=1) * radius[:, None])
         self.register_buffer("phases", torch.rand(band.channels) - 0.5)
 
-    def forward(self, w: Tensor) -> Tensor:
-        band, moved = self.band, self._placement(w)
+    def forward(self, w: Tensor, style: Tensor | None = None) -> Tensor:
+        band, moved = self.band, self._placement(self.affine(w) if style is None else style)
         phases = self.phases + moved[:, :2, 2] @ self.freqs.T  # [N, C]
         freqs = self.freqs @ moved[:, :2, :2]  # [N, C, 2]
         excess = (freqs.norm(dim=2) - band.cutoff) / (band.rate / 2 - band.cutoff)
@@ -141,9 +142,8 @@ class SynthesisInput(nn.Module):
         pixels = torch.arange(size, device=like.device, dtype=like.dtype)
         return ((pixels + 0.5) / size - 0.5) * (size / self.band.rate)
 
-    def _placement(self, w: Tensor) -> Tensor:
-        """Turn, then move, then `transform`: [N, 3, 3]."""
-        t = self.affine(w)
+    def _placement(self, t: Tensor) -> Tensor:
+        """Turn, then move, then `transform`, of t [N, 4]: cosine, sine, x, y -> [N, 3, 3]."""
         c, s, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(c), torch.ones_like(c)
         turn = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], dim=1).view(-1, 3, 3)
@@ -194,9 +194,9 @@ class SynthesisLayer(Block):
         mean_square = exact(x.detach()).square().mean().to(self.magnitude_ema)
         self.magnitude_ema.copy_(mean_square.lerp(self.magnitude_ema, self.beta))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, style: Tensor | None = None) -> Tensor:
         x = self.enter(x)
-        styles = self.affine(w)
+        styles = self.affine(w) if style is None else style
         if self.last:
             styles = styles * self.weight_gain
         x = prenormalized_modulated_conv2d(
@@ -232,18 +232,32 @@ class SynthesisNetwork(nn.Module):
             self.layers.append(f"L{index}_{band.size}_{band.channels}")
             self.add_module(self.layers[-1], layer)
 
-    def forward(self, ws: Tensor, noise: Noise = "const", update_emas: bool = False) -> Tensor:
+    def affines(self) -> dict[str, Affine]:
+        """Every affine by its layer, `input` first: its four numbers turn and move the Fourier features."""
+        return {name: Affine(getattr(self, name).affine, i) for i, name in enumerate(("input", *self.layers))}
+
+    def forward(
+        self,
+        ws: Tensor,
+        noise: Noise = "const",
+        update_emas: bool = False,
+        styles: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
         """noise: accepted for all generators; this one has none.
 
         update_emas: move the running mean squares of the layers' inputs towards this batch.
+        styles: name of an affine -> [N, channels], instead of what it makes of ws. UsageError for others.
         """
+        styles = styles or {}
+        if styles:
+            check_styles(styles, self.affines(), len(ws))
         ws = ws.to(self.input.freqs.dtype)
-        x = self.input(ws[:, 0])
+        x = self.input(ws[:, 0], styles.get("input"))
         for index, name in enumerate(self.layers):
             layer = getattr(self, name)
             if update_emas:
                 layer.move_magnitude(x)
-            x = layer.run(x, ws[:, index + 1])
+            x = layer.run(x, ws[:, index + 1], styles.get(name))
         return exact(x) * self.output_scale
 
 

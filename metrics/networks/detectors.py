@@ -6,10 +6,7 @@ docs/METRICS.md, "A detector of your own".
 """
 
 import hashlib
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from gan import plugins
 from gan.errors import UsageError, UserError
 from gan.registry import table
 from metrics.conventions import CONVENTIONS, Convention
@@ -128,7 +126,7 @@ def load(text: str) -> str:
     if not place or not name:
         raise UsageError(f"--detector {text}: write module:object or FILE.py:object")
     try:
-        module = _module(place)
+        module = plugins.module_at(place)
     except (UserError, ModuleNotFoundError) as error:
         raise UsageError(f"--detector {text}: {error}; for a file write its path, FILE.py:object") from error
     except Exception as error:
@@ -142,28 +140,6 @@ def load(text: str) -> str:
         )
     found.add()
     return found.name
-
-
-def _module(place: str) -> object:
-    """A module by its name, or by the path of its file."""
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    path = Path(place).resolve()
-    if not path.is_file():
-        raise UserError(f"there is no file {place}")
-    name = f"gan_detector_{path.stem}"
-    loaded = sys.modules.get(name)
-    if loaded is not None and loaded.__file__ == str(path):
-        return loaded
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def _under_conventions() -> Mapping[str, Rated]:

@@ -160,5 +160,5 @@ def test_walk_refuses_nonsense():
         walk(normal(0, 5), 3)
     with pytest.raises(UsageError, match="0 steps"):
         walk(normal(2, 5), 0)
-    with pytest.raises(UsageError, match="'cubic'; use linear or spherical"):
-        walk(normal(2, 5), 3, kind="cubic")
+    with pytest.raises(UsageError, match="unknown kind of path 'cubik'"):
+        walk(normal(2, 5), 3, kind="cubik")

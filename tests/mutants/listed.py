@@ -2,7 +2,9 @@
 
 from tests.mutants import (
     data,
+    directions,
     duplicates,
+    exploring,
     jobs,
     losses,
     models,
@@ -21,6 +23,6 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
-    *(scores, wiring, uncertainty, web),
+    *(scores, wiring, uncertainty, web, exploring, directions),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

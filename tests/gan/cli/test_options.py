@@ -21,13 +21,15 @@ from tests.gan.cli.rows import DEBUG, DEVICE, LAST, OUT, PLUGIN, SEED, Row, plai
 from tests.gan.cli.rows_data import BASES as DATA_BASES
 from tests.gan.cli.rows_data import JOBS as DATA_JOBS
 from tests.gan.cli.rows_data import ROWS as DATA_ROWS
+from tests.gan.cli.rows_sample import SAMPLE
 from tests.pointers import missing
 
 JOBS = {  # command -> the function that it calls
     **DATA_JOBS,
     "train": "gan.jobs.training.train",
     "tune": "gan.jobs.tuning.tune",
-    "sample": "gan.jobs.sampling.sample",
+    "sample": "gan.jobs.sampling.draw",
+    "directions": "gan.jobs.directions.find",
     "evaluate": "gan.jobs.evaluation.evaluate_model",
     "compare": "gan.jobs.comparison.compare",
     "stats": "gan.jobs.statistics.save",
@@ -42,6 +44,7 @@ BASES = {  # what a complete command needs; a positional argument comes first
     **DATA_BASES,
     "tune": ["--data", "a.zip"],
     "sample": ["model", "--out", "a.png"],
+    "directions": ["model", "--method", "sefa", "--out", "a.safetensors"],
     "evaluate": ["--model", "model", "--data", "a.zip"],
     "compare": ["model", "other", "--data", "a.zip"],
     "stats": ["a.zip", "--out", "a.npz"],
@@ -100,21 +103,21 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **PLUGIN,
         **DEBUG,
     },
-    "sample": {
+    "sample": SAMPLE,
+    "directions": {
         "MODEL": Row(("other",), "model", "other"),
-        **plain("--out", "b.webp", "out", "b.webp"),
-        **plain("--seeds", "3,5", "seeds", "3,5"),
-        **plain("--psi", "0.5", "psi", 0.5),
-        **plain("--psi-cutoff", "4", "psi_cutoff", 4),
-        **plain("--class", "dog", "labels", "dog"),
-        **plain("--condition", "0.5,-1", "labels", [0.5, -1.0]),
-        **plain("--noise", "random", "noise", "random"),
-        **plain("--columns", "3", "columns", 3),
-        "--space": Row(("--space", "z", "--out", "a.gif"), "space", "z"),
-        "--frames-per-seed": Row(("--frames-per-seed", "4", "--out", "a.gif"), "frames_per_seed", 4),
-        "--fps": Row(("--fps", "12", "--out", "a.gif"), "fps", 12),
-        "--walks": Row(("--walks", "4x2", "--out", "a.gif"), "walks", (4, 2)),
-        "--scale": Row(("--scale", "3", "--out", "a.gif"), "scale", 3),
+        **plain("--method", "pca", "method", "pca"),
+        **plain("--out", "b.safetensors", "out", Path("b.safetensors")),
+        **plain("--sheet", "b.png", "sheet", Path("b.png")),
+        **plain("--count", "4", "count", 4),
+        **plain("--space", "z", "space", "z"),
+        **plain("--layers", "2-5", "layers", (2, 6)),
+        **plain("--features", "b8", "features_of", "b8"),
+        **plain("--samples", "70", "samples", 70),
+        **plain("--score", "warmth", "scores", ("warmth",)),
+        **plain("--labels", "a.csv", "labels", "a.csv"),
+        **plain("--fit", "linear", "fit", "linear"),
+        "--json": f"{LAST}directions_command.py::test_pca_of_a_layer_as_json",
         **DEVICE,
         **SEED,
         **PLUGIN,

@@ -9,7 +9,9 @@ import gan
 from gan import sampling
 from gan.errors import UsageError, UserError
 from gan.images import grid_size, labelled_cell, labelled_grid
-from gan.jobs.sampling import captions, class_index, fitting, sample
+from gan.jobs.sampling import sample
+from gan.jobs.sampling.labels import captions, class_index
+from gan.jobs.sampling.outputs import fitting
 from tests.gan.cli.test_sample import CLASSES, make_model
 
 
@@ -123,11 +125,13 @@ def test_every_look_reaches_stills_and_frames(tiny_generator, tmp_path, monkeypa
     monkeypatch.setattr(sampling, "images", drawn)
     monkeypatch.setattr(sampling, "frames", drawn)
     look = {"psi": 0.5, "psi_cutoff": 3, "noise": "none"}
-    sample(tiny_generator, [1, 2], seed=7, **look)
+    asked = look.copy()
+    sample(tiny_generator, [1, 2], seed=7, **asked)
+    look["changes"] = sampling.Changes()
     assert seen[0] == {"labels": None, "noise_seed": 7, **look}
     for space in ("z", "w"):
-        sample(tiny_generator, [1], out=tmp_path / "a.gif", space=space, frames_per_seed=1, **look)
-        assert seen[-1] == {"labels": None, "steps": 1, "space": space, **look}
+        sample(tiny_generator, [1], out=tmp_path / "a.gif", space=space, frames_per_seed=1, **asked)
+        assert seen[-1] == {"labels": None, "steps": 1, "space": space, "kind": None, **look}
     sample(tiny_generator, [1], out=tmp_path / "a.gif", frames_per_seed=1)
     assert seen[-1]["space"] == "w"
 
