@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from gan import distributed
-from gan.errors import UserError
+from gan.errors import UsageError, UserError
 from gan.jobs.scoring import BATCH, DatasetImages, append_records, drawn, score
-from gan.models import checkpoint
+from gan.models import checkpoint, seen
 from metrics.evaluate import ready, rehearse
 from metrics.images import BATCH as PASS
 from metrics.networks import Networks
-from metrics.plan import plan
+from metrics.networks.extractors import PACKAGED
+from metrics.plan import Item, plan
 from metrics.sets import enough
 from training.data.images import ImageDataset
 from training.memory import fits
@@ -29,18 +30,51 @@ class NoMemory(UserError):
 class RunScorer:
     """Scores of the weight average while a run trains; does nothing without metrics.
 
-    metrics: names; by the first of them the best checkpoint is chosen. num_fakes: None is each metric's own.
+    metrics: names; by the first of them whose features no discriminator saw the best checkpoint is chosen.
+    num_fakes: None is each metric's own.
     Raises UsageError for an unknown metric, UserError for fewer fakes than a metric needs, and if the weights
     of a feature network are absent.
     """
 
     def __init__(self, metrics: Sequence[str], num_fakes: int | None, device: torch.device) -> None:
         self.metrics, self.num_fakes, self.batch, self._device = list(metrics), num_fakes, BATCH, device
+        self._seen: list[seen.Network] = []
         if self.metrics:
             items = plan(self.metrics, num_fakes=num_fakes)
             enough(items, None, None)
             self._better, self._networks = items[0].spec.better, Networks(device)
             ready(items, self._networks)
+
+    def beware(self, networks: Sequence[seen.Network]) -> list[str]:
+        """Mark the scores on features of `networks`, which a discriminator saw, and choose nothing by them.
+
+        Returns lines for people. UsageError where that leaves no metric to choose the best checkpoint by.
+        """
+        self._seen = list(networks)
+        if not self._seen:
+            return []
+        items = {name: plan([name])[0] for name in self.metrics}
+        honest = [name for name, item in items.items() if not self._is_seen(item)]
+        if len(honest) == len(items):
+            return []
+        names = ", ".join(name for name in items if name not in honest)
+        if not honest:
+            others = ", ".join(f"fd[{name}]" for name in unseen(networks))
+            raise UsageError(
+                f"--metrics {names}: the discriminator sees these features, so that no checkpoint can be"
+                f" called the best by it; score on others, alone or beside it: {others}"
+            )
+        self._better = items[honest[0]].spec.better
+        told = f"{names} marked {seen.MARK}, for the discriminator sees its features"
+        return [f"warning: {told}; {honest[0]} chooses the best checkpoint"]
+
+    def _is_seen(self, item: Item) -> bool:
+        """Whether a discriminator saw the features of a metric."""
+        if item.extractor is None:
+            return False
+        network = self._networks[item.extractor]
+        about = {"detector": getattr(network, "name", item.extractor), "detector_sha256": network.sha256}
+        return bool(seen.by(about, self._seen))
 
     def rehearse(self, generator: nn.Module, dataset: ImageDataset, say: Callable[[str], None]) -> None:
         """Do one batch of all that a score does; its images are drawn in smaller batches until that fits.
@@ -82,27 +116,32 @@ class RunScorer:
             if not out_of_memory(error):
                 raise
             raise NoMemory(f"no score at {nimg / 1000:g} kimg, out of memory: {self._remedy()}") from error
+        seen.mark(records, self._seen)
         return [] if distributed.rank() else records
 
     def keep(self, records: list[dict], run: Path, nimg: int, save: Callable[[], object]) -> None:
         """Add the records after `nimg` images to metrics.jsonl of `run`; for the first process.
 
-        If the first is the best so far, best.json names its checkpoint, which `save` writes where a snapshot
-        is not due. Such an extra checkpoint is removed when a better one is found; others stay. No other
-        checkpoint of the run may be in writing.
+        If the first that is on no features that D saw is the best so far, best.json names its checkpoint,
+        which `save` writes where a snapshot is not due. Such an extra checkpoint is removed when a better one
+        is found; others stay. No other checkpoint of the run may be in writing.
         """
         if not records:
             return
         folder = run / "checkpoints" / checkpoint.folder_name(nimg)
         append_records(folder, records)
-        before = checkpoint.best(run)
-        if self._better and (before is None or self._improves(records[0], before[1].get("record", {}))):
+        before, first = checkpoint.best(run), self.deciding(records)
+        if first and (before is None or self._improves(first, before[1].get("record", {}))):
             extra = not folder.is_dir()
             if extra:
                 save()
-            checkpoint.mark_best(folder, {"extra": extra, "record": records[0]})
+            checkpoint.mark_best(folder, {"extra": extra, "record": first})
             if before and before[1].get("extra") and before[0] != folder:
                 shutil.rmtree(before[0], ignore_errors=True)
+
+    def deciding(self, records: Sequence[dict]) -> dict | None:
+        """That of the records of one moment by which checkpoints are chosen; None if there is none."""
+        return next((r for r in records if not r.get("seen_by_d")), None) if self._better else None
 
     def _remedy(self) -> str:
         """What to do about a score that does not fit."""
@@ -115,3 +154,9 @@ class RunScorer:
         same = all(record[key] == old.get(key) for key in keys)
         sign = -1 if self._better == "lower" else 1
         return not same or sign * record["value"] > sign * old["value"]
+
+
+def unseen(networks: Sequence[seen.Network]) -> list[str]:
+    """Detectors whose weights are in packages, and whose features no discriminator in `networks` saw."""
+    packages = PACKAGED.items()
+    return [n for n, p in packages if not seen.by({"detector": n, "detector_sha256": p.sha256}, networks)]

@@ -12,6 +12,7 @@ from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
 from gan.jobs.scoring import digits
 from gan.jobs.stopping import Stop
+from gan.models import seen
 from gan.models.runs import resume_command
 from training import loop, sinks
 from training import run as runs
@@ -166,4 +167,5 @@ def tell(records: list[dict], state: TrainState, reporter: Reporter) -> None:
     finite = {f"metrics/{r['metric']}": r["value"] for r in records if r["value"] is not None}
     reporter.scalars(finite, state.nimg)
     for record in records:
-        reporter.say(f"{record['label']} {digits(record['value'], '.4g')}")
+        mark = f" ({seen.MARK})" if record.get("seen_by_d") else ""
+        reporter.say(f"{record['label']} {digits(record['value'], '.4g')}{mark}")

@@ -17,7 +17,7 @@ from gan.errors import UsageError, UserError
 from gan.jobs.run_scores import RunScorer
 from gan.jobs.session import Surroundings, session
 from gan.jobs.stopping import Stop
-from gan.models import checkpoint
+from gan.models import checkpoint, seen
 from gan.models.runs import Run, resume_command
 from training import lock, parts, phases, resuming, sinks
 from training import run as runs
@@ -142,6 +142,7 @@ def prepare(
     parts.check(fitted, parts.fixed(fitted))
     check_remedies(fitted)
     check_loss(fitted, loss)
+    notes += scorer.beware(features_seen(fitted, saved))
     changes: list[Change] = []
     if saved:
         changes = phases.changes(saved, fitted, runs.describe_data(dataset))
@@ -214,6 +215,16 @@ def starting_point(
             " settings; single ones change by --set KEY=VALUE"
         )
     return base, saved, notes
+
+
+def features_seen(config: RunConfig, saved: checkpoint.Checkpoint | None = None) -> list[seen.Network]:
+    """The feature networks that the discriminator of a run sees, or one before it saw.
+
+    config: as `fit` returns it.  saved: the checkpoint that the run goes on from.
+    """
+    before = saved or (checkpoint.read(checkpoint.resolve(config.init_from)) if config.init_from else None)
+    now = seen.of_config({"discriminator": to_dict(config.discriminator)})
+    return seen.united(now, before and seen.of_config(before.config))
 
 
 def default_preset(device: torch.device) -> str:

@@ -50,16 +50,17 @@ def tune(
     preset, data, out, overrides, device: as `gan.jobs.training.train` has them.  gammas, lrs: empty for
     values around the preset's.  pilot_kimg: of the first round; None: as the budget of `minutes` allows.
     Returns {"preset", "metric", "minutes", "ranking"}. Repeated, it goes on where it stopped. Raises
-    UsageError under torchrun, UserError where the budget is too short.
+    UsageError under torchrun and for a metric on features that D sees, UserError for too short a budget.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("gan tune runs in one process: start it without torchrun")
     place, opened = pick(device), open_dataset(data, condition="none")
     start, _, _ = training.starting_point(preset, opened, out, None, place)
     base = training.with_parts(override(start, overrides), start, opened, None)
-    _, dataset = training.shaped(base, opened)
+    fitted, dataset = training.shaped(base, opened)
     found = candidates(base, math.prod(dataset.shape[1:]), gammas, lrs)
     study = Study(base, dataset, out, minutes * 60, metric, num_fakes, place)
+    study.scorer.beware(training.features_seen(fitted))
     rounds = search(found, study.first_kimg(found, pilot_kimg), study.measure)
     return study.finish(rounds)
 
