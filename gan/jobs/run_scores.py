@@ -1,8 +1,10 @@
 """Scores of the weight average while a run trains, and the best of its checkpoints."""
 
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,9 +20,13 @@ from metrics.networks.extractors import PACKAGED
 from metrics.plan import Item, plan
 from metrics.sets import enough
 from training.data.images import ImageDataset
+from training.early_stop import StopConfig, stalled
 from training.memory import fits
 from training.parts import out_of_memory
 from training.snapshots import scores
+
+COMPARED = ("label", "convention", "detector_sha256", "data_sha256")  # in which comparable records agree
+OF_ONE_SET = ("error", "note", "interval", "corrected", "standard_error")  # no part of a difference
 
 
 class NoMemory(UserError):
@@ -39,7 +45,9 @@ class RunScorer:
     def __init__(self, metrics: Sequence[str], num_fakes: int | None, device: torch.device) -> None:
         self.metrics, self.num_fakes, self.batch, self._device = list(metrics), num_fakes, BATCH, device
         self._seen: list[seen.Network] = []
+        self._held_out: ImageDataset | None = None
         if self.metrics:
+            self._first = self.metrics[0]
             items = plan(self.metrics, num_fakes=num_fakes)
             enough(items, None, None)
             self._better, self._networks = items[0].spec.better, Networks(device)
@@ -64,9 +72,32 @@ class RunScorer:
                 f"--metrics {names}: the discriminator sees these features, so that no checkpoint can be"
                 f" called the best by it; score on others, alone or beside it: {others}"
             )
-        self._better = items[honest[0]].spec.better
+        self._first, self._better = honest[0], items[honest[0]].spec.better
         told = f"{names} marked {seen.MARK}, for the discriminator sees its features"
         return [f"warning: {told}; {honest[0]} chooses the best checkpoint"]
+
+    def hold_out(self, dataset: ImageDataset, held_out: ImageDataset) -> None:
+        """Let every score be followed by what the fakes are to held-out images, see `score`.
+
+        UserError where these, or the fakes, are too few for it.
+        """
+        if self.chooses:
+            item, count, fakes = self._of_gap(dataset, held_out)
+            enough([item._replace(fakes=fakes)], count, None)
+            self._held_out = held_out
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a score chooses the best checkpoint: one whose low or high values are better."""
+        return bool(self.metrics and self._better)
+
+    def stalled(self, run: Path, records: Sequence[dict], config: StopConfig) -> str | None:
+        """Why to stop after these records, which are those of this moment; for the first process."""
+        if not self.chooses or (now := self.deciding(records)) is None:
+            return None
+        alike = (r for r in scores(run) if all(r.get(key) == now.get(key) for key in ("metric", *COMPARED)))
+        history = {record.get("kimg"): record for record in reversed(list(alike))}  # the first of each moment
+        return stalled(list(reversed(history.values())), self._better, config)
 
     def _is_seen(self, item: Item) -> bool:
         """Whether a discriminator saw the features of a metric."""
@@ -105,6 +136,9 @@ class RunScorer:
     def score(self, generator: nn.Module, dataset: ImageDataset, nimg: int) -> list[dict]:
         """Records of the generator after `nimg` images, in the first process; [] in the others.
 
+        With held-out images, those of the score that chooses checkpoints follow against both sets,
+        METRIC/train and METRIC/held-out, of as many reals and no more fakes, and their difference METRIC/gap.
+
         All processes of a run must call this. Raises NoMemory, in the process that lacks it.
         """
         if not self.metrics:
@@ -112,6 +146,7 @@ class RunScorer:
         options = {"num_fakes": self.num_fakes, "seed": 0, "kimg": nimg / 1000, "batch": self.batch}
         try:
             records = score(generator, dataset, self.metrics, **options, networks=self._networks)
+            records += self._gap(generator, dataset, options) if self._held_out else []
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
@@ -141,7 +176,30 @@ class RunScorer:
 
     def deciding(self, records: Sequence[dict]) -> dict | None:
         """That of the records of one moment by which checkpoints are chosen; None if there is none."""
-        return next((r for r in records if not r.get("seen_by_d")), None) if self._better else None
+        return next((r for r in records if not r.get("seen_by_d")), None) if self.chooses else None
+
+    def _of_gap(self, dataset: ImageDataset, held_out: ImageDataset) -> tuple[Item, int, int]:
+        """The metric of the gap, and how many reals of each set and how many fakes it takes."""
+        item = plan([self._first], num_fakes=self.num_fakes, there_are=len(dataset))[0]
+        count = min(len(dataset), len(held_out))
+        return item, count, min(item.fakes, count)
+
+    def _gap(self, generator: nn.Module, dataset: ImageDataset, options: dict[str, Any]) -> list[dict]:
+        """How much further the fakes are from held-out images than from as many of the training set."""
+        item, count, fakes = self._of_gap(dataset, self._held_out)
+        if item.spec.scores != "pair":
+            return []
+        options = {**options, "num_fakes": fakes, "num_reals": count, "networks": self._networks}
+        with warnings.catch_warnings():  # of few images, which bias both alike
+            warnings.simplefilter("ignore", UserWarning)
+            sides = [score(generator, each, [self._first], **options) for each in (dataset, self._held_out)]
+        if not all(sides):
+            return []  # of another process
+        train, held_out = (records[0] for records in sides)
+        values = train["value"], held_out["value"]
+        gap = {key: value for key, value in train.items() if key not in OF_ONE_SET}
+        gap["value"] = None if None in values else values[1] - values[0]
+        return [called(train, "train"), called(held_out, "held-out"), called(gap, "gap")]
 
     def _remedy(self) -> str:
         """What to do about a score that does not fit."""
@@ -150,10 +208,15 @@ class RunScorer:
 
     def _improves(self, record: dict, old: dict) -> bool:
         """Whether a record is better than the old best one, or not comparable with it."""
-        keys = ("label", "convention", "detector_sha256", "data_sha256")
-        same = all(record[key] == old.get(key) for key in keys)
+        same = all(record[key] == old.get(key) for key in COMPARED)
         sign = -1 if self._better == "lower" else 1
         return not same or sign * record["value"] > sign * old["value"]
+
+
+def called(record: dict, part: str) -> dict:
+    """The record with "/part" after the name of its metric, in its label too."""
+    name = record["metric"]
+    return record | {"metric": f"{name}/{part}", "label": record["label"].replace(name, f"{name}/{part}", 1)}
 
 
 def unseen(networks: Sequence[seen.Network]) -> list[str]:

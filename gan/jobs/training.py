@@ -19,13 +19,14 @@ from gan.jobs.session import Surroundings, session
 from gan.jobs.stopping import Stop
 from gan.models import checkpoint, seen
 from gan.models.runs import Run, resume_command
-from training import lock, parts, phases, resuming, sinks
+from training import early_stop, lock, parts, phases, resuming, sinks
 from training import run as runs
 from training.backends import backends
 from training.callbacks import Callbacks
 from training.config import GIVEN, RunConfig
 from training.data import uniform
 from training.data.images import ImageDataset, open_together, share_fingerprint
+from training.held_out import open_held_out
 from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
@@ -81,7 +82,7 @@ def train(
         plan = prepare(config, data, overrides=overrides, resume=resume, loss=loss, **scored, **where)
         about = runs.describe_data(plan.dataset)
         beside = {"scorer": plan.scorer, "callbacks": Callbacks(callbacks), "stop": stop, "wandb": wandb}
-        around = Surroundings(dataset=plan.dataset, about=about, **beside)
+        around = Surroundings(dataset=plan.dataset, held_out=plan.held_out, about=about, **beside)
         held.enter_context(backends(plan.config))
         run, state, notes = begin(plan, Path(out), accept_change, held)
         while halt := session(run, state, [*plan.notes, *notes], around):
@@ -93,12 +94,13 @@ def train(
 class Plan:
     """What a run will be.
 
-    config: as typed, fitted to the data set.  saved: the checkpoint that a run goes on from, None for a new
-    run, with what changes there.  notes: lines for its log.
+    config: as typed, fitted to the data set.  held_out: images that no step sees.  saved: the checkpoint that
+    a run goes on from, None for a new run, with what changes there.  notes: lines for its log.
     """
 
     config: RunConfig
     dataset: ImageDataset
+    held_out: ImageDataset | None
     device: torch.device
     scorer: RunScorer
     loss: Loss | None
@@ -143,6 +145,7 @@ def prepare(
     check_remedies(fitted)
     check_loss(fitted, loss)
     notes += scorer.beware(features_seen(fitted, saved))
+    held_out = kept_apart(fitted, dataset, scorer)
     changes: list[Change] = []
     if saved:
         changes = phases.changes(saved, fitted, runs.describe_data(dataset))
@@ -154,6 +157,7 @@ def prepare(
     return Plan(
         config=fitted,
         dataset=dataset,
+        held_out=held_out,
         device=place,
         scorer=scorer,
         loss=loss,
@@ -215,6 +219,19 @@ def starting_point(
             " settings; single ones change by --set KEY=VALUE"
         )
     return base, saved, notes
+
+
+def kept_apart(config: RunConfig, dataset: ImageDataset, scorer: RunScorer) -> ImageDataset | None:
+    """The held-out images of a run, None without, once the scorer and the rules to stop can use them.
+
+    Raises what `open_held_out` raises, and UsageError for a rule that would never have a number.
+    """
+    held_out = open_held_out(config.data.held_out, dataset) if config.data.held_out else None
+    ticks = held_out is not None and config.health.images > 0
+    early_stop.check(config.stop, scored=scorer.chooses, held_out=ticks)
+    if held_out is not None:
+        scorer.hold_out(dataset, held_out)
+    return held_out
 
 
 def features_seen(config: RunConfig, saved: checkpoint.Checkpoint | None = None) -> list[seen.Network]:
