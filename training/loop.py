@@ -48,8 +48,7 @@ def train(
         snapshot: called with the state at rest, which it copies, every `snapshot_ticks` ticks and at the end.
         score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
             What it draws is drawn from random states of its own. With a reason it ends the run, saved.
-        monitor: examines every tick; with its reason to halt, training ends at once, without a snapshot;
-            with `enough` it ends saved.
+        monitor: examines every tick; with its `halt`, training ends without a snapshot, with `enough` saved.
     """
     config = state.config
     tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
@@ -67,15 +66,15 @@ def train(
             state.tick = state.nimg // tick_images
             seconds = time.perf_counter() - started
             state.seconds += seconds
-            examine = (monitor.examine,) if monitor else ()
+            examine = [monitor.examine] if monitor else []
             record = reporter.tick(state, seconds, state.nimg - since, *examine)
             check_ranks(state)
             if monitor and monitor.agree():
                 return monitor.halt
             for warning in warnings_of(state, record):
                 reporter.say(warning)
-            reason = reason or distributed.agreed(callbacks.call("tick", state, record))
-            enough = monitor and monitor.enough
+            wish, enough = callbacks.call("tick", state, record), monitor and monitor.enough
+            reason = reason or distributed.agreed(wish)
             last = done or reason is not None or enough is not None
             if due := last or state.tick % config.snapshot_ticks == 0:
                 kept(state, run, reporter, snapshot)

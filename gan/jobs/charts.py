@@ -15,7 +15,7 @@ CHARTS = (  # title with the unit -> keys of stats.jsonl, by what they are calle
         "Logits without augmentation",
         {"training images": "held_out/train", "held-out images": "held_out/images", "fakes": "held_out/fake"},
     ),
-    ("Overfitting of the discriminator (r_v)", {"r_v": "held_out/r_v"}),
+    ("Overfitting of the discriminator (r_v)", {"0: none, 1: by heart": "held_out/r_v"}),
     ("Fakes over reals (share)", {"diversity": "health/diversity", "coverage": "health/coverage"}),
     ("Gradient norms", {"generator": "grad_norm/g", "discriminator": "grad_norm/d"}),
     ("Weight norms", {"generator": "weight_norm/g", "discriminator": "weight_norm/d"}),

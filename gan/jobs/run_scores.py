@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from gan import distributed
+from gan.config import to_dict
 from gan.errors import UsageError, UserError
 from gan.jobs.scoring import BATCH, DatasetImages, append_records, drawn, score
 from gan.models import checkpoint, seen
@@ -19,8 +20,11 @@ from metrics.networks import Networks
 from metrics.networks.extractors import PACKAGED
 from metrics.plan import Item, plan
 from metrics.sets import enough
+from training.config import RunConfig
 from training.data.images import ImageDataset
 from training.early_stop import StopConfig, stalled
+from training.early_stop import check as check_rules
+from training.held_out import open_held_out
 from training.memory import fits
 from training.parts import out_of_memory
 from training.snapshots import scores
@@ -81,8 +85,10 @@ class RunScorer:
 
         UserError where these, or the fakes, are too few for it.
         """
-        if self.chooses:
-            item, count, fakes = self._of_gap(dataset, held_out)
+        if not self.chooses:
+            return
+        item, count, fakes = self._of_gap(dataset, held_out)
+        if item.spec.scores == "pair":
             enough([item._replace(fakes=fakes)], count, None)
             self._held_out = held_out
 
@@ -186,9 +192,7 @@ class RunScorer:
 
     def _gap(self, generator: nn.Module, dataset: ImageDataset, options: dict[str, Any]) -> list[dict]:
         """How much further the fakes are from held-out images than from as many of the training set."""
-        item, count, fakes = self._of_gap(dataset, self._held_out)
-        if item.spec.scores != "pair":
-            return []
+        _, count, fakes = self._of_gap(dataset, self._held_out)
         options = {**options, "num_fakes": fakes, "num_reals": count, "networks": self._networks}
         with warnings.catch_warnings():  # of few images, which bias both alike
             warnings.simplefilter("ignore", UserWarning)
@@ -211,6 +215,29 @@ class RunScorer:
         same = all(record[key] == old.get(key) for key in COMPARED)
         sign = -1 if self._better == "lower" else 1
         return not same or sign * record["value"] > sign * old["value"]
+
+
+def kept_apart(config: RunConfig, dataset: ImageDataset, scorer: RunScorer) -> ImageDataset | None:
+    """The held-out images of a run, None without, once the scorer and the rules to stop can use them.
+
+    Raises what `open_held_out` raises, and UsageError for a rule that would never have a number.
+    """
+    held_out = open_held_out(config.data.held_out, dataset) if config.data.held_out else None
+    ticks = held_out is not None and config.health.images > 0
+    check_rules(config.stop, scored=scorer.chooses, held_out=ticks)
+    if held_out is not None:
+        scorer.hold_out(dataset, held_out)
+    return held_out
+
+
+def features_seen(config: RunConfig, saved: checkpoint.Checkpoint | None = None) -> list[seen.Network]:
+    """The feature networks that the discriminator of a run sees, or one before it saw.
+
+    config: as `fit` returns it.  saved: the checkpoint that the run goes on from.
+    """
+    before = saved or (checkpoint.read(checkpoint.resolve(config.init_from)) if config.init_from else None)
+    now = seen.of_config({"discriminator": to_dict(config.discriminator)})
+    return seen.united(now, before and seen.of_config(before.config))
 
 
 def called(record: dict, part: str) -> dict:

@@ -14,19 +14,18 @@ from gan import distributed, plugins
 from gan.config import dumps_yaml, override, to_dict
 from gan.devices import pick
 from gan.errors import UsageError, UserError
-from gan.jobs.run_scores import RunScorer
+from gan.jobs.run_scores import RunScorer, features_seen, kept_apart
 from gan.jobs.session import Surroundings, session
 from gan.jobs.stopping import Stop
-from gan.models import checkpoint, seen
+from gan.models import checkpoint
 from gan.models.runs import Run, resume_command
-from training import early_stop, lock, parts, phases, resuming, sinks
+from training import lock, parts, phases, resuming, sinks
 from training import run as runs
 from training.backends import backends
 from training.callbacks import Callbacks
 from training.config import GIVEN, RunConfig
 from training.data import uniform
 from training.data.images import ImageDataset, open_together, share_fingerprint
-from training.held_out import open_held_out
 from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
@@ -219,29 +218,6 @@ def starting_point(
             " settings; single ones change by --set KEY=VALUE"
         )
     return base, saved, notes
-
-
-def kept_apart(config: RunConfig, dataset: ImageDataset, scorer: RunScorer) -> ImageDataset | None:
-    """The held-out images of a run, None without, once the scorer and the rules to stop can use them.
-
-    Raises what `open_held_out` raises, and UsageError for a rule that would never have a number.
-    """
-    held_out = open_held_out(config.data.held_out, dataset) if config.data.held_out else None
-    ticks = held_out is not None and config.health.images > 0
-    early_stop.check(config.stop, scored=scorer.chooses, held_out=ticks)
-    if held_out is not None:
-        scorer.hold_out(dataset, held_out)
-    return held_out
-
-
-def features_seen(config: RunConfig, saved: checkpoint.Checkpoint | None = None) -> list[seen.Network]:
-    """The feature networks that the discriminator of a run sees, or one before it saw.
-
-    config: as `fit` returns it.  saved: the checkpoint that the run goes on from.
-    """
-    before = saved or (checkpoint.read(checkpoint.resolve(config.init_from)) if config.init_from else None)
-    now = seen.of_config({"discriminator": to_dict(config.discriminator)})
-    return seen.united(now, before and seen.of_config(before.config))
 
 
 def default_preset(device: torch.device) -> str:

@@ -19,7 +19,7 @@ from gan.errors import UsageError, UserError
 from gan.files import atomic_bytes, json_lines, read_json
 from gan.jobs import training
 from gan.jobs.demo import trained_seconds
-from gan.jobs.run_scores import RunScorer
+from gan.jobs.run_scores import RunScorer, features_seen
 from gan.models import checkpoint
 from metrics.plan import plan
 from training.config import RunConfig
@@ -60,7 +60,7 @@ def tune(
     fitted, dataset = training.shaped(base, opened)
     found = candidates(base, math.prod(dataset.shape[1:]), gammas, lrs)
     study = Study(base, dataset, out, minutes * 60, metric, num_fakes, place)
-    study.scorer.beware(training.features_seen(fitted))
+    study.scorer.beware(features_seen(fitted))
     rounds = search(found, study.first_kimg(found, pilot_kimg), study.measure)
     return study.finish(rounds)
 

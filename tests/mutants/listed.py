@@ -3,6 +3,7 @@
 from tests.mutants import (
     data,
     duplicates,
+    honesty,
     jobs,
     losses,
     models,
@@ -21,6 +22,7 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
+    honesty,
     *(scores, wiring, uncertainty, web),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

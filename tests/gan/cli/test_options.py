@@ -185,6 +185,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
     "report": {
         "RUN": Row(("other",), "run", Path("other")),
         **plain("--out", "b", "out", Path("b")),
+        **plain("--nearest", "9", "nearest", 9),
         **DEBUG,
     },
     "convert": {
