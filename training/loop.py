@@ -52,8 +52,7 @@ def train(
     """
     config = state.config
     tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
-    since, reason = state.nimg, None
-    started, pace = time.perf_counter(), Pace()
+    since, started, reason, pace = state.nimg, time.perf_counter(), None, Pace()
     while state.nimg < config.kimg * 1000 and reason is None:
         terms = stepped(state, *next(data), reporter.say)
         pace.step(state, reporter.say)

@@ -101,9 +101,10 @@ class RunScorer:
         """Why to stop after these records, which are those of this moment; for the first process."""
         if not self.chooses or (now := self.deciding(records)) is None:
             return None
-        alike = (r for r in scores(run) if all(r.get(key) == now.get(key) for key in ("metric", *COMPARED)))
-        history = {record.get("kimg"): record for record in reversed(list(alike))}  # the first of each moment
-        return stalled(list(reversed(history.values())), self._better, config)
+        alike = [r for r in scores(run) if all(r.get(key) == now.get(key) for key in ("metric", *COMPARED))]
+        past = [r for r in alike if r.get("kimg") is not None and r["kimg"] <= now["kimg"]]
+        first = {record["kimg"]: record for record in reversed(past)}  # others were added by hand
+        return stalled([first[kimg] for kimg in sorted(first)], self._better, config)
 
     def _is_seen(self, item: Item) -> bool:
         """Whether a discriminator saw the features of a metric."""

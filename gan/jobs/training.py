@@ -144,7 +144,8 @@ def prepare(
     check_remedies(fitted)
     check_loss(fitted, loss)
     notes += scorer.beware(features_seen(fitted, saved))
-    held_out = kept_apart(fitted, dataset, scorer)
+    if held_out := kept_apart(fitted, dataset, scorer):
+        notes.append(f"{held_out.place}: {len(held_out)} images are held out")
     changes: list[Change] = []
     if saved:
         changes = phases.changes(saved, fitted, runs.describe_data(dataset))

@@ -253,6 +253,9 @@ def test_a_stalled_run_ends_where_it_would_have(pieces, scripted, tiny_zip, tmp_
     for kimg in pieces:
         config = configured(tiny_zip, f"kimg={kimg}", *rule)
         run = run_training(config, out=tmp_path, resume="auto", **SCORED)
+        by_hand = {**jsonl(run, "metrics.jsonl")[0], "value": 1}  # of an old checkpoint, by gan evaluate
+        with (run / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(by_hand) + "\n")
     assert checkpoint.resolve(run).name == "000000.032"
     assert checkpoint.best(run)[0].name == "000000.016"
     log = (run / "log.txt").read_text()
@@ -297,3 +300,5 @@ def test_two_processes_agree_to_end(tiny_zip, apart, tmp_path):
     told = torchrun("two_runs.py", "early", str(tiny_zip), str(tmp_path), *settings)
     [run] = (tmp_path / "runs").iterdir()
     assert checkpoint.resolve(run).name == "000000.024" and "overfit: r_v" in told
+    records = [r for r in jsonl(run, "metrics.jsonl") if r["kimg"] == 0.024]
+    assert [r["metric"].partition("/")[2] for r in records] == ["", "train", "held-out", "gap"]

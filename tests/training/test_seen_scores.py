@@ -11,7 +11,7 @@ from gan.config import dumps_yaml, override
 from gan.errors import UsageError
 from gan.files import sha256
 from gan.jobs import report_scores, scoring
-from gan.jobs.comparison import compare
+from gan.jobs.comparison import compare, format_table
 from gan.jobs.evaluation import evaluate_model
 from gan.jobs.reporting import page
 from gan.jobs.run_scores import RunScorer
@@ -114,9 +114,14 @@ def test_the_page_marks_it_and_takes_its_best_from_the_others(run):
     assert "seen-by-D" not in report_scores.section([r for r in jsonl(run) if not r["seen_by_d"]])
 
 
-def test_a_comparison_says_whom_it_flatters(run, tiny_zip):
-    rows = compare(run, tiny_zip, tiny_zip, ["kid[toy]", "kid[untrained]"], num_fakes=32, device="cpu")
+def test_a_comparison_says_whom_it_flatters(run, tiny_zip, tmp_path):
+    report = tmp_path / "page.html"
+    metrics, options = ["kid[toy]", "kid[untrained]"], {"num_fakes": 32, "device": "cpu", "report": report}
+    rows = compare(run, tiny_zip, tiny_zip, metrics, **options)
     assert [row["seen_by_d"] for row in rows] == [[True, None], [False, None]]
+    lines = format_table(rows).splitlines()
+    assert [line.endswith("(seen-by-D of A)") for line in lines] == [False, True, False]
+    assert report.read_text().count("(seen-by-D of A)") == 1
 
 
 def test_alone_it_is_refused_before_a_run_is_made(toy, tiny_zip, tmp_path):
@@ -134,8 +139,8 @@ def test_alone_it_is_refused_before_a_run_is_made(toy, tiny_zip, tmp_path):
     warned = CliRunner().invoke(main, [*arguments, "--metrics", "fd[toy],fd-untrained"])
     assert "# warning: fd[toy] marked seen-by-D" in warned.output
     with pytest.raises(UsageError, match="the discriminator sees these features"):
-        options = {"out": tmp_path / "tuned", "gammas": (1.0, 2.0), "num_fakes": 16, "device": "cpu"}
-        tune(str(preset), str(tiny_zip), metric="fd[toy]", **options)
+        options = {"out": tmp_path / "tuned", "gammas": (1.0, 2.0), "num_fakes": 16, "minutes": 0.01}
+        tune(str(preset), str(tiny_zip), metric="fd[toy]", device="cpu", **options)
 
 
 def test_other_packaged_networks_are_offered_by_digest():

@@ -89,7 +89,8 @@ def sabotaged(data, out, settings):
 def early(data, out, settings):
     values = iter([0.1, 0.9, 0.9, 0.9])
     held_out.r_v = lambda *_: next(values)
-    run_training(configured(data, *settings), out=out / "runs", device="cpu")
+    scored = {"metrics": ["fd-untrained"], "metrics_fakes": 16}
+    run_training(configured(data, *settings), out=out / "runs", device="cpu", **scored)
 
 
 SCENES = {"early": early, "exact": exact, "rollback": rollback, "stop": stop, "full": full}
