@@ -48,7 +48,8 @@ def section(run: Path, samples: int) -> str:
         f" samples are further from their nearest training image than that one is from its own nearest"
         f" other{apart}. The number is the quotient of these distances: 0 is a copy."
     )
-    return f'<p class="note">{text(about)}</p>{wide("".join(rows), "Nearest training images")}'
+    shown = f'<div class="near">{"".join(rows)}</div>'
+    return f'<p class="note">{text(about)}</p>{wide(shown, "Nearest training images")}'
 
 
 def _apart(real: DatasetImages, path: str, networks: Networks, name: str) -> str:
