@@ -165,7 +165,7 @@ class Study:
         Raises Lost for a run that its monitor stopped, KeyboardInterrupt where somebody stopped it by hand.
         """
         out, begun = self.folder / candidate.name, time.monotonic()
-        settings = [f"kimg={kimg}", "keep_last=1", "health.on_collapse=stop"]
+        settings = [f"kimg={kimg}", "keep_last=1", "health.on_collapse=stop", "stop.when=[]"]
         config = override(applied(self.base, candidate), settings)
         try:
             run = training.train(
