@@ -175,11 +175,4 @@ MUTANTS = (
         "run",
         (f"{NEAREST}the_best_checkpoint_and_a_network_that_d_never_saw",),
     ),
-    Mutant(
-        "the first process alone ends",
-        "training/monitor.py",
-        "distributed.agreed(self.halt), distributed.agreed(self.enough)",
-        "distributed.agreed(self.halt), self.enough",
-        (f"{HELD_OUT}two_processes_agree_to_end",),
-    ),
 )
