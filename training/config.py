@@ -10,6 +10,7 @@ from gan.plugins import Plugin
 from gan.shapes import image_shape
 from training.augment import AUGMENTATIONS
 from training.augment.config import AugmentConfig
+from training.early_stop import StopConfig
 from training.health import HealthConfig
 from training.losses import LOSSES
 from training.schedules import (
@@ -73,13 +74,16 @@ class SeesFeatures(Protocol):
 class DataConfig:
     """Where the images come from.
 
-    path: of the data set, "" for an object given in Python.  xflip: mirror each image with probability 1/2.
+    path: of the data set, "" for an object given in Python.  held_out: of images that no step sees, which
+    ticks and scores compare with those, "" for none; see `training.held_out`.
+    xflip: mirror each image with probability 1/2.
     conditional: train on class labels or on vectors, whichever the set has; say which where it has both.
     workers: processes that decode images ahead, beside each one that trains; 0 decodes there; auto: as many
     as cores and the size of the images ask for, see `training.data.ahead.decoders`.
     """
 
     path: str = ""
+    held_out: str = ""
     xflip: bool = False
     conditional: bool | Literal["labels", "vectors"] = False
     workers: int | Literal["auto"] = "auto"
@@ -231,6 +235,7 @@ class RunConfig:
     ema: EMAConfig = field(default_factory=EMAConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     health: HealthConfig = field(default_factory=HealthConfig)
+    stop: StopConfig = field(default_factory=StopConfig)
 
     def __post_init__(self):
         at_least(self, 1, "batch", "half_resolutions", "snapshot_ticks", "metrics_ticks", "keep_last")

@@ -10,7 +10,7 @@ from torch import nn
 from gan import files
 from gan.config import assignment, to_dict
 from gan.errors import UserError
-from gan.models import checkpoint
+from gan.models import checkpoint, seen
 from gan.models.transfer import Report, paired, transfer
 from gan.networks.reparametrize import merged, settle
 from training.state import TrainState
@@ -57,6 +57,7 @@ def start_from(state: TrainState, model: str, classes: Sequence[str]) -> tuple[d
         "model": model,
         "kimg": saved.kimg,
         "origin": [*saved.config.get("origin", []), _origin(saved)],
+        "features_seen": seen.of_config(saved.config) or [],
         **{role: asdict(report) for role, report in reports.items()},
     }
     return record, notes

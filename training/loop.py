@@ -36,7 +36,7 @@ def train(
     snapshot: Callable[[], None],
     should_stop: Callable[[], str | None],
     callbacks: Callbacks = NONE,
-    score: Callable[[], None] = lambda: None,
+    score: Callable[[], str | None] = lambda: None,
     score_ticks: int | None = None,
     monitor: Monitor | None = None,
 ) -> str | None:
@@ -47,13 +47,12 @@ def train(
         callbacks: own code, called at steps and ticks; see `training.callbacks`.
         snapshot: called with the state at rest, which it copies, every `snapshot_ticks` ticks and at the end.
         score: called after it, every `score_ticks` ticks (None: with every snapshot) and at kimg.
-            What it draws is drawn from random states of its own.
-        monitor: examines every tick; with its reason to halt, training ends at once, without a snapshot.
+            What it draws is drawn from random states of its own. With a reason it ends the run, saved.
+        monitor: examines every tick; with its `halt`, training ends without a snapshot, with `enough` saved.
     """
     config = state.config
     tick_images, score_ticks = round(config.tick_kimg * 1000), score_ticks or config.snapshot_ticks
-    since, reason = state.nimg, None
-    started, pace = time.perf_counter(), Pace()
+    since, started, reason, pace = state.nimg, time.perf_counter(), None, Pace()
     while state.nimg < config.kimg * 1000 and reason is None:
         terms = stepped(state, *next(data), reporter.say)
         pace.step(state, reporter.say)
@@ -66,27 +65,34 @@ def train(
             state.tick = state.nimg // tick_images
             seconds = time.perf_counter() - started
             state.seconds += seconds
-            examine = (monitor.examine,) if monitor else ()
+            examine = [monitor.examine] if monitor else []
             record = reporter.tick(state, seconds, state.nimg - since, *examine)
             check_ranks(state)
-            if monitor:
-                monitor.halt = distributed.agreed(monitor.halt)
-            if monitor and monitor.halt:
+            if monitor and monitor.agree():
                 return monitor.halt
             for warning in warnings_of(state, record):
                 reporter.say(warning)
-            wish = distributed.agreed(callbacks.call("tick", state, record))
-            reason, done = reason or wish, done or wish is not None
-            if done or state.tick % config.snapshot_ticks == 0:
-                snapshot()
-                show(state, run, reporter)
-            if reason is None and (done or state.tick % score_ticks == 0):
+            wish, enough = callbacks.call("tick", state, record), monitor and monitor.enough
+            reason = reason or distributed.agreed(wish)
+            last = done or reason is not None or enough is not None
+            if due := last or state.tick % config.snapshot_ticks == 0:
+                kept(state, run, reporter, snapshot)
+            if reason is None and (last or state.tick % score_ticks == 0):
                 with randomness.kept():
-                    score()
-            if done:
+                    enough = score() or enough
+                if enough and not due:
+                    kept(state, run, reporter, snapshot)
+                reason = None if done else enough
+            if last or reason:
                 reporter.hyper_parameters(state, record)
             since, started = state.nimg, time.perf_counter()
     return reason
+
+
+def kept(state: TrainState, run: Path, reporter: Reporter, snapshot: Callable[[], None]) -> None:
+    """A snapshot of this moment, and its images."""
+    snapshot()
+    show(state, run, reporter)
 
 
 class Pace:

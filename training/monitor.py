@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gan import sampling
+from gan import distributed, sampling
 from gan.files import atomic_bytes, json_lines
 from gan.images import grid, save_png
 from gan.models import checkpoint
 from training.data.images import ImageDataset
+from training.early_stop import overfit
 from training.health import Record, Verdict, judge
+from training.held_out import HeldOut
 from training.state import TrainState
 
 POOLED = 8  # rows and columns of the pooled pixels
@@ -23,20 +25,31 @@ NEIGHBOURS = 3  # the k of coverage
 class Monitor:
     """Examines one session of a run; `halt` is why it should not go on, as health.on_collapse has it.
 
-    The first ticks are judged with what `stats.jsonl` has of the ticks before them.
+    `enough` is why it may end, as stop.when has it. The first ticks are judged with what `stats.jsonl` has of
+    the ticks before them.
     """
 
-    def __init__(self, run: Path, dataset: ImageDataset, state: TrainState, say: Callable[[str], None]):
-        self.run, self.say, self.halt = run, say, None
-        self.config = state.config.health
+    def __init__(
+        self,
+        run: Path,
+        dataset: ImageDataset,
+        state: TrainState,
+        say: Callable[[str], None],
+        held_out: ImageDataset | None = None,
+    ):
+        self.run, self.say, self.halt, self.enough = run, say, None, None
+        self.config, self._stop = state.config.health, state.config.stop
         self.verdict = Verdict(state.health)
-        self._records = json_lines(run / "stats.jsonl")[0][-self.config.window :]
+        self._window = max(self.config.window, self._stop.overfit_ticks)
+        self._records = json_lines(run / "stats.jsonl")[0][-self._window :]
+        compared = held_out is not None and self.config.images
+        self._held_out = HeldOut(dataset, held_out, self.config.images) if compared else None
         count = min(self.config.images, len(dataset))
         picked = (torch.from_numpy(dataset.image(i * len(dataset) // count).copy()) for i in range(count))
         self._reals = features(torch.stack(list(picked))) if count > 1 else None
 
     def examine(self, state: TrainState, record: Record) -> dict[str, float | str | None]:
-        """What to add to a tick's record; sets state.health, and `halt` where the run is lost."""
+        """What to add to a tick's record; sets state.health, `halt` where the run is lost, and `enough`."""
         fakes = fakes_of(state.generator, self.config.images) if self._reals is not None else None
         found: dict[str, float | str | None] = {"health/diversity": None, "health/coverage": None}
         if fakes is not None:
@@ -48,11 +61,18 @@ class Monitor:
         for key, network in (("weight_norm/g", state.generator), ("weight_norm/d", state.discriminator)):
             found[key] = weight_norm(network)
         found["nonfinite"] = sum(not math.isfinite(found[f"weight_norm/{network}"]) for network in "gd")
-        self._records = [*self._records, {**record, **found}][-self.config.window :]
+        found |= self._held_out.examine(state) if self._held_out else {}
+        self._records = [*self._records, {**record, **found}][-self._window :]
+        self.enough = overfit(self._records, self._stop)
         verdict = judge(self._records, self.config)
         state.health = found["health"] = verdict.state
         self._react(state, verdict, record | found, fakes)
         return found
+
+    def agree(self) -> str | None:
+        """Let all processes know `halt` and `enough` of the first, which alone examines; the `halt`."""
+        self.halt, self.enough = distributed.agreed(self.halt), distributed.agreed(self.enough)
+        return self.halt
 
     def _react(self, state: TrainState, verdict: Verdict, record: Record, fakes: Tensor | None) -> None:
         """Log a state that is new, keep the evidence of a lost run, and decide whether it goes on."""

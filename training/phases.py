@@ -16,6 +16,7 @@ from gan.errors import UserError
 from gan.files import atomic_bytes
 from gan.models.checkpoint import Checkpoint
 from training.config import RunConfig
+from training.early_stop import StopConfig
 from training.health import HealthConfig
 from training.rollback import hardened, saved_rollbacks
 from training.state import TrainState
@@ -26,6 +27,8 @@ FREE_TO_CHANGE = frozenset(
     | {"keep_last", "keep_light", "keep_every_kimg", "max_disk_gib", "micro_batch", "checkpoint_activations"}
     | {"cudnn_benchmark", "discriminator.weights"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
+    | {"data.held_out"}
+    | {f"stop.{field.name}" for field in dataclasses.fields(StopConfig)}
 )  # without effect on a step, or on its rounding only
 DATA = ("sha256", "images", "name", "classes")  # what is told of another data set
 WIDEST = 24  # characters of a value in a message

@@ -146,8 +146,13 @@ def paused(run: Path | None, nimg: int, error: Exception) -> UserError:
 
 def origin(run: Path) -> list[str]:
     """Which models this run started from, the first one first; empty for one from scratch."""
+    return _transfer(run).get("origin", [])
+
+
+def _transfer(run: Path) -> dict[str, Any]:
+    """What was taken from the model that a run started from; {} for one from scratch."""
     path = run / TRANSFER
-    return read_json(path, dict)["origin"] if path.is_file() else []
+    return read_json(path, dict) if path.is_file() else {}
 
 
 def scores(run: Path) -> list[dict[str, Any]]:
@@ -176,6 +181,7 @@ def _contents(run: Path, state: TrainState, data: Mapping[str, Any]) -> checkpoi
 def _described(run: Path, state: TrainState, data: Mapping[str, Any]) -> dict[str, Any]:
     """config.json of a checkpoint of this moment."""
     settings = to_dict(state.config)
+    inherited = _transfer(run).get("features_seen")
     return {
         "kimg": state.nimg / 1000,
         "generator": settings["generator"],
@@ -184,6 +190,7 @@ def _described(run: Path, state: TrainState, data: Mapping[str, Any]) -> dict[st
         "data": dict(data),
         "origin": origin(run),
         "phases": phases.recorded(run),
+        **({"features_seen": inherited} if inherited else {}),
     }
 
 

@@ -18,7 +18,7 @@ def to_setting(key: str) -> dict[str, Any]:
     """
 
     def keep(context: click.Context, option: click.Parameter, value: Any) -> None:
-        if value is not None:
+        if value not in (None, ()):
             context.meta.setdefault(_KEY, {})[key] = (option.opts[0], value)
 
     return {"expose_value": False, "callback": keep}

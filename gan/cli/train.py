@@ -103,6 +103,22 @@ Examples:
     help="Save and stop after this time; resume later.",
 )
 @click.option(
+    "--held-out",
+    **to_setting("data.held_out"),
+    metavar="SET",
+    help="Images that no step sees, as gan data prepare --val makes them: ticks say how far the discriminator"
+    " tells them from its own, and scores how much further the samples are from them.",
+)
+@click.option(
+    "--stop-when",
+    **to_setting("stop.when"),
+    type=click.Choice(["stalled", "overfit"]),
+    multiple=True,
+    help="Save and stop: stalled, where the first of --metrics is no better for stop.stalled_scores scores;"
+    " overfit, where the discriminator has known its images by heart for stop.overfit_ticks ticks (needs"
+    " --held-out). Repeatable.  [default: from the preset: neither]",
+)
+@click.option(
     "--on-collapse",
     **to_setting("health.on_collapse"),
     type=click.Choice(["ignore", "stop", "rollback"]),

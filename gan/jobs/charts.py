@@ -11,6 +11,11 @@ from typing import Any
 CHARTS = (  # title with the unit -> keys of stats.jsonl, by what they are called in the legend
     ("Losses", {"generator": "loss/g", "discriminator": "loss/d"}),
     ("Logits of the discriminator", {"real images": "logits/real", "fakes": "logits/fake"}),
+    (
+        "Logits without augmentation",
+        {"training images": "held_out/train", "held-out images": "held_out/images", "fakes": "held_out/fake"},
+    ),
+    ("Overfitting of the discriminator (r_v)", {"0: none, 1: by heart": "held_out/r_v"}),
     ("Fakes over reals (share)", {"diversity": "health/diversity", "coverage": "health/coverage"}),
     ("Gradient norms", {"generator": "grad_norm/g", "discriminator": "grad_norm/d"}),
     ("Weight norms", {"generator": "weight_norm/g", "discriminator": "weight_norm/d"}),

@@ -9,6 +9,7 @@ from gan.errors import UsageError, UserError
 from gan.jobs.comparison_page import write_page
 from gan.jobs.evaluation import METRICS, is_model, loaded, opened, opened_with_networks, progress_bars
 from gan.jobs.scoring import BATCH, DatasetImages, fake_count, score, warn_of_sizes
+from gan.models import seen
 from gan.sampling import remembered_conditions
 from metrics import evaluate
 from metrics.comparison import Observed, differences
@@ -43,8 +44,9 @@ def compare(
     num_fakes: None is all images of the smaller set, or of two models each metric's own number; of a larger
     set a sample is taken, the same of two sets of one size.
     report: where to write a page with the differences as a picture. Other arguments as `gan.evaluate`.
-    Returns a record per number as `metrics.comparison.differences` has it. Under several processes rank 0 has
-    the records, the others an empty list.
+    Returns a record per number as `metrics.comparison.differences` has it, with seen_by_d, of a and of b:
+    whether the discriminator of that model saw these features, None where that is not known. Under several
+    processes rank 0 has the records, the others an empty list.
     Raises what `gan.evaluate` raises; UsageError for a metric without intervals, and for psi with images.
     """
     _refuse(metrics, convention)
@@ -55,16 +57,19 @@ def compare(
         count = _count([side for side, model in zip((a, b), models, strict=True) if not model], num_fakes)
         options = {"convention": convention, "num_fakes": count, "num_reals": num_reals}
         options |= {"sampler": sampler, "seed": seed}
-        sides = []
+        sides, saw = [], []
         for side, model in zip((a, b), models, strict=True):
             observed = Observed()
             if model:
                 drawing = {"psi": psi, "batch": batch}
-                records = _of_model(side, dataset, metrics, networks, observed, options | drawing)
+                records, known = _of_model(side, dataset, metrics, networks, observed, options | drawing)
             else:
-                records = _of_images(side, dataset, metrics, networks, observed, options)
+                records, known = _of_images(side, dataset, metrics, networks, observed, options), None
             sides.append((records, observed))
+            saw.append(known)
     rows = differences(*sides, seed=seed) if distributed.rank() == 0 else []
+    for row in rows:
+        row["seen_by_d"] = [seen.by(row, known) for known in saw]
     if report and distributed.rank() == 0:
         write_page(Path(report), rows, (named(a), named(b)), dataset.place)
     return rows
@@ -90,11 +95,13 @@ def format_table(rows: Sequence[dict]) -> str:
 
 
 def verdict(row: dict) -> str:
-    """Which of both is better, where the interval leaves 0 out."""
+    """Which of both is better, where the interval leaves 0 out, and what flatters one of them."""
     low, high = row["interval"]
+    marked = [side for side, known in zip("AB", row.get("seen_by_d") or (), strict=False) if known]
+    mark = f" ({seen.MARK} of {' and '.join(marked)})" if marked else ""
     if not row["better"] or low <= 0 <= high:
-        return "" if not row["better"] else "no difference seen"
-    return "A is better" if (high < 0) == (row["better"] == "lower") else "B is better"
+        return ("" if not row["better"] else "no difference seen") + mark
+    return ("A is better" if (high < 0) == (row["better"] == "lower") else "B is better") + mark
 
 
 def _refuse(metrics: Sequence[str], convention: str) -> None:
@@ -122,8 +129,8 @@ def _of_model(
     networks: Networks,
     observed: Observed,
     options: dict[str, Any],
-) -> list[dict]:
-    """Records of images that a model draws."""
+) -> tuple[list[dict], list[seen.Network] | None]:
+    """Records of images that a model draws, and what its discriminator saw."""
     generator, saved = loaded(model, networks.device)
     if remembered_conditions(generator) is not None:
         dataset = dataset.conditioned("vectors")
@@ -131,7 +138,7 @@ def _of_model(
     reals = options["num_reals"]
     total = fake_count(metrics, options["convention"], options["num_fakes"], len(dataset), reals)
     with progress_bars(reals or len(dataset), total) as shown:
-        return score(
+        records = score(
             generator,
             dataset,
             metrics,
@@ -141,6 +148,7 @@ def _of_model(
             observe=observed,
             **options,
         )
+    return records, saved and seen.of_config(saved.config)
 
 
 def _of_images(

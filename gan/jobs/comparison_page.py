@@ -7,6 +7,7 @@ from pathlib import Path
 from gan.files import atomic_bytes
 from gan.jobs.charts import plain
 from gan.jobs.report_style import STYLE
+from gan.models.seen import MARK
 
 WIDTH, ROW, HALF = 640, 44, 260  # of the picture; height of a row; from the line of no difference to the end
 SIDES = {"lower": ("A better", "B better"), "higher": ("B better", "A better")}  # of the line
@@ -54,6 +55,8 @@ def _table(rows: Sequence[dict]) -> str:
         low, high = row["interval"]
         p = "-" if row["p"] is None else plain(row["p"], 2)
         numbers = [plain(row[key], 4) for key in ("a", "b", "difference")]
-        cells = [html.escape(row["label"]), *numbers, f"{plain(low, 4)} to {plain(high, 4)}", p]
+        marked = [side for side, known in zip("AB", row.get("seen_by_d") or (), strict=False) if known]
+        label = row["label"] + (f" ({MARK} of {' and '.join(marked)})" if marked else "")
+        cells = [html.escape(label), *numbers, f"{plain(low, 4)} to {plain(high, 4)}", p]
         lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'

@@ -27,7 +27,7 @@ from gan.jobs import training
 from gan.jobs.preparation import draw_openmoji
 from gan.jobs.reporting import numbered
 from gan.jobs.scoring import append_records, score
-from gan.models import checkpoint
+from gan.models import checkpoint, seen
 from gan.shapes import image_shape
 from training.config import RunConfig
 from training.data.images import ImageDataset, open_dataset
@@ -171,6 +171,7 @@ def score_checkpoint(
             kimg=saved.kimg,
             progress=lambda _, count: bar.update(count),
         )
+    seen.mark([record], seen.of_config(saved.config))
     append_records(folder, [record])
     return record
 
@@ -217,6 +218,7 @@ def summary(run: Path, record: dict[str, Any], config: RunConfig) -> str:
         ),
         ("Score", f"{before['value']:.4g} before, {after['value']:.4g} after: {ratio:.1f} times lower"),
         ("", f"({after['metric']}, lower is better; {after['num_fake']:,} samples against all images)"),
+        *([("", f"({seen.MARK}: a flattering number)")] if after.get("seen_by_d") else []),
         ("Samples", str(run / "grid.png")),
         ("Progress", str(run / "progress.png")),
         ("Checkpoint", str(checkpoint.resolve(run))),

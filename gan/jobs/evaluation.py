@@ -26,7 +26,7 @@ from gan.jobs.scoring import (
     warn_of_sizes,
 )
 from gan.jobs.statistics import check_named, statistics_at
-from gan.models import checkpoint
+from gan.models import checkpoint, seen
 from gan.networks.base import nonfinite
 from gan.sampling import remembered_conditions
 from metrics import evaluate as measured
@@ -142,7 +142,7 @@ def evaluate_model(
         with progress_bars(num_reals or len(dataset), fakes) as bars:
             if remembered_conditions(generator) is not None:
                 dataset = dataset.conditioned("vectors")
-            with _kept(told, saved and saved.path) as keep:
+            with _kept(told, saved) as keep:
                 options |= {"networks": networks, "told": keep, "progress": bars}
                 records = score(generator, dataset, metrics, **options)
         if report:
@@ -253,21 +253,25 @@ def _against(
     images = GeneratedImages(generator, range(seed, seed + count), psi=psi, batch=batch)
     with progress_bars(found.moments.count, count) as progress:
         options |= {"kimg": saved.kimg if saved else None, "progress": progress, "generator": generator}
-        with _kept(told, saved and saved.path) as keep:
+        with _kept(told, saved) as keep:
             return measured(found, images, metrics, told=keep, **options)
 
 
 @contextlib.contextmanager
-def _kept(told: Told, folder: Path | None) -> Iterator[Told]:
-    """A callback that collects records; at the end, be it an error, they are told and added to the run's."""
+def _kept(told: Told, saved: checkpoint.Checkpoint | None) -> Iterator[Told]:
+    """A callback that collects records; at the end, be it an error, they are told and added to the run's.
+
+    Before that they get what the discriminator of the model saw, unknown of images.
+    """
     records: list[dict] = []
     try:
         yield records.extend
     finally:
+        seen.mark(records, saved and seen.of_config(saved.config))
         if records:
             told(records)
-        if records and folder:
-            append_records(folder, records)
+        if records and saved:
+            append_records(saved.path, records)
 
 
 @contextlib.contextmanager

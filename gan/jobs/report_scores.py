@@ -6,6 +6,7 @@ from typing import Any
 
 from gan.jobs.charts import chart, number
 from gan.jobs.report_parts import table, text
+from gan.models.seen import MARK
 
 Record = dict[str, Any]
 # Values of one curve agree in all of these: others do not compare.
@@ -31,9 +32,10 @@ def curves(records: Sequence[Record]) -> list[list[Record]]:
 def best(records: Sequence[Record]) -> tuple[Record, str] | None:
     """The best of the longest curve whose metric has a better direction, "lower" or "higher".
 
-    None if there is no such curve; the first of several as long.
+    None if there is no such curve; the first of several as long. Scores on features that D saw are left out.
     """
-    rated = [(rows, way) for rows in curves(records) if (way := better(str(rows[0].get("metric"))))]
+    honest = [record for record in records if not record.get("seen_by_d")]
+    rated = [(rows, way) for rows in curves(honest) if (way := better(str(rows[0].get("metric"))))]
     if not rated:
         return None
     rows, way = max(rated, key=lambda pair: len(pair[0]))
@@ -54,6 +56,7 @@ def section(records: Sequence[Record]) -> str:
     if not records:
         return "<p>None: train with --metrics, or use gan evaluate.</p>"
     charts = [chart(_title(rows[0]), rows, {"last": "value"}) for rows in curves(records)]
+    flattered = any(record.get("seen_by_d") for record in records)
     rows = [
         {
             "kimg": record.get("kimg"),
@@ -63,13 +66,15 @@ def section(records: Sequence[Record]) -> str:
             "fakes": record.get("num_fake"),
             "real images": record.get("num_real"),
             "data": _short(record),
+            **({"features": MARK if record.get("seen_by_d") else ""} if flattered else {}),
         }
         for record in records
     ]
     note = (
         '<p class="note">Only values of one score, convention, number of fakes and data compare: each has a'
-        f" chart of its own. Data are named by the first {SHA} characters of their fingerprint.</p>"
+        f" chart of its own. Data are named by the first {SHA} characters of their fingerprint."
     )
+    note += f" {MARK}: on features that the discriminator saw, which flatters.</p>" if flattered else "</p>"
     return f'{note}<div class="charts">{"".join(charts)}</div>{table(rows, "Scores")}'
 
 
@@ -85,6 +90,7 @@ def _title(record: Record) -> str:
     parts = [str(label), str(record.get("convention") or "")]
     parts += [f"{record['num_fake']} fakes"] if record.get("num_fake") else []
     parts += [f"data {_short(record)}"] if _short(record) else []
+    parts += [MARK] if record.get("seen_by_d") else []
     return ", ".join(part for part in parts if part)
 
 

@@ -84,6 +84,7 @@ align-items:start}}
 details{{min-width:0}} summary{{cursor:zoom-in;list-style:none}}
 summary::-webkit-details-marker{{display:none}}
 summary img{{display:block;width:100%;background:var(--raised)}} .small{{image-rendering:pixelated}}
+.near img{{width:96px;vertical-align:middle;image-rendering:pixelated}}
 details[open]{{grid-column:1/-1}} details[open] summary{{cursor:zoom-out}}
 .more::after{{content:" · enlarge"}} details[open] .more::after{{content:" · make smaller"}}
 """

@@ -26,18 +26,24 @@ MACHINE |= {"threads": "threads of a process", "processes": "processes", "cpu": 
 MACHINE |= {"cuda": "CUDA", "gpu": "GPU"}
 
 
-def report(run: str | Path, out: str | Path | None = None, say: Say = lambda damage: None) -> Path:
+def report(
+    run: str | Path, out: str | Path | None = None, say: Say = lambda damage: None, nearest: int = 0
+) -> Path:
     """Write `page` of a run directory to `out`, by default report.html in it -> its path.
 
     UserError if it is no run directory, or `out` cannot be written.
     """
     path = Path(run) / NAME if out is None else Path(out)
-    atomic_bytes(path, page(Path(run), say).encode())
+    atomic_bytes(path, page(Path(run), say, nearest).encode())
     return path
 
 
-def page(run: Path, say: Say = lambda damage: None) -> str:
-    """The HTML of a run directory; `say` gets a line for everything damaged. UserError if it is none."""
+def page(run: Path, say: Say = lambda damage: None, nearest: int = 0) -> str:
+    """The HTML of a run directory; `say` gets a line for everything damaged. UserError if it is none.
+
+    nearest: samples that are drawn and compared with all training images; 0 compares none, and reads files
+    of the run alone.
+    """
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} is not a run directory: it has no config.yaml")
     stats, events, scores = (records(run / f"{name}.jsonl", say) for name in ("stats", "health", "metrics"))
@@ -46,6 +52,7 @@ def page(run: Path, say: Say = lambda damage: None) -> str:
     sections = {
         "Images over time": _grids(run, say),
         "Scores": report_scores.section(scores),
+        **_nearest(run, nearest, say),
         "Curves": _curves(stats),
         "Health": _events(events),
         "Phases": _attempt(_phases, run / "phases.json", say),
@@ -108,6 +115,15 @@ def _attempt(section: Callable[[Path], str], path: Path, say: Say) -> str:
     except UserError as error:
         say(str(error))
         return f"<p>{text(error)}</p>"
+
+
+def _nearest(run: Path, samples: int, say: Say) -> dict[str, str]:
+    """A section of nearest training images, where some are asked for."""
+    if not samples:
+        return {}
+    from gan.jobs.report_nearest import section  # which loads what scores need
+
+    return {"Nearest training images": _attempt(partial(section, samples=samples), run, say)}
 
 
 def _curves(stats: Sequence[dict[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from gan import sampling
 from gan.devices import pick
 from gan.errors import UsageError, UserError
 from gan.files import refusal
+from gan.models import seen
 from gan.sampling import labels_from_seeds
 from metrics import evaluate
 from metrics.evaluate import Progress, Told
@@ -240,6 +241,7 @@ def format_table(records: Sequence[dict]) -> str:
     value_width = max(len(value) for value in values)
     return "\n".join(
         f"{record['label']:<{width}}  {value:>{value_width}}  ({_counts(record)}, {record['convention']})"
+        + (f"; {seen.MARK}" if record.get("seen_by_d") else "")
         + (f"; {record['note']}" if "note" in record else "")
         for record, value in zip(records, values, strict=True)
     )

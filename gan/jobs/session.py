@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gan import distributed, sampling
 from gan.jobs.run_scores import NoMemory, RunScorer
 from gan.jobs.scoring import digits
 from gan.jobs.stopping import Stop
+from gan.models import seen
 from gan.models.runs import resume_command
 from training import loop, sinks
 from training import run as runs
@@ -32,10 +34,12 @@ from training.state import TrainState
 class Surroundings:
     """What stays the same in all sessions of a run.
 
-    about: what checkpoints keep of the data.  stop: says when to stop.  wandb: off, offline or online.
+    held_out: images that no step sees.  about: what checkpoints keep of the data.  stop: says when to stop.
+    wandb: off, offline or online.
     """
 
     dataset: ImageDataset
+    held_out: ImageDataset | None = None
     about: Mapping[str, Any]
     scorer: RunScorer
     callbacks: Callbacks
@@ -59,7 +63,8 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         begins = f"{run}: {len(dataset)} images, {runs.summary(state)}, from {state.nimg / 1000:g} kimg"
         for note in (*notes, begins):
             reporter.say(note)
-        monitor = Monitor(run, dataset, state, reporter.say)
+        monitor = Monitor(run, dataset, state, reporter.say, around.held_out)
+        score = partial(scored_and_kept, state, around, reporter, writer)
         awaited = distributed.agreed(around.callbacks.hears("snapshot"))
 
         def settle() -> None:
@@ -71,17 +76,6 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
                 settle()
                 call("snapshot", state, folder)
 
-        def score() -> None:
-            records = scored(around.scorer, state, dataset, reporter)
-            if records is None:
-                return
-            if around.scorer.metrics:
-                distributed.from_first(lambda: kept(around.scorer, records, state, writer))
-                tell(records, state, reporter)
-            call("score", state, records)
-            if distributed.rank() == 0 and (note := leak.notice(state, dataset)):
-                reporter.say(note)
-
         call("start", state)
         if state.nimg == 0 and not state.rollbacks:
             loop.show_reals(dataset, run)
@@ -89,17 +83,18 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             snapshot()
         if config.micro_batch == "auto":
             probe(state, reporter.say, lambda: around.scorer.rehearse(state.ema, dataset, reporter.say))
-        if loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg):
-            score()
+        late = loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg)
+        enough = score() if late else None
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
         events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
         events |= {"monitor": monitor, "callbacks": around.callbacks}
         events["should_stop"] = lambda: writer.failure() or around.stop.reason()
-        reason = loop.train(state, feed, run=run, reporter=reporter, **events)
+        reason = enough or loop.train(state, feed, run=run, reporter=reporter, **events)
         settle()
         if reason and not monitor.halt:
-            go_on = resume_command(run)
+            more = " --set 'stop.when=[]'" if reason.startswith(config.stop.when) else ""
+            go_on = resume_command(run) + more
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with {go_on}")
         call("end", state, reason)
     return monitor.halt
@@ -126,6 +121,23 @@ def shuffled(config: RunConfig, dataset: ImageDataset, start: int, device: torch
         world=world,
         device=device,
     )
+
+
+def scored_and_kept(
+    state: TrainState, around: Surroundings, reporter: Reporter, writer: Writer
+) -> str | None:
+    """Score the weight average, keep and tell the records; why to stop after them, if at all."""
+    scorer, dataset = around.scorer, around.dataset
+    records = scored(scorer, state, dataset, reporter)
+    if records is None:
+        return None
+    if scorer.metrics:
+        distributed.from_first(lambda: kept(scorer, records, state, writer))
+        tell(records, state, reporter)
+    around.callbacks.call("score", state, records)
+    if distributed.rank() == 0 and (note := leak.notice(state, dataset)):
+        reporter.say(note)
+    return distributed.agreed(scorer.stalled(writer.run, records, state.config.stop) if records else None)
 
 
 def scored(
@@ -166,4 +178,5 @@ def tell(records: list[dict], state: TrainState, reporter: Reporter) -> None:
     finite = {f"metrics/{r['metric']}": r["value"] for r in records if r["value"] is not None}
     reporter.scalars(finite, state.nimg)
     for record in records:
-        reporter.say(f"{record['label']} {digits(record['value'], '.4g')}")
+        mark = f" ({seen.MARK})" if record.get("seen_by_d") else ""
+        reporter.say(f"{record['label']} {digits(record['value'], '.4g')}{mark}")

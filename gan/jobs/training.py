@@ -14,7 +14,7 @@ from gan import distributed, plugins
 from gan.config import dumps_yaml, override, to_dict
 from gan.devices import pick
 from gan.errors import UsageError, UserError
-from gan.jobs.run_scores import RunScorer
+from gan.jobs.run_scores import RunScorer, features_seen, kept_apart
 from gan.jobs.session import Surroundings, session
 from gan.jobs.stopping import Stop
 from gan.models import checkpoint
@@ -81,7 +81,7 @@ def train(
         plan = prepare(config, data, overrides=overrides, resume=resume, loss=loss, **scored, **where)
         about = runs.describe_data(plan.dataset)
         beside = {"scorer": plan.scorer, "callbacks": Callbacks(callbacks), "stop": stop, "wandb": wandb}
-        around = Surroundings(dataset=plan.dataset, about=about, **beside)
+        around = Surroundings(dataset=plan.dataset, held_out=plan.held_out, about=about, **beside)
         held.enter_context(backends(plan.config))
         run, state, notes = begin(plan, Path(out), accept_change, held)
         while halt := session(run, state, [*plan.notes, *notes], around):
@@ -93,12 +93,13 @@ def train(
 class Plan:
     """What a run will be.
 
-    config: as typed, fitted to the data set.  saved: the checkpoint that a run goes on from, None for a new
-    run, with what changes there.  notes: lines for its log.
+    config: as typed, fitted to the data set.  held_out: images that no step sees.  saved: the checkpoint that
+    a run goes on from, None for a new run, with what changes there.  notes: lines for its log.
     """
 
     config: RunConfig
     dataset: ImageDataset
+    held_out: ImageDataset | None
     device: torch.device
     scorer: RunScorer
     loss: Loss | None
@@ -142,6 +143,9 @@ def prepare(
     parts.check(fitted, parts.fixed(fitted))
     check_remedies(fitted)
     check_loss(fitted, loss)
+    notes += scorer.beware(features_seen(fitted, saved))
+    if held_out := kept_apart(fitted, dataset, scorer):
+        notes.append(f"{held_out.place}: {len(held_out)} images are held out")
     changes: list[Change] = []
     if saved:
         changes = phases.changes(saved, fitted, runs.describe_data(dataset))
@@ -153,6 +157,7 @@ def prepare(
     return Plan(
         config=fitted,
         dataset=dataset,
+        held_out=held_out,
         device=place,
         scorer=scorer,
         loss=loss,

@@ -19,7 +19,7 @@ from gan.errors import UsageError, UserError
 from gan.files import atomic_bytes, json_lines, read_json
 from gan.jobs import training
 from gan.jobs.demo import trained_seconds
-from gan.jobs.run_scores import RunScorer
+from gan.jobs.run_scores import RunScorer, features_seen
 from gan.models import checkpoint
 from metrics.plan import plan
 from training.config import RunConfig
@@ -50,16 +50,17 @@ def tune(
     preset, data, out, overrides, device: as `gan.jobs.training.train` has them.  gammas, lrs: empty for
     values around the preset's.  pilot_kimg: of the first round; None: as the budget of `minutes` allows.
     Returns {"preset", "metric", "minutes", "ranking"}. Repeated, it goes on where it stopped. Raises
-    UsageError under torchrun, UserError where the budget is too short.
+    UsageError under torchrun and for a metric on features that D sees, UserError for too short a budget.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("gan tune runs in one process: start it without torchrun")
     place, opened = pick(device), open_dataset(data, condition="none")
     start, _, _ = training.starting_point(preset, opened, out, None, place)
     base = training.with_parts(override(start, overrides), start, opened, None)
-    _, dataset = training.shaped(base, opened)
+    fitted, dataset = training.shaped(base, opened)
     found = candidates(base, math.prod(dataset.shape[1:]), gammas, lrs)
     study = Study(base, dataset, out, minutes * 60, metric, num_fakes, place)
+    study.scorer.beware(features_seen(fitted))
     rounds = search(found, study.first_kimg(found, pilot_kimg), study.measure)
     return study.finish(rounds)
 
@@ -164,7 +165,7 @@ class Study:
         Raises Lost for a run that its monitor stopped, KeyboardInterrupt where somebody stopped it by hand.
         """
         out, begun = self.folder / candidate.name, time.monotonic()
-        settings = [f"kimg={kimg}", "keep_last=1", "health.on_collapse=stop"]
+        settings = [f"kimg={kimg}", "keep_last=1", "health.on_collapse=stop", "stop.when=[]"]
         config = override(applied(self.base, candidate), settings)
         try:
             run = training.train(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gan.models import seen
 from gan.networks import features
 
 NOTICE = (
@@ -60,22 +61,24 @@ def _model(config: Mapping[str, Any], shape: Sequence[int], parameters: Mapping[
     lines = [f"Images: {rows} x {columns} pixels, {channels} channels"]
     for role, count in parameters.items():
         lines.append(f"{role.capitalize()}: {config[role]['type']}, {count / 1e6:.2f} M trained parameters")
-    lines += _seen_through(config.get("discriminator") or {})
+    lines += _seen_through(config)
     classes = config["generator"].get("c_dim", 0)
     lines.append(f"Classes: {classes or 'none, unconditional'}")
     return lines
 
 
-def _seen_through(discriminator: Mapping[str, Any]) -> list[str]:
-    """The frozen network whose features the discriminator saw: scores on the same features flatter."""
-    name = discriminator.get("backbone")
-    if not name:
-        return []
-    digest = discriminator.get("weights_sha256") or "unknown"
-    return [
-        f"The discriminator saw images through {name}, frozen and not in this folder: sha256 of its weights "
-        f"{digest}, their licence {features.licence(name)}; a score on its features flatters this model"
-    ]
+def _seen_through(config: Mapping[str, Any]) -> list[str]:
+    """The frozen networks whose features discriminators saw: scores on the same features flatter."""
+    lines, now = [], (config.get("discriminator") or {}).get("weights_sha256")
+    for network in seen.of_config(config) or ():
+        name, digest = network["network"], network["sha256"]
+        who = "The discriminator" if now in (digest, "") else "Before that, another discriminator"
+        lines.append(
+            f"{who} saw images through {name}, frozen and not in this folder: sha256 of its weights {digest},"
+            f" their licence {features.licence(name)}; a score on its features flatters this model and is"
+            f" marked {seen.MARK}"
+        )
+    return lines
 
 
 def _data(data: Mapping[str, Any]) -> list[str]:
@@ -144,6 +147,7 @@ def _scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> str:
         )
         counts = (record.get("num_fake"), record.get("num_real"))
         detector = f"{record.get('detector') or 'none'} {(record.get('detector_sha256') or '')[:12]}".strip()
+        detector += f" **{seen.MARK}**" if record.get("seen_by_d") else ""
         rows.append(f"| {' | '.join(map(str, (*cells, *counts, record.get('convention'), detector)))} |")
     return "\n".join(rows) + "\n"
 

@@ -5,6 +5,7 @@ from tests.mutants import (
     directions,
     duplicates,
     exploring,
+    honesty,
     jobs,
     losses,
     models,
@@ -23,6 +24,6 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
-    *(scores, wiring, uncertainty, web, exploring, directions),
+    *(scores, wiring, uncertainty, web, exploring, directions, honesty),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -114,8 +114,8 @@ MUTANTS = (
     Mutant(
         "scores are told only at the end",
         "gan/jobs/evaluation.py",
-        "    finally:\n        if records:\n            told(records)",
-        "    finally:\n        if False:\n            told(records)",
+        "        if records:\n            told(records)",
+        "        if False:\n            told(records)",
         ("tests/gan/cli/test_evaluate.py::test_scores_are_printed_before_a_page_that_cannot_be_written",),
     ),
 )

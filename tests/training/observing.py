@@ -13,7 +13,7 @@ import torch
 from gan.config import override
 from gan.jobs import session, training
 from gan.randomness import Draws
-from training import loop, monitor
+from training import early_stop, loop, monitor
 from training.augment.adaptive import Augmentation
 from training.data.images import ImageDataset
 from training.health import judge
@@ -163,6 +163,18 @@ def fakes_compared(state: TrainState) -> int:
         patch.setattr(monitor, "log", _nothing)
         _monitor(state).examine(state, {})
     return counts[0]
+
+
+def ended(state: TrainState) -> str | None:
+    """Which rule would end a run whose score fell by a fifth once, and whose r_v has been 0.7 for 3 ticks."""
+    stop = state.config.stop
+    for name, standard, few in (("stalled_scores", 5, 2), ("overfit_ticks", 20, 3)):
+        if getattr(stop, name) == standard:  # not typed
+            stop = replace(stop, **{name: few})
+    scores = [{"value": value, "label": "x", "kimg": value} for value in (10.0, 8.0, 8.0, 8.0)]
+    ticks = [{"held_out/r_v": value} for value in (0.1, 0.7, 0.7, 0.7)]
+    reason = early_stop.stalled(scores, "lower", stop) or early_stop.overfit(ticks, stop)
+    return reason and reason.partition(":")[0]
 
 
 def examined(state: TrainState) -> bool:

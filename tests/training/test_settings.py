@@ -20,6 +20,7 @@ from tests.training.observing import (
     augmented,
     average,
     conditions,
+    ended,
     examined,
     fakes_compared,
     fed,
@@ -116,6 +117,7 @@ ROWS: dict[str, Row | str] = {
     "keep_every_kimg": f"{TESTS}retention.py::test_last_every_and_best_are_kept",
     "max_disk_gib": f"{TESTS}retention.py::test_a_limit_pauses_before_it_is_passed",
     "data.path": "tests/gan/cli/test_train.py::test_dry_run_prints_a_config_that_loads",
+    "data.held_out": f"{TESTS}held_out.py::test_a_run_compares_and_trains_as_without",
     "data.xflip": Row(("false", "true"), lambda s: fed(s)["xflip"], (False, True)),
     "data.conditional": Row(("false", "labels"), conditions, (0, 3)),
     "data.workers": Row(("auto", "2"), lambda s: fed(s)["workers"], (4, 2)),
@@ -206,6 +208,15 @@ ROWS: dict[str, Row | str] = {
         lambda s: described(s.config, hardened(s.config, 1)),
         ("loss.r1_gamma 1 -> 2", "optimizer_d.lr 0.002 -> 0.001"),
         ("loss.r1_gamma=1",),
+    ),
+    "stop.when": Row(("[stalled]", "[overfit]"), ended, ("stalled", "overfit")),
+    "stop.stalled_scores": Row(("2", "3"), ended, ("stalled", None), ("stop.when=[stalled]",)),
+    "stop.stalled_gain": Row(
+        ("0.1", "0.3"), ended, (None, "stalled"), ("stop.when=[stalled]", "stop.stalled_scores=3")
+    ),
+    "stop.overfit_ticks": Row(("3", "4"), ended, ("overfit", None), ("stop.when=[overfit]",)),
+    "stop.overfit_r_v": Row(
+        ("0.6", "0.8"), ended, ("overfit", None), ("stop.when=[overfit]", "stop.overfit_ticks=3")
     ),
 }
 

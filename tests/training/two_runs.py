@@ -3,6 +3,7 @@
 exact DATA OUT SETTINGS...: a straight run in OUT/straight, the same in pieces in OUT/pieces.
 rollback DATA OUT SETTINGS...: a run whose generator is zeroed once; its last state in OUT/<rank>.safetensors.
 stop DATA OUT SETTINGS...: the same where the policy is to stop; says on stderr what was raised.
+early DATA OUT SETTINGS...: a run whose discriminator knows its images by heart from the second tick on.
 full DATA OUT SETTINGS...: a run whose disk is full after 32 images; says on stderr what was raised.
 """
 
@@ -21,7 +22,7 @@ from gan.errors import UserError
 from gan.models import checkpoint
 from tests.training.test_parts import held
 from tests.training.tiny import configured, run_training
-from training import loop
+from training import held_out, loop
 
 
 def exact(data, out, settings):
@@ -85,7 +86,14 @@ def sabotaged(data, out, settings):
     return latest[0]
 
 
-SCENES = {"exact": exact, "rollback": rollback, "stop": stop, "full": full}
+def early(data, out, settings):
+    values = iter([0.1, 0.9, 0.9, 0.9])
+    held_out.r_v = lambda *_: next(values)
+    scored = {"metrics": ["fd-untrained"], "metrics_fakes": 16}
+    run_training(configured(data, *settings), out=out / "runs", device="cpu", **scored)
+
+
+SCENES = {"early": early, "exact": exact, "rollback": rollback, "stop": stop, "full": full}
 torch.set_num_threads(1)
 with distributed.group():
     SCENES[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])

@@ -78,6 +78,8 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **setting("--metrics-ticks", "3", "metrics_ticks=3", "--metrics", "fd-untrained"),
         "--metrics-fakes": Row(("--metrics-fakes", "9", "--metrics", "fd-untrained"), "metrics_fakes", 9),
         **plain("--max-minutes", "2.5", "max_minutes", 2.5),
+        **setting("--held-out", "b.zip", 'data.held_out="b.zip"'),
+        **setting("--stop-when", "stalled", 'stop.when=["stalled"]'),
         **setting("--on-collapse", "stop", 'health.on_collapse="stop"'),
         **plain("--wandb", "offline", "wandb", "offline"),
         **DEVICE,
@@ -186,6 +188,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
     "report": {
         "RUN": Row(("other",), "run", Path("other")),
         **plain("--out", "b", "out", Path("b")),
+        **plain("--nearest", "9", "nearest", 9),
         **DEBUG,
     },
     "convert": {

@@ -85,6 +85,19 @@ def test_interrupted_and_repeated_it_goes_on(tiny_zip, tmp_path, pilots):
     assert other.exit_code == 1 and "choose another --out" in other.stderr
 
 
+def test_no_rule_ends_a_pilot_before_its_length(tiny_zip, tmp_path, monkeypatch):
+    seen = []
+
+    def train(config, **_):
+        seen.append(config.stop.when)
+        raise UserError("enough")
+
+    monkeypatch.setattr(training, "train", train)
+    arguments = ["--data", tiny_zip, "--out", tmp_path, "--gammas=0.1,1", "--pilot-kimg=0.004", *SMALL]
+    assert invoke(*arguments, "--set=stop.when=[stalled, overfit]").exit_code == 1
+    assert seen == [()]
+
+
 def test_a_lost_pilot_is_last_and_tells_why(tiny_zip, tmp_path, pilots, monkeypatch):
     def stopped(config, *, out, **options):
         if config.loss.r1_gamma != 1:

@@ -76,6 +76,7 @@ def test_makes_everything(finished: Path, config: RunConfig) -> None:
     assert {"training", "score-000000", "score-000000.064", "images"} <= record["stage_seconds"].keys()
     scored = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert scored == [record["before"], record["after"]]
+    assert all((r["d_features"], r["seen_by_d"]) == ([], False) for r in scored)
 
 
 def test_pictures(finished: Path) -> None:
@@ -104,7 +105,9 @@ def test_summary_says_where_and_what_next(finished: Path, config: RunConfig) -> 
     record = json.loads((run / "demo.json").read_text())
     record["before"]["value"], record["after"]["value"] = 300.0, 60.0
     text = demo.summary(run, record, config)
-    assert "300 before, 60 after: 5.0 times lower" in text
+    assert "300 before, 60 after: 5.0 times lower" in text and "seen-by-D" not in text
+    record["after"]["seen_by_d"] = True
+    assert "(seen-by-D: a flattering number)" in demo.summary(run, record, config)
     for path in (run / "grid.png", run / "progress.png", run / "checkpoints" / "000000.064"):
         assert str(path) in text
     assert "gan sample" in text

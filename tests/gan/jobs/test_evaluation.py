@@ -19,11 +19,11 @@ METRICS = ["fd-untrained"]
 
 def test_a_run_its_checkpoint_and_its_generator_give_one_number(run_folder, tiny_zip, dataset):
     options = {"metrics": METRICS, "num_fakes": 50, "seed": 3, "device": "cpu"}
-    one = run_folder / "checkpoints" / "000012"
+    one, honest = run_folder / "checkpoints" / "000012", {"d_features": [], "seen_by_d": False}
     (run,) = evaluate(run_folder, tiny_zip, **options)
     (saved,) = evaluate(str(one), dataset, **options)
     (module,) = evaluate(checkpoint.read(one).generator(), dataset, **options)
-    assert run == saved == {**module, "kimg": 12.0} and module["kimg"] is None and run["seed"] == 3
+    assert run == saved == {**module, "kimg": 12.0, **honest} and module["kimg"] is None and run["seed"] == 3
     lines = (run_folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [run, saved]
     assert evaluate_model(one, tiny_zip, **options) == [run]

@@ -1,0 +1,178 @@
+"""Mistakes in what keeps scores honest: features that D saw, held-out images, rules to stop by."""
+
+from tests.mutants.planting import Mutant
+
+SEEN = "tests/gan/models/test_seen.py::test_"
+SCORES = "tests/training/test_seen_scores.py::test_"
+HELD_OUT = "tests/training/test_held_out.py::test_"
+NEAREST = "tests/gan/jobs/test_report_nearest.py::test_"
+MUTANTS = (
+    Mutant(
+        "seen by its name only",
+        "gan/models/seen.py",
+        'digest == seen["sha256"] or name',
+        "name",
+        (f"{SEEN}the_same_weights_or_the_same_name",),
+    ),
+    Mutant(
+        "seen by its digest only",
+        "gan/models/seen.py",
+        'or name == plain(seen["network"])',
+        "",
+        (f"{SEEN}the_same_weights_or_the_same_name",),
+    ),
+    Mutant(
+        "earlier phases forgotten",
+        "gan/models/seen.py",
+        "        found += _through(discriminator)\n",
+        "",
+        (f"{SEEN}earlier_phases_and_models_count",),
+    ),
+    Mutant(
+        "what a model brought is not inherited",
+        "training/snapshots.py",
+        'inherited = _transfer(run).get("features_seen")',
+        "inherited = None",
+        (f"{SCORES}what_an_earlier_model_saw_is_inherited",),
+    ),
+    Mutant(
+        "a run's scores are not marked",
+        "gan/jobs/run_scores.py",
+        "        seen.mark(records, self._seen)\n",
+        "",
+        (f"{SCORES}a_run_names_and_marks_and_chooses_by_the_other",),
+    ),
+    Mutant(
+        "the best by a flattering score",
+        "gan/jobs/run_scores.py",
+        'next((r for r in records if not r.get("seen_by_d")), None)',
+        "next((r for r in records), None)",
+        (f"{SCORES}a_run_names_and_marks_and_chooses_by_the_other",),
+    ),
+    Mutant(
+        "a flattering score alone is taken",
+        "gan/jobs/training.py",
+        "    notes += scorer.beware(features_seen(fitted, saved))\n",
+        "",
+        (f"{SCORES}alone_it_is_refused_before_a_run_is_made",),
+    ),
+    Mutant(
+        "a search by a flattering score",
+        "gan/jobs/tuning.py",
+        "    study.scorer.beware(features_seen(fitted))\n",
+        "",
+        (f"{SCORES}alone_it_is_refused_before_a_run_is_made",),
+    ),
+    Mutant(
+        "evaluations are not marked",
+        "gan/jobs/evaluation.py",
+        "seen.mark(records, saved and seen.of_config(saved.config))",
+        "seen.mark(records, None)",
+        (f"{SCORES}evaluating_a_model_marks_it_and_images_are_unknown",),
+    ),
+    Mutant(
+        "the page's best is flattered",
+        "gan/jobs/report_scores.py",
+        'if not record.get("seen_by_d")]',
+        "]",
+        (f"{SCORES}the_page_marks_it_and_takes_its_best_from_the_others",),
+    ),
+    Mutant(
+        "no mark on the card",
+        "gan/models/card.py",
+        ' if record.get("seen_by_d") else ""',
+        ' if False else ""',
+        (f"{SCORES}a_run_names_and_marks_and_chooses_by_the_other",),
+    ),
+    Mutant(
+        "eq. 1 upside down",
+        "training/held_out.py",
+        "return (train - held_out) / (train - fake)",
+        "return (held_out - fake) / (train - fake)",
+        (f"{HELD_OUT}eq_1",),
+    ),
+    Mutant(
+        "training images twice",
+        "training/held_out.py",
+        "self._sets, self._count = (training, held_out)",
+        "self._sets, self._count = (training, training)",
+        (f"{HELD_OUT}means_of_three_kinds_in_passes_of_a_step",),
+    ),
+    Mutant(
+        "held-out images are looked at in train mode",
+        "training/held_out.py",
+        "            network.eval()\n",
+        "            pass\n",
+        (f"{HELD_OUT}nothing_of_the_state_moves",),
+    ),
+    Mutant(
+        "shared images are fine",
+        "training/held_out.py",
+        "if found := shared(training, held_out):",
+        "if found := []:",
+        (f"{HELD_OUT}what_is_in_both_sets_is_found_whatever_its_name",),
+    ),
+    Mutant(
+        "ticks without held-out images",
+        "gan/jobs/session.py",
+        "reporter.say, around.held_out)",
+        "reporter.say)",
+        (f"{HELD_OUT}a_run_compares_and_trains_as_without",),
+    ),
+    Mutant(
+        "held-out images never reach a score",
+        "gan/jobs/run_scores.py",
+        "        scorer.hold_out(dataset, held_out)\n",
+        "        pass\n",
+        (f"{HELD_OUT}every_score_is_followed_by_its_gap",),
+    ),
+    Mutant(
+        "the gap of one set",
+        "gan/jobs/run_scores.py",
+        "for each in (dataset, self._held_out)]",
+        "for each in (dataset, dataset)]",
+        (f"{HELD_OUT}every_score_is_followed_by_its_gap",),
+    ),
+    Mutant(
+        "any gain is a gain",
+        "training/early_stop.py",
+        "value < least - config.stalled_gain *",
+        "value < least - 0 *",
+        (f"{HELD_OUT}stalled",),
+    ),
+    Mutant(
+        "overfit once is enough",
+        "training/early_stop.py",
+        "any(r is None or r < config.overfit_r_v for r in found)",
+        "found[-1] is None or found[-1] < config.overfit_r_v",
+        (f"{HELD_OUT}overfit",),
+    ),
+    Mutant(
+        "a stalled run goes on",
+        "training/loop.py",
+        "enough = score() or enough",
+        "score()",
+        (f"{HELD_OUT}a_stalled_run_ends_where_it_would_have",),
+    ),
+    Mutant(
+        "the end of a stalled run is lost",
+        "training/loop.py",
+        "if enough and not due:",
+        "if False:",
+        (f"{HELD_OUT}a_stalled_run_ends_where_it_would_have",),
+    ),
+    Mutant(
+        "nearest images on features that D saw",
+        "gan/jobs/report_nearest.py",
+        "unseen(seen.of_config(saved.config) or ())",
+        "unseen(())",
+        (f"{NEAREST}the_best_checkpoint_and_a_network_that_d_never_saw",),
+    ),
+    Mutant(
+        "nearest images of the newest checkpoint",
+        "gan/jobs/report_nearest.py",
+        "best if checkpoint.best(run) else run",
+        "run",
+        (f"{NEAREST}the_best_checkpoint_and_a_network_that_d_never_saw",),
+    ),
+)
