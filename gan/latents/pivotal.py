@@ -1,4 +1,4 @@
-"""Pivotal tuning (Roich et al. 2021): a generator is changed a little, so that given latents give given images.
+"""Pivotal tuning (Roich et al. 2021): a generator changed a little, so that given latents give given images.
 
 The latents of a projection, the pivots, stay; the weights of the synthesis network move (eq. 2: perceptual
 distance and mean square of pixels). Locality (eq. 3 and 4): on the way from a pivot to a random latent the
