@@ -70,9 +70,7 @@ def as_image(data: bytes, name: str, shape: tuple[int, int, int], crop: str = "n
     channels, height, width = shape
     name = escaped(name)
     if len(data) > MAX_BYTES:
-        raise UserError(
-            f"{name} has {len(data):,} bytes, and at most {MAX_BYTES:,} are read: make it smaller"
-        )
+        raise UserError(f"{name} has more than {MAX_BYTES:,} bytes, the most that are read: make it smaller")
     try:
         pixels = read(data, name).pixels  # [H, W, C]
         rows, columns = pixels.shape[:2]

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from gan.errors import UsageError, UserError
-from gan.latents.projection import Step, checked
+from gan.latents.projection import Step
 from gan.latents.starts import Embed
+from gan.latents.targets import checked, seen
 from gan.randomness import Draws
 
 
@@ -45,7 +46,7 @@ class TuningSettings:
 
 
 class PivotalTuning:
-    """A copy of a generator while it is tuned; `generator` is that copy, in eval mode.
+    """A copy of a generator while it is tuned: `generator`, in eval mode. rows: features of images [N, R].
 
     Only what trains in a training moves: the adapters of a model that has some.
     Raises UsageError for images of another shape than the generator's.
@@ -67,7 +68,7 @@ class PivotalTuning:
         self.images = checked(generator, images, "w" if self._styled else "z")
         self._pivots = pivots.to(self.images)
         with torch.no_grad():
-            self._rows = torch.cat([embed(part) for part in self.images.split(settings.batch)])
+            self.rows = torch.cat([embed(part) for part in self.images.split(settings.batch)])
         self._before, self.generator = generator, copy.deepcopy(generator).eval()
         moving = self.generator.synthesis if self._styled else self.generator
         self._weights = [weight.requires_grad_() for weight in moving.parameters()]
@@ -125,7 +126,7 @@ class PivotalTuning:
     def _step(self, turn: list[int]) -> Step:
         pivots, parts = self._pivots[turn], self.settings
         images = self._image(self.generator, pivots, turn)
-        distance, error = self._apart(images, self.images[turn], self._rows[turn])
+        distance, error = self._apart(images, self.images[turn], self.rows[turn])
         loss = (distance + parts.pixels * error).mean()
         if parts.locality:
             near = self._nearby(pivots, turn)
@@ -144,8 +145,9 @@ class PivotalTuning:
 
     def _apart(self, images: Tensor, others: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Perceptual distance and mean square of pixels of two batches, each [N]; rows: of the others."""
-        distance = (self.embed(images) - rows).square().sum(dim=1)
-        return distance, (images - others).square().mean(dim=(1, 2, 3))
+        shown = seen(images, others)
+        distance = (self.embed(shown) - rows).square().sum(dim=1)
+        return distance, (shown - others).square().mean(dim=(1, 2, 3))
 
     @torch.no_grad()
     def _nearby(self, pivots: Tensor, turn: list[int]) -> Tensor:

@@ -1,9 +1,11 @@
 """Images -> the latents that a generator makes them of, by gradient descent, one step at a time.
 
 Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", appendix D: one w for all layers,
-the learning rate ramped up and down, noise on w that fades, noise maps that are fitted, too, and kept white.
-Abdal et al. 2019, "Image2StyleGAN": w+, a w of its own for each layer, and the mean square of pixels in the
-loss (eq. 1). A model without a style space is projected into z.
+Adam with a learning rate that is ramped up and down, noise on w that fades, noise maps that are fitted, too,
+and kept white. Abdal et al. 2019, "Image2StyleGAN": w+, a w of its own for each layer, and the mean square of
+pixels in the loss (eq. 1). A model without a style space is projected into z.
+
+Neither paper's: the last part of the steps is L-BFGS's (`gan.latents.lbfgs`), which comes nearer in as many.
 
     projection = Projection(generator, images, embed, Settings(space="w+"))
     for step in projection.run():  # stop whenever you like: what is found so far is there
@@ -22,24 +24,27 @@ import torch
 from torch import Tensor, nn
 
 from gan.errors import UsageError, UserError
-from gan.images import to_float
 from gan.latents import noise_maps, starts
+from gan.latents.lbfgs import Lbfgs
 from gan.latents.starts import Embed
+from gan.latents.targets import checked, seen
 from gan.randomness import Draws
 
 Space = Literal["z", "w", "w+"]
+FIRST_MOVE = 0.05  # of L-BFGS, in sigmas
 LEAST_GAIN = 0.01  # part by which a distance must fall, to count as falling
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to project; the numbers are those of the paper but for steps, of which it has 1,000.
+    """How to project. The numbers are those of Karras et al., who take 1,000 steps, all of them Adam's.
 
     space: w, w+, or z for a model without styles.  start: "mean" of the latents, or "best" of `candidates`
     samples; mean in z is all zeros.  noise: "const", the maps that the model has, or "fitted" ones.
-    learning_rate: of Adam, at most, in units of a latent's values.  ramp_up, ramp_down: parts of the steps.
-    latent_noise: deviation, in sigmas, of the noise added to latents at first, and noise_until: the part of
-    the steps after which there is none.  whiteness: weight of `noise_maps.correlation`.  pixels: weight of
+    adam: part of the steps that Adam takes before L-BFGS, with the noise maps as they are then, takes the
+    rest. Of Adam's steps: learning_rate, at most, in units of a latent's values; ramp_up, ramp_down: parts
+    of them; latent_noise: deviation, in sigmas, of the noise added to latents at first, and noise_until: the
+    part after which there is none.  whiteness: weight of `noise_maps.correlation`.  pixels: weight of
     the mean square of pixels (-1..1) beside the perceptual distance.  patience: steps without a fall by 1 %
     after which an image is done, None for no such end.  samples: that the mean is taken of.
     """
@@ -49,6 +54,7 @@ class Settings:
     start: Literal["mean", "best"] = "mean"
     candidates: int = 64
     noise: Literal["const", "fitted"] = "const"
+    adam: float = 0.2
     learning_rate: float = 0.1
     ramp_up: float = 0.05
     ramp_down: float = 0.25
@@ -64,6 +70,8 @@ class Settings:
         for name in ("steps", "candidates", "samples"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} {getattr(self, name)} is too small; use 1 or more")
+        if not 0 <= self.adam <= 1:
+            raise UsageError(f"adam {self.adam} is no part of the steps; use 0 to 1")
         if self.space not in ("z", "w", "w+"):
             raise UsageError(f"unknown space '{self.space}'; use w or w+, or z for a model without styles")
 
@@ -111,13 +119,15 @@ class Projection:
         drawn = starts.samples(generator, settings.samples, settings.seed, choices if c is None else c)
         self.spread = starts.spread(generator, drawn, c, len(images))
         first, self.c = self._first(drawn, c) if start is None else (start.to(self.images), c)
-        if self._styled and first.ndim == 2:
-            layers = generator.num_ws if settings.space == "w+" else 1
-            first = first[:, None].expand(-1, layers, -1)  # [N, 1 or L, D]
+        if self._styled:
+            first = first if first.ndim == 3 else first[:, None]
+            wide = settings.space == "w+"
+            first = first.expand(-1, generator.num_ws, -1) if wide else first.mean(dim=1, keepdim=True)
         fitted = [first.clone(), *self._first_maps()]
         self._fitted = [tensor.requires_grad_() for tensor in fitted]
         self._best = [tensor.detach().clone() for tensor in fitted]
         self._adam = torch.optim.Adam(self._fitted, betas=(0.9, 0.999))
+        self._lbfgs: Lbfgs | None = None  # until Adam is done
         self._marks = {
             "step": torch.tensor(0),
             "best": torch.full((len(images),), torch.inf),  # objective of what is kept
@@ -148,7 +158,12 @@ class Projection:
     @torch.no_grad()
     def distances(self) -> Tensor:
         """Perceptual distance of what is found so far -> [N]."""
-        return (self.embed(self.rendered()) - self._rows).square().sum(dim=1)
+        return (self.embed(seen(self.rendered(), self.images)) - self._rows).square().sum(dim=1)
+
+    @property
+    def adam_steps(self) -> int:
+        """How many steps Adam takes, of all."""
+        return round(self.settings.adam * self.settings.steps)
 
     def run(self) -> Iterator[Step]:
         """Take the steps that are left, and tell each; closing the iterator ends the work.
@@ -165,6 +180,8 @@ class Projection:
             state |= {f"fitted.{number}": fitted.detach().clone(), f"best.{number}": best.clone()}
             for name, value in self._adam.state[fitted].items():
                 state[f"adam.{number}.{name}"] = value.clone()
+        if self._lbfgs is not None:
+            state |= {f"lbfgs.{name}": value for name, value in self._lbfgs.state().items()}
         return state if self.c is None else state | {"c": self.c}
 
     @torch.no_grad()
@@ -178,6 +195,10 @@ class Projection:
             )
         self._marks = {name: state[f"mark.{name}"].clone() for name in self._marks}
         self.c = state["c"].to(self.images) if "c" in state else None
+        kept = {n.removeprefix("lbfgs."): value for n, value in state.items() if n.startswith("lbfgs.")}
+        if kept:
+            self._lbfgs = self._polishing()
+            self._lbfgs.restore(kept)
         for number, (fitted, best) in enumerate(zip(self._fitted, self._best, strict=True)):
             fitted.copy_(state[f"fitted.{number}"])
             best.copy_(state[f"best.{number}"])
@@ -214,26 +235,49 @@ class Projection:
         return maps
 
     def _step(self) -> Step:
-        number, parts = self.taken, self.settings
-        t = number / parts.steps
-        for group in self._adam.param_groups:
-            group["lr"] = parts.learning_rate * ramp(t, parts.ramp_up, parts.ramp_down)
-        images = self._image([self._noisy(t), *self._fitted[1:]])
-        distance = (self.embed(images) - self._rows).square().sum(dim=1)  # [N]
-        error = (images - self.images).square().mean(dim=(1, 2, 3))
-        objective = distance + parts.pixels * error
-        self._adam.zero_grad(set_to_none=True)
-        loss = objective + parts.whiteness * noise_maps.correlation(self._fitted[1:])
-        loss.sum().backward()
-        told = Step(number + 1, parts.steps, distance.detach(), images.detach())
-        self._keep(objective.detach().cpu(), told.distance.cpu(), t)
-        self._adam.step()
-        noise_maps.normalize_(self._fitted[1:])
+        polishing = self.taken >= self.adam_steps
+        if polishing and self._lbfgs is None:
+            self._lbfgs = self._polishing()
+        if polishing:
+            self._fitted[0].data.copy_(self._lbfgs.x.view_as(self._fitted[0]))
+        images = self._image([self._noisy(), *self._fitted[1:]])
+        shown = seen(images, self.images)
+        distance = (self.embed(shown) - self._rows).square().sum(dim=1)  # [N]
+        objective = distance + self.settings.pixels * (shown - self.images).square().mean(dim=(1, 2, 3))
+        told = Step(self.taken + 1, self.settings.steps, distance.detach(), images.detach())
+        if polishing:
+            (gradient,) = torch.autograd.grad(objective.sum(), self._fitted[:1])
+            self._lbfgs.tell(objective.detach(), gradient.flatten(1))
+        else:
+            self._adam.zero_grad(set_to_none=True)
+            loss = objective + self.settings.whiteness * noise_maps.correlation(self._fitted[1:])
+            loss.sum().backward()
+        self._keep(objective.detach().cpu(), told.distance.cpu())
+        if not polishing:
+            self._descend()
         return told
 
-    def _noisy(self, t: float) -> Tensor:
-        """The latents with the noise of time t in 0..1 on them."""
-        strength = self.settings.latent_noise * max(0.0, 1 - t / max(self.settings.noise_until, 1e-12)) ** 2
+    def _descend(self) -> None:
+        """Adam's step, after which maps are white noise by mean and variance."""
+        t = (self.taken - 1) / self.adam_steps
+        for group in self._adam.param_groups:
+            group["lr"] = self.settings.learning_rate * ramp(
+                t, self.settings.ramp_up, self.settings.ramp_down
+            )
+        self._adam.step()
+        noise_maps.normalize_(self._fitted[1:])
+
+    def _polishing(self) -> Lbfgs:
+        """L-BFGS from the best latents so far, and from now on with the maps of these."""
+        with torch.no_grad():
+            for fitted, best in zip(self._fitted, self._best, strict=True):
+                fitted.copy_(best)
+        return Lbfgs(self._best[0].flatten(1), FIRST_MOVE * self.spread.sigma)
+
+    def _noisy(self) -> Tensor:
+        """The latents with the noise that they still have at this step."""
+        until = self.settings.noise_until * self.adam_steps
+        strength = self.settings.latent_noise * max(0.0, 1 - self.taken / max(until, 1e-12)) ** 2
         latents = self._fitted[0]
         if not strength:
             return latents
@@ -257,12 +301,12 @@ class Projection:
         waited = marks["step"] - marks["since"]
         return waited >= (self.settings.steps if patience is None else patience)
 
-    def _keep(self, objective: Tensor, distance: Tensor, t: float) -> None:
+    def _keep(self, objective: Tensor, distance: Tensor) -> None:
         """Take note of this step's distances [N], on the CPU, and of what is the best so far."""
         if not distance.isfinite().all():
             raise UserError(f"step {self.taken + 1}: the distance is not finite; lower the learning rate")
         marks, going = self._marks, ~self._done()
-        settled = t - 1 / self.settings.steps >= self.settings.noise_until  # the step before had no noise
+        settled = self.taken - 1 >= self.settings.noise_until * self.adam_steps  # no noise the step before
         better = going & ((objective < marks["best"]) | (not settled))
         marks["best"] = torch.where(better, objective, marks["best"])
         for best, fitted in zip(self._best, self._fitted, strict=True):
@@ -279,18 +323,3 @@ def ramp(t: float, up: float, down: float) -> float:
     rise = min(1.0, t / up) if up else 1.0
     rest = min(1.0, (1 - t) / down) if down else 1.0
     return rise * (0.5 - 0.5 * math.cos(math.pi * rest))
-
-
-def checked(generator: nn.Module, images: Tensor, space: str) -> Tensor:
-    """The images as floats in -1..1 on the generator's device. UsageError where they do not fit it."""
-    styled = getattr(generator, "num_ws", 0) > 0
-    if styled != (space != "z"):
-        remedy = "w or w+" if styled else "z, for it has no style space"
-        raise UsageError(f"this model cannot be projected into {space}; use {remedy}")
-    shape = tuple(generator.image_shape)
-    if images.ndim != 4 or tuple(images.shape[1:]) != shape or not len(images):
-        raise UsageError(
-            f"images are {list(images.shape)}; this model makes [N, {', '.join(map(str, shape))}]"
-        )
-    images = to_float(images) if images.dtype == torch.uint8 else images.to(torch.float32)
-    return images.to(next(generator.parameters()).device)
