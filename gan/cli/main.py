@@ -35,6 +35,7 @@ COMMANDS = table(
     train=Entry("gan.cli.train", "Train a model on a data set."),
     tune=Entry("gan.cli.tune", "Find gamma and learning rates by short trainings."),
     sample=Entry("gan.cli.sample", "Draw images from a model."),
+    project=Entry("gan.cli.project", "Find the latents of pictures, or tune a model to them."),
     evaluate=Entry("gan.cli.evaluate", "Score a model or a folder of images against a data set."),
     compare=Entry("gan.cli.compare", "Say which of two models is better, and how surely."),
     stats=Entry("gan.cli.stats", "Write the statistics of a data set, to score against."),

@@ -155,3 +155,22 @@ def write_tuned(
     )
     checkpoint.write(folder, config=config, generator=generator, discriminator=None, card=text)
     return sha256(folder / "generator.safetensors")
+
+
+def summary(report: Mapping[str, Any], out: str | Path) -> str:
+    """A line for each picture, and where all is."""
+    records = report["images"]
+    width = max(len(record["image"]) for record in records)
+    lines = [
+        f"{record['image']:<{width}}  PSNR {_shown(record['psnr'])} dB  SSIM {record['ssim']:.3f}  "
+        f"distance {record['distance']:.4g}  {record['from_mean']:.2f} sigma from the mean"
+        for record in records
+    ]
+    lines.append(f"wrote latents, images and report.json of {len(records)} picture(s) to {out}")
+    if report.get("tuned_sha256"):
+        lines.append(f"next: gan sample {Path(out) / TUNED} --out grid.png")
+    return "\n".join(lines)
+
+
+def _shown(psnr: float | None) -> str:
+    return "inf" if psnr is None else f"{psnr:.2f}"
