@@ -105,4 +105,11 @@ MUTANTS = (
         "",
         ("tests/gan/jobs/test_neighbours.py::test_a_copy_finds_its_original_and_the_set_is_measured_once",),
     ),
+    Mutant(
+        "large pictures are seen at full size",
+        "gan/jobs/distances.py",
+        "return F.avg_pool2d(shown, factor) if factor > 1 else shown",
+        "return shown",
+        ("tests/gan/jobs/test_distances.py::test_what_networks_see",),
+    ),
 )
