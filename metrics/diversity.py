@@ -108,6 +108,18 @@ def ms_ssim(a: Tensor, b: Tensor, *, value_range: float = 255.0) -> Tensor:
     return product.mean(dim=1)
 
 
+def ssim(a: Tensor, b: Tensor, *, value_range: float = 255.0) -> Tensor:
+    """Structural similarity of images [N, C, H, W] -> float64 [N] (Wang et al. 2004, eq. 13).
+
+    The mean over places, by the window of `ms_ssim`, and over channels; 1 for equal images. ValueError for
+    other shapes.
+    """
+    if a.shape != b.shape or a.ndim != 4:
+        raise ValueError(f"need two batches of images of one shape: {list(a.shape)}, {list(b.shape)}")
+    luminance, structure = _similarity(a.double(), b.double(), value_range)
+    return (luminance * structure).mean(dim=(1, 2, 3))
+
+
 def vendi_score(rows: Rows) -> float:
     """Effective number of different rows [N, D] by cosine similarity (Friedman & Dieng 2023, definition 3.1).
 

@@ -284,7 +284,7 @@ def _measure_reals(
         return {s: store.to(networks.device) for s, store in stores.items()}, real.source.sha256
     wanted = list(dict.fromkeys(item.statistic(None) for item in items if item.spec.scores in MEASURED))
     parts = {s: real.sampler.label(s.seed) if s.limit else "" for s in wanted}
-    keys = {s: _cache_key(s, networks[s.extractor], data_sha256, parts[s]) for s in wanted if data_sha256}
+    keys = {s: cache_key(s, networks[s.extractor], data_sha256, parts[s]) for s in wanted if data_sha256}
     kept = {s: cache.load(key) for s, key in keys.items()} if distributed.rank() == 0 else {}
     absent = distributed.shared(torch.tensor([kept.get(s) is None for s in wanted])).tolist()
     missing = [s for s, is_absent in zip(wanted, absent, strict=True) if is_absent]
@@ -322,8 +322,8 @@ def _measure_fakes(
     return stores
 
 
-def _cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str, part: str) -> dict[str, str]:
-    """part: how it was drawn, '' for all images."""
+def cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str, part: str) -> dict[str, str]:
+    """The key of real images in `metrics.cache`; part: how they were drawn, '' for all images."""
     taken = {"part": f"{statistic.limit}-{part}"} if part else {}
     return {
         **taken,

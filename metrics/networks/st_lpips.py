@@ -68,6 +68,14 @@ class StLpipsVgg(nn.Module):
                 x = F.conv2d(x, self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias"), padding=1).relu()
         return [*found, x]
 
+    def rows(self, x: Tensor) -> Tensor:
+        """[N, 3, H, W] -> [N, R] such that the squared distance of two rows is ST-LPIPS of the two images."""
+        parts = []
+        for index, f in enumerate(self.stages(x)):
+            root = self.tensor(f"lin{index}.model.1.weight").clamp_min(0).sqrt()
+            parts.append((F.normalize(f, dim=1, eps=1e-10) * root).flatten(1) / f[0, 0].numel() ** 0.5)
+        return torch.cat(parts, dim=1)
+
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """[N, 3, H, W] -> {"pool": [N, D]}: of each stage the mean over places of what ST-LPIPS compares.
 

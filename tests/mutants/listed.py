@@ -11,6 +11,7 @@ from tests.mutants import (
     models,
     preparation,
     projected,
+    projection,
     runs,
     sampling,
     scores,
@@ -24,6 +25,6 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
-    *(scores, wiring, uncertainty, web, exploring, directions, honesty),
+    *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)
