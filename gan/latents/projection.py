@@ -24,8 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from gan.errors import UsageError, UserError
-from gan.latents import noise_maps, starts
+from gan.latents import starts, white_noise
+from gan.latents.abilities import noisy_layers
 from gan.latents.lbfgs import Lbfgs
+from gan.latents.noise import NoiseMaps, noise_maps
 from gan.latents.starts import Embed
 from gan.latents.targets import checked, seen
 from gan.randomness import Draws
@@ -44,7 +46,7 @@ class Settings:
     adam: part of the steps that Adam takes before L-BFGS, with the noise maps as they are then, takes the
     rest. Of Adam's steps: learning_rate, at most, in units of a latent's values; ramp_up, ramp_down: parts
     of them; latent_noise: deviation, in sigmas, of the noise added to latents at first, and noise_until: the
-    part after which there is none.  whiteness: weight of `noise_maps.correlation`.  pixels: weight of
+    part after which there is none.  whiteness: weight of `white_noise.correlation`.  pixels: weight of
     the mean square of pixels (-1..1) beside the perceptual distance.  patience: steps without a fall by 1 %
     after which an image is done, None for no such end.  samples: that the mean is taken of.
     """
@@ -225,13 +227,11 @@ class Projection:
 
     def _first_maps(self) -> list[Tensor]:
         """White noise for each layer that takes it, [N, 1, H, W]."""
-        if self.settings.noise == "const" or not self._styled:
+        if self.settings.noise == "const" or not self._styled or not noisy_layers(self.generator):
             return []
-        count, device = len(self.images), self.images.device
-        ws = self.spread.mean[:1, None].expand(-1, self.generator.num_ws, -1)
-        draws = Draws(self.settings.seed, 0, range(count), device)
-        maps = [draws.normal(shape) for shape in noise_maps.shapes(self.generator, ws)]
-        noise_maps.normalize_(maps)
+        seeds = range(len(self.images))
+        maps = noise_maps(self.generator, "random", seeds=seeds, noise_seed=self.settings.seed)
+        white_noise.normalize_(maps)
         return maps
 
     def _step(self) -> Step:
@@ -250,7 +250,7 @@ class Projection:
             self._lbfgs.tell(objective.detach(), gradient.flatten(1))
         else:
             self._adam.zero_grad(set_to_none=True)
-            loss = objective + self.settings.whiteness * noise_maps.correlation(self._fitted[1:])
+            loss = objective + self.settings.whiteness * white_noise.correlation(self._fitted[1:])
             loss.sum().backward()
         self._keep(objective.detach().cpu(), told.distance.cpu())
         if not polishing:
@@ -265,7 +265,7 @@ class Projection:
                 t, self.settings.ramp_up, self.settings.ramp_down
             )
         self._adam.step()
-        noise_maps.normalize_(self._fitted[1:])
+        white_noise.normalize_(self._fitted[1:])
 
     def _polishing(self) -> Lbfgs:
         """L-BFGS from the best latents so far, and from now on with the maps of these."""
@@ -288,7 +288,7 @@ class Projection:
     def _image(self, fitted: list[Tensor]) -> Tensor:
         if not self._styled:
             return self.generator(fitted[0], self.c)
-        noise = noise_maps.NoiseMaps(fitted[1:]) if len(fitted) > 1 else "const"
+        noise = NoiseMaps(fitted[1:]) if len(fitted) > 1 else "const"
         return self.generator.synthesis(self._whole(fitted[0]), noise=noise)
 
     def _whole(self, latents: Tensor) -> Tensor:

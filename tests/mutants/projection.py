@@ -10,16 +10,16 @@ MUTANTS = (
     Mutant(
         "maps are not kept white",
         "gan/latents/projection.py",
-        "objective + self.settings.whiteness * noise_maps.correlation(self._fitted[1:])",
-        "objective + 0 * noise_maps.correlation(self._fitted[1:])",
+        "objective + self.settings.whiteness * white_noise.correlation(self._fitted[1:])",
+        "objective + 0 * white_noise.correlation(self._fitted[1:])",
         (f"{SEARCH}::test_fitted_noise_stays_white",),
     ),
     Mutant(
         "halvings lose their variance",
-        "gan/latents/noise_maps.py",
+        "gan/latents/white_noise.py",
         "F.avg_pool2d(map_, 2) * 2",
         "F.avg_pool2d(map_, 2)",
-        ("tests/gan/latents/test_noise_maps.py::test_whiteness_in_closed_form",),
+        ("tests/gan/latents/test_white_noise.py::test_whiteness_in_closed_form",),
     ),
     Mutant(
         "w plus is w",

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan.errors import UsageError, UserError
-from gan.latents import noise_maps
+from gan.latents import white_noise
 from gan.latents.projection import Projection, Settings, ramp
 from gan.latents.targets import seen
 from tests.gan.latents.small import FAMILIES, build, drawn, embed, noisy
@@ -106,7 +106,7 @@ def test_fitted_noise_stays_white():
     picture = torch.linspace(-1, 1, 16).expand(1, 3, 16, 16)
     more = {"steps": 60, "adam": 1.0, "noise": "fitted", "latent_noise": 0.0}
     white, free = (project(generator, picture, **more, whiteness=weight) for weight in (1e5, 0.0))
-    kept, given_up = (noise_maps.correlation(found.maps).item() for found in (white, free))
+    kept, given_up = (white_noise.correlation(found.maps).item() for found in (white, free))
     assert kept < 0.02
     assert given_up > 20 * kept
     assert free.distances() < white.distances()
