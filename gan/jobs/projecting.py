@@ -106,10 +106,7 @@ def project(
             _tuned(ready, folder, pictures, c, saved)
         if dataset is not None:
             _nearest(folder, pictures, dataset, count, ready)
-    folder.report["finished"] = True
-    folder.write()
-    folder.drop_frames()
-    return folder.report
+    return folder.finish()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,9 +92,12 @@ class ProjectionFolder:
         for path in sorted((self.path / FRAMES / name).glob("*.png")):
             yield torch.from_numpy(decode(path.read_bytes()))
 
-    def drop_frames(self) -> None:
-        """Remove the pictures of all ways."""
+    def finish(self) -> dict[str, Any]:
+        """Write that all is done, remove the pictures of the ways; the report."""
+        self.report["finished"] = True
+        self.write()
         shutil.rmtree(self.path / FRAMES, ignore_errors=True)
+        return self.report
 
     def write_images(self, name: str, picture: Tensor, image: Tensor) -> None:
         """Write an image, uint8 [C, H, W], and beside the picture that it is of."""

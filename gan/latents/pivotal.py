@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan.errors import UsageError, UserError
-from gan.latents.projection import Step
+from gan.latents.projection import Step, ramp
 from gan.latents.starts import Embed
 from gan.latents.targets import checked, seen
 from gan.randomness import Draws
@@ -23,16 +23,18 @@ from gan.randomness import Draws
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings:
-    """How to tune; the numbers are those of the paper's programs.
+    """How to tune; the numbers are those of the paper's programs, but for the ramp.
 
-    learning_rate: of Adam.  pixels: weight of the mean square of pixels (-1..1).  locality: weight of the
-    loss that keeps other images, 0 for none, which halves the work.  reach: how far from a pivot these are,
-    in parts of the way to a random latent; the paper has a fixed length, whose meaning differs by model.
-    batch: images of a step, which takes the next ones in turn.
+    learning_rate: of Adam; ramp_down: part of the steps, at the end, in which it falls to 0.  pixels: weight
+    of the mean square of pixels (-1..1).  locality: weight of the loss that keeps other images, 0 for none,
+    which halves the work.  reach: how far from a pivot these are, in parts of the way to a random latent; the
+    paper has a fixed length, whose meaning differs by model.  batch: images of a step, which takes the next
+    ones in turn.
     """
 
     steps: int = 350
     learning_rate: float = 3e-4
+    ramp_down: float = 0.25
     pixels: float = 1.0
     locality: float = 0.1
     reach: float = 0.5
@@ -137,6 +139,8 @@ class PivotalTuning:
             loss = loss + parts.locality * (moved[0] + parts.pixels * moved[1]).mean()
         if not loss.isfinite():
             raise UserError(f"step {self.taken + 1}: the loss is not finite; lower the learning rate")
+        for group in self._adam.param_groups:
+            group["lr"] = parts.learning_rate * ramp(self.taken / parts.steps, up=0, down=parts.ramp_down)
         self._adam.zero_grad(set_to_none=True)
         loss.backward()
         self._adam.step()
