@@ -43,6 +43,19 @@ def held(run: Path) -> Iterator[None]:
                 file.truncate(0)
 
 
+def is_held(run: Path) -> bool:
+    """Whether a session has the run directory now, in this process or another."""
+    path = (run / FILE).resolve()
+    if path in _held or not path.is_file():  # a lock of this very process would end with the probe below
+        return path in _held
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
 def _taken(run: Path, path: Path) -> UserError:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))

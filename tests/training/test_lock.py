@@ -9,7 +9,7 @@ import pytest
 
 from gan.errors import UserError
 from tests.training.tiny import plain, run_training
-from training.lock import held
+from training.lock import held, is_held
 
 CONTEXT = multiprocessing.get_context("fork")
 
@@ -71,3 +71,16 @@ def test_a_second_session_of_a_run_is_refused_and_changes_nothing(tiny_zip, tmp_
     with held(run), pytest.raises(UserError, match="being trained already"):
         run_training(plain(tiny_zip, "kimg=0.016"), out=tmp_path, resume=run)
     assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.name != ".lock"} == before
+
+
+def test_who_asks_holds_nothing(holder, tmp_path):
+    assert is_held(tmp_path)
+    holder.kill()
+    holder.join()
+    assert not is_held(tmp_path)
+    with held(tmp_path):
+        assert is_held(tmp_path)  # and does not lose it by asking
+        other = CONTEXT.Process(target=hold, args=(tmp_path, CONTEXT.Event()))
+        other.start()
+        other.join(20)
+        assert other.exitcode == 1
