@@ -133,11 +133,9 @@ def _nearest(start: int, queries: Tensor, points: Tensor, k: int, exclude_self: 
     return Neighbours(exact, indices.gather(1, order))
 
 
-def subset(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
-    """`size` of the rows, without replacement, by `RandomState.choice`, whose stream is frozen (NEP 19)."""
-    return rows[chosen(rng, rows, size)]
-
-
 def chosen(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
-    """The numbers of the rows that `subset` draws, int64 [size] on their device."""
+    """Numbers of `size` of the rows, without replacement, int64 on their device.
+
+    By `RandomState.choice`, whose stream is frozen (NEP 19).
+    """
     return torch.from_numpy(rng.choice(len(rows), size, replace=False)).to(rows.device)

@@ -100,7 +100,7 @@ def verdict(row: dict) -> str:
 def _refuse(metrics: Sequence[str], convention: str) -> None:
     """UsageError for a metric without intervals."""
     for item in plan(metrics, convention):
-        if item.spec.blockwise is None:
+        if not item.spec.has_interval:
             raise UsageError(f"{item.name} has no interval, so two of it are not compared; leave it out")
 
 
