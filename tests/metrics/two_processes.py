@@ -59,7 +59,7 @@ class Wides(Networks):
 
 def fewer(measure, images, *, pairs, seed, batch=32):
     """The pairs of a metric by pixels, but few."""
-    return mean_over_pairs(measure, images, pairs=37, seed=seed, batch=5 if batch == 32 else batch)
+    return mean_over_pairs(measure, images, pairs=137, seed=seed, batch=5 if batch == 32 else batch)
 
 
 def counted(module, name):
