@@ -33,6 +33,7 @@ from gan import distributed
 GROUPS = 16  # blocks; a power of two, for which scipy has the matrix of balanced halves (Hadamard)
 LEAST = 2 * GROUPS  # images in a set
 LEVEL = 0.95  # of the intervals in records
+_STREAM = 0x626C6F63  # beside the seed
 
 
 class Blockwise(Protocol):
@@ -139,12 +140,13 @@ def replicates(score: Blockwise) -> Replicates:
 def dealt(count: int, seed: int = 0) -> list[Tensor]:
     """The numbers 0 to count - 1 dealt into GROUPS blocks whose sizes differ by one at most.
 
-    From `numpy.random.RandomState(seed)`, so that a set in the order of its classes is no trap. ValueError
-    for fewer than LEAST, two a block.
+    By a stream of random numbers of its own, so that neither a set in the order of its classes is a trap nor
+    what is drawn from `numpy.random.RandomState(seed)`. ValueError for fewer than LEAST, two a block.
     """
     if count < LEAST:
         raise ValueError(f"{count} images are too few for an interval: at least {LEAST} needed")
-    return list(torch.from_numpy(np.random.RandomState(seed).permutation(count)).tensor_split(GROUPS))
+    order = np.random.RandomState([seed, _STREAM]).permutation(count)
+    return list(torch.from_numpy(order).tensor_split(GROUPS))
 
 
 def block_of(count: int, seed: int = 0) -> Tensor:

@@ -96,7 +96,8 @@ def test_intervals_of_shares_stay_shares_and_hold_them(width):
         scores = manifold_blocks(rows(120, seed=2 * seed), width * rows(120, seed=2 * seed + 1), 3, seed=seed)
         for name, estimates in found.items():
             estimates.append(replicates(scores[name]).estimate())
-            beyond += estimates[-1].corrected + 2 * estimates[-1].standard_error > 1
+            reach = 2 * estimates[-1].standard_error
+            beyond += not reach <= estimates[-1].corrected <= 1 - reach
     assert beyond
     for name, estimates in found.items():
         truth = np.mean([e.corrected for e in estimates])  # a score of this count

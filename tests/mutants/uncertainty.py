@@ -38,7 +38,7 @@ MUTANTS = (
     Mutant(
         "blocks in the order of the files",
         "metrics/jackknife.py",
-        "np.random.RandomState(seed).permutation(count)",
+        "np.random.RandomState([seed, _STREAM]).permutation(count)",
         "np.arange(count)",
         (f"{INTERVALS}test_images_are_dealt_once_by_the_seed",),
     ),
@@ -293,5 +293,12 @@ MUTANTS = (
         "blocks = LEAST * self.spec.together",
         "blocks = LEAST",
         ("tests/metrics/test_uncertainty.py::test_the_intervals_of_the_generators_own_samples",),
+    ),
+    Mutant(
+        "blocks of the numbers that pairs are drawn from",
+        "metrics/jackknife.py",
+        "RandomState([seed, _STREAM])",
+        "RandomState(seed)",
+        ("tests/metrics/test_sample_blocks.py::test_blocks_know_nothing_of_the_pairs",),
     ),
 )
