@@ -64,7 +64,7 @@ def compare(
             else:
                 records = _of_images(side, dataset, metrics, networks, observed, options)
             sides.append((records, observed))
-    rows = differences(*sides, seed=seed) if distributed.rank() == 0 else []
+    rows = differences(*sides, seed=seed)
     if report and distributed.rank() == 0:
         write_page(Path(report), rows, (named(a), named(b)), dataset.place)
     return rows

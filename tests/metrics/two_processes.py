@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from gan import distributed
 from metrics import METRICS, evaluate
 from metrics.catalogue import mean_over_pairs
+from metrics.comparison import Observed, differences
 from metrics.images import ArrayImages
 from metrics.networks import Networks
 from tests.metrics.test_catalogue import Standin, Standins, pictures
@@ -32,6 +33,8 @@ HEAVY = (
     ("metrics.blockwise", "fit_distance"),
     ("metrics.blockwise", "exponential_entropy"),
     ("metrics.frechet_infinity", "fit_distance"),
+    ("metrics.influence", "polynomial_kernel"),
+    ("metrics.influence", "balls_around"),
 )
 OWN = [name for name, metric in METRICS.items() if metric.spec.scores == "generator"]
 
@@ -85,7 +88,21 @@ def records() -> list[dict]:
     found += evaluate(pictures(2_100), pictures(2_150, 1), sure, **options)
     options = {"generator": generator, "networks": Standins(), "intervals": True, "seed": 3}
     found += evaluate([], [], ["ppl-w-full"], num_fakes=33, **options)
+    found += compared()
     return found + evaluate(pictures(400), pictures(500), ["fid"], num_fakes=450, networks=Wides())
+
+
+def compared() -> list[dict]:
+    """Differences of all that has a test of its own, under labels of their own."""
+    sides, names = [], [name for name, metric in METRICS.items() if metric.spec.influence]
+    for seed in (1, 2):
+        observed, options = Observed(), {"num_fakes": 1_100, "networks": Standins(), "intervals": True}
+        real, fake = pictures(2_100), pictures(1_100, seed)
+        own = [name for name in names if name not in UNSURE]
+        sides.append((evaluate(real, fake, own, observe=observed, **options), observed))
+    return [
+        {**row, "label": f"difference of {row['label']}", "value": row["p"]} for row in differences(*sides)
+    ]
 
 
 if __name__ == "__main__":

@@ -136,8 +136,8 @@ MUTANTS = (
     Mutant(
         "partners of another order",
         "metrics/comparison.py",
-        "moved[: len(pool) // 2] - moved[len(pool) // 2 :]",
-        "moved[: len(pool) // 2] - moved[len(pool) // 2 :].flip(0)",
+        "paired_p(of_a - of_b, seed=seed)",
+        "paired_p(of_a - of_b.flip(0), seed=seed)",
         ("tests/metrics/test_uncertainty.py::test_images_of_one_number_are_partners",),
     ),
     Mutant(
