@@ -5,11 +5,12 @@
 Features are drawn from Gaussians whose variances fall as 1 / i (those of the networks do so, too), so that
 every truth is known. Null: fakes and reals of one distribution. Gap: the fakes' mean is moved along the
 first axis, and all is 10 % wider. Each repeat draws both sets anew, takes the interval and looks whether
-the truth is inside.
+the truth is inside. Scores of balls depend on the count: their truth is the mean over all repeats.
 """
 
 import argparse
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor
 
 from metrics.blockwise import BlockFrechet, BlockInception, BlockKernel
-from metrics.jackknife import GROUPS, replicates
+from metrics.jackknife import GROUPS, Blockwise, replicates
+from metrics.neighbour_blocks import authenticity_blocks, manifold_blocks
 
 DIM = 64  # features
 SHIFT, WIDTH = 0.5, 1.1  # of the gap
@@ -80,27 +82,38 @@ def large_inception(gap: bool) -> float:
     return score(torch.ones(GROUPS, dtype=torch.bool))
 
 
-SCORES: dict[str, tuple[Callable, Callable[[bool], float]]] = {
-    "Frechet distance": (BlockFrechet, true_frechet),
-    "kernel distance": (BlockKernel, true_kernel),
-    "Inception Score": (lambda _, fake: BlockInception(3 * fake), large_inception),
+def of_balls(real: Tensor, fake: Tensor) -> dict[str, Blockwise]:
+    """Precision, recall, density and coverage with k = 3, and AuthPct."""
+    return {**manifold_blocks(real, fake, 3), "AuthPct": authenticity_blocks(real, fake)}
+
+
+Make = Callable[[Tensor, Tensor], dict[str, Blockwise]]
+SCORES: dict[str, tuple[Make, Callable[[bool], float] | None]] = {
+    "frechet": (lambda real, fake: {"Frechet distance": BlockFrechet(real, fake)}, true_frechet),
+    "kernel": (lambda real, fake: {"kernel distance": BlockKernel(real, fake)}, true_kernel),
+    "inception": (lambda _, fake: {"Inception Score": BlockInception(3 * fake)}, large_inception),
+    "balls": (of_balls, None),
 }
 
 
-def row(score: str, gap: bool, count: int, repeats: int, seed: int = 0) -> Row:
-    """One line of the table, from `repeats` draws of both sets."""
-    make, true = SCORES[score]
-    rng, truth = torch.Generator().manual_seed(seed), true(gap)
-    found = []
+def rows(scores: str, gap: bool, count: int, repeats: int, seed: int = 0) -> list[Row]:
+    """Lines of the table, one per score, from `repeats` draws of both sets."""
+    make, true = SCORES[scores]
+    rng, found = torch.Generator().manual_seed(seed), {}
     for _ in range(repeats):
-        again = replicates(make(drawn(rng, count, False), drawn(rng, count, gap)))
-        found.append((again.value, again.estimate()))
+        for name, score in make(drawn(rng, count, False), drawn(rng, count, gap)).items():
+            again = replicates(score)
+            found.setdefault(name, []).append((again.value, again.estimate()))
+    return [_row(name, "gap" if gap else "null", count, true and true(gap), f) for name, f in found.items()]
+
+
+def _row(score: str, case: str, count: int, truth: float | None, found: list[tuple]) -> Row:
+    value = float(np.mean([v for v, _ in found]))
+    truth = value if truth is None else truth
     centres = [e.corrected for _, e in found]
     inside = np.mean([e.low <= truth <= e.high for _, e in found])
     error = np.mean([e.standard_error**2 for _, e in found]) ** 0.5 / np.std(centres)
-    value = np.mean([v for v, _ in found])
-    case = "gap" if gap else "null"
-    return Row(score, case, count, truth, float(value), float(np.mean(centres)), float(inside), float(error))
+    return Row(score, case, count, truth, value, float(np.mean(centres)), float(inside), float(error))
 
 
 def main() -> None:
@@ -108,14 +121,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--counts", default="2000,10000", help="images of each set, separated by commas")
-    parser.add_argument("--only", choices=list(SCORES), help="one score instead of all")
+    parser.add_argument("--only", choices=list(SCORES), help="these instead of all")
     arguments = parser.parse_args()
     print("| Score | Case | Images | Truth | Mean value | Without bias | Truth inside | Error said / seen |")
     print("|---|---|---|---|---|---|---|---|")
-    for score in [arguments.only] if arguments.only else SCORES:
-        for gap in (False, True):
-            for count in map(int, arguments.counts.split(",")):
-                r = row(score, gap, count, arguments.repeats)
+    counts = list(map(int, arguments.counts.split(",")))
+    for scores in [arguments.only] if arguments.only else SCORES:
+        for gap, count in product((False, True), counts):
+            for r in rows(scores, gap, count, arguments.repeats):
                 told = f"{r.truth:.4g} | {r.value:.4g} | {r.corrected:.4g} | {100 * r.inside:.1f} %"
                 print(f"| {r.score} | {r.case} | {r.count:,} | {told} | {r.error:.2f} |", flush=True)
 

@@ -5,6 +5,7 @@ better of both memory formats. The network's weights come from a formula: the ti
 ones. KID and precision/recall run in a process of their own, whose peak memory Linux tells.
 
     python -m benchmarks.metrics --threads 2
+    python -m benchmarks.metrics --threads 1 --intervals 50000
 """
 
 import os
@@ -15,6 +16,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from unittest import mock
@@ -28,8 +30,11 @@ from safetensors.torch import save_file
 from benchmarks.networks import Call, floor, recorded
 from gan.jobs.scoring import DatasetImages
 from metrics import evaluate, frechet_distance, kernel_distance, precision_recall
+from metrics.blockwise import BlockFrechet, BlockKernel
 from metrics.conventions import CONVENTIONS
 from metrics.features import Moments
+from metrics.jackknife import replicates
+from metrics.neighbour_blocks import manifold_blocks
 from metrics.networks import Networks
 from metrics.networks.extractors import extractor_for
 from metrics.networks.inception import SIZE
@@ -106,9 +111,9 @@ def print_rates(images: int, repeats: int, networks: dict[str, Networks]) -> Non
         click.echo(f"| {name} | {rate:.2f} | {rate / least:.2f} | {goal} |")
 
 
-def rows_of(seed: int, shift: float = 0.0) -> torch.Tensor:
-    """Features of which none is negative, as Inception's: float32 [ROWS, FEATURES]."""
-    return (torch.randn(ROWS, FEATURES, generator=torch.Generator().manual_seed(seed)) + shift).relu_()
+def rows_of(seed: int, shift: float = 0.0, count: int = ROWS) -> torch.Tensor:
+    """Features of which none is negative, as Inception's: float32 [count, FEATURES]."""
+    return (torch.randn(count, FEATURES, generator=torch.Generator().manual_seed(seed)) + shift).relu_()
 
 
 def kid() -> None:
@@ -119,6 +124,19 @@ def kid() -> None:
 def pr() -> None:
     """k = 3."""
     precision_recall(rows_of(0), rows_of(1, 0.05))
+
+
+def interval(name: str, count: int) -> None:
+    """The interval of a score in INTERVALS, of `count` reals and as many fakes."""
+    for score in INTERVALS[name](rows_of(0, count=count), rows_of(1, 0.05, count)):
+        replicates(score).estimate()
+
+
+INTERVALS = {
+    "Frechet distance": lambda real, fake: [BlockFrechet(real, fake)],
+    "kernel distance": lambda real, fake: [BlockKernel(real, fake)],
+    "precision, recall, density, coverage": lambda real, fake: manifold_blocks(real, fake, 3).values(),
+}
 
 
 def alone(function: Callable[[], None], threads: int) -> tuple[float, float]:
@@ -151,13 +169,25 @@ def print_arithmetic(threads: int) -> None:
         click.echo(f"| {name}, {size} | {seconds:.1f} s | <= 60 s | {peak:.2f} GiB | < 2 GiB |")
 
 
+def print_intervals(threads: int, count: int) -> None:
+    """The table of intervals."""
+    click.echo("| Interval | time | peak memory, features and all |\n|---|---|---|")
+    for name in INTERVALS:
+        seconds, peak = alone(partial(interval, name, count), threads)
+        click.echo(f"| {name}, {count:,} against {count:,} | {seconds:.0f} s | {peak:.2f} GiB |")
+
+
 @click.command(epilog="Example: python -m benchmarks.metrics --threads 2 --images 400")
 @click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
 @click.option("--images", default=200, show_default=True, help="Images of each folder.")
 @click.option("--repeats", default=5, show_default=True, help="Timings a median.")
-def main(threads: int, images: int, repeats: int) -> None:
+@click.option("--intervals", default=0, metavar="ROWS", help="Only the intervals of that many features.")
+def main(threads: int, images: int, repeats: int, intervals: int) -> None:
     """Print the tables of images per second and of the arithmetic."""
     torch.set_num_threads(threads)
+    if intervals:
+        print_intervals(threads, intervals)
+        return
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "formula.safetensors")
         save_file(formula_weights(), path)

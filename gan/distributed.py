@@ -104,6 +104,11 @@ def dealt(work: Callable[[int], Tensor], count: int) -> Iterator[Tensor]:
         yield from everyones(own)[: count - start]
 
 
+def share() -> tuple[int, int]:
+    """(number of this process, number of processes) that share what is dealt; (0, 1) where nothing is."""
+    return (rank(), world()) if _dealing.get() else (0, 1)
+
+
 def everyones(tensor: Tensor) -> list[Tensor]:
     """The tensors of all processes, by rank, on each. All have one shape, dtype and kind of device."""
     if world() == 1:

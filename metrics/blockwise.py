@@ -9,7 +9,7 @@ from torch import Tensor
 from gan import distributed
 from metrics.diversity import exponential_entropy
 from metrics.features import Moments
-from metrics.frechet import fit_distance
+from metrics.frechet import fit_distance, moments_of
 from metrics.jackknife import GROUPS, dealt
 from metrics.kernel import kernel_with_itself, polynomial_kernel
 from metrics.rows import Rows, as_pair, as_rows, blocks, unit
@@ -20,9 +20,8 @@ class BlockMoments:
 
     def __init__(self, rows: Tensor, seed: int):
         self.rows, self.parts = rows, dealt(len(rows), seed)
-        everything = torch.ones(GROUPS, dtype=torch.bool)
-        self.whole = self._summed(everything)
-        self._last = everything, self.whole
+        self.whole = moments_of(rows)
+        self._last = torch.ones(GROUPS, dtype=torch.bool), self.whole
 
     def moments(self, keep: Tensor) -> Moments:
         """Of the blocks that bool [G] names; without their sum in float32."""
@@ -53,7 +52,7 @@ class BlockMoments:
 class BlockFrechet:
     """Frechet distance; `real` as moments is a fixed distribution, of which no block is left out."""
 
-    biased = True
+    biased, share = True, None
 
     def __init__(
         self, real: Moments | Rows, fake: Rows, *, ddof: int = 1, seed: int = 0, halves: bool = True
@@ -73,7 +72,7 @@ class BlockFrechet:
 class BlockKernel:
     """The unbiased estimator of the squared kernel distance, see `metrics.kernel`."""
 
-    biased, halves = False, True
+    biased, halves, share = False, True, None
 
     def __init__(self, real: Rows, fake: Rows, *, seed: int = 0):
         real, fake = as_pair(real, fake)
@@ -96,6 +95,7 @@ class BlockInception:
     """Inception Score of all rows at once, of logits [N, C]."""
 
     biased = halves = True
+    share = None
 
     def __init__(self, logits: Rows, *, seed: int = 0):
         rows = as_rows(logits, "predictions")
@@ -120,6 +120,7 @@ class BlockVendi:
     """Vendi score of rows [M, D], see `metrics.diversity`."""
 
     biased = halves = True
+    share = None
 
     def __init__(self, rows: Rows, *, seed: int = 0):
         self.moments = BlockMoments(unit(as_rows(rows, "features")), seed)

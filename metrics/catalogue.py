@@ -6,13 +6,14 @@ differ in, or on a detector of DETECTORS by the rules of its row. The others hav
 
 import math
 import warnings
+from functools import partial
 
 from torch import Tensor
 
 from gan.images import to_float
 from gan.registry import table
 from metrics import uncertainty
-from metrics.diversity import mean_over_pairs, ms_ssim, vendi_score
+from metrics.diversity import PairMean, mean_over_pairs, ms_ssim, vendi_score
 from metrics.frechet import frechet_distance
 from metrics.frechet_infinity import fid_infinity
 from metrics.inception_score import inception_score
@@ -23,6 +24,7 @@ from metrics.networks.detectors import OWN
 from metrics.of_generators import equivariance, path_length
 from metrics.precision_recall import manifold_scores
 from metrics.registry import Inputs, Score, Spec, metric
+from metrics.sample_blocks import BlockPairs
 
 DISTANCE = "squared feature distance"
 
@@ -244,6 +246,12 @@ def modes(inputs: Inputs) -> dict[str, Score]:
     return {"modes": Score(found.modes), "modes-kl": Score(found.kl, note=note)}
 
 
+def of_pairs(found: PairMean, inputs: Inputs) -> Score:
+    """A mean over pairs of the images, whose blocks are of images."""
+    blocks = partial(BlockPairs, found.pairs, found.values, len(inputs.pixels), seed=inputs.seed)
+    return Score(found.value, found.standard_error, blocks=blocks)
+
+
 @metric(
     Spec(
         scores="pixels",
@@ -252,12 +260,13 @@ def modes(inputs: Inputs) -> dict[str, Score]:
         better="lower",
         convention="wang-2003-128px",
         side=128,
+        own_blocks=True,
     )
 )
 def ms_ssim_diversity(inputs: Inputs) -> dict[str, Score]:
     """Similarity of 10,000 random pairs, of the fakes and of the reals: near 1 is collapse (Odena 2017)."""
     found = mean_over_pairs(ms_ssim, inputs.pixels, pairs=inputs.count or 10_000, seed=inputs.seed)
-    return {"ms-ssim": Score(found.value, found.standard_error)}
+    return {"ms-ssim": of_pairs(found, inputs)}
 
 
 @metric(
@@ -269,6 +278,7 @@ def ms_ssim_diversity(inputs: Inputs) -> dict[str, Score]:
         better="higher",
         convention="vgg16-0.1-256px",
         side=256,
+        own_blocks=True,
     )
 )
 def lpips_diversity(inputs: Inputs) -> dict[str, Score]:
@@ -279,7 +289,7 @@ def lpips_diversity(inputs: Inputs) -> dict[str, Score]:
 
     pairs = inputs.count or 1_000
     found = mean_over_pairs(distance, inputs.pixels, pairs=pairs, seed=inputs.seed, batch=8)
-    return {"lpips-diversity": Score(found.value, found.standard_error)}
+    return {"lpips-diversity": of_pairs(found, inputs)}
 
 
 METRICS = table(

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
+from gan import distributed, precision
 from metrics.features import Bank
 from metrics.jackknife import Replicates
 from metrics.permutation import paired_p
@@ -24,7 +26,7 @@ class Measured(NamedTuple):
     """A metric as `metrics.evaluate` tells it to `observe`."""
 
     item: Item
-    inputs: Inputs
+    inputs: Inputs | None  # for the test of a difference, where there is one
     parts: Mapping[str, Replicates]
 
 
@@ -36,7 +38,7 @@ class Observed:
 
     def __call__(self, item: Item, inputs: Inputs, parts: Mapping[str, Replicates]) -> None:
         """Remember one metric."""
-        self.metrics.append(Measured(item, inputs, parts))
+        self.metrics.append(Measured(item, inputs if item.spec.influence else None, parts))
 
 
 def differences(
@@ -47,14 +49,17 @@ def differences(
     Keys: metric, label; a, b: the numbers; difference: a - b, without bias; standard_error; interval: 95 %;
     p: of the hypothesis that both sets come from one distribution, None for a metric that has no test;
     better: "lower", "higher" or ""; and the KEPT ones. seed: of the exchanges. Raises ValueError for sets
-    of different counts.
+    of different counts. Of several processes all must call this and share the work; those without records,
+    which `metrics.evaluate` gives to one, get no rows.
     """
+    pairs = list(zip(first[1].metrics, second[1].metrics, strict=True))
+    for a, b in pairs:
+        if a.item.fakes != b.item.fakes:
+            raise ValueError(f"{a.item.fakes} fakes against {b.item.fakes}: need as many of both")
+    with precision.exact(), distributed.dealing():
+        moved = {id(a): _moved(a, b) for a, b in pairs}
     rows = []
     for (record_a, name, a), (record_b, _, b) in zip(_numbers(*first), _numbers(*second), strict=True):
-        if a.inputs.fake.count != b.inputs.fake.count:
-            raise ValueError(
-                f"{a.inputs.fake.count} fakes against {b.inputs.fake.count}: need as many of both"
-            )
         found = a.parts[name].minus(b.parts[name]).estimate()
         rows.append(
             {
@@ -65,7 +70,7 @@ def differences(
                 "difference": found.corrected,
                 "standard_error": found.standard_error,
                 "interval": [found.low, found.high],
-                "p": _p(a, b, name, seed),
+                "p": _p(moved[id(a)], list(a.parts).index(name), seed),
                 "better": a.item.spec.better,
                 **{key: record_a.get(key) for key in KEPT},
             }
@@ -75,17 +80,21 @@ def differences(
 
 def _numbers(records: Sequence[Mapping], observed: Observed) -> list[tuple[Mapping, str, Measured]]:
     """(record, name of the number, its metric); records of reals alone and without interval are left out."""
-    names = [(name, measured) for measured in observed.metrics for name in measured.parts]
+    names = [(name, measured) for measured in observed.metrics for name in measured.parts] if records else []
     sure = [record for record in records if "interval" in record and record["num_fake"]]
     return [(record, *named) for record, named in zip(sure, names, strict=True)]
 
 
-def _p(a: Measured, b: Measured, name: str, seed: int) -> float | None:
+def _moved(a: Measured, b: Measured) -> Tensor | None:
+    """How far each image of both sets, one set after the other, moves each number of a metric."""
     if a.item.spec.influence is None:
         return None
     pool = torch.cat([a.inputs.fake.features, b.inputs.fake.features])
-    moved = a.item.spec.influence(replace(a.inputs, fake=Bank.from_state({"features": pool})))
-    moved = moved[:, list(a.parts).index(name)]
-    if moved.isnan().any():
+    return a.item.spec.influence(replace(a.inputs, fake=Bank.from_state({"features": pool})))
+
+
+def _p(moved: Tensor | None, number: int, seed: int) -> float | None:
+    if moved is None or moved[:, number].isnan().any():
         return None
-    return paired_p(moved[: len(pool) // 2] - moved[len(pool) // 2 :], seed=seed)
+    of_a, of_b = moved[:, number].chunk(2)
+    return paired_p(of_a - of_b, seed=seed)

@@ -7,7 +7,7 @@ Letters: N images, P pairs, C channels, H rows, W columns, D features.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan import distributed
+from metrics.features import Moments
 from metrics.rows import Rows, as_rows, blocks, unit
 
 # Exponents of Wang et al. (2003), finest scale first; they sum to 1 but for rounding.
@@ -23,11 +24,17 @@ _WINDOW, _SIGMA = 11, 1.5  # of the Gaussian, in pixels
 _K1, _K2 = 0.01, 0.03
 
 
-class PairMean(NamedTuple):
-    """value: mean over pairs. standard_error: their deviation over the root of their number."""
+@dataclass(frozen=True)
+class PairMean:
+    """value: mean over pairs. standard_error: their deviation over the root of their number.
+
+    That is the error over other pairs of these images. pairs, values: int64 [P, 2] and float64 [P], each.
+    """
 
     value: float
     standard_error: float
+    pairs: Tensor = field(compare=False, repr=False)
+    values: Tensor = field(compare=False, repr=False)
 
 
 def mean_over_pairs(
@@ -57,7 +64,8 @@ def mean_over_pairs(
         return measure(images[part[:, 0]], images[part[:, 1]]).double()
 
     values = torch.cat(list(distributed.dealt(measured, math.ceil(pairs / batch))))[:pairs]
-    return PairMean(values.mean().item(), values.std(correction=0).item() / len(values) ** 0.5)
+    error = values.std(correction=0).item() / len(values) ** 0.5
+    return PairMean(values.mean().item(), error, chosen, values)
 
 
 def random_pairs(count: int, pairs: int, *, labels: Sequence[int] | None = None, seed: int = 0) -> Tensor:
@@ -127,15 +135,11 @@ def vendi_score(rows: Rows) -> float:
     1 for equal directions, N for orthogonal ones. Higher is more diverse. ValueError for a row of zeros.
     """
     rows = as_rows(rows, "features")
-    dim = rows.shape[1]
-    if len(rows) < dim:
+    if len(rows) < rows.shape[1]:
         directions = unit(rows)
         return vendi_score_of_similarities(directions @ directions.T)
-    total = torch.zeros(dim, dim, dtype=torch.float64, device=rows.device)
-    for _, block in blocks(rows):
-        directions = unit(block)
-        total.addmm_(directions.T, directions)  # has the eigenvalues of K that are not zero
-    return exponential_entropy(total / len(rows))
+    outer = Moments.of_batches(unit(block) for _, block in blocks(rows)).outer
+    return exponential_entropy(outer / len(rows))  # which has the eigenvalues of K that are not zero
 
 
 def vendi_score_of_similarities(similarities: Tensor) -> float:

@@ -29,6 +29,7 @@ Transformed = tuple[
 ]  # images [N, C, H, W], mask [N, 1, H, W]: 1 where they are defined, else 0
 Generator = Callable[[Tensor, Tensor], Tensor]
 
+BATCH = 4  # latents that share one transformation of a model
 TRANSLATION = 0.125  # largest shift along each axis, in widths
 LANCZOS = 3  # lobes of the window
 _UP = 4  # oversampling of a rotation
@@ -91,15 +92,41 @@ def equivariance_of_model(
     samples: int,
     labels: Labels | None = None,
     seed: int = 0,
-    batch: int = 4,
+    batch: int = BATCH,
     progress: Callable[[int], None] = lambda count: None,
 ) -> float:
-    """One measure, in dB, of a model that is `gan.latents.abilities.movable`, which is left as it was.
+    """One measure, in dB, of a model: arguments and errors of `errors_of_model`.
+
+    Raises ValueError where nothing can be compared or nothing differs.
+    """
+    options = {"samples": samples, "labels": labels, "seed": seed, "batch": batch, "progress": progress}
+    return decibels_of(errors_of_model(generator, measure, **options))
+
+
+def decibels_of(errors: Tensor) -> float:
+    """Of the `SquaredErrors` [B, 2] of all batches. ValueError where nothing can be compared or differs."""
+    value = SquaredErrors(*errors.sum(0).tolist()).decibels
+    if not math.isfinite(value):
+        raise ValueError("images without a difference, or too small to compare")
+    return value
+
+
+def errors_of_model(
+    generator: nn.Module,
+    measure: str,
+    *,
+    samples: int,
+    labels: Labels | None = None,
+    seed: int = 0,
+    batch: int = BATCH,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Tensor:
+    """`SquaredErrors` of each batch, float64 [B, 2], of a model that is `movable`, which is left as it was.
 
     samples: latents, z drawn from (seed, its number); every `batch` of them share one transformation.
     labels: class of each, or its vector [samples, K]; None draws it likewise, uniformly from what the model
     was trained with. progress: called with the number of latents just measured.
-    Raises ValueError where nothing can be compared or nothing differs, and what `equivariance` raises.
+    Raises what `equivariance` raises.
     """
 
     def render(ws: Tensor, matrix: Tensor) -> Tensor:
@@ -111,14 +138,11 @@ def equivariance_of_model(
         ws = _styles(generator, places, labels, seed)
         return _batch_errors(render, ws, [measure], TRANSLATION, [seed, index])
 
-    total = torch.zeros(1, 2, dtype=torch.float64)
+    found = []
     for index, part in enumerate(distributed.dealt(errors, math.ceil(samples / batch))):
-        total += part
+        found.append(part)
         progress(min(batch, samples - index * batch))
-    value = SquaredErrors(*total[0].tolist()).decibels
-    if not math.isfinite(value):
-        raise ValueError("images without a difference, or too small to compare")
-    return value
+    return torch.cat(found)
 
 
 def _styles(generator: nn.Module, places: range, labels: Labels | None, seed: int) -> Tensor:

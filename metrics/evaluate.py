@@ -77,7 +77,7 @@ def evaluate(
     classes: names of the classes, for metrics by class. generator: for metrics of the generator itself.
     conditions: of what these draw, by seeds; None: each uniformly from what the generator was trained with.
     intervals: add `corrected`, `standard_error` and `interval` where a metric has them (`metrics.jackknife`);
-    observe: told of each of these, in the first process.
+    observe: told of each of these, in every process.
     networks: feature networks to use; None builds them from the published weights, on `device`, or else where
     the generator is, or else on a GPU if there is one. told: called with the records of each metric, once it
     is done. A metric that fails does not keep the others from being scored; its error comes at the end.
@@ -134,7 +134,6 @@ def _records(
 ) -> list[dict]:
     """`evaluate`, within its context; common: what all records say; given: what all metrics are given."""
     progress = progress or (lambda stage, count: None)
-    observe = observe if distributed.rank() == 0 else None
     built, seed = ready(items, networks), common["seed"] or 0
     reals, digest = _measure_reals(real, items, networks, common["data_sha256"], progress)
     fakes = _measure_fakes(fake, items, networks, progress)

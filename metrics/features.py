@@ -4,7 +4,7 @@ Both stores are filled batch by batch on a device, merge, and turn into named te
 processes see every batch in the same order, so that each has the digits of a single one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -123,6 +123,16 @@ class Moments:
         """Everything as named tensors on the CPU."""
         count = torch.tensor([self.count])
         return {"count": count, "sum": self.sum.cpu(), "sum32": self.sum32, "outer": self.outer.cpu()}
+
+    @classmethod
+    def of_batches(cls, batches: Iterable[Tensor]) -> "Moments":
+        """Of at least one batch [N, D]. Processes that have the same batches share the work of `dealt`."""
+        moments = None
+        for batch in batches:
+            moments = cls(batch.shape[1], batch.device) if moments is None else moments
+            moments.add(batch, *distributed.share())
+        moments.complete()
+        return moments
 
     @classmethod
     def of_sums(cls, count: int, total: Tensor, outer: Tensor) -> "Moments":

@@ -46,11 +46,7 @@ def moments_of(x: Moments | Rows) -> Moments:
     """Moments stay what they are; rows [N, D] are summed on their device. ValueError as in `as_rows`."""
     if isinstance(x, Moments):
         return x
-    rows = as_rows(x, "features")
-    moments = Moments(rows.shape[1], rows.device)
-    for _, block in blocks(rows):
-        moments.add(block)
-    return moments
+    return Moments.of_batches([block for _, block in blocks(as_rows(x, "features"))])
 
 
 def _factor(cov: Tensor) -> Tensor:

@@ -6,12 +6,15 @@ Letters: M fake rows, D features.
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from gan import distributed
 from metrics.blockwise import BlockFrechet
 from metrics.features import Moments
 from metrics.frechet import fit_distance, moments_of, warn_if_singular
 from metrics.jackknife import replicates
-from metrics.rows import Rows, as_rows, subset
+from metrics.rows import Rows, as_rows, chosen
 
 
 class FrechetInfinity(NamedTuple):
@@ -50,10 +53,12 @@ def fid_infinity(
     warn_if_singular(p.dim, p.count, smallest)
     rng = np.random.RandomState(seed)
     sizes = tuple(int(size) for size in np.linspace(smallest, len(rows), points))
-    distances = []
-    for size in sizes:
-        q = moments_of(subset(rng, rows, size))
-        distances.append(fit_distance(p, q, ddof))
+    drawn = [chosen(rng, rows, size) for size in sizes]
+
+    def distance(index: int) -> Tensor:
+        return torch.tensor(fit_distance(p, moments_of(rows[drawn[index]]), ddof), dtype=torch.float64)
+
+    distances = [found.item() for found in distributed.dealt(distance, points)]
     line, covariance = np.polyfit(1 / np.array(sizes), distances, 1, cov=True)
     shared = replicates(BlockFrechet(p, rows, ddof=ddof, seed=seed, halves=False)).estimate().standard_error
     error = float((covariance[1, 1] + shared**2) ** 0.5)

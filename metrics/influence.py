@@ -17,7 +17,7 @@ from metrics.frechet import moments_of
 from metrics.kernel import kernel_with_itself, polynomial_kernel
 from metrics.memorisation import memorisation
 from metrics.neighbour_blocks import balls_around
-from metrics.rows import Rows, as_pair, as_rows, blocks, nearest, unit
+from metrics.rows import Rows, as_pair, as_rows, blocks, nearest, over_blocks, unit
 
 
 def of_frechet(real: Moments | Rows, pool: Rows, *, ddof: int = 1) -> Tensor:
@@ -34,26 +34,28 @@ def of_frechet(real: Moments | Rows, pool: Rows, *, ddof: int = 1) -> Tensor:
     factor = vectors * values  # F [D, R]
     squared, axes = torch.linalg.eigh(factor.T @ p.cov(ddof) @ factor)
     whitening = vectors / values @ axes  # rows come out along the axes of F^T P F
-    found = []
-    for _, block in blocks(rows):
+
+    def moved(block: Tensor) -> Tensor:
         centred = block.double() - q.mean
         carried = (centred @ whitening).square() @ squared.clamp_min(0).sqrt()
-        found.append(2 * centred @ (q.mean - p.mean) + centred.square().sum(1) - carried)
-    return torch.cat(found).cpu()
+        return 2 * centred @ (q.mean - p.mean) + centred.square().sum(1) - carried
+
+    return over_blocks(rows, moved).cpu()
 
 
 def of_kernel(real: Rows, pool: Rows) -> Tensor:
     """u [M] of the squared kernel distance: twice (mean k to the rest of the pool - mean k to the reals)."""
     real, pool = as_pair(real, pool, least=2)
-    found = []
-    for _, block in blocks(pool):
+
+    def moved(block: Tensor) -> Tensor:
         x = block.double()
         within, across = (
             sum(polynomial_kernel(x, other.double()).sum(1) for _, other in blocks(rows))
             for rows in (pool, real)
         )
-        found.append(2 * ((within - kernel_with_itself(x)) / (len(pool) - 1) - across / len(real)))
-    return torch.cat(found).cpu()
+        return 2 * ((within - kernel_with_itself(x)) / (len(pool) - 1) - across / len(real))
+
+    return over_blocks(pool, moved).cpu()
 
 
 def of_vendi(pool: Rows) -> Tensor:
@@ -72,11 +74,15 @@ def of_manifold(real: Rows, pool: Rows, k: int, *, strict: bool = False) -> Tens
     """
     real, pool = as_pair(real, pool, least=k + 1)
     radii = nearest(real, real, k, exclude_self=True).squared[:, -1]
-    balls = torch.zeros(len(pool), dtype=torch.float64, device=pool.device)
-    for start, x in blocks(real):
-        for other, y in blocks(pool):
-            inside = balls_around(x.double(), y.double(), strict)(radii[start:, None][: len(x)])
-            balls[other:][: len(y)] += inside.sum(0)
+
+    def counted(block: Tensor) -> Tensor:
+        y = block.double()
+        inside = (
+            balls_around(x.double(), y, strict)(radii[start:, None][: len(x)]) for start, x in blocks(real)
+        )
+        return sum(flags.sum(0) for flags in inside).double()
+
+    balls = over_blocks(pool, counted)
     return torch.stack([(balls > 0).double(), balls / k], 1).cpu()
 
 

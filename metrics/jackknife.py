@@ -14,6 +14,9 @@ left where both distributions are equal. The jackknife's variance is L + 2 Q (Ef
 3), and the variance of H over balanced splits is Q: their difference is what is wanted. Where noise makes
 it smaller than Q, L is not to be seen: then both are estimates of Q, and their mean is taken.
 
+The interval of a share is Wilson's (1927), which stays within 0 and 1 and is no point where all images or
+none count, with the number of images that would make the variance found that of independent ones.
+
 Letters: G blocks, R splits into halves.
 """
 
@@ -30,20 +33,44 @@ from gan import distributed
 GROUPS = 16  # blocks; a power of two, for which scipy has the matrix of balanced halves (Hadamard)
 LEAST = 2 * GROUPS  # images in a set
 LEVEL = 0.95  # of the intervals in records
+_STREAM = 0x626C6F63  # beside the seed
 
 
 class Blockwise(Protocol):
     """A score of any of the blocks.
 
     biased: whether its expectation depends on the number of images. halves: whether it can be had of halves
-    of the blocks, not only without single ones.
+    of the blocks, not only without single ones. share: of what it is a share; None for another number.
     """
 
     biased: bool
     halves: bool
+    share: "Share | None"
 
     def __call__(self, keep: Tensor) -> float:
         """Of the blocks that bool [G] names."""
+
+
+class Share(NamedTuple):
+    """A share of `images` images, or of their number times `whole`: 100 for percent."""
+
+    images: int
+    whole: float = 1.0
+
+    def interval(self, value: float, variance: float, quantile: float) -> tuple[float, float]:
+        """Wilson's, of as many independent images as would have that variance, and no more than there are.
+
+        Whatever is found, this number is of a share moved to 1 / 2 by four images (Agresti & Coull 1998), so
+        that it is known of 0 and 1, too.
+        """
+        p, variance = value / self.whole, variance / self.whole**2
+        moved = (self.images * p + 2) / (self.images + 4)
+        count = min(self.images, moved * (1 - moved) / variance) if variance else self.images
+        squared = quantile**2 / count
+        centre = (p + squared / 2) / (1 + squared)
+        reach = (squared * (p * (1 - p) + squared / 4)) ** 0.5 / (1 + squared)
+        low, high = max(centre - reach, 0.0), min(centre + reach, 1.0)
+        return self.whole * min(low, p), self.whole * max(high, p)  # but for rounding it holds p
 
 
 class Estimate(NamedTuple):
@@ -63,14 +90,15 @@ class Replicates(NamedTuple):
     """The score again: value of all blocks, without [G] of all but one, halves [R] mean of two halves each.
 
     halves is None for a score that cannot be had of halves: then nothing is corrected, and the standard
-    error is the jackknife's, too large by up to sqrt 2 for equal distributions. biased: as `Blockwise` has
-    it.
+    error is the jackknife's, too large by up to sqrt 2 for equal distributions. biased, share: as `Blockwise`
+    has them.
     """
 
     value: float
     without: Tensor
     halves: Tensor | None
     biased: bool
+    share: Share | None = None
 
     def minus(self, other: "Replicates") -> "Replicates":
         """Those of the difference of two scores on the same blocks."""
@@ -89,8 +117,10 @@ class Replicates(NamedTuple):
             curved = self.halves.mean().item() - self.value - first  # (1 - 2 / G) b / n^2
             bias = first - curved * count / (count - 2) if self.biased else 0.0
         error, centre = variance**0.5, self.value - bias
-        reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * error
-        return Estimate(centre, error, centre - reach, centre + reach)
+        quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
+        if self.share:
+            return Estimate(centre, error, *self.share.interval(centre, variance, quantile))
+        return Estimate(centre, error, centre - quantile * error, centre + quantile * error)
 
 
 def replicates(score: Blockwise) -> Replicates:
@@ -102,20 +132,29 @@ def replicates(score: Blockwise) -> Replicates:
         numbers = distributed.dealt(lambda i: torch.tensor(work(i), dtype=torch.float64), count)
         return torch.stack(list(numbers))
 
-    without = of(lambda j: score(whole & (torch.arange(GROUPS) != j)), GROUPS)
+    found = of(lambda j: score(whole & (torch.arange(GROUPS) != j)), GROUPS + 1)  # the last leaves none out
     halves = of(lambda r: (score(splits[r]) + score(~splits[r])) / 2, len(splits)) if score.halves else None
-    return Replicates(score(whole), without, halves, score.biased)
+    return Replicates(found[-1].item(), found[:-1], halves, score.biased, score.share)
 
 
 def dealt(count: int, seed: int = 0) -> list[Tensor]:
     """The numbers 0 to count - 1 dealt into GROUPS blocks whose sizes differ by one at most.
 
-    From `numpy.random.RandomState(seed)`, so that a set in the order of its classes is no trap. ValueError
-    for fewer than LEAST, two a block.
+    By a stream of random numbers of its own, so that neither a set in the order of its classes is a trap nor
+    what is drawn from `numpy.random.RandomState(seed)`. ValueError for fewer than LEAST, two a block.
     """
     if count < LEAST:
         raise ValueError(f"{count} images are too few for an interval: at least {LEAST} needed")
-    return list(torch.from_numpy(np.random.RandomState(seed).permutation(count)).tensor_split(GROUPS))
+    order = np.random.RandomState([seed, _STREAM]).permutation(count)
+    return list(torch.from_numpy(order).tensor_split(GROUPS))
+
+
+def block_of(count: int, seed: int = 0) -> Tensor:
+    """In which of the blocks of `dealt` each number is, int64 [count]."""
+    blocks = torch.empty(count, dtype=torch.int64)
+    for number, part in enumerate(dealt(count, seed)):
+        blocks[part] = number
+    return blocks
 
 
 def _splits() -> Tensor:

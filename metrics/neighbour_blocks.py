@@ -12,20 +12,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from metrics.jackknife import GROUPS, dealt
-from metrics.rows import Rows, as_pair, blocks, nearest, rounding, squared_distances
+from gan import distributed
+from metrics.jackknife import GROUPS, Share, block_of
+from metrics.rows import BLOCK, Rows, as_pair, blocks, nearest, rounding, squared_distances
 
 _SPARE = 8  # neighbours beyond k that are looked at first
 _TIE = 1e-9  # relative: squared distances that differ by less are equal
 
 
 class BlockNumber:
-    """A number without each block, as it was computed: value of all, without [G]."""
+    """A number without each block, as it was computed: of all, without [G]; share as in `Blockwise`."""
 
     biased = halves = False
 
-    def __init__(self, value: float, without: Tensor):
-        self.value, self.without = value, without
+    def __init__(self, value: float, without: Tensor, share: Share | None):
+        self.value, self.without, self.share = value, without, share
 
     def __call__(self, keep: Tensor) -> float:
         """Of the blocks that bool [G] names: all, or all but one. ValueError for others."""
@@ -49,27 +50,55 @@ def manifold_blocks(
     cases = torch.arange(GROUPS + 1, device=real.device)[:, None]  # the last one leaves nothing out
     kept = [of != cases for of in own]  # [G + 1, rows]
     radii = [torch.where(keep, r, -torch.inf) for r, keep in zip(radii, kept, strict=True)]
-    fake_in_real, real_holds, real_in_fake = (torch.zeros_like(kept[side]) for side in (1, 0, 0))
-    balls = torch.zeros(GROUPS + 1, dtype=torch.float64, device=real.device)
-    for start, x in blocks(real):
-        for other, y in blocks(fake):
-            inside_of = balls_around(x.double(), y.double(), strict)
-            rows, columns = slice(start, start + len(x)), slice(other, other + len(y))
-            for case in range(GROUPS + 1):
-                inside = inside_of(radii[0][case, rows, None]) & kept[1][case, columns]
-                fake_in_real[case, columns] |= inside.any(0)
-                real_holds[case, rows] |= inside.any(1)
-                balls[case] += inside.sum()
-                inside = inside_of(radii[1][case, columns]) & kept[0][case, rows, None]
-                real_in_fake[case, rows] |= inside.any(1)
+    parts = blocks(real)
+
+    def counted(index: int) -> Tensor:
+        start, x = parts[index]
+        here = slice(start, start + len(x))
+        return _against(x, fake, (radii[0][:, here], radii[1]), (kept[0][:, here], kept[1]), strict)
+
+    balls = fake_in_real = 0
+    real_flags = []
+    for (_, x), numbers in zip(parts, distributed.dealt(counted, len(parts)), strict=True):
+        own_balls, of_fakes, of_reals = numbers.split([1, len(fake), 2 * BLOCK], 1)
+        balls, fake_in_real = balls + own_balls[:, 0], fake_in_real + of_fakes
+        real_flags.append(of_reals.unflatten(1, (2, BLOCK))[:, :, : len(x)].sum(2))  # [G + 1, 2]
+    holding, inside = sum(real_flags).T
     reals, fakes = (keep.sum(1).double() for keep in kept)
     numbers = {
-        "precision": fake_in_real.sum(1) / fakes,
-        "recall": real_in_fake.sum(1) / reals,
-        "density": balls / (k * fakes),
-        "coverage": real_holds.sum(1) / reals,
+        "precision": ((fake_in_real > 0).sum(1) / fakes, Share(len(fake))),
+        "recall": (inside / reals, Share(len(real))),
+        "density": (balls / (k * fakes), None),
+        "coverage": (holding / reals, Share(len(real))),
     }
-    return {name: BlockNumber(found[-1].item(), found[:-1].cpu()) for name, found in numbers.items()}
+    return {
+        name: BlockNumber(found[-1].item(), found[:-1].cpu(), share)
+        for name, (found, share) in numbers.items()
+    }
+
+
+def _against(
+    x: Tensor, fake: Tensor, radii: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], strict: bool
+) -> Tensor:
+    """One block of reals x [n, D] against all fakes, int64 [G + 1, 1 + M + 2 BLOCK], for each case.
+
+    radii, kept: squared, and whether they are there, of these reals [G + 1, n] and of all fakes [G + 1, M].
+    The pairs of a ball of a real and a fake in it, the fakes in such a ball, the reals whose ball holds a
+    fake, and the reals in a ball of a fake; the last two filled up with zeros.
+    """
+    balls = torch.zeros(GROUPS + 1, 1, dtype=torch.int64, device=x.device)
+    in_real, of_reals = torch.zeros_like(kept[1]), kept[0].new_zeros(GROUPS + 1, 2, BLOCK)
+    for other, y in blocks(fake):
+        inside_of = balls_around(x.double(), y.double(), strict)
+        columns = slice(other, other + len(y))
+        for case in range(GROUPS + 1):
+            inside = inside_of(radii[0][case, :, None]) & kept[1][case, columns]
+            in_real[case, columns] = inside.any(0)
+            of_reals[case, 0, : len(x)] |= inside.any(1)
+            balls[case] += inside.sum()
+            inside = inside_of(radii[1][case, columns]) & kept[0][case, :, None]
+            of_reals[case, 1, : len(x)] |= inside.any(1)
+    return torch.cat([balls, in_real.long(), of_reals.flatten(1).long()], 1)
 
 
 def balls_around(x: Tensor, y: Tensor, strict: bool) -> Callable[[Tensor], Tensor]:
@@ -96,15 +125,7 @@ def authenticity_blocks(real: Rows, fake: Rows, *, seed: int = 0) -> BlockNumber
         authentic = best > own[case, found.indices.gather(1, place[:, None])[:, 0]]
         shares.append(100 * authentic[of_fake != case].double().mean())
     whole = torch.stack(shares).cpu()
-    return BlockNumber(whole[-1].item(), whole[:-1])
-
-
-def block_of(count: int, seed: int) -> Tensor:
-    """Block of each row, int64 [count]."""
-    blocks_of = torch.empty(count, dtype=torch.int64)
-    for number, part in enumerate(dealt(count, seed)):
-        blocks_of[part] = number
-    return blocks_of
+    return BlockNumber(whole[-1].item(), whole[:-1], Share(len(fake), 100.0))
 
 
 def radii_without(rows: Tensor, of: Tensor, k: int) -> Tensor:

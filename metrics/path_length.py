@@ -11,7 +11,8 @@ Letters: N pairs, L style layers, D latent size, K classes, C channels, H rows, 
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,12 +27,17 @@ Space = Literal["z", "w"]
 Features = Callable[[Tensor], Tensor]  # images [N, 3, H, W], about -1..1 -> [N, F]; |difference|^2 is d
 
 
-class PathLength(NamedTuple):
-    """value: mean of the kept distances. standard_error: their deviation over the root of their number."""
+@dataclass(frozen=True)
+class PathLength:
+    """value: mean of the kept distances. standard_error: their deviation over the root of their number.
+
+    kept: how many. distances: float64 [N], all of them in the order of the pairs.
+    """
 
     value: float
     standard_error: float
     kept: int
+    distances: Tensor = field(compare=False, repr=False)
 
 
 def perceptual_path_length(
@@ -135,7 +141,7 @@ def trimmed_mean(distances: Tensor, low: float = 0.01, high: float = 0.99) -> Pa
     bounds = ordered[math.floor(low * last)], ordered[math.ceil(high * last)]
     kept = ordered[(ordered >= bounds[0]) & (ordered <= bounds[1])]
     error = kept.std(correction=0) / len(kept) ** 0.5
-    return PathLength(kept.mean().item(), error.item(), len(kept))
+    return PathLength(kept.mean().item(), error.item(), len(kept), distances)
 
 
 def _render(

@@ -40,7 +40,8 @@ class Item(NamedTuple):
         """Reals and fakes without which it has no number."""
         least = self.spec.least
         numbers = least(self.convention) if callable(least) else least
-        return tuple(max(number, LEAST) if self.intervals else number for number in numbers)
+        blocks = LEAST * self.spec.together
+        return tuple(max(number, blocks) if self.intervals else number for number in numbers)
 
     def statistic(self, limit: int | None) -> Statistic:
         """What it keeps of a set: of `limit` fakes, or with None of the reals."""
@@ -105,7 +106,7 @@ def plan(
         reals = None if reals is None or (there_are is not None and reals >= there_are) else reals
         numbers = (num_fakes, function.spec.fakes, rules.num_fake, reals, there_are, 50_000)
         fakes = next(number for number in numbers if number is not None)
-        sure = intervals and function.spec.blockwise is not None
+        sure = intervals and function.spec.has_interval
         item = Item(request.metric, function, rules, extractor, head, fakes, reals, sure)
         items[item.name, rules.name] = item
     return list(items.values())

@@ -1,7 +1,7 @@
 """From what a metric asked for to records: each number with its label and provenance."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import nn
 from gan.errors import UserError
 from metrics.features import Bank, Extractor, Moments
 from metrics.frechet import moments_of
-from metrics.jackknife import Replicates, replicates
+from metrics.jackknife import Blockwise, Replicates, replicates
 from metrics.networks.extractors import FLOAT32
 from metrics.plan import Item
 from metrics.registry import Inputs, Score
@@ -76,8 +76,11 @@ def _numbers(
     if inputs.fake is None:
         counts = 0, inputs.count if inputs.pixels is None else len(inputs.pixels)
     values = item.function(as_asked(item, inputs))
-    parts = [replicates(score) for score in item.spec.blockwise(inputs)] if item.intervals else []
-    parts = dict(zip(values, parts, strict=bool(parts)))
+    parts = (
+        dict(zip(values, map(replicates, _blocks(item, inputs, values)), strict=True))
+        if item.intervals
+        else {}
+    )
     if parts and observe:
         observe(item, inputs, parts)
     for name, value in values.items():
@@ -89,6 +92,11 @@ def _numbers(
             corrected, error, low, high = parts[name].estimate()
             more |= {"corrected": corrected, "standard_error": error, "interval": [low, high]}
         yield name, found, found.counts or counts, more
+
+
+def _blocks(item: Item, inputs: Inputs, values: Mapping[str, float | Score]) -> Sequence[Blockwise]:
+    """The numbers of a metric, in their order, as scores of blocks."""
+    return [v.blocks() for v in values.values()] if item.spec.own_blocks else item.spec.blockwise(inputs)
 
 
 def as_asked(item: Item, inputs: Inputs) -> Inputs:

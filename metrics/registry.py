@@ -46,7 +46,9 @@ class Spec:
     side: of "pixels", what the shorter side of large images is brought near to (`metrics.images.reduced`).
     labels: whether it needs the class of every image. movable: whether it needs a generator whose input can
     be moved. blockwise: inputs with Banks -> its numbers, in their order, as scores of blocks of images, for
-    their intervals. influence: how far each row of a Bank moves each number, for the test of a difference.
+    their intervals. own_blocks: whether its Scores bring these themselves; together: of the samples that it
+    draws, how many share what is drawn. influence: how far each row of a Bank moves each number, for the test
+    of a difference.
     """
 
     features: str = ""
@@ -65,7 +67,14 @@ class Spec:
     labels: bool = False
     movable: bool = False
     blockwise: "Callable[[Inputs], Sequence[Blockwise]] | None" = None
+    own_blocks: bool = False
+    together: int = 1
     influence: "Callable[[Inputs], Tensor] | None" = None
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there are blocks to leave out."""
+        return self.own_blocks or self.blockwise is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +115,14 @@ class Score(NamedTuple):
 
     error: a standard error or deviation, as the metric's docstring says. counts: (reals, fakes) that it was
     measured on, where these are not all that the metric was given. note: what a reader must know beside it.
+    blocks: makes the score of blocks of what it was measured on, where the Spec has `own_blocks`.
     """
 
     value: float
     error: float | None = None
     counts: tuple[int, int] | None = None
     note: str = ""
+    blocks: Callable[[], Blockwise] | None = None
 
 
 class Request(NamedTuple):

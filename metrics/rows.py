@@ -4,6 +4,7 @@ Letters: N rows, M rows of another set, D features, K neighbours, P pairs of row
 float64, on the device of the rows. Blocks of work are dealt out to processes (`gan.distributed.dealt`).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,18 @@ def unit(rows: Tensor) -> Tensor:
 def blocks(rows: Tensor) -> list[tuple[int, Tensor]]:
     """(index of its first row, rows [<= BLOCK, D]) of each block, in order."""
     return [(start, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
+
+
+def over_blocks(rows: Tensor, work: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `work` gives for each block, [n, D] -> [n], of all rows [N]; the blocks are dealt out."""
+    parts = blocks(rows)
+
+    def found(index: int) -> Tensor:
+        part = work(parts[index][1])
+        return torch.nn.functional.pad(part, (0, BLOCK - len(part)))
+
+    shared = zip(parts, distributed.dealt(found, len(parts)), strict=True)
+    return torch.cat([part[: len(block)] for (_, block), part in shared])
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -133,11 +146,9 @@ def _nearest(start: int, queries: Tensor, points: Tensor, k: int, exclude_self: 
     return Neighbours(exact, indices.gather(1, order))
 
 
-def subset(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
-    """`size` of the rows, without replacement, by `RandomState.choice`, whose stream is frozen (NEP 19)."""
-    return rows[chosen(rng, rows, size)]
-
-
 def chosen(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
-    """The numbers of the rows that `subset` draws, int64 [size] on their device."""
+    """Numbers of `size` of the rows, without replacement, int64 on their device.
+
+    By `RandomState.choice`, whose stream is frozen (NEP 19).
+    """
     return torch.from_numpy(rng.choice(len(rows), size, replace=False)).to(rows.device)

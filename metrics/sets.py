@@ -140,7 +140,8 @@ def enough(items: Sequence[Item], reals: int | None, fakes: int | None) -> None:
                 f"than there are: type --num-fakes {fakes}"
             )
         taken = item.reals or reals
-        if taken is not None and taken < least_real and item.spec.scores != "pixels":
+        compared = item.spec.scores != "pixels" or item.intervals
+        if taken is not None and taken < least_real and compared:
             known = reals is None or reals >= least_real
             remedy = f"type --num-reals {least_real}" if known else "give more in --data, or leave it out"
             raise UserError(

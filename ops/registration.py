@@ -12,6 +12,7 @@ operators (ops/library.py).
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -131,7 +132,7 @@ def _functional_function(operator: Operator, kernel: Callable) -> type[torch.aut
 
         @staticmethod
         def vmap(info: Any, in_dims: tuple, *args: Any) -> tuple:
-            return _batched(operator, Functional.apply, info.batch_size, in_dims, args)
+            return _batched(operator, partial(call, operator.name), info.batch_size, in_dims, args)
 
     return Functional
 
@@ -225,11 +226,17 @@ def _jvps() -> int:
     return sum(level.key() == torch._C._functorch.TransformType.Jvp for level in levels)
 
 
+def _vmaps() -> bool:
+    """Is vmap the innermost of the functions of torch.func that are at work? Its rule goes on below it."""
+    level = torch._C._functorch.peek_interpreter_stack()
+    return level is not None and level.key() == torch._C._functorch.TransformType.Vmap
+
+
 def _linear(run: Callable, operator: Operator, tangent: Tensor, constants: Sequence[Any]) -> Tensor:
     """The tangent of an operator without twin. Inside a `jvp` torch loses the tangents of outer levels."""
     if _jvps() > 1:
         raise NotImplementedError(
-            f"gan::{operator.name} has one derivative in forward mode, not two; GAN_OPS=reference has"
+            f"gan::{operator.name} has two derivatives in forward mode, not more; GAN_OPS=reference has"
         )
     return run(tangent, *constants)
 
@@ -241,7 +248,12 @@ def _in_forward_mode(operator: Operator, args: Sequence[Any]) -> Any:
     """
     if _has_tangents(operator, args):
         return operator.twin(*args)
-    return _functional[operator.name].apply(*args)
+    run = _functional[operator.name].apply
+    if operator.twin is None and not _vmaps():
+        value, tangent = forward_ad.unpack_dual(args[0])  # of the innermost level; both may have others
+        if tangent is not None:
+            return forward_ad.make_dual(run(value, *args[1:]), run(tangent, *args[1:]))
+    return run(*args)
 
 
 def _has_tangents(operator: Operator, args: Sequence[Any]) -> bool:

@@ -67,7 +67,7 @@ def compare(
                 records, known = _of_images(side, dataset, metrics, networks, observed, options), None
             sides.append((records, observed))
             saw.append(known)
-    rows = differences(*sides, seed=seed) if distributed.rank() == 0 else []
+    rows = differences(*sides, seed=seed)
     for row in rows:
         row["seen_by_d"] = [seen.by(row, known) for known in saw]
     if report and distributed.rank() == 0:
@@ -107,7 +107,7 @@ def verdict(row: dict) -> str:
 def _refuse(metrics: Sequence[str], convention: str) -> None:
     """UsageError for a metric without intervals."""
     for item in plan(metrics, convention):
-        if item.spec.blockwise is None:
+        if not item.spec.has_interval:
             raise UsageError(f"{item.name} has no interval, so two of it are not compared; leave it out")
 
 

@@ -237,7 +237,7 @@ def few(measure, images, *, pairs, seed, batch=32):
 
 
 @pytest.mark.parametrize(("name", "side", "want"), [("ms-ssim", 512, 128), ("lpips-diversity", 1024, 256)])
-def test_pairs_are_compared_at_the_size_of_the_publications(name, side, want, monkeypatch):
+def test_pairs_of_large_images_are_compared_reduced(name, side, want, monkeypatch):
     """In chunks of few pairs, so that memory does not grow with their number."""
     seen = []
 

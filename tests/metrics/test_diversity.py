@@ -117,7 +117,9 @@ def test_mean_over_pairs_in_any_batch():
     values = ms_ssim(images[chosen[:, 0]], images[chosen[:, 1]])
     assert want.value == pytest.approx(values.mean().item())
     assert want.standard_error == pytest.approx(values.std(correction=0).item() / 20**0.5)
-    assert mean_over_pairs(ms_ssim, images.numpy(), pairs=20, batch=7) == pytest.approx(want, rel=1e-9)
+    again = mean_over_pairs(ms_ssim, images.numpy(), pairs=20, batch=7)
+    assert again.value == pytest.approx(want.value, rel=1e-9)
+    assert torch.equal(want.pairs, chosen) and want.values.tolist() == pytest.approx(values.tolist())
 
 
 def test_directions_of_pairs():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from metrics.blockwise import BlockFrechet, BlockInception, BlockKernel
-from metrics.jackknife import GROUPS, Replicates, dealt, replicates
+from metrics.jackknife import GROUPS, Replicates, Share, dealt, replicates
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
 
@@ -14,6 +15,7 @@ class OfBlocks:
     """A function of the number of blocks taken, or of their values."""
 
     biased = halves = True
+    share = None
 
     def __init__(self, function):
         self.function = function
@@ -31,6 +33,28 @@ def test_the_mean_has_the_textbook_error():
     reach = 2.0095752 * found.standard_error  # Student's t, 49 degrees of freedom
     assert (found.low, found.high) == pytest.approx((x.mean() - reach, x.mean() + reach), rel=1e-6)
     assert Replicates(x.mean(), without, None, True).estimate(0.5).high < found.high
+
+
+@pytest.mark.parametrize(("inside", "images"), [(0, 40), (1, 40), (17, 40), (40, 40)])
+def test_the_interval_of_a_share_of_independent_images_is_wilsons(inside, images):
+    """As scipy has it; a variance that is found smaller is not believed, one 4 times as large counts."""
+    want = stats.binomtest(inside, images).proportion_ci(0.9, method="wilson")
+    quantile, p = stats.norm.ppf(0.95), inside / images
+    for variance in (0.0, 1e-9):
+        assert Share(images).interval(p, variance, quantile) == pytest.approx(tuple(want), abs=1e-9)
+        percent = Share(images, 100.0).interval(100 * p, 1e4 * variance, quantile)
+        assert percent == pytest.approx((100 * want.low, 100 * want.high), abs=1e-7)
+    moved = (inside + 2) / (images + 4)
+    low, high = Share(images).interval(p, 4 * moved * (1 - moved) / images, quantile)
+    want = stats.binomtest(inside // 4, images // 4).proportion_ci(0.9, method="wilson")
+    assert 0 <= low <= p <= high <= 1 and (inside % 4 or (low, high) == pytest.approx(tuple(want), abs=1e-9))
+
+
+def test_a_share_of_which_no_block_knows_is_no_point():
+    """As if all 200 images were independent: 200 / (200 + t^2)."""
+    found = Replicates(1.0, torch.ones(GROUPS), None, False, Share(200)).estimate()
+    t = stats.t.ppf(0.975, GROUPS - 1)
+    assert found == pytest.approx((1.0, 0.0, 200 / (200 + t**2), 1.0))
 
 
 def test_the_mean_of_blocks_is_not_corrected():

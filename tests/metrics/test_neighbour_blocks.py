@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from metrics.influence import of_authenticity, of_manifold
-from metrics.jackknife import GROUPS, dealt, replicates
+from metrics.jackknife import GROUPS, Share, dealt, replicates
 from metrics.memorisation import auth_pct
 from metrics.neighbour_blocks import authenticity_blocks, manifold_blocks, radii_without
 from metrics.precision_recall import manifold_scores
@@ -72,6 +72,37 @@ def test_radii_where_all_near_ones_are_of_one_block():
     assert found[0, 0] == 4 and found[1, 0] == found[GROUPS, 0] == 0  # without the zeros the second is at 2
     with pytest.raises(ValueError, match="leave fewer than 2 neighbours"):
         radii_without(x[:41], of[:41], 2)
+
+
+def test_what_the_scores_are_shares_of():
+    """Fakes among reals, reals among fakes; a density is no share."""
+    real, fake = rows(90), rows(70, seed=1)
+    shares = {name: score.share for name, score in manifold_blocks(real, fake, 3).items()}
+    assert shares == {
+        "precision": Share(70),
+        "recall": Share(90),
+        "density": None,
+        "coverage": Share(90),
+    }
+    assert authenticity_blocks(real, fake).share == Share(70, 100.0)
+
+
+@pytest.mark.parametrize("width", [0.02, 0.6])
+def test_intervals_of_shares_stay_shares_and_hold_them(width):
+    """Near 1 and near 0, where value and error alone leave 0 to 1."""
+    found = {name: [] for name in ("precision", "recall", "coverage")}
+    beyond = 0
+    for seed in range(40):
+        scores = manifold_blocks(rows(120, seed=2 * seed), width * rows(120, seed=2 * seed + 1), 3, seed=seed)
+        for name, estimates in found.items():
+            estimates.append(replicates(scores[name]).estimate())
+            reach = 2 * estimates[-1].standard_error
+            beyond += not reach <= estimates[-1].corrected <= 1 - reach
+    assert beyond
+    for name, estimates in found.items():
+        truth = np.mean([e.corrected for e in estimates])  # a score of this count
+        assert all(0 <= e.low <= e.corrected <= e.high <= 1 and e.low < e.high for e in estimates), name
+        assert sum(e.low <= truth <= e.high for e in estimates) >= 36, name
 
 
 def test_the_error_of_precision_and_recall_is_that_over_other_images():

@@ -12,7 +12,7 @@ SCRIPT = str(Path(__file__).with_name("two_processes.py"))
 
 
 def test_every_score_has_the_digits_of_one_process(tmp_path):
-    found = []
+    found, work = [], []
     for processes in (1, 2):
         out = tmp_path / f"{processes}.json"
         shared = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
@@ -23,8 +23,13 @@ def test_every_score_has_the_digits_of_one_process(tmp_path):
             command, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
         assert done.returncode == 0, done.stderr
-        found.append({record["label"]: record for record in json.loads(out.read_text())})
+        written = json.loads(out.read_text())
+        found.append({record["label"]: record for record in written["records"]})
+        work.append(written["work"])
     alone, shared = found
+    for name, (whole,) in work[0].items():  # neither does all of it, nor much more than the other
+        each = work[1][name]
+        assert whole > 1 and max(each) <= 0.7 * whole and sum(each) >= whole, (name, whole, each)
     assert alone.keys() == shared.keys()
     apart = [label for label in alone if alone[label] != shared[label]]
     assert not apart, [(alone[label]["value"], shared[label]["value"]) for label in apart]

@@ -4,15 +4,22 @@ import pytest
 import torch
 
 from gan.errors import UserError
+from gan.images import to_float
 from metrics import METRICS, evaluate
 from metrics.blockwise import BlockFrechet, BlockInception, BlockKernel, BlockVendi
 from metrics.comparison import Observed, differences
 from metrics.conventions import CONVENTIONS
+from metrics.diversity import mean_over_pairs, ms_ssim, random_pairs
 from metrics.features import Bank
 from metrics.jackknife import replicates
 from metrics.neighbour_blocks import authenticity_blocks, manifold_blocks
+from metrics.path_length import trimmed_mean
 from metrics.registry import Inputs
+from metrics.sample_blocks import BlockDecibels, BlockPairs, BlockPaths
 from tests.metrics.test_catalogue import Standin, Standins, pictures, score
+from tests.metrics.test_equivariance import stylegan3
+
+OWN = "metrics.of_generators."
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
 
@@ -46,6 +53,70 @@ def test_the_interval_of_each_metric_is_that_of_its_own_inputs():
         want = replicates(blockwise).estimate()
         assert found[label]["corrected"] == pytest.approx(want.corrected, rel=1e-9), label
         assert found[label]["interval"] == pytest.approx([want.low, want.high], rel=1e-9)
+
+
+def few(measure, images, *, pairs, seed, batch=32):
+    """90 pairs instead of the thousands that a metric takes."""
+    return mean_over_pairs(measure, images, pairs=90, seed=seed, batch=batch)
+
+
+def test_the_interval_of_pairs_is_that_of_their_images(monkeypatch):
+    """Of the reals that of the reals; the seed draws the pairs and deals the images."""
+    real, fake = pictures(60, seed=5, high=200), pictures(70, seed=1)
+    monkeypatch.setattr("metrics.catalogue.mean_over_pairs", few)
+    networks = Standins()
+    networks._built["lpips"] = lambda a, b: (a - b).square().mean((1, 2, 3))
+    networks._built["lpips"].sha256 = ""
+    options = {"intervals": True, "networks": networks, "num_fakes": 70, "seed": 4}
+    found = score("ms-ssim", "lpips-diversity", real=real, fake=fake, **options)
+    floats = [to_float(images) for images in (fake, real)]
+    wanted = {
+        "ms-ssim[70]": (fake, ms_ssim),
+        "ms-ssim/real[60]": (real, ms_ssim),
+        "lpips-diversity[70]": (floats[0], networks._built["lpips"]),
+        "lpips-diversity/real[60]": (floats[1], networks._built["lpips"]),
+    }
+    for label, (images, measure) in wanted.items():
+        pairs = random_pairs(len(images), 90, seed=4)
+        values = measure(images[pairs[:, 0]], images[pairs[:, 1]])
+        want = replicates(BlockPairs(pairs, values, len(images), seed=4)).estimate()
+        assert found[label]["corrected"] == pytest.approx(want.corrected, rel=1e-5), label
+        assert found[label]["interval"] == pytest.approx([want.low, want.high], rel=1e-5)
+
+
+def test_the_intervals_of_the_generators_own_samples(monkeypatch):
+    """Paths one by one, equivariance by the batches that share a transformation."""
+    generator = stylegan3()
+    distances = torch.rand(200, generator=torch.manual_seed(0)).double()
+    errors = torch.rand(50, 2, generator=torch.manual_seed(1)).double() + 0.1
+    monkeypatch.setattr(OWN + "perceptual_path_length", lambda *_, **__: trimmed_mean(distances))
+    monkeypatch.setattr(OWN + "errors_of_model", lambda *_, **__: errors)
+    options = {"generator": generator, "intervals": True, "networks": Standins(), "num_fakes": 200, "seed": 3}
+    found = score("ppl-z-end", "eq-r", **options)
+    wanted = {"ppl-z-end[200]": BlockPaths(distances, seed=3)}
+    wanted["eq-r[200]"] = BlockDecibels(errors, seed=3)
+    assert len(found) == 2
+    for record, blockwise in zip(found.values(), wanted.values(), strict=True):
+        want = replicates(blockwise).estimate()
+        assert record["interval"] == [want.low, want.high]
+        assert (record["corrected"], record["standard_error"]) == want[:2]
+    with pytest.raises(UserError, match="eq-r with its interval needs at least 128 generated images"):
+        score("eq-r", **{**options, "num_fakes": 127})
+    with pytest.raises(UserError, match="ppl-z-end with its interval needs at least 32 generated images"):
+        score("ppl-z-end", **{**options, "num_fakes": 31})
+    with pytest.raises(UserError, match="ms-ssim with its interval needs at least 32 real images"):
+        score("ms-ssim", real=pictures(31), fake=pictures(40), num_fakes=40, intervals=True)
+
+
+def test_pairs_and_paths_are_compared_without_a_test(monkeypatch):
+    """Both sides draw the same pairs; p needs scores to which single images contribute."""
+    monkeypatch.setattr("metrics.catalogue.mean_over_pairs", few)
+    sides = []
+    for fake in (pictures(60, seed=1), pictures(1, seed=2).expand(60, -1, -1, -1)):
+        observed, options = Observed(), {"num_fakes": 60, "networks": Standins(), "intervals": True}
+        sides.append((evaluate(pictures(60), fake, ["ms-ssim"], observe=observed, **options), observed))
+    (row,) = differences(*sides)
+    assert row["p"] is None and row["b"] == pytest.approx(1) and row["interval"][1] < 0
 
 
 @pytest.mark.parametrize(("name", "tool", "number"), [("pr", "stu", 0), ("pr", "nv", 0), ("dc", "nv", 0)])

@@ -1,5 +1,7 @@
 """What test_two_processes.py runs alone and under torchrun: records of every metric, written to a file."""
 
+import contextlib
+import importlib
 import json
 import sys
 import warnings
@@ -13,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from gan import distributed
 from metrics import METRICS, evaluate
 from metrics.catalogue import mean_over_pairs
+from metrics.comparison import Observed, differences
 from metrics.images import ArrayImages
 from metrics.networks import Networks
 from tests.metrics.test_catalogue import Standin, Standins, pictures
@@ -22,6 +25,17 @@ torch.set_num_threads(1)
 warnings.simplefilter("ignore", UserWarning)
 REALS, FAKES = 4_200, 5_040  # several blocks of rows, more batches than processes, and none of them whole
 UNSURE = ("fd-dinov2", "clip-fid", "fd-efficientnet-lite0", "fd-untrained")  # as fid: once is enough
+HEAVY = (
+    ("metrics.neighbour_blocks", "_against"),
+    ("metrics.precision_recall", "_against"),
+    ("metrics.rows", "_nearest"),
+    ("metrics.blockwise", "_kernel_sum"),
+    ("metrics.blockwise", "fit_distance"),
+    ("metrics.blockwise", "exponential_entropy"),
+    ("metrics.frechet_infinity", "fit_distance"),
+    ("metrics.influence", "polynomial_kernel"),
+    ("metrics.influence", "balls_around"),
+)
 OWN = [name for name, metric in METRICS.items() if metric.spec.scores == "generator"]
 
 
@@ -48,7 +62,12 @@ class Wides(Networks):
 
 def fewer(measure, images, *, pairs, seed, batch=32):
     """The pairs of a metric by pixels, but few."""
-    return mean_over_pairs(measure, images, pairs=37, seed=seed, batch=5 if batch == 32 else batch)
+    return mean_over_pairs(measure, images, pairs=137, seed=seed, batch=5 if batch == 32 else batch)
+
+
+def counted(module, name):
+    """A patch that counts the calls of this process."""
+    return mock.patch(f"{module}.{name}", wraps=getattr(importlib.import_module(module), name))
 
 
 def records() -> list[dict]:
@@ -62,15 +81,39 @@ def records() -> list[dict]:
     options |= {"conditions": lambda seeds: [seed % 2 for seed in seeds]}
     found = evaluate(real, fake, [n for n in METRICS if n not in OWN], num_fakes=FAKES, **options)
     found += evaluate(real, fake, OWN, num_fakes=21, **options)
-    sure = [name for name, metric in METRICS.items() if metric.spec.blockwise and name not in UNSURE]
-    options = {"num_fakes": 90, "networks": Standins(), "intervals": True}
-    found += evaluate(pictures(100), pictures(90, 1), sure, **options)
+    sure = [
+        name for name, metric in METRICS.items() if metric.spec.has_interval and name not in (*UNSURE, *OWN)
+    ]
+    options = {"num_fakes": 2_150, "networks": Standins(), "intervals": True}
+    found += evaluate(pictures(2_100), pictures(2_150, 1), sure, **options)
+    options = {"generator": generator, "networks": Standins(), "intervals": True, "seed": 3}
+    found += evaluate([], [], ["ppl-w-full"], num_fakes=33, **options)
+    found += compared()
     return found + evaluate(pictures(400), pictures(500), ["fid"], num_fakes=450, networks=Wides())
+
+
+def compared() -> list[dict]:
+    """Differences of all that has a test of its own, under labels of their own."""
+    sides, names = [], [name for name, metric in METRICS.items() if metric.spec.influence]
+    for seed in (1, 2):
+        observed, options = Observed(), {"num_fakes": 1_100, "networks": Standins(), "intervals": True}
+        real, fake = pictures(2_100), pictures(1_100, seed)
+        own = [name for name in names if name not in UNSURE]
+        sides.append((evaluate(real, fake, own, observe=observed, **options), observed))
+    return [
+        {**row, "label": f"difference of {row['label']}", "value": row["p"]} for row in differences(*sides)
+    ]
 
 
 if __name__ == "__main__":
     with distributed.group(), mock.patch("metrics.catalogue.mean_over_pairs", fewer):
-        done = records()
+        with contextlib.ExitStack() as stack:
+            counters = [stack.enter_context(counted(*place)) for place in HEAVY]
+            done = records()
         assert distributed.rank() == 0 or not done
+        own = torch.tensor([counter.call_count for counter in counters])
+        work = dict(
+            zip(map(".".join, HEAVY), torch.stack(distributed.everyones(own), 1).tolist(), strict=True)
+        )
         if distributed.rank() == 0:
-            Path(sys.argv[1]).write_text(json.dumps(done))
+            Path(sys.argv[1]).write_text(json.dumps({"records": done, "work": work}))

@@ -94,7 +94,7 @@ MUTANTS = (
         (
             "tests/metrics/test_images.py::test_large_images_are_reduced_before_the_next_are_read",
             "tests/metrics/test_catalogue.py::"
-            "test_pairs_are_compared_at_the_size_of_the_publications[ms-ssim-512-128]",
+            "test_pairs_of_large_images_are_compared_reduced[ms-ssim-512-128]",
         ),
     ),
     Mutant(

@@ -261,8 +261,8 @@ MUTANTS = (
     Mutant(
         "turned is shifted",
         OF_GENERATORS,
-        "equivariance_of_model(inputs.generator, name,",
-        'equivariance_of_model(inputs.generator, "eq-t",',
+        "errors_of_model(inputs.generator, name,",
+        'errors_of_model(inputs.generator, "eq-t",',
         number("eq-r"),
     ),
     Mutant(

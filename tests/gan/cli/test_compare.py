@@ -119,6 +119,13 @@ def test_detectors_and_samples(noise, tiny_zip):
     assert rows[0]["a"] != whole[0]["a"] and whole[0]["label"] == "fd[untrained-40-full]"
 
 
+def test_pairs_of_images(noise, tiny_zip):
+    """Without a p; lower is better, and noise is more diverse than figures."""
+    (row,) = records_of(run(tiny_zip, noise, "--data", tiny_zip, "--metrics", "ms-ssim", "--json"))
+    assert row["p"] is None and row["a"] > row["b"] and row["interval"][0] > 0
+    assert row["label"] == "ms-ssim[40]" and verdict(row) == "B is better"
+
+
 def test_refusals(run_folder, tiny_zip, noise):
     options = {"metrics": ["fd-untrained"], "device": "cpu"}
     with pytest.raises(UserError, match="only 40 images of 41; ask for no more than there are"):
