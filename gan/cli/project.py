@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.cli.common import debug_option, device_option, echo_json, plugin_option, seed_option
+from gan.cli.common import Finite, debug_option, device_option, echo_json, plugin_option, seed_option
 
 if TYPE_CHECKING:
     from gan.latents.projection import Settings
@@ -74,6 +74,13 @@ Examples:
 @click.option(
     "--tune-steps", type=click.IntRange(min=1), default=350, show_default=True, help="Of --space pti."
 )
+@click.option(
+    "--tune-rate",
+    type=Finite(min=0, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="Learning rate of --space pti; 0.0003 for large models, as of 1024x1024.",
+)
 @click.option("--class", "class_", help="Class of the pictures, by name or number.  [default: the nearest]")
 @click.option("--condition", metavar="X,X,...|FILE.npy", help="Vector of conditions of the pictures.")
 @click.option(
@@ -106,6 +113,7 @@ def command(
     noise: str,
     patience: int | None,
     tune_steps: int,
+    tune_rate: float,
     class_: str | None,
     condition: str | None,
     crop: str,
@@ -124,7 +132,7 @@ def command(
     from gan.jobs import projecting, projection_files, sampling
 
     given, search = _search(start, steps=steps, noise=noise, patience=patience, seed=seed)
-    tuning = projecting.TuningSettings(steps=tune_steps, seed=seed)
+    tuning = projecting.TuningSettings(steps=tune_steps, learning_rate=tune_rate, seed=seed)
     what = {"space": space, "settings": search, "tuning": tuning, "start": given, "crop": crop}
     what |= {"perceptual": distance, "weights": weights, "batch": batch, "film": video}
     what |= {"labels": sampling.label_of(class_, condition), "nearest": nearest, "count": neighbours}

@@ -23,17 +23,17 @@ from gan.randomness import Draws
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings:
-    """How to tune; the numbers are those of the paper's programs, but for the ramp.
+    """How to tune; the numbers are those of the paper's programs, but for learning rate and ramp.
 
-    learning_rate: of Adam; ramp_down: part of the steps, at the end, in which it falls to 0.  pixels: weight
-    of the mean square of pixels (-1..1).  locality: weight of the loss that keeps other images, 0 for none,
-    which halves the work.  reach: how far from a pivot these are, in parts of the way to a random latent; the
-    paper has a fixed length, whose meaning differs by model.  batch: images of a step, which takes the next
-    ones in turn.
+    learning_rate: of Adam; 0.01 suits small models, the paper has 0.0003 for large ones.  ramp_down: part of
+    the steps, at the end, in which it falls to 0.  pixels: weight of the mean square of pixels (-1..1).
+    locality: weight of the loss that keeps other images, 0 for none, which halves the work.  reach: how far
+    from a pivot these are, in parts of the way to a random latent; the paper has a fixed length, whose
+    meaning differs by model.  batch: images of a step, which takes the next ones in turn.
     """
 
     steps: int = 350
-    learning_rate: float = 3e-4
+    learning_rate: float = 0.01
     ramp_down: float = 0.25
     pixels: float = 1.0
     locality: float = 0.1

@@ -165,6 +165,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--noise", "fitted", "settings.noise", "fitted"),
         **plain("--patience", "9", "settings.patience", 9),
         **plain("--tune-steps", "8", "tuning.steps", 8),
+        **plain("--tune-rate", "0.5", "tuning.learning_rate", 0.5),
         **plain("--class", "dog", "labels", "dog"),
         **plain("--condition", "0.5,-1", "labels", [0.5, -1.0]),
         **plain("--crop", "centre", "crop", "centre"),

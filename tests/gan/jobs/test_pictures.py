@@ -12,6 +12,7 @@ from gan.jobs import pictures
 from gan.jobs.pictures import as_image, read_pictures
 
 SHAPE = (3, 16, 16)
+NOISE = np.random.RandomState(0).randint(256, size=(16, 16, 3), dtype=np.uint8)
 
 
 def encoded(array: np.ndarray, mode: str, form: str = "PNG", **options) -> bytes:
@@ -29,10 +30,9 @@ def stripes(height: int, width: int) -> np.ndarray:
 
 
 def test_a_picture_of_the_models_size_keeps_every_byte():
-    array = np.random.RandomState(0).randint(256, size=(16, 16, 3), dtype=np.uint8)
-    image = as_image(encoded(array, "RGB"), "a.png", SHAPE)
+    image = as_image(encoded(NOISE, "RGB"), "a.png", SHAPE)
     assert image.dtype == torch.uint8
-    assert np.array_equal(image.permute(1, 2, 0), array)
+    assert np.array_equal(image.permute(1, 2, 0), NOISE)
 
 
 def test_proportions_are_kept_or_the_middle_is_taken():
@@ -71,9 +71,10 @@ def test_a_photograph_stands_upright():
     [
         (b"", "zero bytes"),
         (b"MZ" + bytes(100), "a.png cannot be used"),
-        (encoded(np.zeros((16, 16, 3), np.uint8), "RGB")[:60], "a.png cannot be used"),
+        (encoded(NOISE, "RGB")[:400], "a.png cannot be used"),
         (bytes(pictures.MAX_BYTES + 1), "more than 67,108,864 bytes"),
     ],
+    ids=["empty", "program", "cut off", "too long"],
 )
 def test_what_is_no_picture_is_refused_in_one_line(data, message):
     with pytest.raises(UserError, match=message) as caught:
