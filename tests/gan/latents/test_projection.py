@@ -28,6 +28,9 @@ def space_of(generator) -> str:
     return "w" if getattr(generator, "num_ws", 0) else "z"
 
 
+SLOW = {"stylegan3-r": 0.4}  # part of the first distance after 60 steps: its small network is rough in w
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_comes_near_its_own_images(family):
     generator = build(family)
@@ -35,7 +38,8 @@ def test_every_family_comes_near_its_own_images(family):
     images = drawn(generator, 2, c)
     first = project(generator, images, space=space_of(generator), steps=1, c=c)
     found = project(generator, images, space=space_of(generator), steps=60, c=c)
-    assert (found.distances() < 0.4 * first.distances()).all()
+    part = SLOW.get(family, 0.05)
+    assert (found.distances() < part * first.distances()).all()
     if space_of(generator) == "w":
         assert found.latents.shape == (2, generator.num_ws, 8)
         assert torch.equal(found.rendered(), generator.synthesis(found.latents, noise="const"))
