@@ -66,7 +66,6 @@ def test_runs(path, run, tmp_path, monkeypatch):
     for package in NEEDS.get(path.stem, ()):
         pytest.importorskip(package)
     monkeypatch.setenv("GAN_MODEL", str(run))
-    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     resources = {"metadata": {"path": str(tmp_path)}}  # the working folder: no runs/ here
