@@ -12,7 +12,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -70,13 +70,7 @@ def prepare(
     ):
         reached = state.State(folder, found, request.told())
         reached.reached("scan")
-        task = Task(
-            form=request.form,
-            policies=policies,
-            content=request.content_filter,
-            features=request.features,
-            faces=request.faces,
-        )
+        task = _task(request, policies)
         _scan(catalogue, images, found, task, run)
         reached.reached("decide")
         with (
@@ -99,6 +93,17 @@ def prepare(
             images.remove()
             result["sha256"] = _sha256(out)
     return {**result, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _task(request: Request, policies: Mapping[str, str]) -> Task:
+    """What is done with each file."""
+    return Task(
+        form=request.form,
+        policies=policies,
+        content=request.content_filter,
+        features=request.features,
+        faces=request.faces,
+    )
 
 
 def _runner(ray: str | None, workers: int | None) -> pool.Runner:
