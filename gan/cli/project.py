@@ -129,13 +129,14 @@ def command(
 
     Cut short, it goes on where it was when the same command is typed again.
     """
-    from gan.jobs import projecting, projection_files, sampling
+    from gan.jobs import projecting, projection_files
+    from gan.jobs.sampling.labels import label_of
 
     given, search = _search(start, steps=steps, noise=noise, patience=patience, seed=seed)
     tuning = projecting.TuningSettings(steps=tune_steps, learning_rate=tune_rate, seed=seed)
     what = {"space": space, "settings": search, "tuning": tuning, "start": given, "crop": crop}
     what |= {"perceptual": distance, "weights": weights, "batch": batch, "film": video}
-    what |= {"labels": sampling.label_of(class_, condition), "nearest": nearest, "count": neighbours}
+    what |= {"labels": label_of(class_, condition), "nearest": nearest, "count": neighbours}
     report = projecting.project(model, images, out=out, device=device, **what)
     echo_json(report) if as_json else click.echo(projection_files.summary(report, out))
 

@@ -71,7 +71,7 @@ def picture(shown: Tensor, labels: Sequence[str] = (), columns: int | None = Non
     return images.to_pil(sheet)
 
 
-def sliders(draw: Draw, **slides: Slide) -> None:
+def sliders(draw: Draw, slides: Mapping[str, Slide]) -> None:
     """Show the images draw(name=value, ...), with a slider for each argument: (lowest value, highest, first).
 
     A slider of three whole numbers takes whole numbers. One whose value is let go draws once. Without

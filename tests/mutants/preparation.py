@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant(
         "outliers of an earlier preparation",
         "gan/jobs/preparation.py",
-        "json.dumps([*depends, task.features])",
+        "json.dumps([*depends, task.features, task.faces and task.form.crop])",
         "json.dumps(depends)",
         (f"{_FEATURES}::test_without_them_nothing_is_known",),
     ),

@@ -31,6 +31,13 @@ def resolved_labels(
     return [given] * len(seeds) if isinstance(given, int) else list(given)
 
 
+def label_of(class_: str | None, condition: str | None) -> str | Tensor | None:
+    """What `resolved_labels` takes, of the texts of a class and of a condition; one may be given."""
+    if class_ is not None and condition is not None:
+        raise UsageError("--class and --condition: a model knows one of them; leave the other out")
+    return class_ if condition is None else parse_condition(condition)
+
+
 def parse_condition(text: str) -> Tensor:
     """'0.5,-1' -> [1, 2]; the path of a .npy file of floats [c_dim] or [N, c_dim] -> them, [N, c_dim].
 

@@ -101,9 +101,9 @@ def test_sliders_draw_when_they_are_let_go():
 def test_what_is_shown_can_be_read_without_widgets(monkeypatch):
     bundles = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append(bundle))
-    notebooks.sliders(level, a=(0, 4, 2))
+    notebooks.sliders(level, {"a": (0, 4, 2)})
     monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
-    notebooks.sliders(level, a=(0, 4, 2))
+    notebooks.sliders(level, {"a": (0, 4, 2)})
     assert bundles[0]["image/png"] == bundles[1]["image/png"] and bundles[1]["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" not in bundles[1]
 
