@@ -13,7 +13,7 @@ from gan.jobs.run_scores import NoMemory, RunScorer
 from gan.jobs.scoring import digits
 from gan.jobs.stopping import Stop
 from gan.models.runs import resume_command
-from training import loop, sinks
+from training import loop, sinks, threads
 from training import run as runs
 from training.augment import leak
 from training.callbacks import Callbacks
@@ -33,6 +33,7 @@ class Surroundings:
     """What stays the same in all sessions of a run.
 
     about: what checkpoints keep of the data.  stop: says when to stop.  wandb: off, offline or online.
+    threads: of PyTorch, for scores: a run may train with fewer.
     """
 
     dataset: ImageDataset
@@ -40,6 +41,7 @@ class Surroundings:
     scorer: RunScorer
     callbacks: Callbacks
     stop: Stop
+    threads: int
     wandb: str = "off"
 
 
@@ -72,7 +74,8 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
                 call("snapshot", state, folder)
 
         def score() -> None:
-            records = scored(around.scorer, state, dataset, reporter)
+            with threads.of(around.threads):
+                records = scored(around.scorer, state, dataset, reporter)
             if records is None:
                 return
             if around.scorer.metrics:
@@ -91,6 +94,8 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             probe(state, reporter.say, lambda: around.scorer.rehearse(state.ema, dataset, reporter.say))
         if loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg):
             score()
+        threads.settle(state, reporter.say)
+        runs.describe_surroundings(run)
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
         events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
