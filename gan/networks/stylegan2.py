@@ -1,5 +1,6 @@
 """StyleGAN2 generator and discriminator (Karras et al. 2020), with the published parameter names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,8 +14,8 @@ from gan.networks.base import Network, Noise, StyledGenerator
 from gan.networks.blocks import Block, exact
 from gan.networks.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
 from gan.networks.mapping import MappingConfig, MappingNetwork
-from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
-from ops.bias_act import ACTIVATIONS
+from gan.networks.modulated import Style, SynthesisLayer, ToRGB, samples, styled
+from ops import downsample2d, setup_filter, upsample2d
 
 Architecture = Literal["skip", "resnet", "orig"]
 
@@ -108,70 +109,6 @@ class DiscriminatorConfig(NetworkConfig):
         return reparametrize.applied(Discriminator(self), self.spectral_norm)
 
 
-class SynthesisLayer(nn.Module):
-    """Modulated 3x3 convolution, noise, bias, activation: [N, in, H/up, W/up] -> [N, out, H, W]."""
-
-    weight_gain = None  # demodulated
-
-    constants = ("resample_filter", "noise_const")
-
-    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, level: int, up: int = 1):
-        super().__init__()
-        self.up, self.use_noise = up, config.use_noise
-        self.activation, self.clamp = config.activation, config.conv_clamp
-        self.affine = Linear(config.w_dim, in_channels, bias_init=1)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(out_channels))
-        taps = config.resample_filter if up > 1 else (1, 3, 3, 1)
-        self.register_buffer("resample_filter", setup_filter(taps))
-        if config.use_noise:
-            self.register_buffer("noise_const", torch.randn(shapes.size_at(config.base, level)))
-            self.noise_strength = nn.Parameter(torch.zeros([]))
-
-    def draw(self, ws: Tensor, noise: Noise) -> Tensor | None:
-        """Noise for the samples of ws, not scaled yet: the map, fresh [N, 1, rows, columns], or none."""
-        if not self.use_noise or noise == "none":
-            return None
-        if noise == "const":
-            return self.noise_const
-        size, dtype = (1, *self.noise_const.shape), self.noise_const.dtype
-        if noise == "random":
-            return torch.randn(ws.shape[0], *size, device=ws.device, dtype=dtype)
-        return noise.normal(size, dtype)
-
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
-        return modulated_conv2d(
-            x,
-            self.weight,
-            self.affine(w),
-            None if noise is None else noise * self.noise_strength,
-            up=self.up,
-            padding=1,
-            f=self.resample_filter,
-            flip_weight=self.up == 1,
-            b=self.bias,
-            act=self.activation,
-            gain=ACTIVATIONS[self.activation].gain * gain,
-            clamp=None if self.clamp is None else self.clamp * gain,
-        )
-
-
-class ToRGB(nn.Module):
-    """Modulated 1x1 convolution without demodulation: features -> image channels."""
-
-    def __init__(self, config: GeneratorConfig, in_channels: int):
-        super().__init__()
-        self.clamp = config.conv_clamp
-        self.affine = Linear(config.w_dim, in_channels, bias_init=1)
-        self.weight = nn.Parameter(torch.randn(config.channels, in_channels, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(config.channels))
-        self.weight_gain = 1 / in_channels**0.5
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        styles = self.affine(w) * self.weight_gain
-        return modulated_conv2d(x, self.weight, styles, demodulate=False, b=self.bias, clamp=self.clamp)
-
-
 class SynthesisBlock(Block):
     """All layers of one level: `num_conv` w's, and one more for ToRGB that the next block shares."""
 
@@ -193,33 +130,42 @@ class SynthesisBlock(Block):
             ToRGB(config, out) if config.architecture == "skip" or level == config.resolution else None
         )
         if config.architecture == "resnet" and not self.first:
-            self.skip = Conv2d(
-                config.width(level // 2), out, 1, bias=False, up=2, resample_filter=config.resample_filter
-            )
+            f, before = config.resample_filter, config.width(level // 2)
+            self.skip = Conv2d(before, out, 1, bias=False, up=2, resample_filter=f, gain=0.5**0.5)
 
-    def draw(self, ws: Tensor, noise: Noise) -> list[Tensor | None]:
+    @property
+    def layers(self) -> list[nn.Module]:
+        """What has a style, in their order: the convolutions and, where there is one, ToRGB."""
+        found = [self.conv1] if self.first else [self.conv0, self.conv1]
+        return found if self.torgb is None else [*found, self.torgb]
+
+    def draw(self, w: Tensor, noise: Noise) -> list[Tensor | None]:
         """Noise of each convolution, see `SynthesisLayer.draw`."""
         layers = (self.conv1,) if self.first else (self.conv0, self.conv1)
-        return [layer.draw(ws, noise) for layer in layers]
+        return [layer.draw(w, noise) for layer in layers]
 
     def forward(
-        self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: list[Tensor | None]
+        self,
+        x: Tensor | None,
+        img: Tensor | None,
+        styles: Sequence[Style],
+        noise: list[Tensor | None],
     ) -> tuple[Tensor, Tensor | None]:
-        """x: features of the previous block; ws: [N, num_conv + 1, w_dim]; noise: from `draw`."""
+        """x: features of the previous block; styles: of `layers`; noise: from `draw`."""
         x = None if x is None else self.enter(x)
         if self.first:
-            x = fast_layout(self.enter(self.const)[None].expand(ws.shape[0], -1, -1, -1))
-            x = self.conv1(x, ws[:, 0], noise[0])
+            x = fast_layout(self.enter(self.const)[None].expand(samples(styles[0]), -1, -1, -1))
+            x = self.conv1(x, styles[0], noise[0])
         elif self.architecture == "resnet":
-            shortcut = self.skip(x, gain=0.5**0.5)
-            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1], gain=0.5**0.5)
+            shortcut = self.skip(x)
+            x = self.conv1(self.conv0(x, styles[0], noise[0]), styles[1], noise[1], gain=0.5**0.5)
             x = shortcut + x
         else:
-            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1])
+            x = self.conv1(self.conv0(x, styles[0], noise[0]), styles[1], noise[1])
         if img is not None:
             img = upsample2d(img, self.resample_filter)
         if self.torgb is not None:
-            rgb = exact(self.torgb(x, ws[:, self.num_conv]))
+            rgb = exact(self.torgb(x, styles[self.num_conv]))
             img = rgb if img is None else img + rgb
         return x, img
 
@@ -239,15 +185,18 @@ class SynthesisNetwork(nn.Module):
 
         update_emas: accepted for all generators; this one keeps nothing of its layers' inputs.
         """
-        ws = ws.to(self.b4.const.dtype)
+        ws = ws.to(self.b4.const.dtype).unbind(1)
         x = img = None
-        start = 0
-        for name in self.blocks:
-            block = getattr(self, name)
-            some = ws[:, start : start + block.num_conv + 1]
-            x, img = block.run(x, img, some, block.draw(ws, noise))
+        start, slots = 0, []
+        for block in self._blocks():  # ToRGB shares its w with the first layer of the next block
+            slots.append(list(zip(block.layers, ws[start:], strict=False)))
             start += block.num_conv
+        for block, styles in zip(self._blocks(), styled(slots, self.training), strict=True):
+            x, img = block.run(x, img, styles, block.draw(ws[0], noise))
         return img
+
+    def _blocks(self) -> list[SynthesisBlock]:
+        return [getattr(self, name) for name in self.blocks]
 
 
 class Generator(StyledGenerator):
@@ -281,7 +230,8 @@ class DiscriminatorBlock(Block):
             width, out, 3, activation=act, clamp=clamp, down=2, resample_filter=f, trainable=trains.pop(0)
         )
         if config.architecture == "resnet":
-            self.skip = Conv2d(width, out, 1, bias=False, down=2, resample_filter=f, trainable=trains.pop(0))
+            f = {"resample_filter": f, "trainable": trains.pop(0)}
+            self.skip = Conv2d(width, out, 1, bias=False, down=2, gain=0.5**0.5, **f)
 
     def forward(self, x: Tensor | None, img: Tensor | None) -> tuple[Tensor, Tensor | None]:
         x = None if x is None else self.enter(x)
@@ -290,7 +240,7 @@ class DiscriminatorBlock(Block):
             x = y if x is None else x + y
             img = downsample2d(img, self.resample_filter) if self.architecture == "skip" else None
         if self.architecture == "resnet":
-            shortcut = self.skip(x, gain=0.5**0.5)
+            shortcut = self.skip(x)
             return shortcut + self.conv1(self.conv0(x), gain=0.5**0.5), img
         return self.conv1(self.conv0(x)), img
 
