@@ -1,7 +1,7 @@
 """One session of a run: training, scores and checkpoints, until its end, a signal or a collapse."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,12 +90,9 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
-        if config.micro_batch == "auto":
-            probe(state, reporter.say, lambda: around.scorer.rehearse(state.ema, dataset, reporter.say))
+        rehearse(run, state, around, reporter.say)
         if loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg):
             score()
-        threads.settle(state, reporter.say)
-        runs.describe_surroundings(run)
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
         events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
@@ -108,6 +105,14 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with {go_on}")
         call("end", state, reason)
     return monitor.halt
+
+
+def rehearse(run: Path, state: TrainState, around: Surroundings, say: Callable[[str], None]) -> None:
+    """Find the micro-batch and the number of threads, where the run leaves them open; record the latter."""
+    if state.config.micro_batch == "auto":
+        probe(state, say, lambda: around.scorer.rehearse(state.ema, around.dataset, say))
+    threads.settle(state, say)
+    runs.describe_surroundings(run)
 
 
 def reporter_of(run: Path, state: TrainState, around: Surroundings) -> Reporter:
