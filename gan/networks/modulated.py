@@ -39,8 +39,8 @@ def styled(slots: Sequence[Sequence[tuple[nn.Module, Tensor]]], training: bool) 
 
 
 def samples(style: Style) -> int:
-    """N."""
-    return len(style if isinstance(style, Tensor) else style.styles)
+    """N; a trace leaves it open, which len() would not."""
+    return (style if isinstance(style, Tensor) else style.styles).shape[0]
 
 
 def _times(noise: Tensor, strength: Tensor) -> Tensor:
