@@ -25,6 +25,21 @@ DRAWS = 2**12  # streams of one thing that is drawn; things of one step
 WHOLE = 2**32 - 1  # stands as a sample number for what is drawn once for a whole batch
 
 
+class _Keys:
+    """Keys [N, 3] of one stream, from which those of others follow by one operation."""
+
+    def __init__(self, stream: int, keys: Tensor) -> None:
+        self._stream, self._keys, self._named = stream, keys, None
+
+    def of(self, stream: int) -> Tensor:
+        """Keys of that stream, which their first column names."""
+        if stream == self._stream:
+            return self._keys
+        if self._named is None:
+            self._named = torch.arange(3, device=self._keys.device) == 0
+        return torch.add(self._keys, self._named, alpha=(stream - self._stream) << 32)
+
+
 class Draws:
     """Random numbers of n samples: each call draws others, and each sample's depend on no other sample.
 
@@ -51,7 +66,7 @@ class Draws:
         self.seed, self.nimg, self.samples, self.device = seed, nimg, samples, torch.device(device)
         self._first, self._each = step * DRAWS**2, 1
         self._streams, self._things = itertools.count(self._first), itertools.count(1)
-        self._keys: dict[torch.device, Tensor] = {}
+        self._keys: dict[torch.device, _Keys] = {}
 
     def apart(self) -> "Draws":
         """Draws of the same samples, independent of these: what is drawn of one does not move the other."""
@@ -98,20 +113,19 @@ class Draws:
         self, draw: Callable[..., Tensor], shape: Sequence[int], dtype: torch.dtype, device: object
     ) -> Tensor:
         device = self.device if device is None else torch.device(device)
+        stream = next(self._streams)
         if device not in self._keys:
-            self._keys[device] = self._first_keys(device)
-        keys = self._keys[device].clone()
-        keys[:, 0] += next(self._streams) << 32
-        return draw(keys, (self._each, *shape), dtype).flatten(0, 1)
+            self._keys[device] = _Keys(stream, self._first_keys(device, stream))
+        return draw(self._keys[device].of(stream), (self._each, *shape), dtype).flatten(0, 1)
 
-    def _first_keys(self, device: torch.device) -> Tensor:
-        """Keys of stream 0; the numbers of a range are counted on the device, which waits for nothing."""
+    def _first_keys(self, device: torch.device, stream: int) -> Tensor:
+        """Keys of a stream; the numbers of a range are counted on the device, which waits for nothing."""
         numbers = self.samples
         if isinstance(numbers, range):
             numbers = torch.arange(numbers.start, numbers.stop, numbers.step, device=device)
         else:
             numbers = torch.tensor(numbers, dtype=torch.int64, device=device)
-        return philox.keys(self.seed, self.nimg, numbers, 0)
+        return philox.keys(self.seed, self.nimg, numbers, stream)
 
 
 def seed_global(device: torch.device, *numbers: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 
 def sum_to_axis(x: Tensor, dim: int) -> Tensor:
@@ -23,6 +24,12 @@ def without_autocast(x: Tensor) -> contextlib.AbstractContextManager:
     if x.is_meta or not torch.is_autocast_enabled(x.device.type):
         return contextlib.nullcontext()
     return torch.autocast(x.device.type, enabled=False)
+
+
+def by_definition(x: Tensor) -> bool:
+    """Whether only plain PyTorch will do: for torch.func, forward mode, traces, compilers and autocast."""
+    special = transformed() or forward_ad._current_level >= 0 or torch.compiler.is_compiling()
+    return special or torch.jit.is_tracing() or (not x.is_meta and torch.is_autocast_enabled(x.device.type))
 
 
 def through_twin(

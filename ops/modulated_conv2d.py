@@ -4,13 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ops.autograd import without_autocast
 from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
+from ops.modulation import demodulation
 from ops.scale_bias_act import scale_bias_act
 from ops.upfirdn2d import Factor, parse_padding
-
-EPSILON = 1e-8  # inside the root of equation 3
 
 
 def modulated_conv2d(
@@ -29,6 +27,7 @@ def modulated_conv2d(
     alpha: float | None = None,
     gain: float | None = None,
     clamp: float | None = None,
+    scale: Tensor | None = None,
 ) -> Tensor:
     """Convolve each sample with weight * style, scaled to unit norm per output channel.
 
@@ -44,20 +43,24 @@ def modulated_conv2d(
         up, down, padding, f, flip_weight: as in `conv2d_resample`.
         demodulate: divide by sqrt(sum over in, kh, kw of (weight * style)^2 + 1e-8).
         b, act, alpha, gain, clamp: what follows, as in `bias_act`; nothing by default.
+        scale: [N, out], the result of `demodulation` where it is known; in float16 it is found anew.
 
     Returns:
         [N, out, H', W'] in x's dtype, under autocast in that of its convolutions.
     """
-    scale = None
-    if demodulate:
+    if demodulate and (scale is None or _in_float16(x)):
         if _in_float16(x):  # keep products within range; cancels in the demodulation
             limit = weight[0].numel() ** 0.5 * weight.abs().amax(dim=(1, 2, 3), keepdim=True)
             weight = weight / limit
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
-        scale = _demodulation(weight, styles)
+        scale = demodulation(weight, styles)
     weight = weight.to(x.dtype)
     if weight.shape[2:] == (1, 1) and up == down == 1 and parse_padding(padding) == (0, 0, 0, 0):
-        x = _per_sample(x, weight[:, :, 0, 0] * styles.to(x.dtype)[:, None])
+        plain = b is not None and act == "linear" and gain in (None, 1) and clamp is None and scale is None
+        joined = b.to(x.dtype) if plain and noise is None else None
+        x = _per_sample(x, weight.flatten(1) * styles.to(x.dtype)[:, None], joined)
+        if joined is not None:
+            return x
     else:
         x = scale_bias_act(x, styles)
         x = conv2d_resample(x, weight, f, up, down, padding, flip_weight=flip_weight)
@@ -93,7 +96,7 @@ def prenormalized_modulated_conv2d(
     if demodulate:
         weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
         styles = styles * styles.square().mean().rsqrt()
-        scale = _demodulation(weight, styles)
+        scale = demodulation(weight, styles)
     if input_gain is not None:
         styles = styles * input_gain
     x = F.conv2d(scale_bias_act(x, styles), weight.to(x.dtype), padding=padding)
@@ -108,17 +111,14 @@ def _in_float16(x: Tensor) -> bool:
     return x.dtype == torch.float16
 
 
-def _demodulation(weight: Tensor, styles: Tensor) -> Tensor:
-    """[N, out]: one over the norm of weight * style (equation 3), in the weights' type under autocast too."""
-    with without_autocast(weight):
-        energy = weight.square().sum(dim=(2, 3))  # [out, in]
-        return (styles.to(weight.dtype).square() @ energy.T + EPSILON).rsqrt()
-
-
-def _per_sample(x: Tensor, weight: Tensor) -> Tensor:
-    """1x1 convolution, weights [N, out, in] per sample: [N, in, H, W] -> [N, out, H, W], in its layout."""
+def _per_sample(x: Tensor, weight: Tensor, b: Tensor | None) -> Tensor:
+    """1x1 convolution, weights [N, out, in] per sample, and bias [out]: [N, in, H, W] -> [N, out, H, W], in
+    the layout of x."""
     n, _, h, w = x.shape
     if x.is_contiguous():
-        return (weight @ x.flatten(2)).view(n, -1, h, w)
-    pixels = x.permute(0, 2, 3, 1).reshape(n, h * w, -1)  # a view of channels_last
-    return (pixels @ weight.transpose(1, 2)).view(n, h, w, -1).permute(0, 3, 1, 2)
+        pixels = x.flatten(2)
+        found = weight @ pixels if b is None else torch.baddbmm(b[:, None], weight, pixels)
+        return found.view(n, -1, h, w)
+    pixels, weight = x.permute(0, 2, 3, 1).reshape(n, h * w, -1), weight.transpose(1, 2)  # a view
+    found = pixels @ weight if b is None else torch.baddbmm(b, pixels, weight)
+    return found.view(n, h, w, -1).permute(0, 3, 1, 2)

@@ -4,10 +4,12 @@ The backward pass writes dx and, on the way, sums the gradients of scale, noise 
 (path length regularisation) goes through the plain-torch definition.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
-from ops.autograd import pullback, through_twin
+from ops.autograd import by_definition, pullback, through_twin
 from ops.bias_act import NAMES, activation, bias_act_ref
 from ops.library import fused
 from ops.registration import Operator, call, dense, record
@@ -46,9 +48,17 @@ def scale_bias_act(
     if not fused(x):
         return scale_bias_act_ref(x, scale, noise, b, act, alpha, gain, clamp)
     noise = None if noise is None else noise.reshape(-1, h * w)
-    b = x.new_zeros(c) if b is None else b
+    if b is None:
+        b = x.new_zeros(c) if by_definition(x) or type(x) is not Tensor else _zeros(c, x.dtype, x.device)
     limit = -1.0 if clamp is None else clamp
     return call("scale_bias_act", x, scale, noise, b, index, alpha, gain, limit)
+
+
+@functools.lru_cache(maxsize=256)
+def _zeros(count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """One tensor for all calls, which none of them writes to."""
+    with torch.inference_mode(False):
+        return torch.zeros(count, dtype=dtype, device=device)
 
 
 def _fits(noise: Tensor, x: Tensor) -> bool:
@@ -86,7 +96,8 @@ def _backward(ctx, dy):
     dx, dscale, db, dnoise = call("scale_bias_act_dx", dy, *inputs, *ctx.options)
     if noise is not None:
         dnoise = (dnoise if len(noise) == len(x) else dnoise.sum(0, keepdim=True)).to(x.dtype)
-    return dx, dscale.to(x.dtype), None if noise is None else dnoise, db.sum(0).to(x.dtype), *[None] * 4
+    db = db.sum(0).to(x.dtype) if ctx.needs_input_grad[3] else None
+    return dx, dscale.to(x.dtype), None if noise is None else dnoise, db, *[None] * 4
 
 
 def _twin(x, scale, noise, b, act, alpha, gain, limit):

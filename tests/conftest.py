@@ -30,9 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kernels", metavar="PATH", help="library of kernels to test (default: built as usual)")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput"):  # under xdist: the processes already share the cores
-        torch.set_num_threads(1)
+def pytest_configure() -> None:
+    torch.set_num_threads(1)  # tests may share the cores; and runs with one number have the same bits
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

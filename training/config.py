@@ -194,6 +194,7 @@ class RunConfig:
     precision: of the activations in training, of the half_resolutions highest resolutions of both networks
     (None: all); weights, their average, optimisers and losses stay float32.
     checkpoint_activations: compute activations again in the backward pass instead of keeping them.
+    threads: of PyTorch, on a CPU; auto: OMP_NUM_THREADS, else by timing steps, see `training.threads`.
     cudnn_benchmark: let cuDNN time its algorithms for each shape, and take the fastest.  tf32: products of
     float32 on a GPU with 10 bits of mantissa: faster, less exact.
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
@@ -215,6 +216,7 @@ class RunConfig:
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     half_resolutions: int | None = None
     checkpoint_activations: bool = False
+    threads: int | Literal["auto"] = "auto"
     cudnn_benchmark: bool = True
     tf32: bool = False
     tick_kimg: float = 4.0
@@ -241,6 +243,8 @@ class RunConfig:
         at_least(self, 1, "batch", "half_resolutions", "snapshot_ticks", "metrics_ticks", "keep_last")
         if self.micro_batch != "auto":
             at_least(self, 1, "micro_batch")
+        if self.threads != "auto":
+            at_least(self, 1, "threads")
         within(self, 0, MAX_SEED, "seed")
         if self.keep_every_kimg is not None and self.keep_every_kimg <= 0:
             raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")

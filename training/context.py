@@ -123,7 +123,7 @@ class Context:
 
     def sides(self, rows: Tensor) -> tuple[Tensor, ...]:
         """Rows of D's own pass of the step: those of reals [n, ...], and of fakes [n, ...] if it saw any."""
-        return (rows[1::2], rows[0::2]) if self._together else (rows,)
+        return tuple(reversed(rows.unflatten(0, (-1, 2)).unbind(1))) if self._together else (rows,)
 
     def _own_pass(self, images: Tensor, c: Tensor | None) -> Tensor:
         """`judge`, which keeps the features that slopes are taken at, as leaves of the graph."""
@@ -208,12 +208,13 @@ class Context:
 
         Raises ValueError for a term that is one number of this part alone, or of a wrong length.
         """
-        total = torch.zeros([], device=self.state.device)
+        shares = []
         for name, term in terms.items():
             values, weight = term if isinstance(term, Term) else (term, 1.0)
             if weight:
-                total = total + values.mean() * (weight * self._share(name, values))
-        return total
+                factor = weight * self._share(name, values)
+                shares.append(values.mean() if factor == 1 else values.mean() * factor)
+        return sum(shares[1:], shares[0]) if shares else torch.zeros([], device=self.state.device)
 
     def _share(self, name: str, values: Tensor) -> float:
         """How much the mean of a term weighs in that of the batch."""

@@ -107,12 +107,8 @@ def probe(state: TrainState, say: Say, score: Callable[[], None] = lambda: None)
     The step is on noise, with every augmentation, and leaves no trace. score: what else must fit beside the
     networks and optimisers; called between the step and its undoing.
     """
-    undo, config, network, device = Undo(state), state.config, state.discriminator, state.device
-    share = config.batch // distributed.world()
-    real = (
-        randomness.Draws(config.seed, state.nimg, range(share), device).uniform(network.image_shape) * 2 - 1
-    )
-    c = torch.eye(network.c_dim, device=device)[[0] * config.batch] if network.c_dim else None
+    undo, config, device = Undo(state), state.config, state.device
+    real, c = noise(state)
     if state.augmentation:
         state.augmentation.p = 1.0
     state.micro_batch = None
@@ -122,7 +118,16 @@ def probe(state: TrainState, say: Say, score: Callable[[], None] = lambda: None)
     undo.restore()
     release(device)
     size = parts.size_of(config, state.micro_batch)
-    say(f"micro-batch {size} of {share} images: a step with every phase fits into memory")
+    say(f"micro-batch {size} of {len(real)} images: a step with every phase fits into memory")
+
+
+def noise(state: TrainState) -> tuple[Tensor, Tensor | None]:
+    """Random images instead of a process's share of a batch, and labels of the whole, to rehearse steps."""
+    config, network, device = state.config, state.discriminator, state.device
+    draws = randomness.Draws(config.seed, state.nimg, range(config.batch // distributed.world()), device)
+    real = draws.uniform(network.image_shape) * 2 - 1
+    c = torch.eye(network.c_dim, device=device)[[0] * config.batch] if network.c_dim else None
+    return real, c
 
 
 def fits(work: Callable[[], None], device: torch.device) -> bool:

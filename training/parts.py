@@ -5,6 +5,7 @@ it holds whole groups of minibatch statistics (sample b is in group b modulo the
 """
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def gathered(
 
 def summed(shares: Sequence[Terms]) -> Terms:
     """The sum over this process's parts and over the processes, by name."""
-    terms = {name: sum(share[name] for share in shares) for name in shares[0]}
+    terms = {name: functools.reduce(torch.add, (share[name] for share in shares)) for name in shares[0]}
     merge(list(terms.values()))
     return terms
 

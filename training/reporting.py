@@ -33,24 +33,26 @@ class Means:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}  # [2] each: sum and count
+        self._sums: dict[tuple[str, ...], Tensor] = {}  # names that come together -> sums and counts [2, n]
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """Add one step's terms, numbers; a term may be absent from some steps."""
-        for name, value in terms.items():
-            value = value.double()
-            pair = torch.stack([value.nan_to_num(0.0, 0.0, 0.0), value.isfinite().double()])
-            before = self._sums.get(name)
-            self._sums[name] = pair if before is None else before + pair
+        for device in {value.device for value in terms.values()}:
+            names = tuple(name for name, value in terms.items() if value.device == device)
+            values = torch.stack([terms[name] for name in names]).double()
+            pair = torch.stack([values.nan_to_num(0.0, 0.0, 0.0), (values * 0).eq(0)])  # NaN is not 0
+            before = self._sums.get(names)
+            self._sums[names] = pair if before is None else before + pair
 
     def take(self) -> dict[str, float | None]:
         """Means by name, None where no value was finite, and start again."""
-        if not self._sums:
-            return {}
-        pairs = torch.stack([pair.cpu() for pair in self._sums.values()]).tolist()
-        means = {name: total / n if n else None for name, (total, n) in zip(self._sums, pairs, strict=True)}
+        found: dict[str, list[float]] = {}
+        for names, pair in self._sums.items():
+            for name, total, count in zip(names, *pair.tolist(), strict=True):
+                before = found.get(name, (0.0, 0.0))
+                found[name] = [before[0] + total, before[1] + count]
         self._sums = {}
-        return means
+        return {name: total / count if count else None for name, (total, count) in found.items()}
 
 
 class Reporter:

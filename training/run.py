@@ -48,7 +48,13 @@ def new_run(out: Path, config: RunConfig, dataset: ImageDataset) -> Path:
 def describe(run: Path, config: RunConfig) -> None:
     """Write the resolved config and what it runs on."""
     atomic_bytes(run / "config.yaml", dumps_yaml(config).encode())
-    atomic_bytes(run / "environment.json", json.dumps(environment(), indent=2).encode())
+    describe_surroundings(run)
+
+
+def describe_surroundings(run: Path) -> None:
+    """Write what it runs on, with what is in effect now; only the first process does."""
+    if distributed.rank() == 0:
+        atomic_bytes(run / "environment.json", json.dumps(environment(), indent=2).encode())
 
 
 def environment() -> dict[str, Any]:

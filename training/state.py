@@ -45,6 +45,7 @@ class TrainState:
     tick: int = 0
     seconds: float = 0.0  # training time of all sessions of this run
     health: str = "healthy"  # state of the latest tick, see training/health.py
+    threads: int | None = None  # of PyTorch, see training/threads.py; None: not settled, or on a GPU
     rollbacks: int = 0  # how often this run went back, see training/rollback.py
     run: Path | None = None  # the directory of the run, where there is one
 
@@ -79,10 +80,10 @@ class TrainState:
                 tensors |= {f"{name}.{key}.{m}": state[m] for m in used if m in state}
         return tensors | {f"memory.{name}": value for name, value in self.memory.items()}
 
-    def counters(self) -> dict[str, float | str]:
+    def counters(self) -> dict[str, float | str | None]:
         """Plain values, for JSON. Random draws need no entry: they follow from the seed and nimg."""
         counters = {"nimg": self.nimg, "tick": self.tick, "seconds": self.seconds, "seed": self.config.seed}
-        counters |= {"health": self.health, "rollbacks": self.rollbacks}
+        counters |= {"health": self.health, "rollbacks": self.rollbacks, "threads": self.threads}
         for name in ("scaler_g", "scaler_d"):
             counters |= {f"{name}/{key}": value for key, value in getattr(self, name).state_dict().items()}
         return counters | (self.augmentation.counters() if self.augmentation else {})
@@ -106,6 +107,7 @@ class TrainState:
         self.nimg, self.tick = int(counters["nimg"]), int(counters["tick"])
         self.seconds = float(counters["seconds"])
         self.health, self.rollbacks = counters.get("health", "healthy"), int(counters.get("rollbacks", 0))
+        self.threads = counters.get("threads")
         for name in ("scaler_g", "scaler_d"):
             ours = getattr(self, name)
             found = {key: counters.get(f"{name}/{key}") for key in ours.state_dict()}

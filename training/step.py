@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gan import distributed
 from gan.networks.blocks import exact
+from gan.networks.prepared import prepared
 from gan.randomness import Draws, seed_global
 from training.context import Context, Unmeasured
 from training.losses.base import Term
@@ -44,13 +45,13 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None, every: bool = 
     """
     terms: Terms = {}
     set_rates(state)
-    repaired = []
+    repaired: list[Tensor] = []
     for objective in objectives(state.config.loss, state.loss):
         if every or state.step % objective.steps == 0:
             terms |= learn(state, objective, real, c)
             repaired += [terms.pop("repaired")] if "repaired" in terms else []
     if repaired:
-        terms["nonfinite_steps"] = torch.stack(repaired).amax()
+        terms["nonfinite_steps"] = torch.stack(repaired).any().float()
     if state.augmentation:
         state.augmentation.step(state.step + 1)
     return terms
@@ -58,10 +59,11 @@ def train_step(state: TrainState, real: Tensor, c: Tensor | None, every: bool = 
 
 def learn(state: TrainState, objective: Objective, real: Tensor, c: Tensor | None) -> Terms:
     """One optimiser step on one objective; its terms, as means over the batch. Arguments as `train_step`."""
-    network: nn.Module = getattr(state, objective.role)
+    optimizer: torch.optim.Optimizer = getattr(state, f"optimizer_{objective.role[0]}")
+    parameters = _parameters(optimizer)
     parts = split(state, max(len(real) * distributed.world() // objective.shrink, 1))
     view = View(state, objective, parts, real, c)
-    with training(network):
+    with training(parameters), prepared(state.generator, state.discriminator):
         wholes: Wholes = []
         while parts[0].count > 1 and len(wholes) < objective.wholes:
             wholes.append(gathered(state, parts, lambda part: view.asked(part, wholes)))
@@ -70,10 +72,10 @@ def learn(state: TrainState, objective: Objective, real: Tensor, c: Tensor | Non
                 found = over_parts(state, parts, lambda part: view.work(part, wholes))
                 break
             except Unmeasured:
-                network.zero_grad(set_to_none=True)
+                optimizer.zero_grad(set_to_none=True)
                 wholes.append(gathered(state, parts, lambda part: view.asked(part, wholes)))
                 objective.wholes = len(wholes)
-        merge_gradients([p for p in network.parameters() if p.requires_grad])
+        merge_gradients(parameters)
     terms, remembered = (summed([pair[i] for pair in found]) for i in (0, 1))
     return moved(state, objective, terms, remembered)
 
@@ -121,8 +123,8 @@ class View:
         scaler.scale(context.objective(terms)).backward()
         if self.state.augmentation and self.objective.name == "d":
             self.state.augmentation.observe(context.real_logits)
-        means = {name: exact(term.values.detach()).mean() * part.weight for name, term in terms.items()}
-        return means, {name: value * part.weight for name, value in context.remembered.items()}
+        means = {name: _mean(term.values.detach()) for name, term in terms.items()}
+        return _weighted(means, part.weight), _weighted(context.remembered, part.weight)
 
     def asked(self, part: Part, wholes: Wholes) -> tuple[Tensor, ...]:
         """What the part gives to the next thing that is asked of the whole batch."""
@@ -136,7 +138,7 @@ class View:
 def moved(state: TrainState, objective: Objective, terms: Terms, remembered: Terms) -> Terms:
     """One optimiser step; returns the objective's terms, for g and d with the gradient's norm.
 
-    `repaired` (0 or 1) says whether a gradient was not finite. With loss scaling there is instead
+    `repaired` (bool) says whether a gradient was not finite. With loss scaling there is instead
     `skipped/<objective>` (0 or 1), and `loss_scale/<network>`; a skipped step loses the terms that are not
     finite: they say that the scale was too large, nothing of the networks. What a loss remembers is kept
     after a step that was made, as far as it is finite.
@@ -154,7 +156,7 @@ def moved(state: TrainState, objective: Objective, terms: Terms, remembered: Ter
         before = state.memory.get(name, torch.zeros_like(value))
         state.memory[name] = torch.where(value.isfinite().all(), value, before)
     if not scaler.is_enabled():
-        terms["repaired"] = 1 - norm.isfinite().float()
+        terms["repaired"] = (norm * 0).ne(0)  # infinity and NaN become NaN, which is not 0
     return terms | ({f"grad_norm/{network}": norm} if objective.loss else {})
 
 
@@ -166,12 +168,10 @@ def update(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
     is the one before, which tells of the repair. Without scaling, nothing here waits for the device.
     """
     scaler = scaler or torch.amp.GradScaler(enabled=False)
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     scaler.unscale_(optimizer)
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in _moving(optimizer)])))
     if not scaler.is_enabled():
-        for gradient in gradients:
-            torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
+        repair(optimizer)
     before = scaler.get_scale() if scaler.is_enabled() else 1.0
     scaler.step(optimizer)
     scaler.update()
@@ -179,14 +179,46 @@ def update(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
     return None if scaler.is_enabled() and scaler.get_scale() < before else norm
 
 
-class training:
-    """Gradients for the parameters of one network only, within the block."""
+def repair(optimizer: torch.optim.Optimizer) -> None:
+    """Gradients without NaN and infinities, all at once: they become views of one tensor of each type."""
+    parameters = _moving(optimizer)
+    for dtype in {p.dtype for p in parameters}:
+        some = [p for p in parameters if p.dtype == dtype]
+        flat = torch.cat([p.grad.reshape(-1) for p in some])
+        torch.nan_to_num(flat, nan=0.0, posinf=1e5, neginf=-1e5, out=flat)
+        for parameter, part in zip(some, flat.split([p.numel() for p in some]), strict=True):
+            parameter.grad = part.view_as(parameter)
 
-    def __init__(self, network: nn.Module):
-        self.network = network
+
+def _moving(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """The parameters that have a gradient."""
+    return [p for p in _parameters(optimizer) if p.grad is not None]
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """Those of its network: a walk over the network would take longer."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _mean(values: Tensor) -> Tensor:
+    """The mean of a term's values, which may be one number already, in float32."""
+    return exact(values).mean() if values.ndim else exact(values)
+
+
+def _weighted(terms: Terms, weight: float) -> Terms:
+    return dict(terms) if weight == 1 else {name: value * weight for name, value in terms.items()}
+
+
+class training:
+    """Gradients for these parameters, within the block."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]):
+        self.parameters = parameters
 
     def __enter__(self) -> None:
-        self.network.requires_grad_(True)
+        for parameter in self.parameters:
+            parameter.requires_grad = True
 
     def __exit__(self, *_: object) -> None:
-        self.network.requires_grad_(False)
+        for parameter in self.parameters:
+            parameter.requires_grad = False

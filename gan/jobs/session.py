@@ -1,7 +1,7 @@
 """One session of a run: training, scores and checkpoints, until its end, a signal or a collapse."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from gan.jobs.scoring import digits
 from gan.jobs.stopping import Stop
 from gan.models import seen
 from gan.models.runs import resume_command
-from training import loop, sinks
+from training import loop, sinks, threads
 from training import run as runs
 from training.augment import leak
 from training.callbacks import Callbacks
@@ -35,7 +35,7 @@ class Surroundings:
     """What stays the same in all sessions of a run.
 
     held_out: images that no step sees.  about: what checkpoints keep of the data.  stop: says when to stop.
-    wandb: off, offline or online.
+    threads: of PyTorch, for scores: a run may train with fewer.  wandb: off, offline or online.
     """
 
     dataset: ImageDataset
@@ -44,6 +44,7 @@ class Surroundings:
     scorer: RunScorer
     callbacks: Callbacks
     stop: Stop
+    threads: int
     wandb: str = "off"
 
 
@@ -81,8 +82,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
-        if config.micro_batch == "auto":
-            probe(state, reporter.say, lambda: around.scorer.rehearse(state.ema, dataset, reporter.say))
+        rehearse(run, state, around, reporter.say)
         late = loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg)
         enough = score() if late else None
         settle()  # processes that decode are forked without a thread that writes
@@ -98,6 +98,14 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             reporter.say(f"{reason} at {state.nimg / 1000:g} kimg; saved. Go on with {go_on}")
         call("end", state, reason)
     return monitor.halt
+
+
+def rehearse(run: Path, state: TrainState, around: Surroundings, say: Callable[[str], None]) -> None:
+    """Find the micro-batch and the number of threads, where the run leaves them open; record the latter."""
+    if state.config.micro_batch == "auto":
+        probe(state, say, lambda: around.scorer.rehearse(state.ema, around.dataset, say))
+    threads.settle(state, say)
+    runs.describe_surroundings(run)
 
 
 def reporter_of(run: Path, state: TrainState, around: Surroundings) -> Reporter:
@@ -128,7 +136,8 @@ def scored_and_kept(
 ) -> str | None:
     """Score the weight average, keep and tell the records; why to stop after them, if at all."""
     scorer, dataset = around.scorer, around.dataset
-    records = scored(scorer, state, dataset, reporter)
+    with threads.of(around.threads):
+        records = scored(scorer, state, dataset, reporter)
     if records is None:
         return None
     if scorer.metrics:

@@ -81,6 +81,7 @@ def train(
         plan = prepare(config, data, overrides=overrides, resume=resume, loss=loss, **scored, **where)
         about = runs.describe_data(plan.dataset)
         beside = {"scorer": plan.scorer, "callbacks": Callbacks(callbacks), "stop": stop, "wandb": wandb}
+        beside["threads"] = torch.get_num_threads()
         around = Surroundings(dataset=plan.dataset, held_out=plan.held_out, about=about, **beside)
         held.enter_context(backends(plan.config))
         run, state, notes = begin(plan, Path(out), accept_change, held)

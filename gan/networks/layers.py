@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from gan.errors import unknown
 from gan.networks.blocks import exact
+from gan.networks.prepared import Scaled
 from ops import bias_act, conv2d_resample, setup_filter
 from ops.bias_act import ACTIVATIONS
+from ops.minibatch_std import minibatch_std as with_spread
 
 
 def check_activation(name: str) -> None:
@@ -18,7 +20,7 @@ def check_activation(name: str) -> None:
         raise ValueError(unknown("activation", name, ACTIVATIONS))
 
 
-class Linear(nn.Module):
+class Linear(Scaled):
     """y = act(x W^T * lr / sqrt(in) + b * lr): [N, in] -> [N, out]."""
 
     def __init__(
@@ -37,23 +39,26 @@ class Linear(nn.Module):
         self.lr_multiplier = lr_multiplier
         self.weight_gain = lr_multiplier / in_features**0.5
 
+    @property
+    def factors(self) -> dict[str, float]:
+        """See `Scaled`."""
+        return {"weight": self.weight_gain, "bias": self.lr_multiplier}
+
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.to(x.dtype) * self.weight_gain
-        bias = self.bias.to(x.dtype)
-        if self.lr_multiplier != 1:
-            bias = bias * self.lr_multiplier
+        weight, bias = (self.scaled(name).to(x.dtype) for name in ("weight", "bias"))
         if self.activation == "linear":
             return torch.addmm(bias, x, weight.T)
         return bias_act(x @ weight.T, bias, act=self.activation)
 
 
-class Conv2d(nn.Module):
+class Conv2d(Scaled):
     """Convolution, resampling by 2, bias, activation, gain and clamp: [N, in, H, W] -> [N, out, H', W'].
 
     Args:
         kernel_size: odd; the padding keeps the size.
         up, down: 1 or 2.
         clamp: largest magnitude of the result, scaled with `gain` in `forward`; None for no limit.
+        gain: of the weight, and so of a result without bias and activation.
         trainable: False keeps weight and bias as buffers of the same names (Freeze-D, Mo et al. 2020).
     """
 
@@ -71,16 +76,23 @@ class Conv2d(nn.Module):
         down: int = 1,
         resample_filter: tuple[int, ...] = (1, 3, 3, 1),
         clamp: float | None = None,
+        gain: float = 1.0,
         trainable: bool = True,
     ):
         super().__init__()
-        self.activation, self.up, self.down, self.clamp = activation, up, down, clamp
+        self.activation, self.up, self.down = activation, up, down
+        self.clamp, self.gain = clamp, gain
         self.padding = kernel_size // 2
         self.weight_gain = 1 / (in_channels * kernel_size**2) ** 0.5
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         weight = torch.randn(out_channels, in_channels, kernel_size, kernel_size)
         self._add("weight", weight, trainable)
         self._add("bias", torch.zeros(out_channels) if bias else None, trainable)
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """See `Scaled`."""
+        return {"weight": self.weight_gain * self.gain}
 
     def _add(self, name: str, value: Tensor | None, trainable: bool) -> None:
         if trainable:
@@ -89,10 +101,10 @@ class Conv2d(nn.Module):
             self.register_buffer(name, value)
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        """`gain` scales result and clamp (sqrt(1/2) on both branches of a residual block)."""
+        """`gain` scales result and clamp (sqrt(1/2) on the branches of a residual block)."""
         x = conv2d_resample(
             x,
-            (self.weight * self.weight_gain).to(x.dtype),
+            self.scaled("weight").to(x.dtype),
             self.resample_filter,
             self.up,
             self.down,
@@ -100,6 +112,8 @@ class Conv2d(nn.Module):
             flip_weight=self.up == 1,
         )
         total = ACTIVATIONS[self.activation].gain * gain
+        if total == 1 and self.bias is None and self.activation == "linear" and self.clamp is None:
+            return x
         clamp = None if self.clamp is None else self.clamp * gain
         return bias_act(x, self.bias, act=self.activation, gain=total, clamp=clamp)
 
@@ -146,13 +160,10 @@ def minibatch_std(x: Tensor, group: int | None, channels: int) -> Tensor:
     """
     if channels == 0:
         return x
-    n, c, h, w = x.shape
+    n, c = x.shape[:2]
     group = n if group is None else min(group, n)
     if n % group or c % channels:
         raise ValueError(
             f"batch {n} must divide into groups of {group}, and {c} channels into {channels} blocks"
         )
-    y = exact(x).reshape(group, n // group, channels, c // channels, h, w)
-    y = (y.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [n/group, channels]
-    y = y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)  # [N, channels, H, W]
-    return torch.cat([x, y.to(x.dtype)], dim=1)
+    return with_spread(exact(x), group, channels).to(x.dtype)

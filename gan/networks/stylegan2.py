@@ -1,6 +1,6 @@
 """StyleGAN2 generator and discriminator (Karras et al. 2020), with the published parameter names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from gan.networks.base import Affine, Network, Noise, StyledGenerator, check_sty
 from gan.networks.blocks import Block, exact
 from gan.networks.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
 from gan.networks.mapping import MappingConfig, MappingNetwork
-from gan.networks.modulated import SynthesisLayer, ToRGB
+from gan.networks.modulated import Style, SynthesisLayer, ToRGB, replaced, samples, styled
 from ops import downsample2d, setup_filter, upsample2d
 
 Architecture = Literal["skip", "resnet", "orig"]
@@ -130,43 +130,42 @@ class SynthesisBlock(Block):
             ToRGB(config, out) if config.architecture == "skip" or level == config.resolution else None
         )
         if config.architecture == "resnet" and not self.first:
-            self.skip = Conv2d(
-                config.width(level // 2), out, 1, bias=False, up=2, resample_filter=config.resample_filter
-            )
+            f, before = config.resample_filter, config.width(level // 2)
+            self.skip = Conv2d(before, out, 1, bias=False, up=2, resample_filter=f, gain=0.5**0.5)
 
-    def draw(self, ws: Tensor, noise: Noise) -> list[Tensor | None]:
+    @property
+    def layers(self) -> list[nn.Module]:
+        """What has a style, in their order: the convolutions and, where there is one, ToRGB."""
+        found = [self.conv1] if self.first else [self.conv0, self.conv1]
+        return found if self.torgb is None else [*found, self.torgb]
+
+    def draw(self, w: Tensor, noise: Noise) -> list[Tensor | None]:
         """Noise of each convolution, see `SynthesisLayer.draw`."""
         layers = (self.conv1,) if self.first else (self.conv0, self.conv1)
-        return [layer.draw(ws, noise) for layer in layers]
+        return [layer.draw(w, noise) for layer in layers]
 
     def forward(
         self,
         x: Tensor | None,
         img: Tensor | None,
-        ws: Tensor,
+        styles: Sequence[Style],
         noise: list[Tensor | None],
-        styles: Mapping[str, Tensor],
     ) -> tuple[Tensor, Tensor | None]:
-        """x: features of the previous block; ws: [N, num_conv + 1, w_dim]; noise: from `draw`.
-
-        styles: by the names of this block's layers, instead of what their affines make of ws.
-        """
+        """x: features of the previous block; styles: of `layers`; noise: from `draw`."""
         x = None if x is None else self.enter(x)
-        conv0, conv1 = styles.get("conv0"), styles.get("conv1")
         if self.first:
-            x = fast_layout(self.enter(self.const)[None].expand(ws.shape[0], -1, -1, -1))
-            x = self.conv1(x, ws[:, 0], noise[0], style=conv1)
+            x = fast_layout(self.enter(self.const)[None].expand(samples(styles[0]), -1, -1, -1))
+            x = self.conv1(x, styles[0], noise[0])
         elif self.architecture == "resnet":
-            shortcut = self.skip(x, gain=0.5**0.5)
-            x = self.conv0(x, ws[:, 0], noise[0], style=conv0)
-            x = shortcut + self.conv1(x, ws[:, 1], noise[1], 0.5**0.5, conv1)
+            shortcut = self.skip(x)
+            x = self.conv1(self.conv0(x, styles[0], noise[0]), styles[1], noise[1], gain=0.5**0.5)
+            x = shortcut + x
         else:
-            x = self.conv0(x, ws[:, 0], noise[0], style=conv0)
-            x = self.conv1(x, ws[:, 1], noise[1], style=conv1)
+            x = self.conv1(self.conv0(x, styles[0], noise[0]), styles[1], noise[1])
         if img is not None:
             img = upsample2d(img, self.resample_filter)
         if self.torgb is not None:
-            rgb = exact(self.torgb(x, ws[:, self.num_conv], styles.get("torgb")))
+            rgb = exact(self.torgb(x, styles[self.num_conv]))
             img = rgb if img is None else img + rgb
         return x, img
 
@@ -205,26 +204,29 @@ class SynthesisNetwork(nn.Module):
         update_emas: accepted for all generators; this one keeps nothing of its layers' inputs.
         styles: name of an affine -> [N, channels], instead of what it makes of ws. UsageError for others.
         """
-        if styles:
-            check_styles(styles, self.affines(), len(ws))
-        ws = ws.to(self.b4.const.dtype)
+        ws = ws.to(self.b4.const.dtype).unbind(1)
         x = img = None
-        start = 0
-        for name in self.blocks:
-            block = getattr(self, name)
-            some = ws[:, start : start + block.num_conv + 1]
-            own = {
-                key.partition(".")[2]: s for key, s in (styles or {}).items() if key.startswith(f"{name}.")
-            }
-            x, img = block.run(x, img, some, block.draw(ws, noise), own)
+        start, slots = 0, []
+        for block in self._blocks():  # ToRGB shares its w with the first layer of the next block
+            slots.append(list(zip(block.layers, ws[start:], strict=False)))
             start += block.num_conv
+        for block, own in zip(self._blocks(), self._styled(slots, styles or {}), strict=True):
+            x, img = block.run(x, img, own, block.draw(ws[0], noise))
         return img
 
+    def _styled(
+        self, slots: Sequence[Sequence[tuple[nn.Module, Tensor]]], given: Mapping[str, Tensor]
+    ) -> list[list[Style]]:
+        """The styles of each block's layers, for layers with their w, or those that are given by name."""
+        if not given:
+            return styled(slots, self.training)
+        affines = self.affines()
+        check_styles(given, affines, samples(slots[0][0][1]))
+        names = iter(affines)
+        return [[replaced(w, given.get(next(names))) for _, w in block] for block in slots]
 
-def _within(block: str, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those of one block, by the names of its layers."""
-    prefix = f"{block}."
-    return {name.removeprefix(prefix): s for name, s in styles.items() if name.startswith(prefix)}
+    def _blocks(self) -> list[SynthesisBlock]:
+        return [getattr(self, name) for name in self.blocks]
 
 
 class Generator(StyledGenerator):
@@ -258,7 +260,8 @@ class DiscriminatorBlock(Block):
             width, out, 3, activation=act, clamp=clamp, down=2, resample_filter=f, trainable=trains.pop(0)
         )
         if config.architecture == "resnet":
-            self.skip = Conv2d(width, out, 1, bias=False, down=2, resample_filter=f, trainable=trains.pop(0))
+            f = {"resample_filter": f, "trainable": trains.pop(0)}
+            self.skip = Conv2d(width, out, 1, bias=False, down=2, gain=0.5**0.5, **f)
 
     def forward(self, x: Tensor | None, img: Tensor | None) -> tuple[Tensor, Tensor | None]:
         x = None if x is None else self.enter(x)
@@ -267,7 +270,7 @@ class DiscriminatorBlock(Block):
             x = y if x is None else x + y
             img = downsample2d(img, self.resample_filter) if self.architecture == "skip" else None
         if self.architecture == "resnet":
-            shortcut = self.skip(x, gain=0.5**0.5)
+            shortcut = self.skip(x)
             return shortcut + self.conv1(self.conv0(x), gain=0.5**0.5), img
         return self.conv1(self.conv0(x)), img
 

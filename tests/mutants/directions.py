@@ -10,15 +10,15 @@ MUTANTS = (
     Mutant(
         "w before a given style",
         "gan/networks/modulated.py",
-        "self.affine(w) if style is None else style,",
-        "self.affine(w),",
+        "return w if given is None else Modulation(given)",
+        "return w",
         (f"{_LATENTS}_styles.py::test_every_layer_reads_its_own_style_and_a_given_one_stands_before_ws",),
     ),
     Mutant(
         "style of the other convolution",
         "gan/networks/stylegan2.py",
-        "x = self.conv0(x, ws[:, 0], noise[0], style=conv0)\n            x = self.conv1",
-        "x = self.conv0(x, ws[:, 0], noise[0], style=conv1)\n            x = self.conv1",
+        "names = iter(affines)",
+        "names = iter(reversed(affines))",
         (f"{_LATENTS}_styles.py::test_styles_of_ws_make_the_very_image_of_ws",),
     ),
     Mutant(

@@ -17,6 +17,7 @@ from tests.mutants import (
     scores,
     state,
     steps,
+    threads,
     uncertainty,
     web,
     wiring,
@@ -25,6 +26,6 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
-    *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection),
+    *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

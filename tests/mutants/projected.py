@@ -93,8 +93,8 @@ MUTANTS = (
     Mutant(
         "reals and fakes exchanged at features",
         "training/context.py",
-        "return (rows[1::2], rows[0::2]) if",
-        "return (rows[0::2], rows[1::2]) if",
+        "tuple(reversed(rows.unflatten(0, (-1, 2)).unbind(1)))",
+        "tuple(rows.unflatten(0, (-1, 2)).unbind(1))",
         (f"{TRAINING}slopes_at_fakes_are_those_of_fakes",),
     ),
     Mutant(

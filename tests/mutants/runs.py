@@ -188,8 +188,8 @@ MUTANTS = (
     Mutant(
         "means of all steps",
         "training/reporting.py",
-        "total / n if n else None",
-        "total / max(p[1] for p in pairs) if n else None",
+        "total / count if count else None",
+        "total / max(pair[1] for pair in found.values()) if count else None",
         ("tests/training/test_reporting.py::test_means_count_each_term_by_itself",),
     ),
     Mutant(

@@ -55,8 +55,8 @@ MUTANTS = (
     Mutant(
         "gradients of the other network",
         "training/step.py",
-        "network: nn.Module = getattr(state, objective.role)",
-        "network: nn.Module = state.discriminator",
+        'optimizer: torch.optim.Optimizer = getattr(state, f"optimizer_{objective.role[0]}")',
+        "optimizer: torch.optim.Optimizer = state.optimizer_d",
         ("tests/training/test_step.py::test_each_phase_moves_only_its_network",),
     ),
     Mutant(
@@ -177,5 +177,47 @@ MUTANTS = (
         'self.c_fake, self._moves("generator")',
         'self.c_fake, self._moves("discriminator")',
         ("tests/training/test_step.py::test_magnitudes_follow_the_fakes_of_the_discriminator",),
+    ),
+    Mutant(
+        "repaired gradients are not those that are used",
+        "training/step.py",
+        "parameter.grad = part.view_as(parameter)",
+        "part.view_as(parameter)",
+        ("tests/training/test_bad_batch.py::test_a_bad_batch_is_repaired_and_counted",),
+    ),
+    Mutant(
+        "weights are not scaled at once",
+        "training/step.py",
+        "prepared(state.generator, state.discriminator)",
+        "prepared()",
+        ("tests/training/test_launches.py::test_operations_of_a_step",),
+    ),
+    Mutant(
+        "styles layer by layer",
+        "gan/networks/modulated.py",
+        "if not training or any(",
+        "if training or any(",
+        ("tests/training/test_launches.py::test_operations_of_a_step",),
+    ),
+    Mutant(
+        "scaled weights of before",
+        "gan/networks/prepared.py",
+        'module.__dict__.pop("ready", None)',
+        "pass",
+        ("tests/gan/networks/test_prepared.py::test_copies_ask_for_their_own_and_errors_leave_nothing",),
+    ),
+    Mutant(
+        "no gradient for who asks after one that wants none",
+        "gan/networks/prepared.py",
+        "with torch.enable_grad():",
+        "with torch.no_grad():",
+        ("tests/gan/networks/test_prepared.py::test_one_product_for_all_passes",),
+    ),
+    Mutant(
+        "scale of every layer without the weight's gradient",
+        "ops/modulation.py",
+        "dweights[i] = _added(dconv,",
+        "dweights[i] = _added(0 * dconv,",
+        ("tests/ops/test_modulation.py::test_gradients_of_weights_have_the_layout_of_weights",),
     ),
 )

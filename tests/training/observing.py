@@ -13,7 +13,7 @@ import torch
 from gan.config import override
 from gan.jobs import session, training
 from gan.randomness import Draws
-from training import early_stop, loop, monitor
+from training import early_stop, loop, monitor, threads
 from training.augment.adaptive import Augmentation
 from training.data.images import ImageDataset
 from training.health import judge
@@ -90,6 +90,13 @@ def fed(state: TrainState, start: int = 0) -> dict[str, Any]:
         patch.setattr(session, "batches", lambda dataset, **options: options)
         patch.setattr(session, "decoders", lambda dataset, images: images)
         return session.shuffled(state.config, dataset(), start, torch.device("meta"))
+
+
+def threads_used(state: TrainState) -> int:
+    """PyTorch's threads in a session."""
+    with threads.of(1):
+        threads.settle(state, _nothing)
+        return torch.get_num_threads()
 
 
 def conditions(state: TrainState) -> int:

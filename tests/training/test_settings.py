@@ -27,6 +27,7 @@ from tests.training.observing import (
     looped,
     p_after,
     seen_by_d,
+    threads_used,
     verdict,
 )
 from tests.training.tiny import tiny_state
@@ -105,6 +106,7 @@ ROWS: dict[str, Row | str] = {
     "precision": Row(("float32", "bf16"), blocks("dtype"), ([None] * 3, [T] * 3)),
     "half_resolutions": Row(("1", "2"), blocks("dtype"), ([F, T, T], [T, T, T]), ("precision=bf16",)),
     "checkpoint_activations": Row(("false", "true"), blocks("recompute"), ([False] * 3, [True] * 3)),
+    "threads": Row(("1", "2"), threads_used, (1, 2)),
     "cudnn_benchmark": f"{TESTS}backends.py::test_in_effect_for_the_length_of_a_run",
     "tf32": f"{TESTS}backends.py::test_in_effect_for_the_length_of_a_run",
     "tick_kimg": Row(("0.004", "0.008"), looped("ticks"), ([4, 8, 12, 16], [8, 16]), ("kimg=0.016",)),

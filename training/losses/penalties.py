@@ -53,6 +53,8 @@ def slopes(images: Sequence[Tensor], logits: Tensor, scale: float = 1.0) -> list
     As logits do not depend on each other's images, each row is the gradient of the logit of its image.
     scale: as for `r1_penalty`.
     """
+    if scale == 1:
+        return list(torch.autograd.grad(logits.sum(), images, create_graph=True))
     gradients = torch.autograd.grad(logits.sum() * scale, images, create_graph=True)
     return [gradient / scale for gradient in gradients]
 
