@@ -76,6 +76,26 @@ FEW = {
         batch=32,
         augment=dict.fromkeys(("translation", "cutout"), 1.0),
     ),
+    "demo": Recipe(  # own; networks after PG
+        side=32,
+        parameters=(246_076, (2 + 1) * DOWN + 4 * (SAME + 65)),
+        G={"synthesis.b32.conv1.weight": (16, 16, 3, 3), "mapping.fc1.weight": (128, 128)},
+        D=PROJECTED["D"],
+        settings=THROUGH
+        | {
+            "batch": 16,
+            "discriminator.feature_resolution": 64,
+            "loss.name": "logistic",
+            "loss.r1_on": "features",
+            "loss.r1_gamma": 100.0,
+            "loss.r1_interval": None,
+            "optimizer_g.lr": 0.004,
+            "optimizer_d.lr": 5e-4,
+            "ema.kimg": 10.0,
+        },
+        batch=8,
+        augment=dict.fromkeys(("translation", "cutout"), 1.0),
+    ),
     "fastgan-256": Recipe(  # FG; D is own
         side=256,
         parameters=(FASTGAN["parameters"], 6_002_977),
