@@ -60,11 +60,14 @@ class GeneratorConfig(NetworkConfig):
     """Everything that shapes the generator.
 
     use_noise: whether layers add scaled noise.  lora_rank: of the adapters that alone train, 0 for none.
+    output: what is made of the sum of the levels: linear leaves it as it is; tanh keeps it in the range of
+    images, outside of which feature networks have hardly any slope.
     """
 
     z_dim: int = 512
     w_dim: int = 512
     architecture: Architecture = "skip"
+    output: Literal["linear", "tanh"] = "linear"
     use_noise: bool = True
     lora_rank: int = 0
 
@@ -230,6 +233,7 @@ class SynthesisNetwork(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.num_ws = 2 * len(shapes.levels(config.resolution))
+        self.output = config.output
         self.blocks = [f"b{level}" for level in shapes.levels(config.resolution)]
         for name, level in zip(self.blocks, shapes.levels(config.resolution), strict=True):
             self.add_module(name, SynthesisBlock(config, level))
@@ -247,7 +251,7 @@ class SynthesisNetwork(nn.Module):
             some = ws[:, start : start + block.num_conv + 1]
             x, img = block.run(x, img, some, block.draw(ws, noise))
             start += block.num_conv
-        return img
+        return torch.tanh(img) if self.output == "tanh" else img
 
 
 class Generator(StyledGenerator):

@@ -28,7 +28,10 @@ CASES = {
     "stylegan2": ("stylegan2-tiny", []),
     "micro-batches": ("stylegan2-tiny", ["micro_batch=2", "discriminator.mbstd_group=2"]),
     "undone if need be": ("stylegan2-tiny", ["micro_batch=auto", "augment.name=ada"]),
-    "path length": ("stylegan2-tiny", ["loss.path_length_weight=2", "loss.lecam_weight=0.1", "loss.style_mixing=1"]),
+    "path length": (
+        "stylegan2-tiny",
+        ["loss.path_length_weight=2", "loss.lecam_weight=0.1", "loss.style_mixing=1"],
+    ),
     "stylegan2-ada": ("stylegan2-ada-auto", ["augment.policy=bgcfnc", "augment.p=0.7"]),
     "diffaugment": ("stylegan2-tiny", ["augment.name=diffaugment"]),
     "stylegan3": ("stylegan3-t", []),

@@ -49,7 +49,9 @@ def test_dry_run_prints_a_config_that_loads(tiny_zip, tmp_path):
 
 
 def test_a_tiny_run_leaves_what_the_contract_lists(tiny_zip, tmp_path):
-    result = invoke("--data", tiny_zip, "--preset", "stylegan2-tiny", "--kimg", 0.016, "--out", tmp_path, *SMALL)
+    result = invoke(
+        "--data", tiny_zip, "--preset", "stylegan2-tiny", "--kimg", 0.016, "--out", tmp_path, *SMALL
+    )
     assert result.exit_code == 0, result.output
     run = Path(result.stdout.strip())
     assert run == tmp_path / "00000-stylegan2-tiny-tiny-16"
@@ -68,7 +70,9 @@ def test_a_tiny_run_leaves_what_the_contract_lists(tiny_zip, tmp_path):
 
 
 def test_on_collapse_is_a_setting(tiny_zip):
-    result = invoke("--data", tiny_zip, "--preset=stylegan2-tiny", "--on-collapse=rollback", "--dry-run", *SMALL)
+    result = invoke(
+        "--data", tiny_zip, "--preset=stylegan2-tiny", "--on-collapse=rollback", "--dry-run", *SMALL
+    )
     assert yaml.safe_load(result.stdout)["health"]["on_collapse"] == "rollback"
     nothing = ["--on-collapse=rollback", "--set", "health.remedies=[gamma]", "--set", "loss.r1_gamma=0"]
     result = invoke("--data", tiny_zip, "--preset=stylegan2-tiny", "--dry-run", *SMALL, *nothing)
@@ -77,7 +81,9 @@ def test_on_collapse_is_a_setting(tiny_zip):
 
 
 def test_time_limit_saves_and_stops(tiny_zip, tmp_path):
-    result = invoke("--data", tiny_zip, "--preset=stylegan2-tiny", "--max-minutes=1e-6", "--out", tmp_path, *SMALL)
+    result = invoke(
+        "--data", tiny_zip, "--preset=stylegan2-tiny", "--max-minutes=1e-6", "--out", tmp_path, *SMALL
+    )
     assert result.exit_code == 0 and "time is up" in result.stderr
     program, command, *typed = shlex.split(result.stderr.split("Go on with ")[1].splitlines()[0])
     assert (program, command) == ("gan", "train") and invoke(*typed, "--dry-run").exit_code == 0
@@ -120,7 +126,9 @@ BAD_DATA = {
 def test_bad_data_is_one_line_with_a_remedy(case, tmp_path):
     members, message = BAD_DATA[case]
     path = packed(tmp_path, **members)
-    result = invoke("--data", path, "--preset=stylegan2-tiny", "--kimg=0.1", "--out", tmp_path / "runs", *SMALL)
+    result = invoke(
+        "--data", path, "--preset=stylegan2-tiny", "--kimg=0.1", "--out", tmp_path / "runs", *SMALL
+    )
     assert result.exit_code == 1
     errors = [line for line in result.stderr.splitlines() if "gan: error" in line]
     assert len(errors) == 1 and errors[0].startswith("gan: error:") and message in errors[0]

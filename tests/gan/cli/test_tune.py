@@ -56,7 +56,12 @@ def test_a_search_writes_a_preset_that_trains(tiny_zip, tmp_path, pilots):
     scores = [row["score"] for row in found["ranking"]]
     assert scores[0] <= scores[1] and len(pilots[0]) == 5
     best = found["ranking"][0]
-    run = tmp_path / "tune-stylegan2-tiny-tiny-16" / f"gamma{best['gamma']:g}-lr0.002" / "00000-stylegan2-tiny-tiny-16"
+    run = (
+        tmp_path
+        / "tune-stylegan2-tiny-tiny-16"
+        / f"gamma{best['gamma']:g}-lr0.002"
+        / "00000-stylegan2-tiny-tiny-16"
+    )
     assert best["run"] == str(run)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [r["kimg"] for r in records] == [0.004, 0.008] and records[1]["value"] == best["score"]
@@ -65,7 +70,9 @@ def test_a_search_writes_a_preset_that_trains(tiny_zip, tmp_path, pilots):
     assert (trained.loss.r1_gamma, trained.optimizer_g.lr) == (best["gamma"], best["lr"])
     path = tmp_path / "tuned-stylegan2-tiny-tiny-16.yaml"
     assert found["preset"] == str(path)
-    wanted = override(load_preset("stylegan2-tiny"), [item.removeprefix("--set=") for item in SMALL if "--set" in item])
+    wanted = override(
+        load_preset("stylegan2-tiny"), [item.removeprefix("--set=") for item in SMALL if "--set" in item]
+    )
     wanted = override(wanted, [f"loss.r1_gamma={best['gamma']}", "preset=tuned-stylegan2-tiny-tiny-16"])
     assert load_preset(str(path)) == wanted
     again = invoke(*arguments)

@@ -101,7 +101,9 @@ def test_settings_after_a_rollback_are_not_hardened_twice(run):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     plan = training.prepare(None, None, resume=run.path)
     assert plan.config.loss.r1_gamma == 30 and plan.changes == []
-    assert plan.config.optimizer_d.lr == training.prepare("stylegan2-tiny", plan.dataset).config.optimizer_d.lr
+    assert (
+        plan.config.optimizer_d.lr == training.prepare("stylegan2-tiny", plan.dataset).config.optimizer_d.lr
+    )
 
 
 def test_a_branch_that_is_left_is_set_aside(run):
@@ -131,7 +133,10 @@ def test_without_anything_to_train_on(tmp_path):
 
 def test_without_a_preset_the_device_decides(tiny_zip, tmp_path):
     plan = training.prepare(None, tiny_zip, out=tmp_path, device="cpu")
-    assert plan.config.preset == "stylegan2-tiny" and "no preset was named: stylegan2-tiny, made for cpu" in plan.notes[0]
+    assert (
+        plan.config.preset == "stylegan2-tiny"
+        and "no preset was named: stylegan2-tiny, made for cpu" in plan.notes[0]
+    )
     import torch
 
     assert training.default_preset(torch.device("cuda")) == "stylegan2-small"

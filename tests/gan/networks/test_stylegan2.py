@@ -33,6 +33,13 @@ def test_every_architecture_trains_every_parameter(architecture):
         assert [k for k, p in network.named_parameters() if p.grad is None] == []
 
 
+def test_output_is_the_tanh_of_what_it_is_without():
+    plain, bounded = conditional(), conditional(output="tanh")
+    bounded.load_state_dict(plain.state_dict())
+    z, c = torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
+    torch.testing.assert_close(bounded(z, c), plain(z, c).tanh())
+
+
 def test_truncation_moves_towards_the_average():
     G, z, c = conditional(), torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
     G.mapping.w_avg.normal_()
