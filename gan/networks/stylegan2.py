@@ -17,6 +17,7 @@ from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
 from ops.bias_act import ACTIVATIONS
 
 Architecture = Literal["skip", "resnet", "orig"]
+SQUEEZE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +61,14 @@ class GeneratorConfig(NetworkConfig):
     """Everything that shapes the generator.
 
     use_noise: whether layers add scaled noise.  lora_rank: of the adapters that alone train, 0 for none.
-    output: what is made of the sum of the levels: linear leaves it as it is; tanh keeps it in the range of
-    images, outside of which feature networks have hardly any slope.
+    output: what is made of the sum of the levels: linear leaves it as it is; squeezed scales what lies outside of
+    [-1, 1] by SQUEEZE, as feature networks have hardly any slope far from the range of images.
     """
 
     z_dim: int = 512
     w_dim: int = 512
     architecture: Architecture = "skip"
-    output: Literal["linear", "tanh"] = "linear"
+    output: Literal["linear", "squeezed", "tanh"] = "linear"
     use_noise: bool = True
     lora_rank: int = 0
 
@@ -251,7 +252,9 @@ class SynthesisNetwork(nn.Module):
             some = ws[:, start : start + block.num_conv + 1]
             x, img = block.run(x, img, some, block.draw(ws, noise))
             start += block.num_conv
-        return torch.tanh(img) if self.output == "tanh" else img
+        if self.output == "tanh":
+            return torch.tanh(img)
+        return img if self.output == "linear" else img.clamp(-1, 1).lerp(img, SQUEEZE)
 
 
 class Generator(StyledGenerator):

@@ -132,4 +132,18 @@ MUTANTS = (
         "return F.glu(self.norm(x).flip(1), dim=1)",
         (f"{FASTGAN}a_level_by_hand",),
     ),
+    Mutant(
+        "kernels padded at the wrong end",
+        "gan/networks/efficientnet_lite.py",
+        "(across, 0, down, 0)",
+        "(0, across, 0, down)",
+        ("tests/gan/networks/test_efficientnet_lite.py::test_same_padding_by_its_definition",),
+    ),
+    Mutant(
+        "images beyond their range",
+        "gan/networks/stylegan2.py",
+        "img.clamp(-1, 1).lerp(img, SQUEEZE)",
+        "img.clamp(-1, 1).lerp(img, 1)",
+        ("tests/gan/networks/test_stylegan2.py::test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth",),
+    ),
 )

@@ -42,7 +42,7 @@ def config(tiny_zip: Path) -> RunConfig:
 
 
 def run_demo(config: RunConfig, out: Path, minutes: float = 5.0, fresh: bool = False):
-    return demo.run_demo(config, out, minutes=minutes, fresh=fresh, metric="fd-untrained", num_fakes=16)
+    return demo.run_demo(config, out, minutes=minutes, fresh=fresh, metrics=("fd-untrained", "dc[untrained]"), num_fakes=16)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,9 @@ def test_makes_everything(finished: Path, config: RunConfig) -> None:
     assert record["before"]["value"] != record["after"]["value"]
     assert {"training", "score-000000", "score-000000.064", "images"} <= record["stage_seconds"].keys()
     scored = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert scored == [record["before"], record["after"]]
+    assert scored[0] == record["before"]
+    assert scored[3:] == [record["after"], *record["more"]]
+    assert [(r["metric"], r["kimg"]) for r in record["more"]] == [("density", 0.064), ("coverage", 0.064)]
 
 
 def test_pictures(finished: Path) -> None:
@@ -104,6 +106,8 @@ def test_summary_says_where_and_what_next(finished: Path, config: RunConfig) -> 
     record["before"]["value"], record["after"]["value"] = 300.0, 60.0
     text = demo.summary(run, record, config)
     assert "300 before, 60 after: 5.0 times lower" in text
+    record["more"][1]["value"] = 0.625
+    assert "coverage 0.62" in demo.summary(run, record, config)
     for path in (run / "grid.png", run / "progress.png", run / "checkpoints" / "000000.064"):
         assert str(path) in text
     assert "gan sample" in text

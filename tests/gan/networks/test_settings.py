@@ -115,7 +115,7 @@ ROWS = {
     "stylegan2 generator": STYLEGAN2
     | GENERATOR
     | {"w_dim": "w_dim=6", "architecture": "architecture=resnet", "use_noise": "use_noise=false"}
-    | {"output": "output=tanh"},
+    | {"output": "output=squeezed"},
     "stylegan2 discriminator": STYLEGAN2
     | {
         "architecture": "architecture=skip",

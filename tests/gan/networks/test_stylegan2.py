@@ -33,11 +33,16 @@ def test_every_architecture_trains_every_parameter(architecture):
         assert [k for k, p in network.named_parameters() if p.grad is None] == []
 
 
-def test_output_is_the_tanh_of_what_it_is_without():
-    plain, bounded = conditional(), conditional(output="tanh")
-    bounded.load_state_dict(plain.state_dict())
+def test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth():
+    plain, squeezed = conditional(), conditional(output="squeezed")
+    squeezed.load_state_dict(plain.state_dict())
     z, c = torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
-    torch.testing.assert_close(bounded(z, c), plain(z, c).tanh())
+    before, after = plain(z, c), squeezed(z, c)
+    inside, above = before.abs() <= 1, before > 1
+    assert inside.any() and above.any() and (before < -1).any()
+    assert torch.equal(after[inside], before[inside])
+    torch.testing.assert_close(after[above], 1 + (before[above] - 1) / 10)
+    torch.testing.assert_close(after[before < -1], -1 + (before[before < -1] + 1) / 10)
 
 
 def test_truncation_moves_towards_the_average():
