@@ -61,7 +61,7 @@ class GeneratorConfig(NetworkConfig):
     """Everything that shapes the generator.
 
     use_noise: whether layers add scaled noise.  lora_rank: of the adapters that alone train, 0 for none.
-    output: what is made of the sum of the levels: linear leaves it as it is; squeezed scales what lies outside of
+    output: what is made of the sum of the levels: linear leaves it as it is; squeezed scales what lies beyond
     [-1, 1] by SQUEEZE, as feature networks have hardly any slope far from the range of images.
     """
 

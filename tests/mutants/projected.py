@@ -144,6 +144,15 @@ MUTANTS = (
         "gan/networks/stylegan2.py",
         "img.clamp(-1, 1).lerp(img, SQUEEZE)",
         "img.clamp(-1, 1).lerp(img, 1)",
-        ("tests/gan/networks/test_stylegan2.py::test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth",),
+        (
+            "tests/gan/networks/test_stylegan2.py::test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth",
+        ),
+    ),
+    Mutant(
+        "heads without the spread of their group",
+        "gan/networks/projected.py",
+        "minibatch_std(x, self.group, 1)",
+        "minibatch_std(x, 1, 1)",
+        (f"{NETWORK}a_head_sees_the_spread_of_its_group_by_hand",),
     ),
 )

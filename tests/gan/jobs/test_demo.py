@@ -42,7 +42,9 @@ def config(tiny_zip: Path) -> RunConfig:
 
 
 def run_demo(config: RunConfig, out: Path, minutes: float = 5.0, fresh: bool = False):
-    return demo.run_demo(config, out, minutes=minutes, fresh=fresh, metrics=("fd-untrained", "dc[untrained]"), num_fakes=16)
+    return demo.run_demo(
+        config, out, minutes=minutes, fresh=fresh, metrics=("fd-untrained", "dc[untrained]"), num_fakes=16
+    )
 
 
 @pytest.fixture(scope="session")

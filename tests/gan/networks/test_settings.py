@@ -110,6 +110,7 @@ PROJECTED = {
     "cross_scale": "cross_scale=false",
     "head_channels": "head_channels=5",
     "spectral_norm": "spectral_norm=false",
+    "mbstd_group": "mbstd_group=2",
 }
 ROWS = {
     "stylegan2 generator": STYLEGAN2
