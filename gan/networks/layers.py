@@ -47,6 +47,17 @@ class Linear(nn.Module):
         return bias_act(x @ weight.T, bias, act=self.activation)
 
 
+class LinearMap(Linear):
+    """The same as a map of `channels` and a size (rows, columns): [N, in] -> [N, channels, rows, columns]."""
+
+    def __init__(self, in_features: int, channels: int, size: tuple[int, int]):
+        super().__init__(in_features, channels * size[0] * size[1])
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).unflatten(1, (-1, *self.size))
+
+
 class Conv2d(nn.Module):
     """Convolution, resampling by 2, bias, activation, gain and clamp: [N, in, H, W] -> [N, out, H', W'].
 

@@ -11,13 +11,12 @@ from gan.config import positive
 from gan.networks import reparametrize
 from gan.networks.base import Network, Noise, StyledGenerator
 from gan.networks.blocks import Block, exact
-from gan.networks.layers import Conv2d, Linear, check_activation, fast_layout, minibatch_std
+from gan.networks.layers import Conv2d, Linear, LinearMap, check_activation, fast_layout, minibatch_std
 from gan.networks.mapping import MappingConfig, MappingNetwork
 from ops import downsample2d, modulated_conv2d, setup_filter, upsample2d
 from ops.bias_act import ACTIVATIONS
 
 Architecture = Literal["skip", "resnet", "orig"]
-SQUEEZE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +59,14 @@ class NetworkConfig:
 class GeneratorConfig(NetworkConfig):
     """Everything that shapes the generator.
 
+    input: of the first block: one learned map (const), or (linear) a map of each w: shapes differ early.
     use_noise: whether layers add scaled noise.  lora_rank: of the adapters that alone train, 0 for none.
-    output: what is made of the sum of the levels: linear leaves it as it is; squeezed scales what lies beyond
-    [-1, 1] by SQUEEZE, as feature networks have hardly any slope far from the range of images.
     """
 
     z_dim: int = 512
     w_dim: int = 512
     architecture: Architecture = "skip"
-    output: Literal["linear", "squeezed", "tanh"] = "linear"
+    input: Literal["const", "linear"] = "const"
     use_noise: bool = True
     lora_rank: int = 0
 
@@ -188,7 +186,9 @@ class SynthesisBlock(Block):
         self.first = level == 4
         self.register_buffer("resample_filter", setup_filter(config.resample_filter))
         if self.first:
-            self.const = nn.Parameter(torch.randn(out, *config.base))
+            linear = config.input == "linear"
+            self.input = LinearMap(config.w_dim, out, config.base) if linear else None
+            self.const = None if linear else nn.Parameter(torch.randn(out, *config.base))
         else:
             self.conv0 = SynthesisLayer(config, config.width(level // 2), out, level, up=2)
         self.conv1 = SynthesisLayer(config, out, out, level)
@@ -203,8 +203,7 @@ class SynthesisBlock(Block):
 
     def draw(self, ws: Tensor, noise: Noise) -> list[Tensor | None]:
         """Noise of each convolution, see `SynthesisLayer.draw`."""
-        layers = (self.conv1,) if self.first else (self.conv0, self.conv1)
-        return [layer.draw(ws, noise) for layer in layers]
+        return [x.draw(ws, noise) for x in ([] if self.first else [self.conv0]) + [self.conv1]]
 
     def forward(
         self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: list[Tensor | None]
@@ -212,8 +211,8 @@ class SynthesisBlock(Block):
         """x: features of the previous block; ws: [N, num_conv + 1, w_dim]; noise: from `draw`."""
         x = None if x is None else self.enter(x)
         if self.first:
-            x = fast_layout(self.enter(self.const)[None].expand(ws.shape[0], -1, -1, -1))
-            x = self.conv1(x, ws[:, 0], noise[0])
+            x = self.input(ws[:, 0]) if self.input else self.const[None].expand(ws.shape[0], -1, -1, -1)
+            x = self.conv1(fast_layout(self.enter(x)), ws[:, 0], noise[0])
         elif self.architecture == "resnet":
             shortcut = self.skip(x, gain=0.5**0.5)
             x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1], gain=0.5**0.5)
@@ -234,7 +233,6 @@ class SynthesisNetwork(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.num_ws = 2 * len(shapes.levels(config.resolution))
-        self.output = config.output
         self.blocks = [f"b{level}" for level in shapes.levels(config.resolution)]
         for name, level in zip(self.blocks, shapes.levels(config.resolution), strict=True):
             self.add_module(name, SynthesisBlock(config, level))
@@ -244,17 +242,14 @@ class SynthesisNetwork(nn.Module):
 
         update_emas: accepted for all generators; this one keeps nothing of its layers' inputs.
         """
-        ws = ws.to(self.b4.const.dtype)
-        x = img = None
-        start = 0
+        ws = ws.to(self.b4.conv1.weight.dtype)
+        x, img, start = None, None, 0
         for name in self.blocks:
             block = getattr(self, name)
             some = ws[:, start : start + block.num_conv + 1]
             x, img = block.run(x, img, some, block.draw(ws, noise))
             start += block.num_conv
-        if self.output == "tanh":
-            return torch.tanh(img)
-        return img if self.output == "linear" else img.clamp(-1, 1).lerp(img, SQUEEZE)
+        return img
 
 
 class Generator(StyledGenerator):

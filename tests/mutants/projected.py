@@ -141,12 +141,17 @@ MUTANTS = (
     ),
     Mutant(
         "images beyond their range",
-        "gan/networks/stylegan2.py",
-        "img.clamp(-1, 1).lerp(img, SQUEEZE)",
+        "gan/networks/projected.py",
+        "img.clamp(-1, 1).lerp(img, BEYOND)",
         "img.clamp(-1, 1).lerp(img, 1)",
-        (
-            "tests/gan/networks/test_stylegan2.py::test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth",
-        ),
+        (f"{NETWORK}what_lies_beyond_the_range_of_images_counts_a_tenth",),
+    ),
+    Mutant(
+        "samples with one input",
+        "gan/networks/stylegan2.py",
+        "self.input(ws[:, 0]) if",
+        "self.input(ws[:1, 0]).expand(len(ws), -1, -1, -1) if",
+        ("tests/gan/networks/test_stylegan2.py::test_a_linear_input_is_a_map_of_each_w",),
     ),
     Mutant(
         "heads without the spread of their group",

@@ -78,19 +78,24 @@ FEW = {
     ),
     "demo": Recipe(  # own; networks after PG
         side=32,
-        parameters=(246_076, (2 + 1) * DOWN + 4 * (SAME + 65)),
-        G={"synthesis.b32.conv1.weight": (16, 16, 3, 3), "mapping.fc1.weight": (128, 128)},
+        parameters=(
+            246_076 - 64 * 16 + 129 * 64 * 16,  # that of stylegan2-tiny with a map of w for a constant one
+            (2 + 1) * DOWN + 4 * (SAME + 64 * 9 + 65),  # the spread of a group is one channel more
+        ),
+        G={"synthesis.b32.conv1.weight": (16, 16, 3, 3), "synthesis.b4.input.weight": (1024, 128)},
         D=PROJECTED["D"],
         settings=THROUGH
         | {
             "batch": 16,
+            "discriminator.spectral_norm": False,
+            "discriminator.mbstd_group": 4,
             "discriminator.feature_resolution": 64,
             "loss.name": "logistic",
             "loss.r1_on": "features",
             "loss.r1_gamma": 100.0,
             "loss.r1_interval": None,
             "optimizer_g.lr": 0.004,
-            "optimizer_d.lr": 5e-4,
+            "optimizer_d.lr": 0.001,
             "ema.kimg": 10.0,
         },
         batch=8,

@@ -33,16 +33,21 @@ def test_every_architecture_trains_every_parameter(architecture):
         assert [k for k, p in network.named_parameters() if p.grad is None] == []
 
 
-def test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth():
-    plain, squeezed = conditional(), conditional(output="squeezed")
-    squeezed.load_state_dict(plain.state_dict())
-    z, c = torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
-    before, after = plain(z, c), squeezed(z, c)
-    inside, above = before.abs() <= 1, before > 1
-    assert inside.any() and above.any() and (before < -1).any()
-    assert torch.equal(after[inside], before[inside])
-    torch.testing.assert_close(after[above], 1 + (before[above] - 1) / 10)
-    torch.testing.assert_close(after[before < -1], -1 + (before[before < -1] + 1) / 10)
+def test_a_linear_input_is_a_map_of_each_w():
+    """That of zeros is the bias, and that of the i-th unit vector the i-th column, scaled, beside it."""
+    G = conditional(input="linear", base=(2, 3))
+    assert "synthesis.b4.const" not in G.state_dict()
+    layer = G.synthesis.b4.input
+    layer.bias.data.normal_()
+    found = layer(torch.cat([torch.zeros(1, 6), torch.eye(6)]))
+    assert found.shape == (7, 8, 2, 3)
+    torch.testing.assert_close(found[0].flatten(), layer.bias)
+    torch.testing.assert_close((found[1:] - found[:1]).flatten(1).T, layer.weight / 6**0.5)
+    ws = torch.randn(2, 1, 6).expand(-1, G.num_ws, -1).clone()
+    ws[:, 1:] = ws[:1, 1:]  # they differ in the first w alone
+    together = G.synthesis(ws)
+    torch.testing.assert_close(together[1:], G.synthesis(ws[1:]))
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
 
 
 def test_truncation_moves_towards_the_average():
