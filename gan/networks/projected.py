@@ -38,7 +38,6 @@ from gan.networks.blocks import HALVES, Block, exact
 from gan.networks.layers import CastConv2d, fast_layout, minibatch_std
 
 SLOPE = 0.2  # of leaky ReLU
-BEYOND = 0.1  # slope outside of the range of images
 REFERENCES = 4  # images by which the spread is measured
 LEAST, MOST = 32, 1024  # feature_resolution
 
@@ -146,12 +145,8 @@ class Projection(Block):
         return [exact(y) for y in self.mixed(found)]
 
     def prepared(self, img: Tensor) -> Tensor:
-        """Images [N, 1 or 3, H, W] as three colours [N, 3, *size], bilinear, without aliasing.
-
-        What lies beyond [-1, 1] counts by BEYOND: the network has hardly any slope far from its images, and a
-        generator that is not bounded gets there within a few steps.
-        """
-        x = img.clamp(-1, 1).lerp(img, BEYOND).expand(-1, 3, -1, -1)
+        """Images [N, 1 or 3, H, W] as three colours [N, 3, *size], bilinear, without aliasing."""
+        x = img.expand(-1, 3, -1, -1)
         if x.shape[2:] != self.size:
             x = F.interpolate(exact(x), self.size, mode="bilinear", antialias=x.shape[2] > self.size[0])
         return fast_layout(x)

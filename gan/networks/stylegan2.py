@@ -60,6 +60,7 @@ class GeneratorConfig(NetworkConfig):
     """Everything that shapes the generator.
 
     input: of the first block: one learned map (const), or (linear) a map of each w: shapes differ early.
+    output: the image as it is (linear), or with a tenth of what lies beyond [-1, 1] (squeezed).
     use_noise: whether layers add scaled noise.  lora_rank: of the adapters that alone train, 0 for none.
     """
 
@@ -67,6 +68,7 @@ class GeneratorConfig(NetworkConfig):
     w_dim: int = 512
     architecture: Architecture = "skip"
     input: Literal["const", "linear"] = "const"
+    output: Literal["linear", "squeezed"] = "linear"
     use_noise: bool = True
     lora_rank: int = 0
 
@@ -214,9 +216,8 @@ class SynthesisBlock(Block):
             x = self.input(ws[:, 0]) if self.input else self.const[None].expand(ws.shape[0], -1, -1, -1)
             x = self.conv1(fast_layout(self.enter(x)), ws[:, 0], noise[0])
         elif self.architecture == "resnet":
-            shortcut = self.skip(x, gain=0.5**0.5)
-            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1], gain=0.5**0.5)
-            x = shortcut + x
+            y = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1], gain=0.5**0.5)
+            x = self.skip(x, gain=0.5**0.5) + y
         else:
             x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1])
         if img is not None:
@@ -232,7 +233,7 @@ class SynthesisNetwork(nn.Module):
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
-        self.num_ws = 2 * len(shapes.levels(config.resolution))
+        self.num_ws, self.output = 2 * len(shapes.levels(config.resolution)), config.output
         self.blocks = [f"b{level}" for level in shapes.levels(config.resolution)]
         for name, level in zip(self.blocks, shapes.levels(config.resolution), strict=True):
             self.add_module(name, SynthesisBlock(config, level))
@@ -249,7 +250,7 @@ class SynthesisNetwork(nn.Module):
             some = ws[:, start : start + block.num_conv + 1]
             x, img = block.run(x, img, some, block.draw(ws, noise))
             start += block.num_conv
-        return img
+        return img if self.output == "linear" else img.clamp(-1, 1).lerp(img, 0.1)
 
 
 class Generator(StyledGenerator):
@@ -316,8 +317,7 @@ class DiscriminatorEpilogue(Block):
         x = self.enter(x)
         if self.fromrgb is not None:
             x = x + self.fromrgb(img)
-        x = self.conv(minibatch_std(x, self.group, self.std_channels))
-        x = self.out(self.fc(x.flatten(1)))
+        x = self.out(self.fc(self.conv(minibatch_std(x, self.group, self.std_channels)).flatten(1)))
         if cmap is not None:  # projection discriminator, Miyato & Koyama 2018
             x = (x * cmap).sum(dim=1, keepdim=True) / self.cmap_dim**0.5
         return x

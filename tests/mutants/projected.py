@@ -141,10 +141,12 @@ MUTANTS = (
     ),
     Mutant(
         "images beyond their range",
-        "gan/networks/projected.py",
-        "img.clamp(-1, 1).lerp(img, BEYOND)",
+        "gan/networks/stylegan2.py",
+        "img.clamp(-1, 1).lerp(img, 0.1)",
         "img.clamp(-1, 1).lerp(img, 1)",
-        (f"{NETWORK}what_lies_beyond_the_range_of_images_counts_a_tenth",),
+        (
+            "tests/gan/networks/test_stylegan2.py::test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth",
+        ),
     ),
     Mutant(
         "samples with one input",

@@ -97,13 +97,6 @@ def test_a_head_by_hand(config):
     torch.testing.assert_close(head(x, c), torch.tensor([[5.3], [7.7]]))
 
 
-def test_what_lies_beyond_the_range_of_images_counts_a_tenth(config):
-    D = built(config)
-    img = torch.tensor([-3.0, -1.0, 0.25, 1.0, 2.0]).view(5, 1, 1, 1).repeat(1, 3, 16, 16)
-    want = torch.tensor([-1.2, -1.0, 0.25, 1.0, 1.1]).view(5, 1, 1, 1)
-    torch.testing.assert_close(D.projection.prepared(img), want.expand(5, 3, *D.projection.size))
-
-
 def test_a_head_sees_the_spread_of_its_group_by_hand(config):
     """Samples 0 and 2 are of one group, and 1 and 3: 1 and 5 have the deviation 2, 3 and 3 have none."""
     D = built(config, "mixed_channels=1", "head_channels=1", "mbstd_group=2", "spectral_norm=false")

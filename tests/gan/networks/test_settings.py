@@ -116,7 +116,7 @@ ROWS = {
     "stylegan2 generator": STYLEGAN2
     | GENERATOR
     | {"w_dim": "w_dim=6", "architecture": "architecture=resnet", "use_noise": "use_noise=false"}
-    | {"input": "input=linear"},
+    | {"input": "input=linear", "output": "output=squeezed"},
     "stylegan2 discriminator": STYLEGAN2
     | {
         "architecture": "architecture=skip",

@@ -50,6 +50,18 @@ def test_a_linear_input_is_a_map_of_each_w():
     assert not torch.allclose(together[0], together[1], atol=1e-3)
 
 
+def test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth():
+    plain, squeezed = conditional(), conditional(output="squeezed")
+    squeezed.load_state_dict(plain.state_dict())
+    z, c = torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
+    before, after = plain(z, c), squeezed(z, c)
+    inside, above, below = before.abs() <= 1, before > 1, before < -1
+    assert inside.any() and above.any() and below.any()
+    assert torch.equal(after[inside], before[inside])
+    torch.testing.assert_close(after[above], 1 + (before[above] - 1) / 10)
+    torch.testing.assert_close(after[below], -1 + (before[below] + 1) / 10)
+
+
 def test_truncation_moves_towards_the_average():
     G, z, c = conditional(), torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
     G.mapping.w_avg.normal_()
