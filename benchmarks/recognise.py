@@ -93,7 +93,7 @@ def table(classes: Sequence[str], labels: np.ndarray, reals: Recognition, fakes:
 @click.argument("model")
 @click.option("--data", default="data/openmoji-32.zip", show_default=True, help="Images with classes.")
 @click.option("--samples", default=2000, show_default=True, help="Images that the model draws.")
-@click.option("--sure", default=0.8, show_default=True, help="Least probability of what is recognised.")
+@click.option("--sure", default=0.5, show_default=True, help="Least probability of what is recognised.")
 @click.option("--seed", default=0, show_default=True, help="Of the samples and of what is held out.")
 @click.option("--json", "as_json", is_flag=True, help="Shares and counts as one JSON object.")
 def main(model: str, data: str, samples: int, sure: float, seed: int, as_json: bool) -> None:
