@@ -13,7 +13,14 @@ import torch
 from ops.bench import medians
 from training.recipes import fit, load_preset, preset_names
 
-SIDES = {"demo": 32, "stylegan2-small": 64, "sngan-32": 32, "r3gan-cifar10": 32, "r3gan-64": 64}
+SIDES = {
+    "demo": 32,
+    "stylegan2-tiny": 32,
+    "stylegan2-small": 64,
+    "sngan-32": 32,
+    "r3gan-cifar10": 32,
+    "r3gan-64": 64,
+}
 
 
 @click.command(epilog="Example: python -m benchmarks.models --threads 2")

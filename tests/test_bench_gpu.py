@@ -22,7 +22,14 @@ def test_the_steps_are_named_once_and_name_what_exists():
 
 
 def test_a_training_step_is_measured():
-    small = ["--preset=demo", "--resolution=16", "--batch=4", "--steps=2", "--repeats=1", "--device=cpu"]
+    small = [
+        "--preset=stylegan2-tiny",
+        "--resolution=16",
+        "--batch=4",
+        "--steps=2",
+        "--repeats=1",
+        "--device=cpu",
+    ]
     result = CliRunner().invoke(training.main, [*small, "--set=micro_batch=2"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from training.preparation import openmoji
 
 PRESET = "demo"
 RESOLUTION = 32  # of a data set that is drawn here
-METRIC = "fd-efficientnet-lite0"
+METRICS = ("fd-efficientnet-lite0", "dc[efficientnet-lite0]")  # on features that D of the preset does not see
 NUM_FAKES = 2000
 RECORD = "demo.json"  # in the run directory: what the stages after training found, once all are done
 _ROUNDING = 0.05  # of the training time: a rest as short as this is not worth going on for
@@ -69,7 +69,7 @@ def run_demo(
     *,
     minutes: float,
     fresh: bool,
-    metric: str = METRIC,
+    metrics: Sequence[str] = METRICS,
     num_fakes: int = NUM_FAKES,
 ) -> tuple[Path, dict[str, Any]]:
     """All stages that are not done yet -> (run directory, its record, also in demo.json).
@@ -89,7 +89,7 @@ def run_demo(
             return run, record
         if run is None or (left > _ROUNDING * minutes * 60 and _newest_kimg(run) < config.kimg):
             run = train(config, out, run, left, clock)
-        record = {"minutes": minutes, **evaluate_run(run, config, dataset, metric, num_fakes, clock)}
+        record = {"minutes": minutes, **evaluate_run(run, config, dataset, metrics, num_fakes, clock)}
         atomic_bytes(run / RECORD, (json.dumps(record, indent=2) + "\n").encode())
     clock.say("done")
     return run, record
@@ -135,11 +135,15 @@ def trained_seconds(run: Path) -> float:
 
 
 def evaluate_run(
-    run: Path, config: RunConfig, dataset: ImageDataset, metric: str, num_fakes: int, clock: Clock
+    run: Path, config: RunConfig, dataset: ImageDataset, metrics: Sequence[str], num_fakes: int, clock: Clock
 ) -> dict[str, Any]:
-    """Score the first and the newest checkpoint, write grid.png and progress.png -> what demo.json holds."""
+    """Score the first and the newest checkpoint, write grid.png and progress.png -> what demo.json holds.
+
+    before, after: the record of the first metric.  more: after training, those of the others.
+    """
     folders = run / "checkpoints" / checkpoint.folder_name(0), checkpoint.resolve(run)
-    before, after = (score_checkpoint(f, dataset, metric, num_fakes, config.seed, clock) for f in folders)
+    scored = [score_checkpoint(f, dataset, metrics, num_fakes, config.seed, clock) for f in folders]
+    [before, *_], [after, *more] = scored
     with clock.stage("images", "drawing samples ..."):
         save_png(run / "grid.png", sample_grid(run))
         save_png(run / "progress.png", contact_sheet(run, image_shape(config.generator)))
@@ -149,31 +153,32 @@ def evaluate_run(
         "stage_seconds": clock.seconds,
         "before": before,
         "after": after,
+        "more": more,
     }
 
 
 def score_checkpoint(
-    folder: Path, dataset: ImageDataset, metric: str, num_fakes: int, seed: int, clock: Clock
-) -> dict[str, Any]:
-    """Record of one metric for the checkpoint in `folder`, also appended to the run's metrics.jsonl."""
+    folder: Path, dataset: ImageDataset, metrics: Sequence[str], num_fakes: int, seed: int, clock: Clock
+) -> list[dict[str, Any]]:
+    """Records of the metrics for the checkpoint in `folder`, also appended to the run's metrics.jsonl."""
     saved = checkpoint.read(folder)
     text = f"scoring {num_fakes:,} images after {saved.kimg:g} kimg ..."
     with (
         clock.stage(f"score-{folder.name}", text),
         progress(len(dataset) + num_fakes, "images", unit="img") as bar,
     ):
-        [record] = score(
+        records = score(
             saved.generator(pick("auto")),
             dataset,
-            [metric],
+            metrics,
             num_fakes=num_fakes,
             seed=seed,
             kimg=saved.kimg,
             progress=lambda _, count: bar.update(count),
         )
-    seen.mark([record], seen.of_config(saved.config))
-    append_records(folder, [record])
-    return record
+    seen.mark(records, seen.of_config(saved.config))
+    append_records(folder, records)
+    return records
 
 
 def sample_grid(run: Path, columns: int = 10, side: int = 64) -> Tensor:
@@ -219,6 +224,7 @@ def summary(run: Path, record: dict[str, Any], config: RunConfig) -> str:
         ("Score", f"{before['value']:.4g} before, {after['value']:.4g} after: {ratio:.1f} times lower"),
         ("", f"({after['metric']}, lower is better; {after['num_fake']:,} samples against all images)"),
         *([("", f"({seen.MARK}: a flattering number)")] if after.get("seen_by_d") else []),
+        *(("", f"{other['metric']} {other['value']:.2g}") for other in record.get("more", ())),
         ("Samples", str(run / "grid.png")),
         ("Progress", str(run / "progress.png")),
         ("Checkpoint", str(checkpoint.resolve(run))),

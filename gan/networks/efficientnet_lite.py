@@ -28,7 +28,10 @@ STAGES = (  # repeats, kernel, stride of the first block, expansion, output chan
 
 
 class SameConv(nn.Conv2d):
-    """Convolution without bias; output size = ceil(size / stride), an odd pixel of padding is at the end."""
+    """Convolution without bias; output size = ceil(size / stride), an odd pixel of padding is at the end.
+
+    stride: 1 or 2.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
         padding = kernel // 2 if stride == 1 else 0
@@ -36,15 +39,20 @@ class SameConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [N, C, H, W] -> [N, outputs, ceil(H / stride), ceil(W / stride)]."""
-        if self.stride[0] > 1:
-            down, across = (self._missing(size) for size in x.shape[2:])
-            x = F.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))
-        return super().forward(x)
+        if self.stride[0] == 1:
+            return super().forward(x)
+        down, across = (self._uneven(size) for size in x.shape[2:])
+        side = self.kernel_size[0] // 2
+        if self.groups == 1:  # the first layer, whose kernel is dear and whose input is small
+            x = F.pad(x, (side - across, side, side - down, side))
+            return super().forward(x)
+        weight = F.pad(self.weight, (across, 0, down, 0))  # instead of x, which is a hundred times as large
+        return F.conv2d(x, weight, self.bias, self.stride, side, groups=self.groups)
 
-    def _missing(self, size: int) -> int:
-        """Pixels that one axis of the input lacks in all."""
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        return max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    @staticmethod
+    def _uneven(size: int) -> int:
+        """How much less an axis is padded before it than behind it, at a stride of 2."""
+        return 1 - size % 2
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -35,7 +35,7 @@ from gan.errors import UserError
 from gan.networks import features, reparametrize
 from gan.networks.base import Network
 from gan.networks.blocks import HALVES, Block, exact
-from gan.networks.layers import CastConv2d, fast_layout
+from gan.networks.layers import CastConv2d, fast_layout, minibatch_std
 
 SLOPE = 0.2  # of leaky ReLU
 REFERENCES = 4  # images by which the spread is measured
@@ -54,6 +54,8 @@ class DiscriminatorConfig:
     feature_resolution: as which resolution of the images the network sees them, 32 to 1024.
     mixed_channels: M.  cross_scale: whether scales are mixed, or channels only.  head_channels: width of the
     heads.  spectral_norm: of the heads, see `gan.networks.reparametrize`.
+    mbstd_group: samples whose spread each head sees beside its features, see `minibatch_std`; None: the whole
+    batch, 1: none.
     """
 
     type: Literal["projected"] = "projected"
@@ -70,10 +72,11 @@ class DiscriminatorConfig:
     cross_scale: bool = True
     head_channels: int = 64
     spectral_norm: bool = True
+    mbstd_group: int | None = 1
 
     def __post_init__(self):
         shapes.check(self.base, self.resolution, least=4)
-        positive(self, "mixed_channels", "head_channels")
+        positive(self, "mixed_channels", "head_channels", "mbstd_group")
         features.source(self.backbone)
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3: feature networks see colours; got {self.channels}")
@@ -191,17 +194,19 @@ class Projection(Block):
 class Head(Block):
     """Mixed features [N, M, h, w] of a scale, c [N, K] -> logits [N, 1], the mean over places.
 
-    A stride-2 convolution for each halving until the shorter side is at most 4, then 3x3, then 1x1.
+    A stride-2 convolution for each halving until the shorter side is at most 4, then 3x3, then 1x1. The 3x3
+    one also sees the spread over a group of samples, if there are groups: who looks at one sample alone does
+    not see that all fakes have one shape.
     """
 
     def __init__(self, config: DiscriminatorConfig, stride: int):
         super().__init__()
-        self.level = config.resolution
+        self.level, self.group = config.resolution, config.mbstd_group
         side, inputs, layers = -(-min(config.feature_size) // stride), config.mixed_channels, []
         while side > 4:
             layers.append(convolution(inputs, config.head_channels, 4, stride=2))
             side, inputs = side // 2, config.head_channels
-        layers.append(convolution(inputs, config.head_channels, 3))
+        layers.append(convolution(inputs + (self.group != 1), config.head_channels, 3))
         self.layers = nn.ModuleList(layers)
         self.out = convolution(config.head_channels, 1, 1)
         self.embed = nn.Linear(config.c_dim, config.head_channels, bias=False) if config.c_dim else None
@@ -214,9 +219,11 @@ class Head(Block):
     def patches(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """The logit of each place: [N, 1, h', w'], float32."""
         x = self.enter(x)
-        for layer in self.layers:
+        *halvings, last = self.layers
+        for layer in halvings:
             x = F.leaky_relu(layer(x), SLOPE)
-        x = exact(x)
+        x = minibatch_std(x, self.group, 1) if self.group != 1 else x
+        x = exact(F.leaky_relu(last(x), SLOPE))
         logits = self.out(x)
         if self.embed is None:
             return logits

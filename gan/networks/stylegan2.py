@@ -18,6 +18,7 @@ from gan.networks.modulated import Style, SynthesisLayer, ToRGB, replaced, sampl
 from ops import downsample2d, setup_filter, upsample2d
 
 Architecture = Literal["skip", "resnet", "orig"]
+INPUT = "b4.input"  # the affine of a linear input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +61,16 @@ class NetworkConfig:
 class GeneratorConfig(NetworkConfig):
     """Everything that shapes the generator.
 
+    input: of the first block: one learned map (const), or (linear) a map of each w: shapes differ early.
+    output: the image as it is (linear), or with a tenth of what lies beyond [-1, 1] (squeezed).
     use_noise: whether layers add scaled noise.  lora_rank: of the adapters that alone train, 0 for none.
     """
 
     z_dim: int = 512
     w_dim: int = 512
     architecture: Architecture = "skip"
+    input: Literal["const", "linear"] = "const"
+    output: Literal["linear", "squeezed"] = "linear"
     use_noise: bool = True
     lora_rank: int = 0
 
@@ -121,7 +126,9 @@ class SynthesisBlock(Block):
         self.first = level == 4
         self.register_buffer("resample_filter", setup_filter(config.resample_filter))
         if self.first:
-            self.const = nn.Parameter(torch.randn(out, *config.base))
+            linear, self.base = config.input == "linear", config.base
+            self.input = Linear(config.w_dim, out * self.base[0] * self.base[1]) if linear else None
+            self.const = None if linear else nn.Parameter(torch.randn(out, *self.base))
         else:
             self.conv0 = SynthesisLayer(config, config.width(level // 2), out, level, up=2)
         self.conv1 = SynthesisLayer(config, out, out, level)
@@ -139,6 +146,12 @@ class SynthesisBlock(Block):
         found = [self.conv1] if self.first else [self.conv0, self.conv1]
         return found if self.torgb is None else [*found, self.torgb]
 
+    def begin(self, w: Tensor, given: Tensor | None) -> Tensor:
+        """The first map [N, C, *base]: constant, or what a linear input makes of w, or its `given` style."""
+        if self.input is None:
+            return self.const[None].expand(w.shape[0], -1, -1, -1)
+        return (self.input(w) if given is None else given).unflatten(1, (-1, *self.base))
+
     def draw(self, w: Tensor, noise: Noise) -> list[Tensor | None]:
         """Noise of each convolution, see `SynthesisLayer.draw`."""
         layers = (self.conv1,) if self.first else (self.conv0, self.conv1)
@@ -151,11 +164,10 @@ class SynthesisBlock(Block):
         styles: Sequence[Style],
         noise: list[Tensor | None],
     ) -> tuple[Tensor, Tensor | None]:
-        """x: features of the previous block; styles: of `layers`; noise: from `draw`."""
-        x = None if x is None else self.enter(x)
+        """x: features of the previous block, or from `begin`; styles: of `layers`; noise: from `draw`."""
+        x = self.enter(x)
         if self.first:
-            x = fast_layout(self.enter(self.const)[None].expand(samples(styles[0]), -1, -1, -1))
-            x = self.conv1(x, styles[0], noise[0])
+            x = self.conv1(fast_layout(x), styles[0], noise[0])
         elif self.architecture == "resnet":
             shortcut = self.skip(x)
             x = self.conv1(self.conv0(x, styles[0], noise[0]), styles[1], noise[1], gain=0.5**0.5)
@@ -175,14 +187,19 @@ class SynthesisNetwork(nn.Module):
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
-        self.num_ws = 2 * len(shapes.levels(config.resolution))
+        self.num_ws, self.output = 2 * len(shapes.levels(config.resolution)), config.output
         self.blocks = [f"b{level}" for level in shapes.levels(config.resolution)]
         for name, level in zip(self.blocks, shapes.levels(config.resolution), strict=True):
             self.add_module(name, SynthesisBlock(config, level))
 
     def affines(self) -> dict[str, Affine]:
-        """Every affine by its layer, such as b8.conv0 or b8.torgb, in the order of the layers."""
+        """Every affine by its layer, such as b8.conv0 or b8.torgb, in the order of the layers.
+
+        A linear input is one: its style is the first map, flat.
+        """
         found, start = {}, 0
+        if self.b4.input is not None:
+            found[INPUT] = Affine(self.b4.input, 0)
         for name in self.blocks:
             block = getattr(self, name)
             layers = ["conv1"] if block.first else ["conv0", "conv1"]
@@ -204,15 +221,16 @@ class SynthesisNetwork(nn.Module):
         update_emas: accepted for all generators; this one keeps nothing of its layers' inputs.
         styles: name of an affine -> [N, channels], instead of what it makes of ws. UsageError for others.
         """
-        ws = ws.to(self.b4.const.dtype).unbind(1)
-        x = img = None
+        ws, styles = ws.to(self.b4.conv1.weight.dtype).unbind(1), styles or {}
         start, slots = 0, []
         for block in self._blocks():  # ToRGB shares its w with the first layer of the next block
             slots.append(list(zip(block.layers, ws[start:], strict=False)))
             start += block.num_conv
-        for block, own in zip(self._blocks(), self._styled(slots, styles or {}), strict=True):
+        known = self._styled(slots, styles)
+        x, img = self.b4.begin(ws[0], styles.get(INPUT)), None
+        for block, own in zip(self._blocks(), known, strict=True):
             x, img = block.run(x, img, own, block.draw(ws[0], noise))
-        return img
+        return img if self.output == "linear" else img.clamp(-1, 1).lerp(img, 0.1)
 
     def _styled(
         self, slots: Sequence[Sequence[tuple[nn.Module, Tensor]]], given: Mapping[str, Tensor]
@@ -222,7 +240,7 @@ class SynthesisNetwork(nn.Module):
             return styled(slots, self.training)
         affines = self.affines()
         check_styles(given, affines, samples(slots[0][0][1]))
-        names = iter(affines)
+        names = iter([name for name in affines if name != INPUT])
         return [[replaced(w, given.get(next(names))) for _, w in block] for block in slots]
 
     def _blocks(self) -> list[SynthesisBlock]:
@@ -294,8 +312,7 @@ class DiscriminatorEpilogue(Block):
         x = self.enter(x)
         if self.fromrgb is not None:
             x = x + self.fromrgb(img)
-        x = self.conv(minibatch_std(x, self.group, self.std_channels))
-        x = self.out(self.fc(x.flatten(1)))
+        x = self.out(self.fc(self.conv(minibatch_std(x, self.group, self.std_channels)).flatten(1)))
         if cmap is not None:  # projection discriminator, Miyato & Koyama 2018
             x = (x * cmap).sum(dim=1, keepdim=True) / self.cmap_dim**0.5
         return x

@@ -17,8 +17,8 @@ MUTANTS = (
     Mutant(
         "style of the other convolution",
         "gan/networks/stylegan2.py",
-        "names = iter(affines)",
-        "names = iter(reversed(affines))",
+        "names = iter([name for name in affines if name != INPUT])",
+        "names = iter([name for name in reversed(affines) if name != INPUT])",
         (f"{_LATENTS}_styles.py::test_styles_of_ws_make_the_very_image_of_ws",),
     ),
     Mutant(

@@ -39,6 +39,13 @@ MUTANTS = (
         ("tests/gan/jobs/test_demo.py::test_used_up_time_is_not_trained_again",),
     ),
     Mutant(
+        "further scores are not kept",
+        "gan/jobs/demo.py",
+        "[before, *_], [after, *more] = scored",
+        "[before, *more], [after, *_] = scored",
+        ("tests/gan/jobs/test_demo.py::test_makes_everything",),
+    ),
+    Mutant(
         "old torch is fine",
         "gan/jobs/doctor.py",
         "< OLDEST_TORCH:",

@@ -132,4 +132,34 @@ MUTANTS = (
         "return F.glu(self.norm(x).flip(1), dim=1)",
         (f"{FASTGAN}a_level_by_hand",),
     ),
+    Mutant(
+        "kernels padded at the wrong end",
+        "gan/networks/efficientnet_lite.py",
+        "(across, 0, down, 0)",
+        "(0, across, 0, down)",
+        ("tests/gan/networks/test_efficientnet_lite.py::test_same_padding_by_its_definition",),
+    ),
+    Mutant(
+        "images beyond their range",
+        "gan/networks/stylegan2.py",
+        "img.clamp(-1, 1).lerp(img, 0.1)",
+        "img.clamp(-1, 1).lerp(img, 1)",
+        (
+            "tests/gan/networks/test_stylegan2.py::test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth",
+        ),
+    ),
+    Mutant(
+        "samples with one input",
+        "gan/networks/stylegan2.py",
+        "(self.input(w) if given",
+        "(self.input(w[:1]).expand(len(w), -1) if given",
+        ("tests/gan/networks/test_stylegan2.py::test_a_linear_input_is_a_map_of_each_w",),
+    ),
+    Mutant(
+        "heads without the spread of their group",
+        "gan/networks/projected.py",
+        "minibatch_std(x, self.group, 1)",
+        "minibatch_std(x, 1, 1)",
+        (f"{NETWORK}a_head_sees_the_spread_of_its_group_by_hand",),
+    ),
 )

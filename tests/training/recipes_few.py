@@ -76,6 +76,31 @@ FEW = {
         batch=32,
         augment=dict.fromkeys(("translation", "cutout"), 1.0),
     ),
+    "demo": Recipe(  # own; networks after PG
+        side=32,
+        parameters=(
+            246_076 - 64 * 16 + 129 * 64 * 16,  # that of stylegan2-tiny with a map of w for a constant one
+            (2 + 1) * DOWN + 4 * (SAME + 64 * 9 + 65),  # the spread of a group is one channel more
+        ),
+        G={"synthesis.b32.conv1.weight": (16, 16, 3, 3), "synthesis.b4.input.weight": (1024, 128)},
+        D=PROJECTED["D"],
+        settings=THROUGH
+        | {
+            "batch": 16,
+            "discriminator.spectral_norm": False,
+            "discriminator.mbstd_group": 4,
+            "discriminator.feature_resolution": 64,
+            "loss.name": "logistic",
+            "loss.r1_on": "features",
+            "loss.r1_gamma": 100.0,
+            "loss.r1_interval": None,
+            "optimizer_g.lr": 0.004,
+            "optimizer_d.lr": 0.001,
+            "ema.kimg": 10.0,
+        },
+        batch=8,
+        augment=dict.fromkeys(("translation", "cutout"), 1.0),
+    ),
     "fastgan-256": Recipe(  # FG; D is own
         side=256,
         parameters=(FASTGAN["parameters"], 6_002_977),

@@ -105,7 +105,15 @@ def test_without_the_client_it_is_one_line_and_no_run(tiny_zip, tmp_path, monkey
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UsageError, match="pip install"):
         library()
-    arguments = ["train", "--data", str(tiny_zip), "--preset=demo", "--out", str(tmp_path), "--wandb=online"]
+    arguments = [
+        "train",
+        "--data",
+        str(tiny_zip),
+        "--preset=stylegan2-tiny",
+        "--out",
+        str(tmp_path),
+        "--wandb=online",
+    ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2 and 'pip install -e ".[wandb]"' in result.stderr
     assert result.stderr.count("\n") == 1 and not list(tmp_path.iterdir())

@@ -43,7 +43,9 @@ def config(tiny_zip: Path) -> RunConfig:
 
 
 def run_demo(config: RunConfig, out: Path, minutes: float = 5.0, fresh: bool = False):
-    return demo.run_demo(config, out, minutes=minutes, fresh=fresh, metric="fd-untrained", num_fakes=16)
+    return demo.run_demo(
+        config, out, minutes=minutes, fresh=fresh, metrics=("fd-untrained", "dc[untrained]"), num_fakes=16
+    )
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +77,9 @@ def test_makes_everything(finished: Path, config: RunConfig) -> None:
     assert record["before"]["value"] != record["after"]["value"]
     assert {"training", "score-000000", "score-000000.064", "images"} <= record["stage_seconds"].keys()
     scored = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert scored == [record["before"], record["after"]]
+    assert scored[0] == record["before"]
+    assert scored[3:] == [record["after"], *record["more"]]
+    assert [(r["metric"], r["kimg"]) for r in record["more"]] == [("density", 0.064), ("coverage", 0.064)]
     assert all((r["d_features"], r["seen_by_d"]) == ([], False) for r in scored)
 
 
@@ -108,6 +112,8 @@ def test_summary_says_where_and_what_next(finished: Path, config: RunConfig) -> 
     assert "300 before, 60 after: 5.0 times lower" in text and "seen-by-D" not in text
     record["after"]["seen_by_d"] = True
     assert "(seen-by-D: a flattering number)" in demo.summary(run, record, config)
+    record["more"][1]["value"] = 0.625
+    assert "coverage 0.62" in demo.summary(run, record, config)
     for path in (run / "grid.png", run / "progress.png", run / "checkpoints" / "000000.064"):
         assert str(path) in text
     assert "gan sample" in text

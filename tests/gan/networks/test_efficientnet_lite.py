@@ -37,6 +37,26 @@ def test_same_padding_puts_the_odd_pixel_at_the_end():
     assert conv(x)[0, 0, 0].tolist() == pytest.approx([0, 2, 4])  # first window starts at column 0
 
 
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("size", [(8, 8), (7, 7), (8, 7), (5, 2), (1, 4)], ids=str)
+def test_same_padding_by_its_definition(size, kernel, groups, close):
+    """Zeros around x, one more behind than before where their number is odd, and a convolution of that."""
+    conv = SameConv(4, 4, kernel, stride=2, groups=groups).double()
+    x = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
+    padded = x
+    for axis in (3, 2):
+        missing = max((-(-x.shape[axis] // 2) - 1) * 2 + kernel - x.shape[axis], 0)
+        ends = [list(x.shape), list(x.shape)]
+        ends[0][2:] = ends[1][2:] = padded.shape[2:]
+        ends[0][axis], ends[1][axis] = missing // 2, missing - missing // 2
+        padded = torch.cat([x.new_zeros(ends[0]), padded, x.new_zeros(ends[1])], dim=axis)
+    want = torch.nn.functional.conv2d(padded, conv.weight, stride=2, groups=groups)
+    weights = torch.randn_like(want)
+    close(conv(x), want)
+    close(*(torch.autograd.grad((y * weights).sum(), x)[0] for y in (conv(x), want)))
+
+
 def test_published_names_and_size(net):
     names = dict(net.state_dict())
     assert len(names) == 296 and len(net.blocks) == 16

@@ -97,6 +97,19 @@ def test_a_head_by_hand(config):
     torch.testing.assert_close(head(x, c), torch.tensor([[5.3], [7.7]]))
 
 
+def test_a_head_sees_the_spread_of_its_group_by_hand(config):
+    """Samples 0 and 2 are of one group, and 1 and 3: 1 and 5 have the deviation 2, 3 and 3 have none."""
+    D = built(config, "mixed_channels=1", "head_channels=1", "mbstd_group=2", "spectral_norm=false")
+    head = D.heads[1]
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.zero_()
+        head.layers[0].weight[0, :, 1, 1] = torch.tensor([1.0, 10.0])  # features, spread
+        head.out.weight.fill_(1.0)
+    x = torch.tensor([1.0, 3.0, 5.0, 3.0]).view(4, 1, 1, 1).expand(-1, -1, 2, 2)
+    torch.testing.assert_close(head(x)[:, 0], torch.tensor([21.0, 3.0, 25.0, 3.0]), rtol=0, atol=2e-3)
+
+
 def test_the_logit_is_the_sum_over_scales_of_the_mean_over_places(config):
     D = built(config, "feature_resolution=64", "base=[4, 8]").eval()
     mixed = D.mixed(torch.rand(3, 3, 16, 32) * 2 - 1)

@@ -110,11 +110,13 @@ PROJECTED = {
     "cross_scale": "cross_scale=false",
     "head_channels": "head_channels=5",
     "spectral_norm": "spectral_norm=false",
+    "mbstd_group": "mbstd_group=2",
 }
 ROWS = {
     "stylegan2 generator": STYLEGAN2
     | GENERATOR
-    | {"w_dim": "w_dim=6", "architecture": "architecture=resnet", "use_noise": "use_noise=false"},
+    | {"w_dim": "w_dim=6", "architecture": "architecture=resnet", "use_noise": "use_noise=false"}
+    | {"input": "input=linear", "output": "output=squeezed"},
     "stylegan2 discriminator": STYLEGAN2
     | {
         "architecture": "architecture=skip",

@@ -33,6 +33,38 @@ def test_every_architecture_trains_every_parameter(architecture):
         assert [k for k, p in network.named_parameters() if p.grad is None] == []
 
 
+def test_a_linear_input_is_a_map_of_each_w():
+    """That of zeros is the bias, and that of the i-th unit vector the i-th column, scaled, beside it."""
+    G = conditional(input="linear", base=(2, 3))
+    assert "synthesis.b4.const" not in G.state_dict()
+    layer = G.synthesis.b4.input
+    layer.bias.data.normal_()
+    found = G.synthesis.b4.begin(torch.cat([torch.zeros(1, 6), torch.eye(6)]), None)
+    assert found.shape == (7, 8, 2, 3)
+    torch.testing.assert_close(found[0].flatten(), layer.bias)
+    torch.testing.assert_close((found[1:] - found[:1]).flatten(1).T, layer.weight / 6**0.5)
+    ws = torch.randn(2, 1, 6).expand(-1, G.num_ws, -1).clone()
+    ws[:, 1:] = ws[:1, 1:]  # they differ in the first w alone
+    together = G.synthesis(ws)
+    torch.testing.assert_close(together[1:], G.synthesis(ws[1:]))
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+    assert G.synthesis.affines()["b4.input"].index == 0
+    assert torch.equal(G.synthesis(ws, styles={"b4.input": layer(ws[:, 0])}), together)
+    assert not torch.allclose(G.synthesis(ws, styles={"b4.input": layer(ws[[1, 1], 0])})[0], together[0])
+
+
+def test_a_squeezed_output_leaves_the_range_of_images_by_a_tenth():
+    plain, squeezed = conditional(), conditional(output="squeezed")
+    squeezed.load_state_dict(plain.state_dict())
+    z, c = torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
+    before, after = plain(z, c), squeezed(z, c)
+    inside, above, below = before.abs() <= 1, before > 1, before < -1
+    assert inside.any() and above.any() and below.any()
+    assert torch.equal(after[inside], before[inside])
+    torch.testing.assert_close(after[above], 1 + (before[above] - 1) / 10)
+    torch.testing.assert_close(after[below], -1 + (before[below] + 1) / 10)
+
+
 def test_truncation_moves_towards_the_average():
     G, z, c = conditional(), torch.randn(4, 8), torch.eye(3)[[0, 1, 2, 0]]
     G.mapping.w_avg.normal_()
