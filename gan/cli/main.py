@@ -37,6 +37,7 @@ COMMANDS = table(
     sample=Entry("gan.cli.sample", "Draw images from a model."),
     directions=Entry("gan.cli.directions", "Find directions in a model's latent space."),
     project=Entry("gan.cli.project", "Find the latents of pictures, or tune a model to them."),
+    explore=Entry("gan.cli.explore", "Look around in a model's latent space, in the browser."),
     evaluate=Entry("gan.cli.evaluate", "Score a model or a folder of images against a data set."),
     compare=Entry("gan.cli.compare", "Say which of two models is better, and how surely."),
     stats=Entry("gan.cli.stats", "Write the statistics of a data set, to score against."),

@@ -4,6 +4,7 @@ from tests.mutants import (
     data,
     directions,
     duplicates,
+    explore_page,
     exploring,
     honesty,
     jobs,
@@ -26,6 +27,6 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
-    *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads),
+    *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

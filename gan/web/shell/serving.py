@@ -49,11 +49,17 @@ def address(host: str, port: int, token: str) -> str:
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={token}"
 
 
-def serve(app: Guard, host: str, port: int, say: Callable[[str], object] = print) -> None:
+def serve(
+    app: Guard,
+    host: str,
+    port: int,
+    say: Callable[[str], object] = print,
+    max_message: int = MAX_MESSAGE,
+) -> None:
     """Serve until Ctrl-C, and end then without an error; `say` gets the address first.
 
-    port: 0 for a free one. Raises UserError where the port is taken, the host is not of this machine, or the
-    extra `web` is missing.
+    port: 0 for a free one. max_message: bytes of a message from a tab. Raises UserError where the port is
+    taken, the host is not of this machine, or the extra `web` is missing.
     """
     try:
         import uvicorn
@@ -66,7 +72,8 @@ def serve(app: Guard, host: str, port: int, say: Callable[[str], object] = print
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws_max_size=MAX_MESSAGE,
+        ws_max_size=max_message,
+        ws_per_message_deflate=False,  # messages are small, or pictures that are compressed already
         timeout_graceful_shutdown=GRACE,
     )
     with _listening(host, port) as listener:

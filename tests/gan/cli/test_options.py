@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from gan.cli.main import COMMANDS, main
 from gan.errors import UserError
+from tests.gan.cli import rows_explore
 from tests.gan.cli.rows import DEBUG, DEVICE, LAST, OUT, PLUGIN, SEED, Row, plain, setting
 from tests.gan.cli.rows_data import BASES as DATA_BASES
 from tests.gan.cli.rows_data import JOBS as DATA_JOBS
@@ -32,6 +33,7 @@ JOBS = {  # command -> the function that it calls
     "directions": "gan.jobs.directions.find",
     "project": "gan.jobs.projecting.project",
     "evaluate": "gan.jobs.evaluation.evaluate_model",
+    "explore": rows_explore.JOB,
     "compare": "gan.jobs.comparison.compare",
     "stats": "gan.jobs.statistics.save",
     "report": "gan.jobs.reporting.report",
@@ -47,6 +49,7 @@ BASES = {  # what a complete command needs; a positional argument comes first
     "sample": ["model", "--out", "a.png"],
     "directions": ["model", "--method", "sefa", "--out", "a.safetensors"],
     "project": ["model", "a.png", "--out", "a"],
+    "explore": rows_explore.BASE,
     "evaluate": ["--model", "model", "--data", "a.zip"],
     "compare": ["model", "other", "--data", "a.zip"],
     "stats": ["a.zip", "--out", "a.npz"],
@@ -127,6 +130,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **PLUGIN,
         **DEBUG,
     },
+    "explore": rows_explore.ROWS,
     "evaluate": {
         **plain("--model", "other", "model", "other"),
         "--images": Row(

@@ -15,7 +15,11 @@ from gan.jobs.review import Review
 from tests.gan import work_folders
 
 TOKEN = "a-token-of-the-tests"
-TOLD = ("ERR_CONNECTION_REFUSED", "409 (Conflict)")  # what Chromium logs itself and the page tells in words
+TOLD = (
+    "ERR_CONNECTION_REFUSED",
+    "409 (Conflict)",
+    "400 (Bad Request)",
+)  # what Chromium logs itself and the page tells in words
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 

@@ -1,0 +1,1 @@
+"""The page of `gan explore`: latent space by sliders, a map, uploads and points that are dragged."""
