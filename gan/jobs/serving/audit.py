@@ -18,6 +18,7 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.files import refusal
+from gan.jobs.serving.settings import STATE
 
 FILE = "audit.jsonl"  # in the folder of the server's state
 START = "0" * 64
@@ -79,10 +80,13 @@ class Audit:
         os.close(self._file)
 
 
-def verify(folder: str | Path) -> tuple[int, str]:
-    """(lines, head) of the log in a folder. UserError, naming the first line that breaks the chain."""
-    path = Path(folder) / FILE
-    number, head = 0, START
+def verify(folder: str | Path | None = None, known: str | None = None) -> tuple[int, str]:
+    """(lines, head) of the log in a folder. UserError, naming the first line that breaks the chain.
+
+    folder: None for the default of the settings.  known: a head of earlier, which a line must still have.
+    """
+    path = Path(folder or STATE) / FILE
+    number, head, met = 0, START, known in (None, START)
     for number, text in enumerate(_lines(path), 1):
         line = _parsed(text, path, f"line {number}")
         if line.get("number") != number or line.get("previous") != head:
@@ -90,6 +94,9 @@ def verify(folder: str | Path) -> tuple[int, str]:
         if line["hash"] != _hash(line):
             raise UserError(f"{path}: line {number} is not what was written: it was edited")
         head = line["hash"]
+        met = met or head == known
+    if not met:
+        raise UserError(f"{path}: no line has the hash {known}: lines were cut off, or all was written anew")
     return number, head
 
 

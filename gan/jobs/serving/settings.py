@@ -8,6 +8,7 @@ from typing import Any, Literal
 from gan import config
 from gan.errors import UsageError
 
+STATE = "serve"  # folder of keys and of the audit log, in the current one
 TERMS = "1"  # version of the operator's terms that a key agrees to, unless another is named
 
 
@@ -30,7 +31,7 @@ class ServeConfig:
     models: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
-    state: str = "serve"
+    state: str = STATE
     device: str = "auto"
     tls_certificate: str | None = None
     tls_private_key: str | None = None
