@@ -107,13 +107,15 @@ def of_status(status: int, detail: str, request: str, headers: Mapping[str, str]
 
 def of_faults(faults: Sequence[Mapping[str, Any]], request: str) -> Answer:
     """The document of a malformed body, from what pydantic says of it; values are not repeated."""
-    errors = [
-        {"at": ".".join(str(part)[:100] for part in fault["loc"][1:]), "text": str(fault["msg"])[:300]}
-        for fault in faults[:20]
-    ]
+    errors = [{"at": _at(fault["loc"][1:]), "text": str(fault["msg"])[:300]} for fault in faults[:20]]
     first = errors[0] if errors else {"at": "", "text": "it cannot be read"}
     detail = f"{first['at'] or 'the body'}: {first['text']}"
     return document(Kind(422, "invalid", "The request does not fit"), detail, request, {}, errors)
+
+
+def _at(parts: Sequence[Any]) -> str:
+    """seeds.0 of ("seeds", 0); nothing of the place in a text that is no JSON."""
+    return ".".join(str(part)[:100] for part in parts) if parts and isinstance(parts[0], str) else ""
 
 
 def document(
