@@ -1,9 +1,9 @@
 """An audit log of JSON lines, each of which holds the hash of the one before: what is changed later shows.
 
-A line is written to the disk before its images leave. The hash of a line is the sha256 of its JSON, with keys
-sorted and without the hash itself; `previous` is that of the line before, 64 zeros for the first. An edited,
-removed, inserted or moved line breaks the chain. Who may write the file can still cut lines off its end, or
-write it all anew: keep `head` elsewhere from time to time, and compare.
+A line is written to the disk before its images leave. The hash of a line is the sha256 of its JSON (ASCII,
+keys sorted) without the hash itself; `previous` is that of the line before, 64 zeros for the first. An
+edited, removed, inserted or moved line breaks the chain. Who may write the file can still cut lines off its
+end, or write it all anew: keep `head` elsewhere from time to time, and compare.
 """
 
 import fcntl
@@ -64,7 +64,7 @@ class Audit:
         with self._lock:
             line = {"number": self._number + 1, "time": _now(), **record, "previous": self.head}
             line["hash"] = _hash(line)
-            data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+            data = (json.dumps(line) + "\n").encode()
             size = os.fstat(self._file).st_size
             try:
                 if os.write(self._file, data) != len(data):
@@ -132,7 +132,7 @@ def _tail(file: int) -> tuple[bytes, int]:
 def _hash(line: Mapping[str, Any]) -> str:
     """Of the line without its hash."""
     rest = {key: value for key, value in line.items() if key != "hash"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _now() -> str:

@@ -56,6 +56,8 @@ class ServeConfig:
                 raise ValueError(f"{name} must be above 0; got {value}")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port must be from 0 to 65535; got {self.port}")
+        if not 0 <= self.content_threshold <= 1:
+            raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
         if self.most_images > self.queue:
             raise ValueError(
                 f"most_images {self.most_images} could never be queued: the queue holds {self.queue}"

@@ -29,7 +29,7 @@ def test_a_chain_of_hashes(log):
     before = START
     for number, record in enumerate(records, 1):
         rest = {key: value for key, value in record.items() if key != "hash"}
-        text = json.dumps(rest, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(rest, sort_keys=True)
         assert record["hash"] == hashlib.sha256(text.encode()).hexdigest()
         assert (record["previous"], record["number"]) == (before, number)
         before = record["hash"]
@@ -50,7 +50,7 @@ def edited(found):
 def rehashed(found):
     record = json.loads(found[2]) | {"seeds": [9]}
     del record["hash"]
-    text = json.dumps(record, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(record, sort_keys=True)
     record["hash"] = hashlib.sha256(text.encode()).hexdigest()
     return [*found[:2], (json.dumps(record) + "\n").encode(), *found[3:]]
 
