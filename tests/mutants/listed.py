@@ -11,6 +11,7 @@ from tests.mutants import (
     runs,
     sampling,
     scores,
+    serving,
     state,
     steps,
     uncertainty,
@@ -21,6 +22,6 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
-    *(scores, wiring, uncertainty, web),
+    *(scores, wiring, uncertainty, web, serving),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

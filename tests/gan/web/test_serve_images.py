@@ -190,7 +190,7 @@ def held(service, monkeypatch):
 
     def waiting(name):
         begun.set()
-        assert free.wait(60)
+        assert free.wait(20)
         return real(name)
 
     monkeypatch.setattr(service.models, "_generator", waiting)

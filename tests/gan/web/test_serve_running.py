@@ -1,8 +1,10 @@
 """`gan serve` as a process: it starts, serves over TCP and TLS, and finishes what it accepted at SIGTERM."""
 
 import json
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -85,6 +87,41 @@ def test_files_of_tls(run, tmp_path):
     for name, words in ((missing, "cannot read .*none.pem"), (str(broken), "TLS cannot start with")):
         with pytest.raises(UserError, match=words):
             running.run(settings(run, tmp_path, tls_certificate=name, tls_private_key=str(broken)))
+
+
+def test_tls(run, tmp_path):
+    """A handshake with a certificate that openssl makes; skipped where there is none."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl here")
+    certificate, private = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-days",
+        "2",
+    ]
+    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", private]
+    subprocess.run(make, check=True, capture_output=True)
+    command = [sys.executable, "-m", "gan", "serve", str(run), "--port", "0", "--state", str(tmp_path / "s")]
+    command += ["--set", f"tls_certificate={certificate}", "--set", f"tls_private_key={private}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        late = threading.Timer(120, process.kill)
+        late.start()
+        home = process.stdout.readline().strip()
+        assert home.startswith("https://127.0.0.1:")
+        trusted = ssl.create_default_context(cafile=certificate)
+        with urllib.request.urlopen(f"{home}/healthz", timeout=60, context=trusted) as answer:
+            assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        late.cancel()
+    assert process.returncode == 0
 
 
 def test_the_network_without_tls_is_warned_about(run, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from gan.errors import CheckpointError, UsageError
 from gan.jobs.sampling import sample
 from gan.jobs.serving.batching import Wish
 from gan.jobs.serving.models import Models, facts_of
+from gan.sampling import BATCH
 from tests.gan.runs import write_run
 
 CLASSES = ("cat", "dog", "owl")
@@ -60,6 +61,21 @@ def test_bytes_are_those_of_a_direct_call_in_any_interleaving(models, runs):
     with ThreadPoolExecutor(8) as clients:
         for ((name, psi), own), images in clients.map(client, parts):
             assert torch.equal(images, direct[name, psi][own]), (name, psi, own)
+
+
+def test_a_batch_is_filled_up(models, monkeypatch):
+    """The network sees as many samples whoever asked, so that no sum is rounded in another way."""
+    seen, generator = [], models._generator("plain")
+    real = generator.mapping.forward
+
+    def mapping(z, *given, **named):
+        seen.append(len(z))
+        return real(z, *given, **named)
+
+    monkeypatch.setattr(generator.mapping, "forward", mapping)
+    for count in (1, 3):
+        drawn(models, "plain", [Wish(seed=seed) for seed in range(count)])
+    assert set(seen) == {BATCH}
 
 
 def test_classes_ride_together(models, runs):
