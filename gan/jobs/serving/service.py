@@ -110,14 +110,19 @@ class Service:
         """The images of wishes; all of them are let go where one fails or the deadline passes."""
         seconds = self.settings.deadline_seconds
         futures = self.models.submit(model, wishes, seconds)
+        images = [asyncio.wrap_future(future) for future in futures]
         try:
-            waited = asyncio.gather(*map(asyncio.wrap_future, futures))
-            return await asyncio.wait_for(waited, seconds)
-        except (TimeoutError, asyncio.TimeoutError) as error:
-            raise Expired(f"the images were not made within {seconds:g} s: ask for fewer") from error
+            done, late = await asyncio.wait(images, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+            for image in done:
+                image.result()  # raises what became of it
+            if late:
+                raise Expired(f"the images were not made within {seconds:g} s: ask for fewer")
+            return [image.result() for image in images]
         finally:
-            for future in futures:
+            for future, image in zip(futures, images, strict=True):
                 future.cancel()
+                if image.done() and not image.cancelled():
+                    image.exception()  # heard, or asyncio complains that nobody did
 
     def _finish(self, key: Key, order: Order, request: str, images: Sequence[Tensor]) -> list[Made]:
         """Verdicts, files, and the line in the log, without which nothing leaves."""

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.problems import Answer, of_status
@@ -54,23 +54,24 @@ class Edge:
             await send(message)
 
         try:
-            body = await asyncio.wait_for(
-                _body(receive, self._settings.max_body_bytes), self._settings.body_seconds
-            )
-            if body is None:
-                return
+            body = await self._whole(receive)
             if isinstance(body, bytes):
                 await self.app(scope, _replayed(body, receive), sent)
-            else:
-                text = f"a request has at most {self._settings.max_body_bytes:,} bytes"
-                await respond(sent, of_status(413, text, number, {"connection": "close"}))
-        except (TimeoutError, asyncio.TimeoutError):
-            text = f"the request did not come whole within {self._settings.body_seconds:g} s"
-            await respond(sent, of_status(408, text, number, {"connection": "close"}))
+            elif body is not None:
+                await respond(sent, of_status(*body, number, {"connection": "close"}))
         finally:
             if status:
                 route = getattr(scope.get("route"), "path", "other")
                 self._count(route, status, time.monotonic() - began)
+
+    async def _whole(self, receive: Receive) -> bytes | tuple[int, str] | None:
+        """The body; status and reason where there is none to be had; None where the client left."""
+        most, seconds = self._settings.max_body_bytes, self._settings.body_seconds
+        try:
+            body = await asyncio.wait_for(_body(receive, most), seconds)
+        except (TimeoutError, asyncio.TimeoutError):
+            return 408, f"the request did not come whole within {seconds:g} s"
+        return (413, f"a request has at most {most:,} bytes") if body is False else body
 
 
 async def respond(send: Send, answer: Answer) -> None:
@@ -81,7 +82,7 @@ async def respond(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _body(receive: Receive, most: int) -> bytes | bool | None:
+async def _body(receive: Receive, most: int) -> bytes | Literal[False] | None:
     """The body; False for one that is larger, None where the client left."""
     parts, size = [], 0
     while True:

@@ -1,6 +1,7 @@
 """Who may ask what: keys, attestation, quotas, bodies, headers, health, figures, OpenAPI."""
 
 import asyncio
+import random
 import time
 
 import pytest
@@ -100,6 +101,26 @@ def test_bodies(client):
         assert answer.status_code in (400, 422), text
         problem(answer, answer.status_code, "invalid")
     assert client.post("/v1/images", json={"seeds": [1]}).status_code == 200
+
+
+def junk(rng, depth=0):
+    """Any JSON value, the odder the better."""
+    odd = [None, True, -1, 0, 2**64, 1e308, -0.0, "", "png", "\r\n", "\0", "\u202e", "x" * 50, [], {}]
+    if depth > 2 or rng.random() < 0.6:
+        return rng.choice(odd)
+    if rng.random() < 0.5:
+        return [junk(rng, depth + 1) for _ in range(rng.randint(0, 4))]
+    return {str(junk(rng, 3)): junk(rng, depth + 1) for _ in range(rng.randint(0, 4))}
+
+
+def test_bodies_of_junk_are_answered_in_order(client):
+    rng = random.Random(0)
+    names = ["model", "seeds", "count", "class", "condition", "psi", "format", "colour"]
+    for _ in range(150):
+        body = {name: junk(rng) for name in rng.sample(names, rng.randint(1, 4))}
+        answer = client.post("/v1/images", json=rng.choice([body, body, body, junk(rng)]))
+        assert answer.status_code in (200, 413, 422), (body, answer.text)
+    assert client.get("/readyz").status_code == 200
 
 
 def test_a_body_that_does_not_come(run):

@@ -4,8 +4,12 @@ import asyncio
 import hashlib
 import io
 import json
+import shutil
+import socket
 import threading
+import time
 import zipfile
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -17,10 +21,12 @@ from gan.jobs.sampling import sample
 from gan.jobs.serving import audit as audit_module
 from gan.jobs.serving.audit import FILE, verify
 from gan.jobs.serving.batching import Overloaded
-from gan.jobs.serving.service import Order
-from gan.web.serve.application import unless_gone
+from gan.jobs.serving.service import Order, Service
+from gan.jobs.serving.settings import ServeConfig
+from gan.web.serve.application import application, unless_gone
 from gan.web.serve.problems import Gone
 from tests.gan.runs import write_run
+from tests.gan.web.conftest import served
 from tests.gan.web.serve_api import client_of
 from training.preparation import hashes
 
@@ -59,6 +65,14 @@ def records(service):
 
 def post(client, model="plain", **body):
     return client.post("/v1/images", json={"model": model, **body})
+
+
+def until(true):
+    """Wait for it, half a minute at most."""
+    late = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < late
+        time.sleep(0.005)
 
 
 def problem(answer, status, name):
@@ -206,8 +220,7 @@ def test_overload_is_answered_and_costs_no_quota(client, service, held):
     assert begun.wait(60)
     full = threading.Thread(target=lambda: answers.append(post(client, count=5, format="zip")))
     full.start()
-    while service.models.waiting("plain") < 5:
-        pass
+    until(lambda: service.models.waiting("plain") == 5)
     refused = post(client, seeds=[9])
     problem(refused, 429, "overloaded")
     assert int(refused.headers["retry-after"]) >= 1
@@ -252,6 +265,47 @@ def test_a_client_that_leaves_is_cancelled(service, held, api):
     assert len(asyncio.run(leave())) == 1
     events = [(record.get("request"), record["event"]) for record in records(service)]
     assert ("second", "cancelled") in events and ("first", "made") in events
+
+
+def test_a_client_that_hangs_up_is_cancelled(runs, tmp_path, monkeypatch, caplog):
+    """Over TCP, through all layers."""
+    service = Service(
+        ServeConfig(models=(str(runs[0]),), state=str(tmp_path), device="cpu", content_filter="off")
+    )
+    key = service.keys.create("me", terms="1", attested_by="tests")
+    free, real = threading.Event(), service.models._generator
+    monkeypatch.setattr(service.models, "_generator", lambda name: free.wait(60) and real(name))
+
+    def ask(home, body):
+        place = urlsplit(home)
+        connection = socket.create_connection((place.hostname, place.port), 30)
+        head = f"POST /v1/images HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        return connection
+
+    with served(application(service)) as home:
+        first = ask(home, b'{"seeds": [0]}')
+        until(lambda: service.models._queues["plain"]._thread and not service.models.waiting("plain"))
+        second = ask(home, b'{"count": 4, "format": "zip"}')
+        until(lambda: service.models.waiting("plain") == 4)
+        second.close()
+        until(lambda: service.models.waiting("plain") == 0)
+        free.set()
+        assert first.recv(100).startswith(b"HTTP/1.1 200")
+        first.close()
+    assert caplog.records == []  # nothing that asyncio complains about
+
+
+def test_a_model_whose_files_are_gone(tmp_path, capsys):
+    run, other = write_run(tmp_path / "gone"), write_run(tmp_path / "here")
+    with client_of([run, other], tmp_path / "state") as (client, service, _):
+        shutil.rmtree(run)
+        answer = post(client, "gone", seeds=[1])
+        problem(answer, 503, "unavailable")
+        assert str(run) not in answer.text and str(run) in capsys.readouterr().err
+        assert service.usage.used(service.keys.all()[0]) == 0
+        assert post(client, "here", seeds=[1]).status_code == 200
 
 
 def test_no_image_leaves_without_its_line_in_the_log(client, service, monkeypatch, capsys):
