@@ -123,11 +123,9 @@ def test_bodies_of_junk_are_answered_in_order(client):
     assert client.get("/readyz").status_code == 200
 
 
-def test_a_body_that_does_not_come(run):
+def at_the_edge(receive, **given):
+    """Status of the answer to a request whose body `receive` gives; the application must not be reached."""
     sent = []
-
-    async def never():
-        await asyncio.sleep(60)
 
     async def send(message):
         sent.append(message)
@@ -135,11 +133,26 @@ def test_a_body_that_does_not_come(run):
     async def app(scope, receive, send):
         raise AssertionError("it was let in")
 
-    settings = ServeConfig(models=("m",), body_seconds=0.05)
+    settings = ServeConfig(models=("m",), **given)
     scope = {"type": "http", "method": "POST", "path": "/v1/images", "headers": []}
+    asyncio.run(Edge(app, settings, lambda *_: None)(scope, receive, send))
+    return sent[0]["status"]
+
+
+def test_a_body_that_does_not_come():
+    async def never():
+        await asyncio.sleep(60)
+
     began = time.monotonic()
-    asyncio.run(Edge(app, settings, lambda *_: None)(scope, never, send))
-    assert sent[0]["status"] == 408 and time.monotonic() - began < 30
+    assert at_the_edge(never, body_seconds=0.05) == 408 and time.monotonic() - began < 30
+
+
+def test_a_body_without_end():
+    async def endless():
+        await asyncio.sleep(0.001)
+        return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+    assert at_the_edge(endless, max_body_bytes=500, body_seconds=10) == 413
 
 
 def test_headers_of_every_answer(client):

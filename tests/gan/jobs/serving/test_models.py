@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+from gan.config import to_dict
 from gan.errors import CheckpointError, UsageError
 from gan.jobs.sampling import sample
 from gan.jobs.serving.batching import Wish
 from gan.jobs.serving.models import Models, facts_of
-from gan.sampling import BATCH
-from tests.gan.runs import write_run
+from gan.models import checkpoint
+from gan.sampling import BATCH, remember_conditions
+from tests.gan.runs import generator_config, write_run
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -85,6 +87,27 @@ def test_classes_ride_together(models, runs):
     for image, label in zip(images, ("dog", 2, 0, None), strict=True):
         assert torch.equal(image, sample(runs["classes"], [3], labels=label, device="cpu")[0]), label
     assert not torch.equal(images[0], images[1])
+
+
+def test_a_model_of_vectors(tmp_path):
+    config = generator_config(c_dim=2)
+    generator = config.build()
+    remember_conditions(generator, torch.tensor([[0.5, 1.0], [2.0, -1.0], [0.0, 3.0]]))
+    described = {"kimg": 1.0, "generator": to_dict(config), "discriminator": {}, "run": {}, "data": {}}
+    place = tmp_path / "vectors"
+    checkpoint.write(place, config=described, generator=generator, discriminator=None, card="")
+    models = Models([str(place)], device="cpu", capacity=8)
+    facts = models.of("vectors")
+    labels = [facts.label([0.25, -3]), None]
+    images = drawn(models, "vectors", [Wish(seed=4, label=label) for label in labels])
+    models.close()
+    for image, given in zip(images, (torch.tensor([0.25, -3.0]), None), strict=True):
+        assert torch.equal(image, sample(place, [4], labels=given, device="cpu")[0])
+    assert not torch.equal(images[0], images[1])
+    with pytest.raises(UsageError, match="takes vectors of 2 values"):
+        facts.label([1.0])
+    with pytest.raises(UsageError, match="give a condition of 2 values"):
+        facts.label(1)
 
 
 @pytest.mark.parametrize("label", ["cow", 3, -1, "٣", (1.0, 2.0, 3.0), "1" * 5000])
