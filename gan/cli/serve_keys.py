@@ -1,6 +1,7 @@
 """`gan serve keys`: API keys of `gan serve`, made, listed and revoked."""
 
 import getpass
+import os
 import time
 
 import click
@@ -47,7 +48,7 @@ def create(
         per_day=per_day,
         days=days,
         terms=terms if attest_age else None,
-        attested_by=getpass.getuser() if attest_age else None,
+        attested_by=_user() if attest_age else None,
     )
     click.echo("this key is shown once; keep it as a password:", err=True)
     if not attest_age:
@@ -83,6 +84,14 @@ def revoke(name: str, state: str | None) -> None:
 
     key = end(state, name)
     click.echo(f"revoked {key.name} ({key.number})")
+
+
+def _user() -> str:
+    """Who types; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _day(seconds: float | None) -> str:

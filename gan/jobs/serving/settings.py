@@ -9,6 +9,7 @@ from gan import config
 from gan.errors import UsageError
 
 STATE = "serve"  # folder of keys and of the audit log, in the current one
+MOST_IMAGES = 256  # of one request, at most: its whole answer lies in memory
 TERMS = "1"  # version of the operator's terms that a key agrees to, unless another is named
 
 
@@ -58,6 +59,8 @@ class ServeConfig:
             raise ValueError(f"port must be from 0 to 65535; got {self.port}")
         if not 0 <= self.content_threshold <= 1:
             raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
+        if self.most_images > MOST_IMAGES:
+            raise ValueError(f"most_images must be {MOST_IMAGES} at most; got {self.most_images}")
         if self.most_images > self.queue:
             raise ValueError(
                 f"most_images {self.most_images} could never be queued: the queue holds {self.queue}"

@@ -100,6 +100,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
         return {
             "models": found,
             "filters": service.filters.names,
+            "content_threshold": service.settings.content_threshold,
             "most_images": service.settings.most_images,
         }
 

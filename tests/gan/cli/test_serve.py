@@ -1,6 +1,8 @@
 """`gan serve keys`, `gan serve audit` and what `gan serve` itself understands."""
 
+import getpass
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -34,6 +36,13 @@ def test_a_key_without_an_attestation_says_so(gan):
     made = gan("keys", "create", "me")
     assert "without --attest-age it makes images only where" in made.stderr
     assert "not attested" in gan("keys", "list").stdout
+
+
+def test_a_user_without_a_name_can_attest(gan, monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: {}["LOGNAME"])
+    assert gan("keys", "create", "me", "--attest-age").exit_code == 0
+    (line,) = gan("keys", "list", "--json").stdout.splitlines()
+    assert json.loads(line)["attested_by"] == f"user {os.getuid()}"
 
 
 def test_keys_as_json(gan):

@@ -113,6 +113,15 @@ def junk(rng, depth=0):
     return {str(junk(rng, 3)): junk(rng, depth + 1) for _ in range(rng.randint(0, 4))}
 
 
+def test_a_body_nested_deep(run, tmp_path):
+    deep = [b"[" * 60_000, b"[" * 30_000 + b"]" * 30_000, b'{"seeds":' + b"[" * 9000 + b"]" * 9000 + b"}"]
+    with client_of([run], tmp_path) as (client, _, _):
+        for text in deep:
+            answer = client.post("/v1/images", content=text, headers={"content-type": "application/json"})
+            assert answer.status_code in (400, 422)
+            problem(answer, answer.status_code, "invalid")
+
+
 def test_bodies_of_junk_are_answered_in_order(client):
     rng = random.Random(0)
     names = ["model", "seeds", "count", "class", "condition", "psi", "format", "colour"]
@@ -188,7 +197,9 @@ def test_health_and_models(client, service):
         "status": "ready"
     }
     key = bearer(service.keys.create("other"))
-    (model,) = client.get("/v1/models", headers=key).json()["models"]
+    told = client.get("/v1/models", headers=key).json()
+    assert (told["filters"], told["content_threshold"], told["most_images"]) == ([], 0.8, 16)
+    (model,) = told["models"]
     assert model["name"] == "plain" and model["digest"].startswith("sha256:") and not model["loaded"]
     with service._database.transaction() as connection:
         connection.execute("DROP TABLE keys")

@@ -51,6 +51,11 @@ def test_wrong_values(key):
         settings(None, [f"{key}={value}"], {"models": ("a",)} if key != "models" else None)
 
 
+def test_an_answer_lies_in_memory():
+    with pytest.raises(UsageError, match="256 at most"):
+        settings(None, ["most_images=257", "queue=1000"], {"models": ("a",)})
+
+
 def test_no_model_and_unknown_keys(tmp_path):
     with pytest.raises(UsageError, match="no model to serve"):
         settings(None)
