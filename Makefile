@@ -61,5 +61,5 @@ $(STAMP): setup.cfg pyproject.toml $(if $(shell $(RUN) -c 'import pip' > /dev/nu
 	@rm -f $(STAMP)
 	@$(RUN) -c 'import pip' 2> /dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@echo "Installing into $(VENV); a first time downloads PyTorch (some GB on Linux) and takes minutes ..."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[demo,data,dev,notebooks,export,web]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[demo,data,dev,notebooks,export,web,serve]'
 	@touch $(STAMP)

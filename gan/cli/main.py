@@ -44,6 +44,7 @@ COMMANDS = table(
     report=Entry("gan.cli.report", "Write one HTML page about a training run."),
     convert=Entry("gan.cli.convert", "Import a published snapshot, without executing it."),
     export=Entry("gan.cli.export", "Write a model as ONNX or as a torch.export program."),
+    serve=Entry("gan.cli.serve", "Serve models over HTTP, to clients that have a key."),
     demo=Entry("gan.cli.demo", "Train, score and sample a small model from nothing, in minutes."),
     ops=Entry("gan.cli.ops", "Build and inspect the fused kernels."),
     doctor=Entry("gan.cli.doctor", "Say what this machine has for training, and what is missing."),

@@ -1,5 +1,6 @@
 """A run directory with one checkpoint of an untrained 16x16 model, for tests of what reads runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gan import config
@@ -14,16 +15,19 @@ def generator_config(c_dim: int = 0) -> GeneratorConfig:
     )
 
 
-def write_run(folder: Path) -> Path:
-    """Make it at `folder`, as training leaves it after 12 kimg; returns the folder."""
-    generator = generator_config()
+def write_run(folder: Path, classes: Sequence[str] = ()) -> Path:
+    """Make it at `folder`, as training leaves it after 12 kimg; returns the folder.
+
+    classes: of the generator, which then is conditional.
+    """
+    generator = generator_config(len(classes))
     discriminator = DiscriminatorConfig(resolution=16, channel_base=128, channel_max=8)
     data = {
         "kimg": 12.0,
         "generator": config.to_dict(generator),
         "discriminator": config.to_dict(discriminator),
         "run": {},
-        "data": {"name": "tiny", "sha256": "", "classes": [], "licence": None},
+        "data": {"name": "tiny", "sha256": "", "classes": list(classes), "licence": None},
     }
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "config.yaml").write_text("{}\n")

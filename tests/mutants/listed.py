@@ -16,6 +16,7 @@ from tests.mutants import (
     runs,
     sampling,
     scores,
+    serving,
     state,
     steps,
     threads,
@@ -28,5 +29,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
+    serving,
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

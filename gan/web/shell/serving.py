@@ -76,13 +76,14 @@ def serve(
         ws_per_message_deflate=False,  # messages are small, or pictures that are compressed already
         timeout_graceful_shutdown=GRACE,
     )
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         say(address(host, listener.getsockname()[1], app.token))
         with contextlib.suppress(KeyboardInterrupt):  # how it is ended; uvicorn has closed all by then
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there, port 0 for a free one. UserError where it cannot be had."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=128)

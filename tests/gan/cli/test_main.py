@@ -81,6 +81,7 @@ def test_commands_of_this_release():
         "report",
         "convert",
         "export",
+        "serve",
         "demo",
         "ops",
         "doctor",

@@ -27,10 +27,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 def served(app: Any) -> Iterator[str]:
     """The address, without its token, of an application that runs until the block ends."""
     uvicorn = pytest.importorskip("uvicorn", reason="the extra web is not installed")
-    from gan.web.shell.serving import _listening
+    from gan.web.shell.serving import listening
 
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-    with _listening("127.0.0.1", 0) as listener:
+    with listening("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=functools.partial(server.run, sockets=[listener]))
         thread.start()
         try:

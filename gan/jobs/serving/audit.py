@@ -1,0 +1,139 @@
+"""An audit log of JSON lines, each of which holds the hash of the one before: what is changed later shows.
+
+A line is written to the disk before its images leave. The hash of a line is the sha256 of its JSON (ASCII,
+keys sorted) without the hash itself; `previous` is that of the line before, 64 zeros for the first. An
+edited, removed, inserted or moved line breaks the chain. Who may write the file can still cut lines off its
+end, or write it all anew: keep `head` elsewhere from time to time, and compare.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gan.errors import UserError
+from gan.files import refusal
+from gan.jobs.serving.settings import STATE
+
+FILE = "audit.jsonl"  # in the folder of the server's state
+START = "0" * 64
+MAX_LINE = 2**20  # bytes
+
+
+class Audit:
+    """The log in a folder, to which this process alone may add; methods may be called from any thread.
+
+    Raises UserError where it cannot be written, another server has it, or its last line is no line of a log.
+    Half a line, which a killed server leaves and for which nothing has left, is cut off and noted.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = Path(folder) / FILE
+        self._lock = threading.Lock()
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise UserError(refusal("write", self.path, error)) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise UserError(f"another server writes {self.path}: stop it, or take another --state") from error
+        try:
+            whole, torn = _tail(self._file)
+            last = _parsed(whole, self.path) if whole else {"number": 0, "hash": START}
+            self._number, self.head = last["number"], last["hash"]
+            if torn:
+                os.ftruncate(self._file, os.fstat(self._file).st_size - torn)
+                self.append({"event": "half a line was cut off", "bytes": torn})
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a line: the record with its number, the time (UTC), and the chain.
+
+        Returns when it is on the disk. Raises UserError where it cannot be written; nothing stays of it then.
+        """
+        with self._lock:
+            line = {"number": self._number + 1, "time": _now(), **record, "previous": self.head}
+            line["hash"] = _hash(line)
+            data = (json.dumps(line) + "\n").encode()
+            size = os.fstat(self._file).st_size
+            try:
+                if os.write(self._file, data) != len(data):
+                    raise OSError("only a part of a line was written")
+                os.fsync(self._file)
+            except OSError as error:
+                os.ftruncate(self._file, size)
+                raise UserError(refusal("write", self.path, error)) from error
+            self._number, self.head = line["number"], line["hash"]
+
+    def close(self) -> None:
+        """Nothing may be added afterwards."""
+        os.close(self._file)
+
+
+def verify(folder: str | Path | None = None, known: str | None = None) -> tuple[int, str]:
+    """(lines, head) of the log in a folder. UserError, naming the first line that breaks the chain.
+
+    folder: None for the default of the settings.  known: a head of earlier, which a line must still have.
+    """
+    path = Path(folder or STATE) / FILE
+    number, head, met = 0, START, known in (None, START)
+    for number, text in enumerate(_lines(path), 1):
+        line = _parsed(text, path, f"line {number}")
+        if line.get("number") != number or line.get("previous") != head:
+            raise UserError(f"{path}: line {number} does not follow the one before: lines were cut or moved")
+        if line["hash"] != _hash(line):
+            raise UserError(f"{path}: line {number} is not what was written: it was edited")
+        head = line["hash"]
+        met = met or head == known
+    if not met:
+        raise UserError(f"{path}: no line has the hash {known}: lines were cut off, or all was written anew")
+    return number, head
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while text := file.readline(MAX_LINE):
+                yield text
+    except OSError as error:
+        raise UserError(refusal("read", path, error)) from error
+
+
+def _parsed(text: bytes, path: Path, where: str = "the last line") -> dict[str, Any]:
+    """A line of a log: an object with number and hash, ended by a newline."""
+    try:
+        line = json.loads(text)
+        whole = text.endswith(b"\n") and type(line["number"]) is int and isinstance(line["hash"], str)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise UserError(f"{path}: {where} is no line of an audit log: it was edited, or cut")
+    return line
+
+
+def _tail(file: int) -> tuple[bytes, int]:
+    """(the last whole line, bytes of half a line after it); an empty log has none of either."""
+    size = os.fstat(file).st_size
+    data = os.pread(file, 2 * MAX_LINE, max(0, size - 2 * MAX_LINE))
+    end = data.rfind(b"\n") + 1
+    return data[data.rfind(b"\n", 0, max(end - 1, 0)) + 1 : end], len(data) - end
+
+
+def _hash(line: Mapping[str, Any]) -> str:
+    """Of the line without its hash."""
+    rest = {key: value for key, value in line.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

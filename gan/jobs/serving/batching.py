@@ -1,0 +1,150 @@
+"""Micro-batches: wishes of many clients ride through the network together, and none is lost or doubled.
+
+A queue has one thread, which takes the oldest wish and up to BATCH - 1 later ones of the same psi. The
+network always sees a batch of that size, filled up where wishes run out (`gan.sampling.images`), so that an
+image has the same bytes whoever it rode with. Memory is bounded: a queue that is full refuses at once.
+"""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from gan.errors import UserError
+from gan.sampling import BATCH
+
+_USUAL = 1.0  # seconds that a batch is taken to need before one was measured
+_MEMORY = 0.8  # weight of earlier batches in the measured time of one
+
+
+class Overloaded(UserError):
+    """The queue is full. retry_after: whole seconds after which there should be room."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the queue is full: ask again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class Closed(UserError):
+    """The server is ending: what was accepted is finished, nothing more is."""
+
+
+class Expired(UserError):
+    """The deadline passed before the image was begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """One image. label: a class, a vector of conditions, or None to draw it from the seed."""
+
+    seed: int
+    label: int | tuple[float, ...] | None = None
+    psi: float = 1.0
+
+
+@dataclass
+class _Waiting:
+    wish: Wish
+    deadline: float  # time.monotonic()
+    image: "Future[Tensor]" = field(default_factory=Future)
+
+
+class Queue:
+    """Wishes -> images, by one thread, which starts with the first wish.
+
+    draw: up to `batch` wishes of one psi -> as many uint8 [C, H, W]; what it raises reaches those wishes.
+    capacity: wishes that may wait.  Its methods may be called from any thread.
+    """
+
+    def __init__(
+        self, draw: Callable[[Sequence[Wish]], Sequence[Tensor]], capacity: int, batch: int = BATCH
+    ) -> None:
+        self._draw, self._capacity, self._batch = draw, capacity, batch
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._seconds = _USUAL  # of a batch
+
+    def __len__(self) -> int:
+        """How many wishes wait, those cancelled left out."""
+        with self._changed:
+            return sum(not each.image.cancelled() for each in self._waiting)
+
+    def submit(self, wishes: Sequence[Wish], seconds: float) -> list["Future[Tensor]"]:
+        """Accept all of the wishes or none; a future each, which may be cancelled until its batch begins.
+
+        seconds: in which each must have begun, else its future raises Expired.
+        Raises Overloaded where not all have room, and Closed after `close`.
+        """
+        entries = [_Waiting(wish, time.monotonic() + seconds) for wish in wishes]
+        with self._changed:
+            if self._closing:
+                raise Closed("the server is ending: ask another one, or again in a moment")
+            if len(self._waiting) + len(entries) > self._capacity:
+                self._waiting = deque(each for each in self._waiting if not each.image.cancelled())
+            if len(self._waiting) + len(entries) > self._capacity:
+                raise Overloaded(self._wait())
+            self._waiting.extend(entries)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="images", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return [each.image for each in entries]
+
+    def close(self) -> None:
+        """Accept nothing more, finish what was accepted, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _wait(self) -> int:
+        """Seconds until half of what waits is done."""
+        return max(1, math.ceil(self._seconds * len(self._waiting) / self._batch / 2))
+
+    def _run(self) -> None:
+        while batch := self._next():
+            began = time.monotonic()
+            try:
+                images = self._draw([each.wish for each in batch])
+                for each, image in zip(batch, images, strict=True):
+                    each.image.set_result(image)
+            except Exception as error:
+                for each in batch:
+                    if not each.image.done():
+                        each.image.set_exception(error)
+            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
+
+    def _next(self) -> list[_Waiting]:
+        """The next batch, waited for; none at the end."""
+        with self._changed:
+            while True:
+                if batch := self._taken():
+                    return batch
+                if self._closing:
+                    return []
+                self._changed.wait()
+
+    def _taken(self) -> list[_Waiting]:
+        """The oldest wish and others of its psi; those that are late or cancelled are let go."""
+        batch: list[_Waiting] = []
+        rest: deque[_Waiting] = deque()
+        now = time.monotonic()
+        for each in self._waiting:
+            if len(batch) == self._batch or (batch and each.wish.psi != batch[0].wish.psi):
+                rest.append(each)
+            elif not each.image.set_running_or_notify_cancel():
+                continue
+            elif each.deadline < now:
+                each.image.set_exception(Expired("the deadline passed while the request waited: ask again"))
+            else:
+                batch.append(each)
+        self._waiting = rest
+        return batch

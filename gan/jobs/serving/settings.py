@@ -1,0 +1,86 @@
+"""Settings of `gan serve`: a YAML file with these keys, and `--set key=value`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gan import config
+from gan.errors import UsageError
+
+STATE = "serve"  # folder of keys and of the audit log, in the current one
+MOST_IMAGES = 256  # of one request, at most: its whole answer lies in memory
+TERMS = "1"  # version of the operator's terms that a key agrees to, unless another is named
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """models: what `gan serve MODEL...` takes.  host, port: to listen on; port 0 is a free one.
+
+    state: folder of keys and of the audit log.
+    tls_certificate, tls_private_key: PEM files, both or none.
+    queue: images that may wait for a model.  most_images: of one request.  deadline_seconds: of one request.
+    memory_gib: of the weights of all loaded models; None loads all that are asked for.
+    max_body_bytes: of a request.  body_seconds: in which a request must have come whole.
+    max_connections: at once.
+    content_filter: auto is on where its package is installed; on refuses to start without it.
+    content_threshold: probability from which an image is held back, 0 to 1.
+    blocklist: file of hashes, as `gan data prepare --blocklist` reads it.
+    require_attestation: whether a key must carry an attestation of age and of these `terms`.
+    """
+
+    models: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8000
+    state: str = STATE
+    device: str = "auto"
+    tls_certificate: str | None = None
+    tls_private_key: str | None = None
+    queue: int = 64
+    most_images: int = 16
+    deadline_seconds: float = 60.0
+    memory_gib: float | None = None
+    max_body_bytes: int = 65_536
+    body_seconds: float = 10.0
+    max_connections: int = 512
+    content_filter: Literal["auto", "on", "off"] = "auto"
+    content_threshold: float = 0.8
+    blocklist: str | None = None
+    require_attestation: bool = True
+    terms: str = TERMS
+
+    def __post_init__(self) -> None:
+        config.positive(self, "queue", "most_images", "max_body_bytes", "max_connections")
+        for name in ("deadline_seconds", "body_seconds", "memory_gib"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be above 0; got {value}")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port must be from 0 to 65535; got {self.port}")
+        if not 0 <= self.content_threshold <= 1:
+            raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
+        if self.most_images > MOST_IMAGES:
+            raise ValueError(f"most_images must be {MOST_IMAGES} at most; got {self.most_images}")
+        if self.most_images > self.queue:
+            raise ValueError(
+                f"most_images {self.most_images} could never be queued: the queue holds {self.queue}"
+            )
+        if (self.tls_certificate is None) != (self.tls_private_key is None):
+            raise ValueError("tls_certificate and tls_private_key go together: give both or none")
+
+
+def settings(
+    file: str | Path | None, assignments: Sequence[str] = (), typed: dict[str, Any] | None = None
+) -> ServeConfig:
+    """The settings of a YAML file (None: the defaults), changed by assignments, then by `typed` options.
+
+    A value of None in `typed` was not typed. Raises UsageError for an unknown key or a wrong value, and where
+    no model is named; UserError for a file that is no YAML.
+    """
+    data = {} if file is None else config.load_yaml(file)
+    found = config.override(config.from_dict(ServeConfig, data, ""), assignments)
+    given = {key: value for key, value in (typed or {}).items() if value not in (None, ())}
+    found = config.from_dict(ServeConfig, config.to_dict(found) | given, "")
+    if not found.models:
+        raise UsageError("no model to serve: gan serve MODEL..., or models: [...] in --config")
+    return found

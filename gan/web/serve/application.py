@@ -1,0 +1,209 @@
+"""The API: POST /v1/images, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Annotated, Any, TypeVar
+
+import gan
+from gan.errors import UserError, install
+from gan.jobs.serving.keys import Key
+from gan.jobs.serving.marks import MEDIA, archive
+from gan.jobs.serving.service import Made, Order, Service
+from gan.web.serve import problems
+from gan.web.serve.counting import Figures
+from gan.web.serve.door import Door
+from gan.web.serve.edge import Edge
+from gan.web.serve.problems import Answer, Blocked, Gone
+from gan.web.serve.schemas import EXAMPLES, order_of, wanted
+
+T = TypeVar("T")
+ABOUT = "Images of generators, with seed and digest of the model, and marked as AI-generated."
+_STATUSES = (401, 403, 408, 413, 422, 429, 503, 504)
+_LEFT = 499  # nginx's status for a client that left; nobody reads it
+
+
+def application(service: Service) -> Edge:
+    """The API of a service, which is closed when the server has ended.
+
+    Raises UserError where the extra `serve` is missing.
+    """
+    try:
+        from fastapi import FastAPI
+
+        figures = Figures(service)
+    except ImportError as error:
+        raise UserError(f"serving needs the package {error.name}; {install('serve')}") from error
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(service.close)
+
+    app = FastAPI(
+        title="gan serve",
+        version=gan.__version__,
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        exception_handlers=_handlers(),
+    )
+    door = Door(service.keys)
+    _add_images(app, service, door)
+    _add_models(app, service, door)
+    _add_health(app, figures, door)
+    return Edge(app, service.settings, figures.count)
+
+
+def _add_images(app: Any, service: Service, door: Door) -> None:
+    from fastapi import Body, Depends, Request, Response
+
+    body_type = wanted(service.settings)
+    known = Annotated[Key, Depends(door.dependency())]
+    body = Annotated[body_type, Body(openapi_examples=EXAMPLES)]
+    media = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA.values()}
+    told = {200: {"content": media, "description": "The image, or a zip of images."}, **_documented()}
+
+    @app.post("/v1/images", response_class=Response, responses=told, tags=["images"])
+    async def images(asked: body, request: Request, key: known) -> Response:
+        """Make images. Headers tell model, digest, seeds and verdicts; so does the metadata of each file."""
+        order = order_of(asked, service.settings, list(service.models.facts))
+        made = await unless_gone(request, service.make(key, order, request.state.request))
+        data, headers = _packed(service, order, made)
+        return Response(data, media_type=MEDIA[order.form], headers=headers)
+
+
+def _add_models(app: Any, service: Service, door: Door) -> None:
+    from fastapi import Depends
+
+    known = Annotated[Key, Depends(door.dependency())]
+
+    @app.get("/v1/models", responses=_documented(401, 429), tags=["models"])
+    async def models(key: known) -> dict[str, Any]:
+        """The models that are served, and the filters that their images pass."""
+        present = service.models.loaded()
+        found = [
+            {
+                "name": facts.name,
+                "digest": f"sha256:{facts.digest}",
+                "type": facts.kind,
+                "kimg": facts.kimg,
+                "c_dim": facts.c_dim,
+                "classes": facts.classes,
+                "takes_vectors": facts.vectors,
+                "loaded": facts.name in present,
+                "waiting": service.models.waiting(facts.name),
+            }
+            for facts in service.models.facts.values()
+        ]
+        return {
+            "models": found,
+            "filters": service.filters.names,
+            "content_threshold": service.settings.content_threshold,
+            "most_images": service.settings.most_images,
+        }
+
+
+def _add_health(app: Any, figures: Figures, door: Door) -> None:
+    from fastapi import Depends, Response
+
+    known = Annotated[Key, Depends(door.dependency())]
+
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """Whether the process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", responses=_documented(503), tags=["health"])
+    async def readyz() -> dict[str, str]:
+        """Whether keys can be checked, without which nothing is made."""
+        await door.ready()
+        return {"status": "ready"}
+
+    @app.get("/metrics", response_class=Response, responses=_documented(401, 429), tags=["health"])
+    async def metrics(key: known) -> Response:
+        """Figures in the text format of Prometheus; needs a key, of which no attestation is asked."""
+        data, media_type = figures.text()
+        return Response(data, media_type=media_type)
+
+
+def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes, dict[str, str]]:
+    """Body and headers. Raises Blocked where no image may leave."""
+    digest = service.models.of(order.model).digest
+    verdicts = {each.seed: "allowed" if each.verdict.allowed else each.verdict.reason for each in made}
+    if all(each.data is None for each in made):
+        raise Blocked(f"no image leaves: {', '.join(sorted(set(verdicts.values())))}")
+    headers = {
+        "x-gan-model": order.model,
+        "x-gan-model-digest": f"sha256:{digest}",
+        "x-gan-seed": ",".join(map(str, order.seeds)),
+        "x-gan-verdict": ",".join(verdicts.values()),
+    }
+    if order.form != "zip":
+        return made[0].data or b"", headers
+    files = [(f"seed{each.seed:04d}.png", each.data) for each in made if each.data is not None]
+    records = [
+        {"seed": each.seed, "verdict": verdicts[each.seed], "content": each.verdict.content} for each in made
+    ]
+    manifest = {"model": order.model, "digest": f"sha256:{digest}", "psi": order.psi, "images": records}
+    return archive(files, {**manifest, "ai_generated": True}), headers
+
+
+async def unless_gone(request: Any, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns; it is cancelled where the client leaves first, and Gone is raised."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise Gone
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _left(request: Any) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _handlers() -> dict[Any, Any]:
+    """Every error as a problem document."""
+    from fastapi.exceptions import RequestValidationError
+    from starlette.exceptions import HTTPException
+    from starlette.responses import Response
+
+    def response(answer: Answer) -> Response:
+        return Response(answer.body, answer.status, answer.headers)
+
+    async def failed(request: Any, error: Exception) -> Response:
+        return response(problems.of_error(error, request.state.request))
+
+    async def malformed(request: Any, error: Any) -> Response:
+        return response(problems.of_faults(error.errors(), request.state.request))
+
+    async def refused(request: Any, error: Any) -> Response:
+        number = request.state.request
+        return response(problems.of_status(error.status_code, str(error.detail), number, error.headers))
+
+    async def left(request: Any, _: Exception) -> Response:
+        return Response(status_code=_LEFT)
+
+    return {
+        UserError: failed,
+        Exception: failed,
+        Gone: left,
+        RequestValidationError: malformed,
+        HTTPException: refused,
+    }
+
+
+def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Problem documents for OpenAPI, of all statuses where none is named."""
+    content = {problems.MEDIA: {"schema": problems.SCHEMA}}
+    return {
+        status: {"content": content, "description": "A problem document (RFC 9457)."}
+        for status in statuses or _STATUSES
+    }

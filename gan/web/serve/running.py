@@ -1,0 +1,77 @@
+"""Runs the API until SIGTERM or Ctrl-C, and then finishes what was accepted."""
+
+import contextlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from gan.errors import UserError, install
+from gan.files import refusal
+from gan.jobs.serving.service import Service
+from gan.jobs.serving.settings import ServeConfig
+from gan.web.serve.application import application
+from gan.web.shell.serving import listening, loopback
+
+_KEEP_ALIVE = 5  # seconds that an idle connection stays
+_MOST_HEADERS = 16_384  # bytes of a request's first line and headers
+
+
+def run(settings: ServeConfig, say: Callable[[str], object] = print) -> None:
+    """Serve until it is ended; `say` gets the address first.
+
+    Raises UserError where the port is taken, a file of TLS cannot be used, or the extra `serve` is missing.
+    """
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise UserError(f"serving needs the package uvicorn; {install('serve')}") from error
+
+    _check(settings)
+    with listening(settings.host, settings.port) as listener:
+        service = Service(settings)
+        try:
+            config = uvicorn.Config(
+                application(service),
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ssl_certfile=settings.tls_certificate,
+                ssl_keyfile=settings.tls_private_key,
+                limit_concurrency=settings.max_connections,
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
+                h11_max_incomplete_event_size=_MOST_HEADERS,
+            )
+            config.load()
+        except BaseException as error:
+            service.close()
+            if isinstance(error, OSError):
+                raise UserError(f"TLS cannot start with {settings.tls_certificate} ({error})") from error
+            raise
+        say(address(settings, listener.getsockname()[1]))
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended all by then
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def address(settings: ServeConfig, port: int) -> str:
+    """Where the API is, as seen from this machine."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    scheme = "http" if settings.tls_certificate is None else "https"
+    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+def _check(settings: ServeConfig) -> None:
+    """UserError for a file of TLS that cannot be read; a warning where keys travel in the open."""
+    for name in (settings.tls_certificate, settings.tls_private_key):
+        if name is not None:
+            try:
+                Path(name).open("rb").close()
+            except OSError as error:
+                raise UserError(refusal("read", name, error)) from error
+    if settings.tls_certificate is None and not loopback(settings.host):
+        warnings.warn(
+            f"{settings.host} opens this API to the network without TLS, and keys can be read on the way: set"
+            " tls_certificate and tls_private_key, or put a proxy with TLS before it",
+            stacklevel=3,
+        )

@@ -1,0 +1,136 @@
+"""The audit log: what its chain shows, and what becomes of a line that cannot be written."""
+
+import errno
+import hashlib
+import json
+import os
+
+import pytest
+
+from gan.errors import UserError
+from gan.jobs.serving.audit import FILE, START, Audit, verify
+
+
+@pytest.fixture
+def log(tmp_path):
+    audit = Audit(tmp_path)
+    for number in range(5):
+        audit.append({"event": "made", "seeds": [number], "name": "é"})
+    audit.close()
+    return tmp_path / FILE
+
+
+def lines(log):
+    return log.read_bytes().splitlines(keepends=True)
+
+
+def test_a_chain_of_hashes(log):
+    records = [json.loads(line) for line in lines(log)]
+    before = START
+    for number, record in enumerate(records, 1):
+        rest = {key: value for key, value in record.items() if key != "hash"}
+        text = json.dumps(rest, sort_keys=True)
+        assert record["hash"] == hashlib.sha256(text.encode()).hexdigest()
+        assert (record["previous"], record["number"]) == (before, number)
+        before = record["hash"]
+    assert verify(log.parent) == (5, before)
+
+
+def test_it_goes_on_where_it_stopped(log):
+    audit = Audit(log.parent)
+    audit.append({"event": "made"})
+    audit.close()
+    assert verify(log.parent) == (6, audit.head)
+
+
+def edited(found):
+    return [*found[:2], found[2].replace(b'"seeds": [2]', b'"seeds": [9]'), *found[3:]]
+
+
+def rehashed(found):
+    record = json.loads(found[2]) | {"seeds": [9]}
+    del record["hash"]
+    text = json.dumps(record, sort_keys=True)
+    record["hash"] = hashlib.sha256(text.encode()).hexdigest()
+    return [*found[:2], (json.dumps(record) + "\n").encode(), *found[3:]]
+
+
+CHANGES = {
+    "edited": (edited, "line 3 is not what was written"),
+    "edited with a new hash": (rehashed, "line 4 does not follow"),
+    "removed": (lambda found: [*found[:2], *found[3:]], "line 3 does not follow"),
+    "first removed": (lambda found: found[1:], "line 1 does not follow"),
+    "swapped": (lambda found: [*found[:2], found[3], found[2], found[4]], "line 3 does not follow"),
+    "doubled": (lambda found: [*found[:3], found[2], *found[3:]], "line 4 does not follow"),
+    "no JSON": (lambda found: [*found[:2], b"x\n", *found[3:]], "line 3 is no line of an audit log"),
+    "cut within": (lambda found: [*found[:4], found[4][:-1]], "line 5 is no line of an audit log"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_shows(log, name):
+    change, words = CHANGES[name]
+    before = lines(log)
+    after = change(before)
+    assert after != before
+    log.write_bytes(b"".join(after))
+    with pytest.raises(UserError, match=words):
+        verify(log.parent)
+
+
+def test_lines_cut_off_the_end_show_beside_a_head_that_was_kept(log):
+    _, head = verify(log.parent)
+    log.write_bytes(b"".join(lines(log)[:4]))
+    assert verify(log.parent)[0] == 4  # the chain alone does not tell
+    with pytest.raises(UserError, match="lines were cut off"):
+        verify(log.parent, head)
+    assert verify(log.parent, verify(log.parent)[1])[0] == 4
+
+
+def test_half_a_line_of_a_killed_server_is_cut_off_and_noted(log):
+    with log.open("ab") as file:
+        file.write(b'{"number": 6, "ti')
+    Audit(log.parent).close()
+    assert verify(log.parent)[0] == 6
+    assert json.loads(lines(log)[-1])["bytes"] == 17
+
+
+def test_an_edited_end_is_not_built_upon(log):
+    log.write_bytes(b"".join([*lines(log)[:4], b"{}\n"]))
+    with pytest.raises(UserError, match="the last line is no line"):
+        Audit(log.parent)
+
+
+def test_one_server_at_a_time(log):
+    audit = Audit(log.parent)
+    with pytest.raises(UserError, match="another server writes"):
+        Audit(log.parent)
+    audit.close()
+    Audit(log.parent).close()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_full_disk_leaves_nothing_of_a_line(log, monkeypatch, half):
+    audit, before, real = Audit(log.parent), log.read_bytes(), os.write
+
+    def full(file, data):
+        if half:
+            return real(file, data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(UserError, match="cannot write .*audit.jsonl"):
+            audit.append({"event": "made"})
+    assert log.read_bytes() == before
+    audit.append({"event": "made"})
+    audit.close()
+    assert verify(log.parent)[0] == 6
+
+
+def test_on_the_disk_before_it_returns(log, monkeypatch):
+    audit, synced = Audit(log.parent), []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(log.read_bytes()))
+    audit.append({"event": "made", "mark": "here"})
+    audit.close()
+    assert len(synced) == 1 and b'"mark": "here"' in synced[0]

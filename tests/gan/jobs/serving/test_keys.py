@@ -1,0 +1,181 @@
+"""API keys and what they may ask for."""
+
+import hashlib
+import stat
+
+import pytest
+
+from gan.errors import UsageError, UserError
+from gan.jobs.serving import keys as keys_module
+from gan.jobs.serving.administration import overview, revoke
+from gan.jobs.serving.keys import FILE, Database, Denied, Keys
+from gan.jobs.serving.quotas import TooMany, Usage
+
+DAY = 86_400
+
+
+@pytest.fixture
+def database(tmp_path):
+    found = Database(tmp_path / "state")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def keys(database):
+    return Keys(database)
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """How often a secret was hashed."""
+    calls, real = [], keys_module._hash
+    monkeypatch.setattr(keys_module, "_hash", lambda *given: calls.append(given) or real(*given))
+    return calls
+
+
+def test_a_key_opens_and_only_its_hash_is_kept(keys, database):
+    given = keys.create("me", terms="1", attested_by="root")
+    key = keys.verify(given)
+    assert key.name == "me" and key.terms == "1" and key.attested_by == "root" and key.attested
+    secret = given.split("_", 2)[2]
+    files = list(database.path.parent.iterdir())
+    assert files and all(secret.encode() not in path.read_bytes() for path in files)
+    salt, stored = database._connection.execute("SELECT salt, hash FROM keys").fetchone()
+    assert stored == hashlib.scrypt(secret.encode(), salt=salt, n=16384, r=8, p=1, maxmem=2**26, dklen=32)
+    assert stat.S_IMODE(database.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(database.path.parent.stat().st_mode) == 0o700
+
+
+def test_two_keys_share_no_salt(keys, database):
+    keys.create("a"), keys.create("b")
+    salts = database._connection.execute("SELECT salt FROM keys").fetchall()
+    assert len(set(salts)) == 2 and all(len(salt) == 16 for (salt,) in salts)
+
+
+def test_wrong_keys(keys):
+    given = keys.create("me")
+    other = keys.create("other")
+    number = given.split("_")[1]
+    swapped = f"gan_{number}_{other.split('_', 2)[2]}"
+    unknown = f"gan_{'0' * 12}_{given.split('_', 2)[2]}"
+    for wrong in (
+        "",
+        "x",
+        number,
+        given[:-1],
+        given + "x",
+        given.upper(),
+        swapped,
+        unknown,
+        "gan_é_ü",
+        "\x00",
+    ):
+        with pytest.raises(Denied, match="missing, wrong, revoked or expired"):
+            keys.verify(wrong)
+    assert keys.verify(given).name == "me"
+    with pytest.raises(Denied):  # also after the right one was remembered
+        keys.verify(swapped)
+
+
+def test_what_is_wrong_costs_what_is_right_costs(keys, hashed):
+    given = keys.create("me")
+    hashed.clear()
+    keys.verify(given)
+    assert len(hashed) == 1
+    for wrong in (f"gan_{'0' * 12}_{'x' * 43}", "x", given[:-1] + ("A" if given[-1] != "A" else "B")):
+        hashed.clear()
+        with pytest.raises(Denied):
+            keys.verify(wrong)
+        assert len(hashed) == 1, wrong
+    hashed.clear()
+    keys.verify(given)
+    assert hashed == []  # remembered
+
+
+def test_revoked_at_once_also_by_another_process(keys, database):
+    given = keys.create("me")
+    assert keys.verify(given).name == "me"
+    assert revoke(database.path.parent, "me").revoked
+    with pytest.raises(Denied):
+        keys.verify(given)
+    (record,) = overview(database.path.parent)
+    assert record["state"] == "revoked" and "salt" not in record and "hash" not in record
+    with pytest.raises(UsageError, match="no key nobody"):
+        revoke(database.path.parent, "nobody")
+
+
+def test_expired(keys, monkeypatch):
+    given = keys.create("me", days=2)
+    created = keys.verify(given).created
+    monkeypatch.setattr(keys_module.time, "time", lambda: created + 2 * DAY - 1)
+    assert keys.verify(given)
+    monkeypatch.setattr(keys_module.time, "time", lambda: created + 2 * DAY + 1)
+    with pytest.raises(Denied):
+        keys.verify(given)
+    assert keys.all()[0].state(created + 2 * DAY + 1) == "expired"
+
+
+def test_names(keys):
+    keys.create("me")
+    with pytest.raises(UsageError, match="there is a key me already"):
+        keys.create("me")
+    for name in ("", "a b", "-x", "a\nb", "x" * 65, "é"):
+        with pytest.raises(UsageError, match="no name of a key"):
+            keys.create(name)
+
+
+def test_a_file_that_holds_no_keys(tmp_path):
+    (tmp_path / FILE).write_bytes(b"not a database, but long enough to be told from an empty file" * 40)
+    with pytest.raises(UserError, match="is no file of keys"):
+        Database(tmp_path)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0 * DAY
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_requests_a_minute(keys, database, clock):
+    usage, key = Usage(database, clock), keys.verify(keys.create("me", per_minute=6))
+    for _ in range(6):
+        usage.charge(key, 1)
+    with pytest.raises(TooMany, match="6 times a minute") as caught:
+        usage.charge(key, 1)
+    assert caught.value.retry_after == 10 and usage.used(key) == 6
+    clock.now += 9
+    with pytest.raises(TooMany):
+        usage.charge(key, 1)
+    clock.now += 1
+    usage.charge(key, 1)
+    with pytest.raises(TooMany):
+        usage.charge(key, 1)
+    clock.now -= 5000  # a clock that was set back locks nobody out for longer than a minute
+    with pytest.raises(TooMany) as caught:
+        usage.charge(key, 1)
+    assert caught.value.retry_after <= 60
+
+
+def test_images_a_day(keys, database, clock):
+    usage, key = Usage(database, clock), keys.verify(keys.create("me", per_day=10))
+    other = keys.verify(keys.create("other", per_day=10))
+    usage.charge(key, 8)
+    with pytest.raises(TooMany, match="asks for 3 images, and 2 of 10") as caught:
+        usage.charge(key, 3)
+    assert caught.value.retry_after == DAY
+    usage.charge(key, 2)
+    usage.charge(other, 10)
+    usage.refund(key, 4)
+    assert (usage.used(key), Usage(database, clock).used(other)) == (6, 10)
+    usage.refund(key, 99)
+    assert usage.used(key) == 0
+    clock.now += DAY
+    usage.charge(other, 10)

@@ -1,0 +1,65 @@
+"""Settings: a file, assignments, what is typed; and what is refused."""
+
+import dataclasses
+
+import pytest
+
+from gan.errors import UsageError, UserError
+from gan.jobs.serving.settings import ServeConfig, settings
+
+
+def test_what_is_typed_goes_before_assignments_and_these_before_the_file(tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text("models: [a]\nport: 1\nqueue: 32\nterms: '2026'\n")
+    found = settings(file, ["port=2", "queue=33"], {"port": 3, "host": None, "models": ()})
+    assert (found.models, found.port, found.queue, found.terms) == (("a",), 3, 33, "2026")
+    assert found.host == "127.0.0.1" and found.require_attestation and found.content_filter == "auto"
+    assert settings(file, [], {"models": ("b", "c")}).models == ("b", "c")
+
+
+WRONG = {
+    "models": ("3", "expected"),
+    "host": ("3", "host"),
+    "port": ("70000", "port must be"),
+    "state": ("3", "state"),
+    "device": ("3", "device"),
+    "tls_certificate": ("a.pem", "go together"),
+    "tls_private_key": ("a.pem", "go together"),
+    "queue": ("0", "queue must be >= 1"),
+    "most_images": ("65", "could never be queued"),
+    "deadline_seconds": ("0", "deadline_seconds must be above 0"),
+    "memory_gib": ("-1", "memory_gib must be above 0"),
+    "max_body_bytes": ("0", "max_body_bytes"),
+    "body_seconds": (".nan", "body_seconds must be above 0"),
+    "max_connections": ("0", "max_connections"),
+    "content_filter": ("yess", "did you mean|known"),
+    "content_threshold": ("2", "content_threshold must be from 0 to 1"),
+    "blocklist": ("3", "blocklist"),
+    "require_attestation": ("maybe", "require_attestation"),
+    "terms": ("1", "terms"),
+}
+
+
+def test_every_key_is_checked():
+    assert list(WRONG) == [field.name for field in dataclasses.fields(ServeConfig)]
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_wrong_values(key):
+    value, words = WRONG[key]
+    with pytest.raises(UsageError, match=words):
+        settings(None, [f"{key}={value}"], {"models": ("a",)} if key != "models" else None)
+
+
+def test_an_answer_lies_in_memory():
+    with pytest.raises(UsageError, match="256 at most"):
+        settings(None, ["most_images=257", "queue=1000"], {"models": ("a",)})
+
+
+def test_no_model_and_unknown_keys(tmp_path):
+    with pytest.raises(UsageError, match="no model to serve"):
+        settings(None)
+    with pytest.raises(UsageError, match="did you mean 'queue'"):
+        settings(None, ["queu=3"])
+    with pytest.raises(UserError, match="none.yaml"):
+        settings(tmp_path / "none.yaml")
