@@ -12,6 +12,8 @@ from training.preparation.policies import KINDS
 
 pytestmark = pytest.mark.filterwarnings("ignore:IM image format:DeprecationWarning")
 
+ELSEWHERE = {"slow", "faceless"}  # kinds with tests of their own: of workers, and of a crop around faces
+
 
 def run(*arguments):
     """Exit code of `gan data` with these arguments."""
@@ -51,10 +53,10 @@ def test_there_are_enough_kinds_and_all_are_told(told):
     _, cases, records = told
     odd = [case for case in cases if case.copy_of is None and not case.path.startswith(b"copies/")]
     assert len(odd) > 120 and len(records) == len(cases)
-    assert {fault for case in cases for fault in case.faults} >= set(KINDS) - {"slow", "unreadable"}
+    assert {fault for case in cases for fault in case.faults} >= set(KINDS) - ELSEWHERE - {"unreadable"}
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"slow"}))
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - ELSEWHERE))
 def test_a_detector(told, kind):
     """What it finds is what is there, of the cases that have one right answer."""
     _, cases, records = told
