@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow mutants bench bench-collapse bench-gpu clean FORCE
+.PHONY: help setup demo test test-slow mutants notebooks bench bench-collapse bench-gpu clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -31,12 +31,16 @@ test-slow: $(STAMP) ## The tests marked slow
 mutants: $(STAMP) ## Plant mistakes of one line in a copy of the tree; a named test must find each
 	@OMP_NUM_THREADS=1 $(RUN) -m tests.mutants $(MUTANTS)
 
+notebooks: $(STAMP) ## Run the notebooks on the demo's model, or MODEL=..., and write what they show to docs/notebooks
+	@$(RUN) notebooks/render.py $(or $(MODEL),runs/00000-demo-openmoji-32)
+
 bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, directions, scores, preparing data; prints the tables of docs/BENCHMARKS.md
 	@$(RUN) -m gan ops bench --threads 2
 	@$(RUN) -m benchmarks.networks --threads 2
 	@$(RUN) -m benchmarks.step --threads 2
 	@$(RUN) -m benchmarks.models --threads 2
 	@$(RUN) -m benchmarks.directions --threads 2
+	@$(RUN) -m benchmarks.explore
 	@$(RUN) -m benchmarks.overhead
 	@$(RUN) -m benchmarks.metrics --threads 2
 	@$(RUN) -m benchmarks.preparing
