@@ -87,10 +87,9 @@ def command(
 
     options = {"out": out, "kind": kind, "real": real, "raters": raters, "trials": trials, "catch": catch}
     options |= {"time_limit": time_limit, "seed": seed, "device": device}
-    asked, warn = Asked(places=sources, **options), partial(click.echo, err=True)
-    warn("a link for each rater; Ctrl-C ends it:")
-    study, count = rate(asked, host=host, port=port, token=token, say=click.echo, told=warn)
-    warn(f"{count} answers in {study.path}; gan rate {study.path} --report tells what they say")
+    asked, tell = Asked(places=sources, **options), partial(click.echo, err=True)
+    study, count = rate(asked, host=host, port=port, token=token, say=click.echo, told=tell)
+    tell(f"{count} answers in {study.path}; gan rate {study.path} --report tells what they say")
 
 
 def _report(places: tuple[Path, ...], cards: bool, seed: int, as_json: bool) -> None:

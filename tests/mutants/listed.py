@@ -8,6 +8,7 @@ from tests.mutants import (
     models,
     preparation,
     projected,
+    rating,
     runs,
     sampling,
     scores,
@@ -21,6 +22,6 @@ from tests.mutants.planting import Mutant
 
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
-    *(scores, wiring, uncertainty, web),
+    *(scores, wiring, uncertainty, web, rating),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

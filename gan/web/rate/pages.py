@@ -36,17 +36,18 @@ def rate(
 ) -> tuple[Study, int]:
     """Make or open a study and serve its page until Ctrl-C -> the study, and how many answers it has.
 
-    say: gets the link of each rater.  told: gets warnings. Raises UsageError for a host beyond this machine
-    without a token of the user's own, and what `study_of` raises.
+    say: gets the link of each rater.  told: gets all else, such as warnings. Raises UsageError for a host
+    beyond this machine without a token of the user's own, and what `study_of` raises.
     """
     token = token_for(host, token)
     study = study_of(asked, told)
     answers = Answers(study)
-    serve(app(answers, token, names=(host,)), host, port, partial(_links, study, say))
+    serve(app(answers, token, names=(host,)), host, port, partial(_links, study, say, told))
     return study, sum(len(answers.of(rater)) for rater in range(len(study.about["raters"])))
 
 
-def _links(study: Study, say: Callable[[str], object], address: str) -> None:
+def _links(study: Study, say: Callable[[str], object], told: Callable[[str], object], address: str) -> None:
+    told("a link for each rater; Ctrl-C ends it:")
     for key in study.keys:
         say(urlunsplit(urlsplit(address)._replace(path=f"/as/{key}")))
 

@@ -21,10 +21,14 @@ from tests.gan.cli.rows import DEBUG, DEVICE, LAST, OUT, PLUGIN, SEED, Row, plai
 from tests.gan.cli.rows_data import BASES as DATA_BASES
 from tests.gan.cli.rows_data import JOBS as DATA_JOBS
 from tests.gan.cli.rows_data import ROWS as DATA_ROWS
+from tests.gan.cli.rows_rate import BASES as RATE_BASES
+from tests.gan.cli.rows_rate import JOBS as RATE_JOBS
+from tests.gan.cli.rows_rate import ROWS as RATE_ROWS
 from tests.pointers import missing
 
 JOBS = {  # command -> the function that it calls
     **DATA_JOBS,
+    **RATE_JOBS,
     "train": "gan.jobs.training.train",
     "tune": "gan.jobs.tuning.tune",
     "sample": "gan.jobs.sampling.sample",
@@ -40,6 +44,7 @@ JOBS = {  # command -> the function that it calls
 }
 BASES = {  # what a complete command needs; a positional argument comes first
     **DATA_BASES,
+    **RATE_BASES,
     "tune": ["--data", "a.zip"],
     "sample": ["model", "--out", "a.png"],
     "evaluate": ["--model", "model", "--data", "a.zip"],
@@ -58,6 +63,7 @@ DETECTOR = {
 STATS = ("--convention", "--weights", "--precision", "--device")
 ROWS: dict[str, dict[str, Row | str]] = {
     **DATA_ROWS,
+    **RATE_ROWS,
     "train": {
         **plain("--data", "b.zip", "data", "b.zip"),
         **plain("--preset", "demo", "config", "demo"),

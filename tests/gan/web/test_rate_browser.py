@@ -119,7 +119,7 @@ def test_a_limited_time(started):
 def test_keys_before_the_picture_is_gone_do_nothing(started):
     page, answers, _ = started("real-or-fake", count=12, catch=0, time_limit=2000)
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('1 of')")
+    page.wait_for_function("() => document.querySelector('#count').textContent.startsWith('1 of')")
     page.keyboard.press("ArrowRight")
     ready(page, 1)
     assert given(answers) == ["real"]
@@ -150,7 +150,9 @@ def test_two_tabs_of_one_rater(started, tab):
     page.keyboard.press("ArrowLeft")
     ready(page, 1)
     other.keyboard.press("ArrowRight")
-    other.wait_for_function("document.querySelector('#problem').textContent.includes('answered by now')")
+    other.wait_for_function(
+        "() => document.querySelector('#problem').textContent.includes('answered by now')"
+    )
     ready(other, 1)
     assert given(answers) == ["left"]
     other.keyboard.press("ArrowRight")
@@ -165,7 +167,7 @@ def test_a_server_that_is_gone_loses_no_answer(tab, tmp_path):
         page = tab(f"{home}/as/{next(iter(made.keys))}?token={TOKEN}")
         begin(page)
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("document.querySelector('#problem').textContent.includes('does not answer')")
+    page.wait_for_function("() => document.querySelector('#problem').textContent.includes('does not answer')")
     assert page.locator("[data-answer=tie]").is_enabled() and given(answers) == []
 
 
