@@ -19,7 +19,7 @@ MUTANTS = (
         "metrics/preference.py",
         "gradient = won - (games * chance).sum(axis=1)",
         "gradient = won - (wins * chance).sum(axis=1)",
-        (f"{METRICS}preference.py::test_two_items_are_the_log_of_the_odds",),
+        (f"{METRICS}preference.py::test_equals_an_independent_fit",),
     ),
     Mutant(
         "units are not resampled",
@@ -110,6 +110,13 @@ MUTANTS = (
         "gan/jobs/rating.py",
         "shown[:: -1 if (turn + rater) % 2 else 1]",
         "shown[:0]",
+        (f"{JOBS}.py::test_catch_trials_hold_spoiled_pictures",),
+    ),
+    Mutant(
+        "spoiled pictures are whole",
+        "gan/jobs/rating_pictures.py",
+        "((1 - NOISE) * mixed + NOISE * noise)",
+        "((1 - NOISE) * mixed + NOISE * mixed)",
         (f"{JOBS}.py::test_catch_trials_hold_spoiled_pictures",),
     ),
     Mutant(
