@@ -20,6 +20,7 @@ from metrics.resampling import LEVEL, ratio
 
 PASS = 0.75  # share of catch trials that a rater must get right
 DROP = 0.5  # share of the raters of a picture whose flags drop it
+FEW = 5  # units that are resampled, below which intervals mean little
 SCALES = {"pairs": "nominal", "real-or-fake": "nominal", "quality": "ordinal", "flags": "nominal"}
 Row = dict[str, Any]
 
@@ -74,6 +75,8 @@ def results(study: Study, answers: Answers, seed: int = 0) -> dict[str, Any]:
         return told
     work = {"pairs": _pairs, "real-or-fake": _deception, "quality": _quality, "flags": _flags}
     told |= work[study.kind](study, kept, notes, seed)
+    if (units := int(_units(kept).max()) + 1) < FEW:
+        notes.append(f"intervals of {units} {told['resampled']} are too narrow: have {FEW} or more")
     return told
 
 
