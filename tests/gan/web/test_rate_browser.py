@@ -82,9 +82,9 @@ def test_it_goes_on_after_a_reload(started):
     page.keyboard.press("4")
     ready(page, 1)
     page.reload()
+    page.wait_for_selector("#begin:visible")
     assert page.locator("#begin").text_content() == "Go on"
-    begin_again = page.locator("#begin")
-    begin_again.press("Enter")
+    page.locator("#begin").press("Enter")
     ready(page, 1)
     page.locator(".answers [data-answer='2']").click()
     ready(page, 2)
