@@ -40,6 +40,7 @@ COMMANDS = table(
     explore=Entry("gan.cli.explore", "Look around in a model's latent space, in the browser."),
     evaluate=Entry("gan.cli.evaluate", "Score a model or a folder of images against a data set."),
     compare=Entry("gan.cli.compare", "Say which of two models is better, and how surely."),
+    rate=Entry("gan.cli.rate", "Let people judge models and pictures, on a page in the browser."),
     stats=Entry("gan.cli.stats", "Write the statistics of a data set, to score against."),
     report=Entry("gan.cli.report", "Write one HTML page about a training run."),
     convert=Entry("gan.cli.convert", "Import a published snapshot, without executing it."),

@@ -9,14 +9,12 @@ writers may append: each reads what others wrote.
 """
 
 import json
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gan.errors import UsageError, UserError, unknown
-from gan.files import refusal
+from gan.jobs.json_log import JsonLog
 
 NAME = "decisions.jsonl"
 KINDS = ("keep", "drop", "relabel", "undo")
@@ -54,7 +52,7 @@ class Decisions:
     def __init__(self, path: Path) -> None:
         self.path, self.lost = path, 0
         self._stacks: dict[Key, list[_Line]] = {}
-        self._read = self._lines = 0  # bytes and lines of the log so far
+        self._log, self._lines = JsonLog(path), 0  # lines of the log so far
         self.refresh()
 
     def of(self, key: Key) -> Held | None:
@@ -75,17 +73,7 @@ class Decisions:
 
         A last line without its end is another writer's at work, and waits.
         """
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._read)
-                data = file.read()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise UserError(refusal("read", self.path, error)) from error
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return [key for line in whole.splitlines() if (key := self._take(line)) is not None]
+        return [key for line in self._log.new_lines() if (key := self._take(line)) is not None]
 
     def add(self, key: Key, kind: str, label: str | None = None, of: int | None = None) -> Held | None:
         """Write a decision, flushed to the disk; what holds for the file from now on.
@@ -106,23 +94,9 @@ class Decisions:
             raise Superseded("another decision holds for this file by now")
         record = {"path": key[1], "source": key[0], "decision": kind}
         record |= {"label": label} if label else {}
-        self._append(record | {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+        self._log.append(record)
         self.refresh()
         return self.of(key)
-
-    def _append(self, record: dict[str, Any]) -> None:
-        """One line, whole, at the end; half a line of a killed writer gets its end first."""
-        line = json.dumps(record, ensure_ascii=True).encode() + b"\n"
-        try:
-            with self.path.open("a+b") as file:
-                if size := file.seek(0, os.SEEK_END):
-                    file.seek(size - 1)
-                    line = line if file.read(1) == b"\n" else b"\n" + line
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise UserError(refusal("write", self.path, error)) from error
 
     def _take(self, line: bytes) -> Key | None:
         """Apply a line; the file that it is about, None for a line that is no decision."""

@@ -1,5 +1,6 @@
 """The model card of a checkpoint: what it is, what it learnt from, how good, what for, how to load it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,14 @@ def build(
         f"## {name}\n\n{body}" if name else f"{body}\n" for name, body in sections.items() if body
     )
     return f"# {title}, {config['kimg']:g} kimg\n\n{text}"
+
+
+def with_section(card: str, title: str, lines: Sequence[str]) -> str:
+    """The card with a section of these lines before its limits, in place of one of the same title."""
+    section = f"## {title}\n\n{_bullets(lines)}\n"
+    card = re.sub(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", "", card, flags=re.MULTILINE | re.DOTALL)
+    before, heading, after = card.partition("## Use and limits\n")
+    return f"{before}{section}{heading}{after}" if heading else f"{card.rstrip()}\n\n{section}"
 
 
 def _model(config: Mapping[str, Any], shape: Sequence[int], parameters: Mapping[str, int]) -> list[str]:

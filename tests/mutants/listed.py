@@ -13,6 +13,7 @@ from tests.mutants import (
     preparation,
     projected,
     projection,
+    rating,
     runs,
     sampling,
     scores,
@@ -29,6 +30,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    serving,
+    *(serving, rating),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -85,14 +85,14 @@ MUTANTS = (
     ),
     Mutant(
         "a decision is not flushed",
-        "gan/jobs/decisions.py",
+        "gan/jobs/json_log.py",
         "os.fsync(file.fileno())",
         "file.fileno()",
         (f"{JOBS}decisions.py::test_on_the_disk_before_it_is_told",),
     ),
     Mutant(
         "half a line swallows the next",
-        "gan/jobs/decisions.py",
+        "gan/jobs/json_log.py",
         'if file.read(1) == b"\\n" else',
         "if file.read(1) else",
         (f"{JOBS}decisions.py::test_half_a_line_of_a_killed_writer_costs_no_other",),

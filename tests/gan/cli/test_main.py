@@ -77,6 +77,7 @@ def test_commands_of_this_release():
         "sample",
         "evaluate",
         "compare",
+        "rate",
         "stats",
         "report",
         "convert",

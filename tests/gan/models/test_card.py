@@ -90,3 +90,15 @@ def test_the_loading_example_runs(tiny_generator, monkeypatch):
     names = {"FOLDER": "a folder"}
     exec(code, names)
     assert names["image"].shape == (1, 3, 16, 16)
+
+
+def test_a_section_comes_before_the_limits_and_once():
+    text = "# a\n\n## Scores\n\nx\n\n## Use and limits\n\ny\n"
+    once = card.with_section(text, "Judged by people: pairs", ["1 (0 to 2)"])
+    assert once.index("## Scores") < once.index("## Judged by people: pairs\n\n- 1 (0 to 2)\n")
+    assert once.index("- 1 (0") < once.index("## Use and limits")
+    twice = card.with_section(once, "Judged by people: pairs", ["3"])
+    assert twice == once.replace("1 (0 to 2)", "3")
+    other = card.with_section(twice, "Judged by people: quality", ["4"])
+    assert "- 3\n" in other and "- 4\n" in other and other.endswith("## Use and limits\n\ny\n")
+    assert card.with_section("", "A", ["1"]).strip() == "## A\n\n- 1"
