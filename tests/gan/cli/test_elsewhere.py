@@ -33,7 +33,7 @@ def test_answers_name_options_and_settings_that_exist():
         for key, value in re.findall(r"([\w.]+)=(\w+)", answer):
             override(RunConfig(), [f"{key}={examples[value]}"])
     for name in OPTIONS:
-        assert name not in known or name == "--workers"  # of gan data alone
+        assert name not in known or name in ("--workers", "--steps")  # of gan data, and of gan project
 
 
 def test_answers_name_metrics_and_conventions_that_exist():
