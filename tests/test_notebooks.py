@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     overrides = ["kimg=0.064", "tick_kimg=0.032", "snapshot_ticks=1", "generator.channel_max=8"]
     overrides += ["discriminator.channel_max=8", "data.workers=0"]
     where = {"out": folder / "runs", "device": "cpu"}
-    return gan.train("stylegan2-tiny", folder / "set", overrides=overrides, **where).path
+    return gan.train("demo", folder / "set", overrides=overrides, **where).path
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

@@ -35,7 +35,10 @@ from training.preparation import openmoji
 
 PRESET = "demo"
 RESOLUTION = 32  # of a data set that is drawn here
-METRICS = ("fd-efficientnet-lite0", "dc[efficientnet-lite0]")  # on features that D of the preset does not see
+METRICS = (
+    "fd-efficientnet-lite0",
+    "dc[efficientnet-lite0]",
+)  # on features that no preset's discriminator sees
 NUM_FAKES = 2000
 RECORD = "demo.json"  # in the run directory: what the stages after training found, once all are done
 _ROUNDING = 0.05  # of the training time: a rest as short as this is not worth going on for

@@ -76,10 +76,10 @@ FEW = {
         batch=32,
         augment=dict.fromkeys(("translation", "cutout"), 1.0),
     ),
-    "demo": Recipe(  # own; networks after PG
+    "projected-32": Recipe(  # own; networks after PG
         side=32,
         parameters=(
-            246_076 - 64 * 16 + 129 * 64 * 16,  # that of stylegan2-tiny with a map of w for a constant one
+            246_076 - 64 * 16 + 129 * 64 * 16,  # that of demo with a map of w for a constant one
             (2 + 1) * DOWN + 4 * (SAME + 64 * 9 + 65),  # the spread of a group is one channel more
         ),
         G={"synthesis.b32.conv1.weight": (16, 16, 3, 3), "synthesis.b4.input.weight": (1024, 128)},
