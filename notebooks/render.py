@@ -14,7 +14,7 @@ from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "notebooks"
-WIDGET = "application/vnd.jupyter.widget-view+json"
+LEFT_OUT = ("application/vnd.jupyter.widget-view+json", "image/jpeg")  # what needs a kernel; PNGs once more
 LINK = "../../notebooks"  # from a page to the notebooks
 
 
@@ -29,8 +29,8 @@ def executed(path: Path, model: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-            for output in cell.outputs:
-                output.get("data", {}).pop(WIDGET, None)
+            for output in (output for output in cell.outputs if "data" in output):
+                output["data"] = {k: v for k, v in output.get("data", {}).items() if k not in LEFT_OUT}
     return notebook
 
 
