@@ -1,5 +1,7 @@
 """Perceptual distances by name: closed forms, what networks see, and that gradients come back."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,12 @@ from gan.jobs import distances
 from gan.jobs.distances import distance, framed
 
 CPU = torch.device("cpu")
+ST_LPIPS = pytest.param(
+    "st-lpips",
+    marks=pytest.mark.skipif(
+        find_spec("stlpips_pytorch") is None, reason="needs stlpips-pytorch (extra metrics)"
+    ),
+)
 
 
 def between(name: str, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -30,7 +38,7 @@ def test_pixels_at_two_scales_in_closed_form():
     assert between("pixels", a, a + 0.5).item() == pytest.approx(0.25 + 0.25)
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "st-lpips"])
+@pytest.mark.parametrize("name", ["efficientnet-lite0", ST_LPIPS])
 def test_a_network_sees_more_in_a_change_of_structure_than_of_brightness(name):
     images = pictures()
     assert between(name, images, images).tolist() == [0, 0]
@@ -38,7 +46,7 @@ def test_a_network_sees_more_in_a_change_of_structure_than_of_brightness(name):
     assert (between(name, images, brighter) < between(name, images, turned)).all()
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "st-lpips", "pixels"])
+@pytest.mark.parametrize("name", ["efficientnet-lite0", ST_LPIPS, "pixels"])
 @pytest.mark.parametrize("channels", [1, 4])
 def test_gradients_come_back_for_any_channels(name, channels):
     images = pictures(channels, 12, 16).requires_grad_()
@@ -50,6 +58,8 @@ def test_gradients_come_back_for_any_channels(name, channels):
 
 def test_st_lpips_is_its_sum_over_stages():
     """By the definition: unit channels, weights of the heads, means over places."""
+    if find_spec("stlpips_pytorch") is None:
+        pytest.skip("needs stlpips-pytorch (extra metrics)")
     from metrics.networks import st_lpips, weights
     from metrics.networks.extractors import packaged_weights
 
