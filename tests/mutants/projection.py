@@ -61,7 +61,7 @@ MUTANTS = (
         "gan/latents/pivotal.py",
         "torch.lerp(pivots, other, self.settings.reach)",
         "torch.lerp(pivots, other, 0.0)",
-        (f"{TUNING}::test_locality_keeps_other_images",),
+        (f"{TUNING}::test_what_is_kept_lies_on_the_way_to_a_random_latent",),
     ),
     Mutant(
         "latents of a tuned model are of the first",

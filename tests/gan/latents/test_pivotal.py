@@ -54,6 +54,15 @@ def test_locality_keeps_other_images():
     assert changes[1] < 0.5 * changes[0]
 
 
+def test_what_is_kept_lies_on_the_way_to_a_random_latent():
+    generator = build("stylegan2")
+    near, far = (begun(generator, reach=reach) for reach in (0.25, 1.0))
+    pivots = near._pivots
+    there = far._nearby(pivots, [0, 1])  # a random latent itself
+    assert (there - pivots).abs().max() > 0.1
+    torch.testing.assert_close(near._nearby(pivots, [0, 1]), pivots + 0.25 * (there - pivots))
+
+
 def test_adapters_alone_are_tuned():
     generator = build("stylegan2", lora_rank=2)
     before = {name: value.clone() for name, value in generator.state_dict().items()}
