@@ -89,6 +89,19 @@ def require(recorded: Iterable[Mapping[str, Any]], what: str) -> None:
             warnings.warn(changed, stacklevel=2)
 
 
+def module_asked(place: str, asked: str, wanted: str) -> ModuleType:
+    """As `module_at`, for what somebody typed. asked: option and value; wanted: what the place should hold.
+
+    Raises UsageError where there is no such module, UserError with the reason where it fails.
+    """
+    try:
+        return module_at(place)
+    except (UserError, ModuleNotFoundError) as error:
+        raise UsageError(f"{asked}: {error}; for a file write its path, FILE.py:{wanted}") from error
+    except Exception as error:
+        raise UserError(f"{asked}: {place} fails: {type(error).__name__}: {error}") from error
+
+
 def module_at(place: str) -> ModuleType:
     """A module by its name, or by the path of its .py file, run once in this process; no plug-in of a run.
 

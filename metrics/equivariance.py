@@ -85,24 +85,6 @@ def _batch_errors(
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def equivariance_of_model(
-    generator: nn.Module,
-    measure: str,
-    *,
-    samples: int,
-    labels: Labels | None = None,
-    seed: int = 0,
-    batch: int = BATCH,
-    progress: Callable[[int], None] = lambda count: None,
-) -> float:
-    """One measure, in dB, of a model: arguments and errors of `errors_of_model`.
-
-    Raises ValueError where nothing can be compared or nothing differs.
-    """
-    options = {"samples": samples, "labels": labels, "seed": seed, "batch": batch, "progress": progress}
-    return decibels_of(errors_of_model(generator, measure, **options))
-
-
 def decibels_of(errors: Tensor) -> float:
     """Of the `SquaredErrors` [B, 2] of all batches. ValueError where nothing can be compared or differs."""
     value = SquaredErrors(*errors.sum(0).tolist()).decibels

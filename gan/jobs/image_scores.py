@@ -32,13 +32,7 @@ def score(text: str) -> tuple[str, Score]:
     if not place or not name:
         own = "; or of your own, module:function or FILE.py:function"
         raise UsageError(f"--score {text}: {unknown('attribute', text, ATTRIBUTES)}{own}")
-    try:
-        module = plugins.module_at(place)
-    except (UserError, ModuleNotFoundError) as error:
-        raise UsageError(f"--score {text}: {error}; for a file write its path, FILE.py:function") from error
-    except Exception as error:
-        raise UserError(f"--score {text}: {place} fails: {type(error).__name__}: {error}") from error
-    found = getattr(module, name, None)
+    found = getattr(plugins.module_asked(place, f"--score {text}", "function"), name, None)
     if not callable(found):
         raise UsageError(f"--score {text}: {place} has no function '{name}'")
     return name, found

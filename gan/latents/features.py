@@ -1,18 +1,15 @@
 """What a layer of a generator makes on the way to the image, for components of features (GANSpace).
 
-The network runs as far as that layer and no further. Its module tells what it makes by a hook that lives for
-one call and hears only the calling thread, so that others may use the same generator meanwhile.
+The network runs as far as that layer and no further, see `gan.latents.inner`.
 
 Letters: N samples, D values of a layer's output.
 """
-
-import threading
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gan.errors import UsageError, unknown
+from gan.latents.inner import output_within
 from gan.networks.blocks import Block
 
 
@@ -35,25 +32,5 @@ def features(generator: nn.Module, layer: str, z: Tensor, c: Tensor | None = Non
     if layer not in (known := feature_layers(generator)):
         raise UsageError(unknown("layer", layer, known))
     module = dict(generator.named_modules()).get(f"synthesis.{layer}") or generator.get_submodule(layer)
-    thread = threading.get_ident()
-
-    def reached(_: nn.Module, __: Any, output: Any) -> None:
-        if threading.get_ident() == thread:
-            raise _Reached(output[0] if isinstance(output, tuple) else output)
-
-    handle = module.register_forward_hook(reached)
-    try:
-        generator(z, c)
-    except _Reached as found:
-        return found.output.float().flatten(1)
-    finally:
-        handle.remove()
-    raise UsageError(f"layer {layer} takes no part in making the image")
-
-
-class _Reached(Exception):
-    """The layer has run; the rest of the network need not."""
-
-    def __init__(self, output: Tensor):
-        super().__init__()
-        self.output = output
+    output = output_within(lambda: generator(z, c), module, layer)
+    return (output[0] if isinstance(output, tuple) else output).float().flatten(1)

@@ -125,12 +125,7 @@ def load(text: str) -> str:
     place, _, name = text.rpartition(":")
     if not place or not name:
         raise UsageError(f"--detector {text}: write module:object or FILE.py:object")
-    try:
-        module = plugins.module_at(place)
-    except (UserError, ModuleNotFoundError) as error:
-        raise UsageError(f"--detector {text}: {error}; for a file write its path, FILE.py:object") from error
-    except Exception as error:
-        raise UserError(f"--detector {text}: {place} fails: {type(error).__name__}: {error}") from error
+    module = plugins.module_asked(place, f"--detector {text}", "object")
     found = getattr(module, name, None)
     if not isinstance(found, Detector):
         has = [key for key, value in vars(module).items() if isinstance(value, Detector)]

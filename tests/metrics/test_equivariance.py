@@ -86,6 +86,10 @@ def stylegan3(c_dim: int = 0, **options) -> Generator:
 CONFIGURATIONS = {"t": {}, "r": {"conv_kernel": 1, "radial_filters": True}}
 
 
+def of_model(generator, measure, **options):
+    return eq.decibels_of(eq.errors_of_model(generator, measure, **options))
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_an_untrained_stylegan3_is_equivariant(name):
     """Both to shifts; only R, whose convolutions see no neighbours, to turns."""
@@ -93,7 +97,7 @@ def test_an_untrained_stylegan3_is_equivariant(name):
     before = {key: value.clone() for key, value in generator.state_dict().items()}
     counts = []
     found = {
-        measure: eq.equivariance_of_model(generator, measure, samples=5, batch=2, progress=counts.append)
+        measure: of_model(generator, measure, samples=5, batch=2, progress=counts.append)
         for measure in ("eq-t", "eq-t-frac", "eq-r")
     }
     assert found["eq-t"] > 60 and found["eq-t-frac"] > 50 and (found["eq-r"] > 50) == (name == "r")
@@ -104,11 +108,11 @@ def test_an_untrained_stylegan3_is_equivariant(name):
 def test_aliasing_inside_the_network_shows():
     """Without the low-pass filters of its layers the same network scores less."""
     generator = stylegan3()
-    good = eq.equivariance_of_model(generator, "eq-t-frac", samples=4)
+    good = of_model(generator, "eq-t-frac", samples=4)
     for name, f in generator.synthesis.named_buffers():
         if name.endswith("down_filter"):
             f.copy_(torch.zeros_like(f).index_fill_(0, torch.tensor(len(f) // 2), 1))
-    assert eq.equivariance_of_model(generator, "eq-t-frac", samples=4) < good - 8
+    assert of_model(generator, "eq-t-frac", samples=4) < good - 8
 
 
 def test_named_metrics_and_models_that_cannot_be_moved(tiny_generator):
@@ -116,7 +120,7 @@ def test_named_metrics_and_models_that_cannot_be_moved(tiny_generator):
     options = {"num_fakes": 4, "seed": 2}
     found = evaluate([], [], ["eq-t", "eq-r"], generator=generator, variant="psi0.5", **options)
     assert [record["label"] for record in found] == ["eq-t[4]", "eq-r[4]"]
-    assert found[0]["value"] == eq.equivariance_of_model(generator, "eq-t", samples=4, seed=2)
+    assert found[0]["value"] == of_model(generator, "eq-t", samples=4, seed=2)
     assert found[0]["convention"] == "karras-2021" and found[0]["detector"] is None
     with pytest.raises(UserError, match="eq-t-frac needs a model whose input can be moved"):
         evaluate([], [], ["eq-t-frac"], generator=tiny_generator)

@@ -100,14 +100,14 @@ MUTANTS = (
     ),
     Mutant(
         "a hook stays",
-        "gan/latents/features.py",
+        "gan/latents/inner.py",
         "handle.remove()",
         "pass",
         (f"{_LATENTS}_components.py::test_features_are_what_the_layer_gives_and_the_hook_goes",),
     ),
     Mutant(
         "a hook for all threads",
-        "gan/latents/features.py",
+        "gan/latents/inner.py",
         "if threading.get_ident() == thread:",
         "if thread:",
         (f"{_LATENTS}_components.py::test_another_thread_draws_whole_images_meanwhile",),

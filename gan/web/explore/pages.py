@@ -60,15 +60,13 @@ def explore(
 
 def app(shop: Workshop, token: str, names: tuple[str, ...] = ()) -> Guard:
     """The page behind its token."""
-    made = partial(application, TITLE, static=FOLDER / "static", token=token, names=names)
-    return made(routes=_routes(_Handlers(shop)), max_body=uploads.MOST_BYTES)
+    routes = partial(_routes, _Handlers(shop))
+    return application(TITLE, routes, FOLDER / "static", token, names=names, max_body=uploads.MOST_BYTES)
 
 
 def _routes(handlers: "_Handlers") -> list[Any]:
-    try:
-        from starlette.routing import Route, WebSocketRoute
-    except ImportError:
-        return []  # `application` says what is missing
+    from starlette.routing import Route, WebSocketRoute
+
     return [
         Route("/", handlers.front),
         Route("/api/facts", handlers.facts),

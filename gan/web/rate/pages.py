@@ -54,15 +54,13 @@ def _links(study: Study, say: Callable[[str], object], told: Callable[[str], obj
 
 def app(answers: Answers, token: str, names: tuple[str, ...] = ()) -> Guard:
     """The page of a study behind its token."""
-    made = partial(application, TITLE, static=FOLDER / "static", token=token, names=names, max_body=MAX_BODY)
-    return made(routes=_routes(_Handlers(answers)))
+    routes = partial(_routes, _Handlers(answers))
+    return application(TITLE, routes, FOLDER / "static", token, names=names, max_body=MAX_BODY)
 
 
 def _routes(handlers: "_Handlers") -> list[Any]:
-    try:
-        from starlette.routing import Route
-    except ImportError:
-        return []  # `application` says what is missing
+    from starlette.routing import Route
+
     return [
         Route("/as/{key}", handlers.front),
         Route("/as/{key}/state", handlers.state),

@@ -48,15 +48,13 @@ def review(
 def app(review: Review, token: str, names: tuple[str, ...] = ()) -> Guard:
     """The page of `review` behind its token."""
     title = f"Review of {review.work.name}"
-    made = partial(application, title, static=FOLDER / "static", token=token, names=names, max_body=MAX_BODY)
-    return made(routes=_routes(_Handlers(review, title)))
+    routes = partial(_routes, _Handlers(review, title))
+    return application(title, routes, FOLDER / "static", token, names=names, max_body=MAX_BODY)
 
 
 def _routes(handlers: "_Handlers") -> list[Any]:
-    try:
-        from starlette.routing import Route, WebSocketRoute
-    except ImportError:
-        return []  # `application` says what is missing
+    from starlette.routing import Route, WebSocketRoute
+
     return [
         Route("/", handlers.front),
         Route("/api/facts", handlers.facts),

@@ -1,6 +1,6 @@
 """What every page of this project stands on: who may open it, its frame and style, its socket, its end.
 
-    app = application("Review", routes, static=FOLDER / "static", token=token_for(host, token))
+    app = application("Review", lambda: routes, static=FOLDER / "static", token=token_for(host, token))
     serve(app, host, port, say=click.echo)
 
 `application` puts routes of Starlette or FastAPI behind `Guard`, beside the shell's own files; `serve` prints

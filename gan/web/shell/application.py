@@ -1,6 +1,6 @@
 """The application of a page: its routes beside the shell's files, behind the guard."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ KEPT = {"cache-control": "no-cache"}  # files of the package: kept by the browse
 
 def application(
     title: str,
-    routes: Sequence[Any],
+    routes: Callable[[], Sequence[Any]],
     static: Path,
     token: str,
     *,
@@ -24,7 +24,8 @@ def application(
 ) -> Guard:
     """What `serve` runs.
 
-    routes: of Starlette or FastAPI; an error for users (`UserError`) becomes {"error": text} with status 400.
+    routes: gives those of the page, of Starlette or FastAPI; called once these are known to be installed. An
+    error for users (`UserError`) becomes {"error": text} with status 400.
     static: folder of the page's own files, served as /static/page/NAME; the shell's are /static/shell/NAME.
     names: hosts beside localhost and addresses.  max_body: bytes of a request.
     Raises UserError where the extra `web` is missing.
@@ -58,7 +59,7 @@ def application(
     ]
     app = FastAPI(
         title=title,
-        routes=[*shared, *routes],
+        routes=[*shared, *routes()],
         exception_handlers={UserError: refused},
         docs_url=None,
         redoc_url=None,

@@ -39,7 +39,7 @@ def app(tmp_path, hub):
         routing.Route("/fail", failing),
         routing.WebSocketRoute("/socket", hub.attend),
     ]
-    return application("Test", routes, tmp_path, TOKEN, names=("work.example",), max_body=1000)
+    return application("Test", lambda: routes, tmp_path, TOKEN, names=("work.example",), max_body=1000)
 
 
 @pytest.fixture
