@@ -13,7 +13,7 @@ DRAWN = """() => {
 
 
 def ready(page):
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.wait_for_function(DRAWN)
     return page
 
