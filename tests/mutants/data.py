@@ -53,6 +53,13 @@ MUTANTS = (
         ("tests/training/test_settings.py::test_a_setting_has_its_effect[augment.policy]",),
     ),
     Mutant(
+        "a shift brings in zeros",
+        "training/augment/diffaugment.py",
+        'translate(images, drawn["shift"], repeat=True)',
+        'translate(images, drawn["shift"])',
+        ("tests/training/augment/test_diffaugment.py::test_a_shift_repeats_the_edge",),
+    ),
+    Mutant(
         "strengths without effect",
         "training/augment/pipe.py",
         "parameters(drawn, self.strengths, images, draws)",

@@ -99,7 +99,7 @@ FEW = {
             "ema.kimg": 10.0,
         },
         batch=8,
-        augment=dict.fromkeys(("translation", "cutout"), 1.0),
+        augment=dict.fromkeys(("shift", "cutout"), 1.0),
     ),
     "fastgan-256": Recipe(  # FG; D is own
         side=256,

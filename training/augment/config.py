@@ -23,8 +23,9 @@ POLICIES = {
     "bgcfnc": TRANSFORMS,
 }
 MIN_SIDE = 22  # of images for imgfilter: its reflected border must be narrower than the image
-DIFF = ("color", "translation", "cutout")  # groups of DiffAugment
-DEFAULT_POLICY = {"none": "", "ada": "bgc", "diffaugment": ",".join(DIFF)}
+PUBLISHED_DIFF = ("color", "translation", "cutout")  # groups of DiffAugment
+DIFF = (*PUBLISHED_DIFF, "shift")
+DEFAULT_POLICY = {"none": "", "ada": "bgc", "diffaugment": ",".join(PUBLISHED_DIFF)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,8 @@ class AugmentConfig:
     alters every image; an own one, to which policy is a text of its own.
     policy: transforms separated by commas, each a name or a group of names (`bgc`, `blit`, `color`, ...),
     with `=factor` where its probability is a multiple of p, as in "blit,hue=0.5". For diffaugment: color,
-    translation, cutout. null: bgc, or all three.
+    translation, cutout, and shift, a translation that repeats the edge where that one brings in zeros. null:
+    bgc, or the first three.
     p: probability of each transform of ada, fixed or a schedule; "adaptive" holds the mean sign of D's real
     logits at `target`, by steps every `interval` batches that would take p from 0 to 1 in `kimg` thousand
     images, and never beyond `max`.

@@ -40,13 +40,22 @@ def test_translation():
     assert translate(images, torch.tensor([[0.5, 0.5]])).equal(images)
 
 
+def test_a_shift_repeats_the_edge():
+    images = torch.arange(1.0, 16 * 8 + 1).reshape(1, 1, 16, 8)
+    for u, moved in (([0.99, 0.0], (-1, 2)), ([0.0, 0.99], (1, -2))):  # a column and two rows
+        out = apply(images, {"shift": torch.tensor([u])})
+        columns, rows = (torch.arange(size) + by for size, by in zip((8, 16), moved, strict=True))
+        assert out.equal(images[:, :, rows.clamp(0, 15)][..., columns.clamp(0, 7)])
+
+
 def test_cutout_is_half_the_side():
     out = apply(torch.ones(1, 3, 8, 8), {"cutout": torch.tensor([[0.5, 0.5]])})
     assert (out == 0).sum() == 3 * 16
 
 
 def test_the_same_on_every_device(device, close):
-    images, drawn = torch.rand(4, 4, 12, 16), draw(("color", "translation", "cutout"), Draws(1, 0, range(4)))
+    groups = ("color", "translation", "shift", "cutout")
+    images, drawn = torch.rand(4, 4, 12, 16), draw(groups, Draws(1, 0, range(4)))
     close(apply(images.to(device), drawn).cpu(), apply(images, drawn))
 
 
