@@ -45,7 +45,7 @@ class Draws:
 
     Args:
         seed: in [0, 2**32).
-        nimg: images seen.
+        nimg: images seen; a scalar int64 tensor where a graph that is launched again reads it.
         samples: numbers of the n samples, in [0, 2**32 - 1).
         device: where numbers are, unless a call asks for another place.
         step: number of the optimiser step, in [0, 128), for draws independent of those of other steps.
@@ -57,7 +57,7 @@ class Draws:
     def __init__(
         self,
         seed: int,
-        nimg: int,
+        nimg: int | Tensor,
         samples: Sequence[int],
         device: torch.device | str = "cpu",
         *,

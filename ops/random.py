@@ -32,12 +32,12 @@ _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)  # what each round adds to the words of the key
 
 
-def keys(seed: int, nimg: int, samples: Sequence[int] | Tensor, stream: int) -> Tensor:
+def keys(seed: int, nimg: int | Tensor, samples: Sequence[int] | Tensor, stream: int) -> Tensor:
     """One key per sample -> int64 [N, 3]: seed + stream * 2**32, images seen, sample number.
 
     Args:
         seed: of the run, in [0, 2**32).
-        nimg: images seen, in [0, 2**63).
+        nimg: images seen, in [0, 2**63); a scalar int64 tensor is not checked.
         samples: [N] numbers in [0, 2**32), of the samples among all that are drawn at this `nimg`, on every
             rank. Those of a tensor are not checked, as that would wait for its device; keys lie on it.
         stream: what is drawn, in [0, 2**31): latents, noise, each choice of an augmentation.
@@ -46,7 +46,8 @@ def keys(seed: int, nimg: int, samples: Sequence[int] | Tensor, stream: int) -> 
         ValueError: numbers outside of these ranges.
     """
     _check_range("seed", seed, 2**32)
-    _check_range("nimg", nimg, 2**63)
+    if not isinstance(nimg, Tensor):
+        _check_range("nimg", nimg, 2**63)
     _check_range("stream", stream, 2**31)
     if not isinstance(samples, Tensor):
         for sample in samples:
@@ -55,8 +56,8 @@ def keys(seed: int, nimg: int, samples: Sequence[int] | Tensor, stream: int) -> 
     if samples.ndim != 1 or samples.is_floating_point():
         raise ValueError(f"samples must be [N] integers; got {list(samples.shape)} of {samples.dtype}")
     samples = samples.to(torch.int64)
-    columns = torch.full_like(samples, seed | stream << 32), torch.full_like(samples, nimg), samples
-    return torch.stack(columns, dim=1)  # [N, 3]
+    seen = nimg.expand_as(samples) if isinstance(nimg, Tensor) else torch.full_like(samples, nimg)
+    return torch.stack((torch.full_like(samples, seed | stream << 32), seen, samples), dim=1)  # [N, 3]
 
 
 def normal(

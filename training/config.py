@@ -195,6 +195,7 @@ class RunConfig:
     (None: all); weights, their average, optimisers and losses stay float32.
     checkpoint_activations: compute activations again in the backward pass instead of keeping them.
     threads: of PyTorch, on a CPU; auto: OMP_NUM_THREADS, else by timing steps, see `training.threads`.
+    cuda_graphs: launch what an objective computes as one CUDA graph; auto: where `training.graphs` can.
     cudnn_benchmark: let cuDNN time its algorithms for each shape, and take the fastest.  tf32: products of
     float32 on a GPU with 10 bits of mantissa: faster, less exact.
     tick_kimg: images between two lines of statistics.  snapshot_ticks: ticks between two checkpoints.
@@ -217,6 +218,7 @@ class RunConfig:
     half_resolutions: int | None = None
     checkpoint_activations: bool = False
     threads: int | Literal["auto"] = "auto"
+    cuda_graphs: bool | Literal["auto"] = False
     cudnn_benchmark: bool = True
     tf32: bool = False
     tick_kimg: float = 4.0

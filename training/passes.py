@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from gan.latents import mix
 from gan.randomness import Draws
 from training.blur import blurred, sigma_at
 from training.state import TrainState
@@ -30,17 +29,18 @@ def seen(state: TrainState, images: Tensor, draws: Draws) -> Tensor:
 def draw_ws(state: TrainState, draws: Draws, c: Tensor | None, update_w_avg: bool = False) -> Tensor:
     """ws [n, num_ws, w_dim] of fresh z, with style mixing at the configured probability.
 
-    Whether a batch is mixed, and from which layer on, all its samples share.
+    Whether a batch is mixed, and from which layer on, all its samples share. Nothing waits for the coin: the
+    other w are made whether or not they are taken.
     """
     generator, probability = state.generator, state.config.loss.style_mixing
     ws = generator.mapping(draws.normal((generator.z_dim,)), c)
     if update_w_avg:
         generator.mapping.update_w_avg(ws[:, 0])
     if probability:
-        coin, place = draws.shared((2,)).tolist()
-        if coin < probability:
-            start = 1 + int(place * (generator.num_ws - 1))
-            ws = mix(ws, generator.mapping(draws.normal((generator.z_dim,)), c), start)
+        coin, place = draws.shared((2,), ws.device)
+        first = 1 + (place * (generator.num_ws - 1)).floor()
+        later = (torch.arange(generator.num_ws, device=ws.device) >= first) & (coin < probability)
+        ws = torch.where(later[:, None], generator.mapping(draws.normal((generator.z_dim,)), c), ws)
     return ws
 
 

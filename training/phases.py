@@ -25,7 +25,7 @@ FILE = "phases.json"
 FREE_TO_CHANGE = frozenset(
     {"preset", "plugins", "kimg", "snapshot_ticks", "metrics_ticks", "tick_kimg", "data.path", "data.workers"}
     | {"keep_last", "keep_light", "keep_every_kimg", "max_disk_gib", "micro_batch", "checkpoint_activations"}
-    | {"cudnn_benchmark", "threads", "discriminator.weights"}
+    | {"cuda_graphs", "cudnn_benchmark", "threads", "discriminator.weights"}
     | {f"health.{field.name}" for field in dataclasses.fields(HealthConfig)}
     | {"data.held_out"}
     | {f"stop.{field.name}" for field in dataclasses.fields(StopConfig)}

@@ -16,7 +16,7 @@ from gan.errors import UserError
 from gan.files import atomic_bytes
 from gan.models import checkpoint
 from gan.sampling import remembered_conditions
-from training import phases
+from training import graphs, phases
 from training.config import RunConfig
 from training.data.images import ImageDataset
 from training.initial import start_from
@@ -211,10 +211,8 @@ def summary(state: TrainState) -> str:
     """Size of the images and networks, and where they are."""
     g, d = (parameters(network) / 1e6 for network in (state.generator, state.discriminator))
     channels, height, width = shapes.image_shape(state.config.generator)
-    place = state.device
-    return (
-        f"{height}x{width}x{channels}, generator {g:.2f} M and discriminator {d:.2f} M parameters on {place}"
-    )
+    sizes = f"generator {g:.2f} M and discriminator {d:.2f} M parameters on {state.device}"
+    return f"{height}x{width}x{channels}, {sizes}{graphs.described(state.config, state.device)}"
 
 
 def _suffix(config: RunConfig, dataset: ImageDataset) -> str:

@@ -12,6 +12,7 @@ from gan.networks import blocks
 from gan.sampling import remember_conditions
 from training.augment.adaptive import Augmentation
 from training.config import GIVEN, AdamConfig, RunConfig
+from training.graphs import Graphs, graphs_of
 from training.losses.base import Loss
 from training.parts import fixed
 from training.schedules import lazy_adam, value_at
@@ -41,6 +42,7 @@ class TrainState:
     memory: dict[str, Tensor] = field(default_factory=dict)  # what losses remember; replaced, not written to
     micro_batch: int | None = None  # images at once in this process, in effect; None: all of its share
     augmentation: Augmentation | None = None  # None: D sees images as they are
+    graphs: Graphs | None = None  # None: every kernel is launched by Python
     nimg: int = 0
     tick: int = 0
     seconds: float = 0.0  # training time of all sessions of this run
@@ -159,6 +161,7 @@ def create(
         loss=loss,
         micro_batch=fixed(config),
         augmentation=None if augment.name == "none" else Augmentation(augment, config.batch, device),
+        graphs=graphs_of(config, device),
     )
     set_rates(state)
     return state

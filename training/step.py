@@ -62,31 +62,54 @@ def learn(state: TrainState, objective: Objective, real: Tensor, c: Tensor | Non
     optimizer: torch.optim.Optimizer = getattr(state, f"optimizer_{objective.role[0]}")
     parameters = _parameters(optimizer)
     parts = split(state, max(len(real) * distributed.world() // objective.shrink, 1))
-    view = View(state, objective, parts, real, c)
+
+    def viewed(real: Tensor, c: Tensor | None, nimg: int | Tensor) -> View:
+        return View(state, objective, parts, real, c, nimg)
+
     with training(parameters), prepared(state.generator, state.discriminator):
-        wholes: Wholes = []
-        while parts[0].count > 1 and len(wholes) < objective.wholes:
-            wholes.append(gathered(state, parts, lambda part: view.asked(part, wholes)))
-        while True:
-            try:
-                found = over_parts(state, parts, lambda part: view.work(part, wholes))
-                break
-            except Unmeasured:
-                optimizer.zero_grad(set_to_none=True)
-                wholes.append(gathered(state, parts, lambda part: view.asked(part, wholes)))
-                objective.wholes = len(wholes)
+        if state.graphs:  # of one part
+            batch = real, c
+            found = state.graphs.computed(
+                objective.name, state, parameters, batch, lambda *given: viewed(*given).work(parts[0], [])
+            )
+        else:
+            found = in_parts(viewed(real, c, state.nimg), optimizer)
         merge_gradients(parameters)
-    terms, remembered = (summed([pair[i] for pair in found]) for i in (0, 1))
-    return moved(state, objective, terms, remembered)
+    return moved(state, objective, *found)
+
+
+def in_parts(view: "View", optimizer: torch.optim.Optimizer) -> tuple[Terms, Terms]:
+    """Gradients of all parts; terms, and what is remembered, of the whole batch."""
+    state, objective, parts, wholes = view.state, view.objective, view.parts, Wholes()
+    while parts[0].count > 1 and len(wholes) < objective.wholes:
+        wholes.append(gathered(state, parts, lambda part: view.asked(part, wholes)))
+    while True:
+        try:
+            found = over_parts(state, parts, lambda part: view.work(part, wholes))
+            break
+        except Unmeasured:
+            optimizer.zero_grad(set_to_none=True)
+            wholes.append(gathered(state, parts, lambda part: view.asked(part, wholes)))
+            objective.wholes = len(wholes)
+    return summed([terms for terms, _ in found]), summed([remembered for _, remembered in found])
 
 
 class View:
-    """An objective over the parts of a batch. Arguments as `learn`."""
+    """An objective over the parts of a batch. Arguments as `learn`.
+
+    nimg: images seen, which key the random numbers; a tensor where this is recorded for later steps.
+    """
 
     def __init__(
-        self, state: TrainState, objective: Objective, parts: Sequence[Part], real: Tensor, c: Tensor | None
+        self,
+        state: TrainState,
+        objective: Objective,
+        parts: Sequence[Part],
+        real: Tensor,
+        c: Tensor | None,
+        nimg: int | Tensor,
     ):
-        self.state, self.objective, self.parts = state, objective, parts
+        self.state, self.objective, self.parts, self.nimg = state, objective, parts, nimg
         self.real, self.c = (real, c) if objective.shrink == 1 else (None, None)  # a fraction has fakes only
         self.c_fake = None
         if objective.fakes and c is not None:
@@ -95,7 +118,8 @@ class View:
     def terms(self, part: Part, wholes: Wholes) -> tuple[Context, dict[str, Term]]:
         """The context of a part, and what the objective makes of it."""
         state = self.state
-        seed_global(state.device, state.config.seed, state.nimg, self.objective.number, part.number)
+        if isinstance(self.nimg, int):  # what has graphs has no code of others
+            seed_global(state.device, state.config.seed, self.nimg, self.objective.number, part.number)
         context = Context(
             state,
             part,
@@ -114,7 +138,7 @@ class View:
 
     def _draws(self, samples: Sequence[int]) -> Draws:
         state = self.state
-        return Draws(state.config.seed, state.nimg, samples, state.device, step=self.objective.number)
+        return Draws(state.config.seed, self.nimg, samples, state.device, step=self.objective.number)
 
     def work(self, part: Part, wholes: Wholes) -> tuple[Terms, Terms]:
         """Gradients of the part, and its shares of all terms and of what is remembered."""

@@ -6,15 +6,15 @@ MUTANTS = (
     Mutant(
         "fakes mixed from the first layer on",
         "training/passes.py",
-        "start = 1 + int(place * (generator.num_ws - 1))",
-        "start = int(place * generator.num_ws)",
+        "first = 1 + (place * (generator.num_ws - 1)).floor()",
+        "first = (place * generator.num_ws).floor()",
         ("tests/training/test_passes.py::test_styles_are_mixed_at_their_probability",),
     ),
     Mutant(
         "one z mixed with itself",
         "training/passes.py",
-        "ws = mix(ws, generator.mapping(draws.normal((generator.z_dim,)), c), start)",
-        "ws = mix(ws, ws, start)",
+        "torch.where(later[:, None], generator.mapping(draws.normal((generator.z_dim,)), c), ws)",
+        "torch.where(later[:, None], ws, ws)",
         ("tests/training/test_passes.py::test_styles_are_mixed_at_their_probability",),
     ),
     Mutant(

@@ -17,12 +17,11 @@ from training.recipes import fit
 from training.state import create
 
 LOOKS = {"item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "__index__", "__array__"}
-# What is drawn on the CPU, wherever the networks are: numbers of augmentations, and the coin of style mixing.
+# What is drawn on the CPU, wherever the networks are: numbers of augmentations.
 ON_THE_CPU = (
     "training/augment/draws.py",
     "training/augment/transforms.py",
     "training/augment/pipe.py",
-    "training/passes.py: coin, place",
 )
 CASES = {
     "stylegan2": ("demo", []),

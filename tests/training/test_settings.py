@@ -107,6 +107,7 @@ ROWS: dict[str, Row | str] = {
     "half_resolutions": Row(("1", "2"), blocks("dtype"), ([F, T, T], [T, T, T]), ("precision=bf16",)),
     "checkpoint_activations": Row(("false", "true"), blocks("recompute"), ([False] * 3, [True] * 3)),
     "threads": Row(("1", "2"), threads_used, (1, 2)),
+    "cuda_graphs": f"{TESTS}graphs.py::test_they_are_made_where_they_are_asked_for",
     "cudnn_benchmark": f"{TESTS}backends.py::test_in_effect_for_the_length_of_a_run",
     "tf32": f"{TESTS}backends.py::test_in_effect_for_the_length_of_a_run",
     "tick_kimg": Row(("0.004", "0.008"), looped("ticks"), ([4, 8, 12, 16], [8, 16]), ("kimg=0.016",)),
