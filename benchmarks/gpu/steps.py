@@ -56,6 +56,11 @@ def steps() -> list[Step]:
             chosen = ["--preset", preset, "--resolution", str(side), "--set", f"precision={precision}"]
             found.append(training(f"{preset}-{side}-{precision}", *chosen))
     found += [
+        training("stylegan2-small-64", "--preset", "stylegan2-small", "--resolution", "64"),
+        training(
+            "stylegan2-small-64-graphs",
+            *("--preset", "stylegan2-small", "--resolution", "64", "--set", "cuda_graphs=true"),
+        ),
         training("workers-4", "--preset", "stylegan2", "--workers", "4"),
         training("memory-runs-out", "--preset", "stylegan2", "--memory", "0.1", "--set", "micro_batch=auto"),
         Step(

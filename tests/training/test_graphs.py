@@ -41,8 +41,8 @@ def trained(state, steps):
     found = []
     for step in range(steps):
         rng = torch.Generator().manual_seed(step)
-        real = torch.rand(4, 3, 32, 32, generator=rng) * 2 - 1
-        c = torch.eye(3)[torch.randint(3, (4,), generator=rng)]
+        real = (torch.rand(4, 3, 32, 32, generator=rng) * 2 - 1).to(state.device)
+        c = torch.eye(3)[torch.randint(3, (4,), generator=rng)].to(state.device)
         found.append(train_step(state, real, c))
         advance(state)
     return found
@@ -61,6 +61,14 @@ def test_steps_by_graph_are_those_of_python(case):
     assert plain.memory.keys() == taped.memory.keys()
     assert all(plain.memory[name].equal(taped.memory[name]) for name in plain.memory)
     assert not got[-1]["loss/g"].equal(got[-2]["loss/g"])
+
+
+@pytest.mark.needs_gpu
+def test_steps_by_a_graph_of_cuda_are_those_of_python():
+    config = fit(small("demo", "x.zip", "loss.d_steps=1", "loss.r1_interval=2"), shape=(3, 32, 32), c_dim=3)
+    plain, graphs = (create(override(config, [f"cuda_graphs={on}"]), ON) for on in ("false", "true"))
+    for one, other in zip(trained(plain, STEPS), trained(graphs, STEPS), strict=True):
+        assert all(torch.allclose(one[name], other[name], rtol=1e-3, atol=1e-5) for name in one)
 
 
 def test_a_number_of_the_host_is_seen_to_be_the_old_one(monkeypatch):
