@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from typing import Any
 from torch import Tensor
 
 from gan.errors import UsageError, UserError
+from gan.jobs.marking.metadata import Origin, marked
 from gan.jobs.serving.audit import Audit
 from gan.jobs.serving.batching import Expired, Wish
 from gan.jobs.serving.filters import Filters, Verdict
 from gan.jobs.serving.keys import Database, Key, Keys
-from gan.jobs.serving.marks import Origin, marked
 from gan.jobs.serving.models import Models
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import ServeConfig
+from gan.jobs.serving.watermarking import Watermarking
 
 
 class Forbidden(UserError):
@@ -37,11 +38,12 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """An image as a file, None where its verdict holds it back."""
+    """An image as a file, None where its verdict holds it back. marked: whether it carries the watermark."""
 
     seed: int
     verdict: Verdict
     data: bytes | None
+    marked: bool = False
 
 
 class Service:
@@ -53,6 +55,7 @@ class Service:
     def __init__(self, settings: ServeConfig) -> None:
         self.settings = settings
         self.filters = Filters(settings)
+        self.watermarking = Watermarking(settings)
         self.models = Models(
             settings.models,
             device=settings.device,
@@ -132,20 +135,31 @@ class Service:
         for seed, image in zip(order.seeds, images, strict=True):
             verdict = self.filters.verdict(image)
             origin = Origin(model=order.model, digest=digest, seed=seed)
+            image, carries, verdict = self.watermarking.mark(image, key, digest, verdict)
             data = marked(image, form, origin) if verdict.allowed else None
-            made.append(Made(seed=seed, verdict=verdict, data=data))
+            made.append(Made(seed=seed, verdict=verdict, data=data, marked=carries))
         verdicts = ["allowed" if each.verdict.allowed else each.verdict.reason for each in made]
-        self._note(key, order, request, "made", digest, verdicts)
+        marks = {"marked": [each.marked for each in made]}
+        self._note(key, order, request, "made", digest, verdicts, marks)
         self.verdicts.update("allowed" if each.verdict.allowed else "blocked" for each in made)
         return made
 
     def _note(
-        self, key: Key, order: Order, request: str, event: str, digest: str = "", verdicts: Any = None
+        self,
+        key: Key,
+        order: Order,
+        request: str,
+        event: str,
+        digest: str = "",
+        verdicts: Any = None,
+        marks: Mapping[str, Any] | None = None,
     ) -> None:
         """A line in the audit log: who, when, what was asked of which model, and what became of it."""
         asked = {"model": order.model[:100], "seeds": order.seeds, "label": order.label, "psi": order.psi}
         record = {"event": event, "request": request, "key": key.number, "name": key.name, **asked}
-        self.audit.append({**record, "format": order.form, "digest": digest, "verdicts": verdicts})
+        self.audit.append(
+            {**record, "format": order.form, "digest": digest, "verdicts": verdicts, **(marks or {})}
+        )
 
 
 def check_order(order: Order, most: int) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeVar
 
 import gan
 from gan.errors import UserError, install
+from gan.jobs.marking.metadata import MEDIA, archive
 from gan.jobs.serving.keys import Key
-from gan.jobs.serving.marks import MEDIA, archive
 from gan.jobs.serving.service import Made, Order, Service
 from gan.web.serve import problems
 from gan.web.serve.counting import Figures
@@ -139,12 +139,19 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
         "x-gan-model-digest": f"sha256:{digest}",
         "x-gan-seed": ",".join(map(str, order.seeds)),
         "x-gan-verdict": ",".join(verdicts.values()),
+        "x-gan-marked": ",".join(str(each.marked).lower() for each in made),
     }
     if order.form != "zip":
         return made[0].data or b"", headers
     files = [(f"seed{each.seed:04d}.png", each.data) for each in made if each.data is not None]
     records = [
-        {"seed": each.seed, "verdict": verdicts[each.seed], "content": each.verdict.content} for each in made
+        {
+            "seed": each.seed,
+            "verdict": verdicts[each.seed],
+            "content": each.verdict.content,
+            "marked": each.marked,
+        }
+        for each in made
     ]
     manifest = {"model": order.model, "digest": f"sha256:{digest}", "psi": order.psi, "images": records}
     return archive(files, {**manifest, "ai_generated": True}), headers

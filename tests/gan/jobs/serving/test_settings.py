@@ -35,6 +35,7 @@ WRONG = {
     "content_filter": ("yess", "did you mean|known"),
     "content_threshold": ("2", "content_threshold must be from 0 to 1"),
     "blocklist": ("3", "blocklist"),
+    "watermark": ("yess", "did you mean|known"),
     "require_attestation": ("maybe", "require_attestation"),
     "terms": ("1", "terms"),
 }
