@@ -234,10 +234,10 @@ MUTANTS = (
     ),
     Mutant(
         "no mark in XMP",
-        f"{ROOM}marks.py",
+        "gan/jobs/marking/metadata.py",
         'texts.add_itxt("XML:com.adobe.xmp", xmp)',
         'texts.add_itxt("XMP", xmp)',
-        (f"{JOBS}marks.py::test_a_file_says_what_it_is",),
+        ("tests/gan/jobs/marking/test_metadata.py::test_a_file_says_what_it_is",),
     ),
     Mutant(
         "who left is drawn for",

@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from gan.errors import UsageError, UserError
+from gan.jobs.marking.metadata import Origin, marked
 from gan.jobs.serving.audit import Audit
 from gan.jobs.serving.batching import Expired, Wish
 from gan.jobs.serving.filters import Filters, Verdict
 from gan.jobs.serving.keys import Database, Key, Keys
-from gan.jobs.serving.marks import Origin, marked
 from gan.jobs.serving.models import Models
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import ServeConfig

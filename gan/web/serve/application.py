@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeVar
 
 import gan
 from gan.errors import UserError, install
+from gan.jobs.marking.metadata import MEDIA, archive
 from gan.jobs.serving.keys import Key
-from gan.jobs.serving.marks import MEDIA, archive
 from gan.jobs.serving.service import Made, Order, Service
 from gan.web.serve import problems
 from gan.web.serve.counting import Figures

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from gan.images import encode
-from gan.jobs.serving.marks import MEDIA, SOURCE, Origin, archive, marked
+from gan.jobs.marking.metadata import MEDIA, SOURCE, Origin, archive, marked
 
 ORIGIN = Origin(model="a<b>&'\"", digest="ab" * 32, seed=7)
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"

@@ -1,0 +1,1 @@
+"""Marks of what a model made: metadata of files, and a watermark in the pixels."""
