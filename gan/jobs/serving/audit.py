@@ -9,10 +9,11 @@ end, or write it all anew: keep `head` elsewhere from time to time, and compare.
 import fcntl
 import hashlib
 import json
+import mmap
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from gan.jobs.serving.settings import STATE
 
 FILE = "audit.jsonl"  # in the folder of the server's state
 START = "0" * 64
+MADE = "made"  # event of images that left
+HASHES = ("sha256", "pixels")  # what such a line has of each image: of its file, and of its pixels
 MAX_LINE = 2**20  # bytes
 
 
@@ -98,6 +101,40 @@ def verify(folder: str | Path | None = None, known: str | None = None) -> tuple[
     if not met:
         raise UserError(f"{path}: no line has the hash {known}: lines were cut off, or all was written anew")
     return number, head
+
+
+def find(folder: str | Path, digests: Sequence[str]) -> tuple[dict[str, Any], int] | None:
+    """(line, place within its images) of the first image that left with one of these sha256; None for none.
+
+    The line must be what was written, by its own hash; the chain is what `verify` checks. A log of a gigabyte
+    is looked through in about a second. Raises UserError where there is a log that cannot be read.
+    """
+    path = Path(folder) / FILE
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return None
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
+                return next((found for digest in digests for found in _met(log, digest)), None)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(refusal("read", path, error)) from error
+
+
+def _met(log: mmap.mmap, digest: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """Lines of images that left with that sha256: what clients typed may hold one elsewhere."""
+    wanted, at = f'"{digest}"'.encode(), -1
+    while (at := log.find(wanted, at + 1)) >= 0:
+        start, end = log.rfind(b"\n", 0, at) + 1, log.find(b"\n", at) + 1
+        try:
+            line = _parsed(log[start:end], Path(FILE))
+        except UserError:
+            continue
+        if line.get("event") == MADE and line["hash"] == _hash(line):
+            for name in HASHES:
+                if digest in (hashes := line.get(name) or ()):
+                    yield line, hashes.index(digest)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

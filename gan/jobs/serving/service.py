@@ -1,8 +1,9 @@
 """One order, from a known key to files that may leave: policy, quota, queue, filters, marks, audit."""
 
 import asyncio
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from torch import Tensor
 
 from gan.errors import UsageError, UserError
 from gan.jobs.marking.metadata import Origin, marked
-from gan.jobs.serving.audit import Audit
+from gan.jobs.serving.audit import MADE, Audit
 from gan.jobs.serving.batching import Expired, Wish
 from gan.jobs.serving.filters import Filters, Verdict
 from gan.jobs.serving.keys import Database, Key, Keys
 from gan.jobs.serving.models import Models
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import ServeConfig
+from gan.jobs.serving.signing import Signing
+from gan.jobs.verifying import Verdict as Authenticity
+from gan.jobs.verifying import Verifier, pixel_hash
 
 
 class Forbidden(UserError):
@@ -37,11 +41,16 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """An image as a file, None where its verdict holds it back."""
+    """An image as a file, None where its verdict holds it back.
+
+    signed: whether C2PA signs it.  pixels: hash of those of a PNG, which saving it again without loss keeps.
+    """
 
     seed: int
     verdict: Verdict
     data: bytes | None
+    signed: bool = False
+    pixels: str | None = None
 
 
 class Service:
@@ -53,6 +62,7 @@ class Service:
     def __init__(self, settings: ServeConfig) -> None:
         self.settings = settings
         self.filters = Filters(settings)
+        self.signing = Signing(settings)
         self.models = Models(
             settings.models,
             device=settings.device,
@@ -62,6 +72,7 @@ class Service:
         self.audit = Audit(Path(settings.state))
         self._database = Database(settings.state)
         self.keys, self.usage = Keys(self._database), Usage(self._database)
+        self.verifier = Verifier(settings.state, settings.c2pa_certificate)
         self.verdicts: Counter[str] = Counter()  # images by what became of them
         self.audit.append({"event": "started", "models": sorted(self.models.facts)})
 
@@ -91,6 +102,13 @@ class Service:
             await asyncio.to_thread(self.usage.refund, key, len(wishes))
             await asyncio.to_thread(self._note, key, order, request, type(error).__name__)
             raise
+
+    def verify(self, key: Key, data: bytes, request: str) -> Authenticity:
+        """Whether a picture is ours; it is noted in the log. UsageError for what is no picture in bounds."""
+        found = self.verifier.verify(data)
+        record = {"event": "verified", "request": request, "key": key.number, "name": key.name}
+        self.audit.append({**record, "sha256": found.sha256, "ours": found.ours})
+        return found
 
     def close(self) -> None:
         """Finish what was accepted, then end; call it once."""
@@ -133,19 +151,32 @@ class Service:
             verdict = self.filters.verdict(image)
             origin = Origin(model=order.model, digest=digest, seed=seed)
             data = marked(image, form, origin) if verdict.allowed else None
-            made.append(Made(seed=seed, verdict=verdict, data=data))
+            data, signed, verdict = self.signing.sign(data, form, origin, verdict)
+            pixels = pixel_hash(image.permute(1, 2, 0).numpy()) if data and form == "png" else None
+            made.append(Made(seed=seed, verdict=verdict, data=data, signed=signed, pixels=pixels))
         verdicts = ["allowed" if each.verdict.allowed else each.verdict.reason for each in made]
-        self._note(key, order, request, "made", digest, verdicts)
+        files = [each.data and hashlib.sha256(each.data).hexdigest() for each in made]
+        marks = {"sha256": files, "pixels": [m.pixels for m in made], "signed": [m.signed for m in made]}
+        self._note(key, order, request, MADE, digest, verdicts, marks)
         self.verdicts.update("allowed" if each.verdict.allowed else "blocked" for each in made)
         return made
 
     def _note(
-        self, key: Key, order: Order, request: str, event: str, digest: str = "", verdicts: Any = None
+        self,
+        key: Key,
+        order: Order,
+        request: str,
+        event: str,
+        digest: str = "",
+        verdicts: Any = None,
+        marks: Mapping[str, Any] | None = None,
     ) -> None:
         """A line in the audit log: who, when, what was asked of which model, and what became of it."""
         asked = {"model": order.model[:100], "seeds": order.seeds, "label": order.label, "psi": order.psi}
         record = {"event": event, "request": request, "key": key.number, "name": key.name, **asked}
-        self.audit.append({**record, "format": order.form, "digest": digest, "verdicts": verdicts})
+        self.audit.append(
+            {**record, "format": order.form, "digest": digest, "verdicts": verdicts, **(marks or {})}
+        )
 
 
 def check_order(order: Order, most: int) -> None:
