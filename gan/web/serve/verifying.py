@@ -6,12 +6,12 @@ known and within its rate, a few at a time, and looked at in threads of its own.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from gan.jobs.serving.batching import Overloaded
 from gan.jobs.serving.keys import Key
 from gan.jobs.serving.service import Service
+from gan.jobs.verifying import Verdict
 from gan.web.serve import problems
 from gan.web.serve.door import Door
 from gan.web.serve.edge import whole_body
@@ -52,7 +52,7 @@ def add_verify(app: Any, service: Service, door: Door) -> None:
     asked = {"requestBody": {"required": True, "content": dict.fromkeys(_FORMATS, _BINARY)}}
 
     @app.post("/v1/verify", responses=told, openapi_extra=asked, tags=["verify"])
-    async def verify(request: Request, key: known) -> dict[str, Any]:
+    async def verify(request: Request, key: known) -> Verdict:
         """Say whether a picture is ours, by its C2PA signature, its watermark, the log, and what it claims.
 
         The body is a PNG, JPEG or WebP. Needs any key, and counts as a request of its rate. Each look has a
@@ -69,8 +69,8 @@ class _Looks:
         self._service, self._inside = service, 0
         self._threads = ThreadPoolExecutor(_THREADS, "verify")
 
-    async def verdict(self, request: Any, key: Key) -> dict[str, Any]:
-        """As JSON has it. Raises TooMany, Overloaded, UsageError for what is no picture, Gone."""
+    async def verdict(self, request: Any, key: Key) -> Verdict:
+        """Raises TooMany, Overloaded, UsageError for what is no picture, Gone."""
         await asyncio.to_thread(self._service.usage.charge, key, 0)
         if self._inside >= MOST:
             raise Overloaded(1)
@@ -78,8 +78,7 @@ class _Looks:
         try:
             data = await self._body(request)
             loop, number = asyncio.get_running_loop(), request.state.request
-            found = await loop.run_in_executor(self._threads, self._service.verify, key, data, number)
-            return asdict(found)
+            return await loop.run_in_executor(self._threads, self._service.verify, key, data, number)
         finally:
             self._inside -= 1
 
