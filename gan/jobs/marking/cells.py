@@ -1,10 +1,13 @@
 """Brightness of an image on a grid of cells, in a band of frequencies, as a watermark sees it.
 
-The grid lies over a square as long as the longer side of the whole image, whatever its pixels: what is resized
-has the same cells. Frequencies are weighted by the reciprocal of what the image itself has of them, and cells
-by that of the deviation around them: what stands out in an image is no hindrance to reading a mark (a matched
-filter in coloured noise).
+The grid lies over a square as long as the longer side of the whole image, whatever its pixels: what is
+resized has the same cells. Frequencies are weighted by the reciprocal of what the image itself has of them,
+and cells by that of the deviation around them: what stands out in an image is then no hindrance to reading a
+mark (a matched filter in coloured noise).
 """
+
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from scipy import fft
@@ -16,11 +19,12 @@ from gan.images import view
 
 GRID = 128  # cells a side
 BAND = (5.0, 62.0)  # cycles along the grid
-FLOOR = 1.0  # grey levels by which a flat cell is expected to deviate
+FLOOR = 1.5  # grey levels by which a flat cell is expected to deviate
 CLIP = 2.0  # deviations that a cell counts for, at most
-_NEIGHBOURS = 7  # cells a side around one
+_NEIGHBOURS = 3  # cells a side around one, and it
 _NOISE = 1.0  # grey levels, squared, below which no frequency is expected
 _SMOOTHING = 3  # rings of frequencies
+_DENSE = GRID * 256  # weights from which a sparse matrix is faster
 
 _CYCLES = np.hypot(*np.meshgrid(fft.fftfreq(GRID, 1 / GRID), fft.rfftfreq(GRID, 1 / GRID), indexing="ij"))
 _RINGS = _CYCLES.round().astype(int)
@@ -36,20 +40,31 @@ class Sampler:
 
     def __init__(self, height: int, width: int, whole: float = 1.0) -> None:
         side = whole * max(height, width)
-        rows, columns = (_distances(each, side / GRID) for each in (height, width))
-        self._down = [csr_array(_weights(each)) for each in (rows, columns)]
-        self._up = [csr_array(_weights(each.T)) for each in (rows, columns)]
+        self._distances = [_distances(each, side / GRID) for each in (height, width)]
+        self._rows, self._columns = (_weights(each) for each in self._distances)
         self.high = min(BAND[1], 0.47 * side)  # cycles that the pixels show
         present = [(np.arange(GRID) + 0.5) * side / GRID < each for each in (height, width)]
         self.present = present[0][:, None] & present[1]  # cells that have pixels
+        self.size = (int(present[0].sum()), int(present[1].sum()))  # rows and columns of those
 
     def down(self, pixels: np.ndarray) -> np.ndarray:
         """[H, W] -> [GRID, GRID]; cells beyond the image are as its nearest pixels."""
-        return (self._down[1] @ (self._down[0] @ pixels).T).T
+        return (self._columns @ (self._rows @ pixels).T).T
 
     def up(self, cells: np.ndarray) -> np.ndarray:
         """[GRID, GRID] -> [H, W]."""
-        return (self._up[1] @ (self._up[0] @ cells).T).T
+        rows, columns = self._back
+        return (columns @ (rows @ cells).T).T
+
+    @cached_property
+    def _back(self) -> list[Any]:
+        return [_weights(each.T) for each in self._distances]
+
+
+@lru_cache(maxsize=128)
+def sampler(height: int, width: int, whole: float = 1.0) -> Sampler:
+    """A Sampler, kept."""
+    return Sampler(height, width, whole)
 
 
 def _distances(pixels: int, cell: float) -> np.ndarray:
@@ -58,28 +73,31 @@ def _distances(pixels: int, cell: float) -> np.ndarray:
     return np.abs(centres[:, None] - (np.arange(pixels) + 0.5)) / max(cell, 1.0)
 
 
-def _weights(distances: np.ndarray) -> np.ndarray:
-    """Triangles, whose weights sum to 1 in every row."""
+def _weights(distances: np.ndarray) -> Any:
+    """Triangles whose weights sum to 1 in every row; sparse where they are many."""
     weights = np.maximum(1 - distances, 0)
-    return weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
+    weights /= np.maximum(weights.sum(1, keepdims=True), 1e-9)
+    return csr_array(weights) if weights.size > _DENSE else weights
 
 
 class Weighted:
     """An image's cells [GRID, GRID] as a mark is read from them: in the band, each by its deviation.
 
+    pixels: brightness [H, W].  whole: as `Sampler` takes it.
     cells: 0 beyond the image, CLIP at most.  deviation: by which they were divided.
     """
 
-    def __init__(self, sampler: Sampler, pixels: np.ndarray) -> None:
-        spectrum = fft.rfft2(sampler.down(pixels))
+    def __init__(self, pixels: np.ndarray, whole: float = 1.0) -> None:
+        grid = sampler(*pixels.shape, whole)
+        spectrum = fft.rfft2(grid.down(pixels))
         power = np.bincount(_RINGS.ravel(), np.square(np.abs(spectrum)).ravel()) / _RING_SIZES / GRID**2
         power = np.exp(gaussian_filter1d(np.log(power + 1e-6), _SMOOTHING))
-        inside = (_CYCLES >= BAND[0]) & (_CYCLES <= sampler.high)
+        inside = (BAND[0] <= _CYCLES) & (grid.high >= _CYCLES)
         self._filter = np.where(inside, 1 / np.sqrt(power + _NOISE)[_RINGS], 0)
         band = fft.irfft2(spectrum * self._filter)
         around = np.sqrt(np.maximum(uniform_filter(np.square(band), _NEIGHBOURS), 0))
         self.deviation = around + FLOOR * np.sqrt(np.square(self._filter).mean())
-        self.cells = np.clip(band / self.deviation, -CLIP, CLIP) * sampler.present
+        self.cells = np.clip(band / self.deviation, -CLIP, CLIP) * grid.present
 
     def filtered(self, cells: np.ndarray) -> np.ndarray:
         """Cells [GRID, GRID] with their frequencies weighted as the image's are."""

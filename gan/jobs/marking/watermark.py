@@ -1,10 +1,10 @@
 """A watermark in the brightness of an image, that only who holds its secret reads or writes.
 
 Spread spectrum with informed embedding. The secret shuffles the cells of an image (`cells`) into CARRIERS
-groups and gives each cell a sign; the signed sum of a group is one symbol. Symbols are pushed, by no more than
-they lack, to the side that the message wants: what the image itself says is no noise to one who embeds (Malvar
-and Florencio 2003, "Improved spread spectrum"). The message is coded (`coding`); the other symbols are known,
-and find scale and place of a cropped image.
+groups and gives each cell a sign; the signed sum of a group is one symbol. Symbols are pushed, by no more
+than they lack, to the side that the message wants: what the image itself says is no noise to one who embeds
+(Malvar and Florencio 2003, "Improved spread spectrum"). The message is coded (`coding`); the other symbols
+are known, and find scale and place of a cropped image.
 
 Averaging many images of one secret and model uncovers the pattern: it keeps strangers from reading and
 writing marks, not those who collect images.
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gan.images import to_pil, view
 from gan.jobs.marking import coding
-from gan.jobs.marking.cells import GRID, Sampler, Weighted, brightness
+from gan.jobs.marking.cells import GRID, Weighted, brightness, sampler
 from gan.jobs.marking.coding import Payload
 
 PILOTS = 30  # symbols that are known
@@ -31,9 +31,10 @@ CARRIERS = PILOTS + coding.SYMBOLS
 CELLS = GRID * GRID // CARRIERS  # of a carrier
 SMALLEST = 48  # pixels of the shorter side; smaller images were not found to carry a mark
 CHANGE = 2.55  # grey levels by which an image changes, in the root mean square: a PSNR of 40 dB
-MARGIN = 3.0  # of a symbol, in deviations of an unmarked image, beyond which it is not pushed
-STEPS = 10
-GAIN = 40.0  # of a step
+MARGIN = 2.5  # of a symbol, in deviations of an unmarked image, beyond which it is not pushed
+STEPS = 6
+GAIN = 400.0  # of a step
+MASKING = 0.25  # power of an image's own deviation with which it hides a change
 QUALITY = 90  # of the JPEG in which a mark must survive, to be called one
 SIDES = (64, 128, 256, 512, 1024, 2048)  # pixels that models make; a crop that was not resized left fewer
 WHOLES = np.geomspace(1.0, 1.45, 39)  # side of the whole by side of what a crop left
@@ -75,14 +76,14 @@ class Watermark:
         self._cells = order[: CARRIERS * CELLS].reshape(CARRIERS, CELLS)
         self._signs = signs[: CARRIERS * CELLS].reshape(CARRIERS, CELLS)
         known = self._written(np.r_[np.ones(PILOTS), np.zeros(CARRIERS - PILOTS)])
-        self._pilot = fft.rfft2(known).conj()
+        self._pilot = fft.rfft2(known.astype(np.float32))
 
     def embed(self, image: Tensor, payload: Payload) -> Tensor | None:
         """The image with its mark, the same for the same image and payload.
 
         image: uint8 [C, H, W], of any channels; colours change alike, and an alpha channel stays. None where
-        the image cannot carry the mark: it is too small, or the mark is not read again from the result or from
-        a JPEG of it.
+        the image cannot carry the mark: it is too small, or the mark is not read again from the result or
+        from a JPEG of it.
         """
         if min(image.shape[-2:]) < SMALLEST:
             return None
@@ -104,31 +105,32 @@ class Watermark:
     def _pushed(self, image: Tensor, symbols: np.ndarray) -> Tensor:
         """The image, changed until symbols [CARRIERS] of +-1 have the MARGIN, or the PSNR is spent."""
         height, width = image.shape[-2:]
-        sampler = Sampler(height, width)
         colours = {2: 1, 4: 3}.get(len(image), min(len(image), 3))
         original = image[:colours].double().numpy()
-        change, result = np.zeros((height, width)), image
+        up = sampler(height, width).up
+        changed, result = original, image
         for _ in range(STEPS):
-            seen = Weighted(sampler, brightness(result))
+            seen = Weighted(brightness(result))
             lacking = np.maximum(MARGIN - symbols * self._read(seen.cells), 0.0)
             pattern = seen.filtered(self._written(symbols * lacking))
-            change = change + GAIN * sampler.up(np.sqrt(seen.deviation) * pattern)
+            pushed = changed + GAIN * up(seen.deviation**MASKING * pattern)
+            change = np.clip(pushed, 0, 255) - original
             change *= min(1.0, CHANGE / max(math.sqrt(np.square(change).mean()), 1e-9))
-            changed = np.clip(np.rint(original + change), 0, 255)
-            result = torch.cat([torch.from_numpy(changed).to(torch.uint8), image[colours:]])
+            changed = original + change
+            result = torch.cat([torch.from_numpy(np.rint(changed)).to(torch.uint8), image[colours:]])
         return result
 
     def _whole(self, pixels: np.ndarray) -> Detection:
         """Of an image that was not cropped: there is one place, at which pilots need but agree."""
-        symbols = self._read(Weighted(Sampler(*pixels.shape), pixels).cells)
+        symbols = self._read(Weighted(pixels).cells)
         level = float(symbols[:PILOTS].sum() / math.sqrt(PILOTS))
         return _decoded(symbols, _tail(level)) if level > WHOLE_LEVEL else NOTHING
 
     def _part(self, pixels: np.ndarray) -> Detection:
         """Of a cropped image: every scale and place that it may have had in the whole."""
-        cells = Weighted(Sampler(*pixels.shape), pixels).cells
-        longer = max(pixels.shape)
-        cells = cells[tuple(slice(math.ceil(GRID * side / longer)) for side in pixels.shape)]
+        cells = Weighted(pixels).cells
+        longer, present = max(pixels.shape), sampler(*pixels.shape).size
+        cells = cells[: present[0], : present[1]]
         usual = (side / longer for side in SIDES if 1 <= side / longer <= WHOLES[-1])
         tried = [(self._place(cells, whole), whole) for whole in (*WHOLES, *usual)]
         count = sum(place.count for place, _ in tried)
@@ -137,7 +139,7 @@ class Watermark:
                 break
             near = [(self._place(cells, whole * each), whole * each) for each in (1.0, *BETWEEN)]
             place, whole = max(near, key=lambda each: each[0].level)
-            seen = Weighted(Sampler(*pixels.shape, whole), pixels).cells
+            seen = Weighted(pixels, whole).cells
             symbols = self._read(_moved(seen, place.y, place.x))
             found = _decoded(symbols, min(1.0, count * _tail(place.level)) * TRIES)
             if found.payload:
@@ -157,18 +159,17 @@ class Watermark:
 
     def _place(self, cells: np.ndarray, whole: float) -> "_Place":
         """The best place of a part [h, w] of the grid, by half cells."""
-        sampler = Sampler(*cells.shape, whole)
-        part = sampler.down(cells) * sampler.present
-        product = fft.rfft2(part) * self._pilot
-        fine = np.zeros((2 * GRID, GRID + 1), complex)  # the spectrum among zeros: twice the places
-        half = GRID // 2
-        fine[:half, : half + 1], fine[-half:, : half + 1] = product[:half], product[half:]
-        levels = np.roll(fft.irfft2(fine)[::-1, ::-1], 1, (0, 1)) * 4
-        rows, columns = (2 * (GRID - int(sampler.present.any(axis).sum())) + 1 for axis in (1, 0))
-        levels = levels[:rows, :columns]
+        grid = sampler(*cells.shape, whole)
+        part = (grid.down(cells) * grid.present).astype(np.float32)
+        product = fft.rfft2(part).conj() * self._pilot
+        half = GRID // 2  # among zeros, a spectrum gives twice the places
+        fine = np.zeros((2 * GRID, half + 1), np.complex64)
+        fine[:half], fine[-half:] = product[:half], product[half:]
+        rows, columns = (2 * (GRID - size) + 1 for size in grid.size)
+        levels = fft.irfft(fft.ifft(fine, axis=0)[:rows], 2 * GRID, axis=1)[:, :columns] * 4
         y, x = np.unravel_index(int(levels.argmax()), levels.shape)
-        deviation = max(math.sqrt(PILOTS * np.square(part).mean()), 1e-9)
-        return _Place(levels[y, x] / deviation, y / 2, x / 2, levels.size)
+        deviation = max(math.sqrt(PILOTS * float(np.square(part).mean())), 1e-9)
+        return _Place(float(levels[y, x]) / deviation, y / 2, x / 2, levels.size)
 
 
 @dataclass(frozen=True)
