@@ -8,7 +8,7 @@ proves nothing: marks can be removed.
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,14 @@ class Verdict:
     watermark: Finding
     exact: Finding
     metadata: Finding
+
+    def without(self, *facts: str) -> "Verdict":
+        """The same, but for facts of these names."""
+        kept = {
+            name: replace(each, facts={k: value for k, value in each.facts.items() if k not in facts})
+            for name, each in self.findings().items()
+        }
+        return replace(self, **kept)
 
     def findings(self) -> dict[str, Finding]:
         """By the name of the look."""
@@ -128,8 +136,8 @@ class Verifier:
             return Finding(state="absent", text="no watermark of ours: never there, or it did not survive")
         facts = {"key": f"{found.payload.key:04x}", "model": f"{found.payload.model:04x}"}
         facts |= {"agreement": round(found.confidence, 4), "error": found.error}
-        text = f"our watermark, of key {facts['key']} and model {facts['model']}; an unmarked picture reads"
-        text += f" so with a probability of {found.error:.1g}"
+        text = f"our watermark, of a model whose digest begins with {facts['model']}; an unmarked picture"
+        text += f" reads so with a probability of {found.error:.1g}"
         return Finding(state="found", text=text, ours=True, confidence=1.0 - found.error, facts=facts)
 
     def _exactly(self, digest: str, pixels: np.ndarray) -> Finding:

@@ -6,6 +6,7 @@ JOBS = "tests/gan/jobs/serving/test_"
 WEB = "tests/gan/web/test_serve_"
 ROOM = "gan/jobs/serving/"
 API = "gan/web/serve/"
+MARKING = "gan/jobs/marking/"
 
 MUTANTS = (
     Mutant(
@@ -234,10 +235,59 @@ MUTANTS = (
     ),
     Mutant(
         "no mark in XMP",
-        "gan/jobs/marking/metadata.py",
+        f"{MARKING}metadata.py",
         'texts.add_itxt("XML:com.adobe.xmp", xmp)',
         'texts.add_itxt("XMP", xmp)',
         ("tests/gan/jobs/marking/test_metadata.py::test_a_file_says_what_it_is",),
+    ),
+    Mutant(
+        "images without their watermark",
+        f"{ROOM}service.py",
+        "image, carries, verdict = self.watermarking",
+        "_, carries, verdict = self.watermarking",
+        (f"{WEB}marks.py::test_an_image_carries_the_mark_of_key_and_model",),
+    ),
+    Mutant(
+        "unmarked images leave where they must not",
+        f"{ROOM}watermarking.py",
+        "        if self._must:\n",
+        "        if not self._must:\n",
+        (f"{WEB}marks.py::test_on_holds_back_what_cannot_carry_it",),
+    ),
+    Mutant(
+        "the mark names the key alone",
+        f"{ROOM}watermarking.py",
+        "model=int(digest[:4], 16)",
+        "model=int(key.number[:4], 16)",
+        (f"{WEB}marks.py::test_an_image_carries_the_mark_of_key_and_model",),
+    ),
+    Mutant(
+        "a mark is claimed that was not read again",
+        f"{MARKING}watermark.py",
+        "result if all(self._whole(each).payload == payload for each in seen) else None",
+        "result",
+        ("tests/gan/jobs/marking/test_watermark.py::test_what_cannot_carry_it_stays_unmarked",),
+    ),
+    Mutant(
+        "one secret for everyone",
+        f"{MARKING}watermark.py",
+        'b"gan watermark 1\\0" + secret',
+        'b"gan watermark 1\\0" + secret[:16]',
+        ("tests/gan/jobs/marking/test_watermark.py::test_it_is_read_by_its_secret_alone",),
+    ),
+    Mutant(
+        "a checksum that nobody checks",
+        f"{MARKING}coding.py",
+        "if checksum == _checksum(data[:4]) else None",
+        "if checksum else None",
+        ("tests/gan/jobs/marking/test_coding.py::test_noise_is_no_message",),
+    ),
+    Mutant(
+        "crops are looked for at one scale",
+        f"{MARKING}watermark.py",
+        "for whole in (*WHOLES, *usual)]",
+        "for whole in WHOLES[:1]]",
+        ("tests/gan/jobs/marking/test_watermark.py::test_it_survives",),
     ),
     Mutant(
         "who left is drawn for",

@@ -40,8 +40,8 @@ class Sampler:
 
     def __init__(self, height: int, width: int, whole: float = 1.0) -> None:
         side = whole * max(height, width)
-        self._distances = [_distances(each, side / GRID) for each in (height, width)]
-        self._rows, self._columns = (_weights(each) for each in self._distances)
+        self._sides, self._cell = (height, width), side / GRID
+        self._rows, self._columns = (_weights(_distances(each, self._cell)) for each in self._sides)
         self.high = min(BAND[1], 0.47 * side)  # cycles that the pixels show
         present = [(np.arange(GRID) + 0.5) * side / GRID < each for each in (height, width)]
         self.present = present[0][:, None] & present[1]  # cells that have pixels
@@ -58,12 +58,12 @@ class Sampler:
 
     @cached_property
     def _back(self) -> list[Any]:
-        return [_weights(each.T) for each in self._distances]
+        return [_weights(_distances(each, self._cell).T) for each in self._sides]
 
 
-@lru_cache(maxsize=128)
-def sampler(height: int, width: int, whole: float = 1.0) -> Sampler:
-    """A Sampler, kept."""
+@lru_cache(maxsize=64)
+def cell_sampler(height: int, width: int, whole: float) -> Sampler:
+    """The Sampler of a part of the grid, kept: a search asks for the same ones in every image."""
     return Sampler(height, width, whole)
 
 
@@ -83,12 +83,11 @@ def _weights(distances: np.ndarray) -> Any:
 class Weighted:
     """An image's cells [GRID, GRID] as a mark is read from them: in the band, each by its deviation.
 
-    pixels: brightness [H, W].  whole: as `Sampler` takes it.
+    pixels: brightness [H, W], which the grid samples.
     cells: 0 beyond the image, CLIP at most.  deviation: by which they were divided.
     """
 
-    def __init__(self, pixels: np.ndarray, whole: float = 1.0) -> None:
-        grid = sampler(*pixels.shape, whole)
+    def __init__(self, pixels: np.ndarray, grid: Sampler) -> None:
         spectrum = fft.rfft2(grid.down(pixels))
         power = np.bincount(_RINGS.ravel(), np.square(np.abs(spectrum)).ravel()) / _RING_SIZES / GRID**2
         power = np.exp(gaussian_filter1d(np.log(power + 1e-6), _SMOOTHING))

@@ -23,13 +23,14 @@ from torch import Tensor
 
 from gan.images import to_pil, view
 from gan.jobs.marking import coding
-from gan.jobs.marking.cells import GRID, Weighted, brightness, sampler
+from gan.jobs.marking.cells import GRID, Sampler, Weighted, brightness, cell_sampler
 from gan.jobs.marking.coding import Payload
 
 PILOTS = 30  # symbols that are known
 CARRIERS = PILOTS + coding.SYMBOLS
 CELLS = GRID * GRID // CARRIERS  # of a carrier
 SMALLEST = 48  # pixels of the shorter side; smaller images were not found to carry a mark
+LEAST_READ = 16  # and of one that is looked at
 CHANGE = 2.55  # grey levels by which an image changes, in the root mean square: a PSNR of 40 dB
 MARGIN = 2.5  # of a symbol, in deviations of an unmarked image, beyond which it is not pushed
 STEPS = 6
@@ -42,6 +43,7 @@ BETWEEN = (0.9955, 1.0045)  # that are tried around the best
 WHOLE_LEVEL = 2.5  # deviations of the pilots from which a whole image is decoded
 PART_LEVEL = 4.5  # and from which a place of a cropped one is
 TRIES = 3  # places that are decoded
+LEAST_ERROR = 1e-12  # no model of pictures is to be believed below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ class Watermark:
 
         image: uint8 [C, H, W]. Turned, mirrored and unevenly stretched images are not read.
         """
-        if min(image.shape[-2:]) < 8:
+        if min(image.shape[-2:]) < LEAST_READ:
             return NOTHING
         pixels = brightness(image)
         found = self._whole(pixels)
@@ -107,13 +109,13 @@ class Watermark:
         height, width = image.shape[-2:]
         colours = {2: 1, 4: 3}.get(len(image), min(len(image), 3))
         original = image[:colours].double().numpy()
-        up = sampler(height, width).up
+        grid = Sampler(height, width)
         changed, result = original, image
         for _ in range(STEPS):
-            seen = Weighted(brightness(result))
+            seen = Weighted(brightness(result), grid)
             lacking = np.maximum(MARGIN - symbols * self._read(seen.cells), 0.0)
             pattern = seen.filtered(self._written(symbols * lacking))
-            pushed = changed + GAIN * up(seen.deviation**MASKING * pattern)
+            pushed = changed + GAIN * grid.up(seen.deviation**MASKING * pattern)
             change = np.clip(pushed, 0, 255) - original
             change *= min(1.0, CHANGE / max(math.sqrt(np.square(change).mean()), 1e-9))
             changed = original + change
@@ -122,15 +124,18 @@ class Watermark:
 
     def _whole(self, pixels: np.ndarray) -> Detection:
         """Of an image that was not cropped: there is one place, at which pilots need but agree."""
-        symbols = self._read(Weighted(pixels).cells)
+        symbols = self._symbols(pixels)
         level = float(symbols[:PILOTS].sum() / math.sqrt(PILOTS))
         return _decoded(symbols, _tail(level)) if level > WHOLE_LEVEL else NOTHING
 
+    def _symbols(self, pixels: np.ndarray) -> np.ndarray:
+        """[H, W] -> [CARRIERS] of an image that was not cropped."""
+        return self._read(Weighted(pixels, Sampler(*pixels.shape)).cells)
+
     def _part(self, pixels: np.ndarray) -> Detection:
         """Of a cropped image: every scale and place that it may have had in the whole."""
-        cells = Weighted(pixels).cells
-        longer, present = max(pixels.shape), sampler(*pixels.shape).size
-        cells = cells[: present[0], : present[1]]
+        grid, longer = Sampler(*pixels.shape), max(pixels.shape)
+        cells = Weighted(pixels, grid).cells[: grid.size[0], : grid.size[1]]
         usual = (side / longer for side in SIDES if 1 <= side / longer <= WHOLES[-1])
         tried = [(self._place(cells, whole), whole) for whole in (*WHOLES, *usual)]
         count = sum(place.count for place, _ in tried)
@@ -139,7 +144,7 @@ class Watermark:
                 break
             near = [(self._place(cells, whole * each), whole * each) for each in (1.0, *BETWEEN)]
             place, whole = max(near, key=lambda each: each[0].level)
-            seen = Weighted(pixels, whole).cells
+            seen = Weighted(pixels, Sampler(*pixels.shape, whole)).cells
             symbols = self._read(_moved(seen, place.y, place.x))
             found = _decoded(symbols, min(1.0, count * _tail(place.level)) * TRIES)
             if found.payload:
@@ -159,7 +164,7 @@ class Watermark:
 
     def _place(self, cells: np.ndarray, whole: float) -> "_Place":
         """The best place of a part [h, w] of the grid, by half cells."""
-        grid = sampler(*cells.shape, whole)
+        grid = cell_sampler(*cells.shape, float(whole))
         part = (grid.down(cells) * grid.present).astype(np.float32)
         product = fft.rfft2(part).conj() * self._pilot
         half = GRID // 2  # among zeros, a spectrum gives twice the places
@@ -185,7 +190,7 @@ class _Place:
 def _jpeg(image: Tensor) -> Tensor:
     buffer = io.BytesIO()
     to_pil(view(image)).save(buffer, format="JPEG", quality=QUALITY)
-    pixels = np.array(Image.open(buffer))
+    pixels = np.array(Image.open(buffer, formats=("JPEG",)))
     return torch.from_numpy(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
 
@@ -206,6 +211,5 @@ def _decoded(symbols: np.ndarray, chance: float) -> Detection:
     if payload is None:
         return NOTHING
     wanted = np.r_[np.ones(PILOTS), coding.encoded(payload)]
-    return Detection(
-        payload=payload, confidence=float((symbols * wanted > 0).mean()), error=chance * coding.CHANCE
-    )
+    error = max(chance * coding.CHANCE, LEAST_ERROR)
+    return Detection(payload=payload, confidence=float((symbols * wanted > 0).mean()), error=error)

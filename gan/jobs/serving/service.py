@@ -20,6 +20,7 @@ from gan.jobs.serving.models import Models
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import ServeConfig
 from gan.jobs.serving.signing import Signing
+from gan.jobs.serving.watermarking import Watermarking
 from gan.jobs.verifying import Verdict as Authenticity
 from gan.jobs.verifying import Verifier, pixel_hash
 
@@ -43,12 +44,14 @@ class Order:
 class Made:
     """An image as a file, None where its verdict holds it back.
 
-    signed: whether C2PA signs it.  pixels: hash of those of a PNG, which saving it again without loss keeps.
+    marked: whether it carries the watermark.  signed: whether C2PA signs it.  pixels: hash of those of a PNG,
+    which saving it again without loss keeps.
     """
 
     seed: int
     verdict: Verdict
     data: bytes | None
+    marked: bool = False
     signed: bool = False
     pixels: str | None = None
 
@@ -62,6 +65,7 @@ class Service:
     def __init__(self, settings: ServeConfig) -> None:
         self.settings = settings
         self.filters = Filters(settings)
+        self.watermarking = Watermarking(settings)
         self.signing = Signing(settings)
         self.models = Models(
             settings.models,
@@ -104,11 +108,14 @@ class Service:
             raise
 
     def verify(self, key: Key, data: bytes, request: str) -> Authenticity:
-        """Whether a picture is ours; it is noted in the log. UsageError for what is no picture in bounds."""
+        """Whether a picture is ours; it is noted in the log. UsageError for what is no picture in bounds.
+
+        Which key asked for it, and how many were made before, is for the operator alone.
+        """
         found = self.verifier.verify(data)
         record = {"event": "verified", "request": request, "key": key.number, "name": key.name}
         self.audit.append({**record, "sha256": found.sha256, "ours": found.ours})
-        return found
+        return found.without("key", "line")
 
     def close(self) -> None:
         """Finish what was accepted, then end; call it once."""
@@ -150,13 +157,15 @@ class Service:
         for seed, image in zip(order.seeds, images, strict=True):
             verdict = self.filters.verdict(image)
             origin = Origin(model=order.model, digest=digest, seed=seed)
+            image, carries, verdict = self.watermarking.mark(image, key, digest, verdict)
             data = marked(image, form, origin) if verdict.allowed else None
             data, signed, verdict = self.signing.sign(data, form, origin, verdict)
             pixels = pixel_hash(image.permute(1, 2, 0).numpy()) if data and form == "png" else None
-            made.append(Made(seed=seed, verdict=verdict, data=data, signed=signed, pixels=pixels))
+            done = {"marked": carries, "signed": signed, "pixels": pixels}
+            made.append(Made(seed=seed, verdict=verdict, data=data, **done))
         verdicts = ["allowed" if each.verdict.allowed else each.verdict.reason for each in made]
-        files = [each.data and hashlib.sha256(each.data).hexdigest() for each in made]
-        marks = {"sha256": files, "pixels": [m.pixels for m in made], "signed": [m.signed for m in made]}
+        marks = {name: [getattr(each, name) for each in made] for name in ("marked", "signed", "pixels")}
+        marks["sha256"] = [each.data and hashlib.sha256(each.data).hexdigest() for each in made]
         self._note(key, order, request, MADE, digest, verdicts, marks)
         self.verdicts.update("allowed" if each.verdict.allowed else "blocked" for each in made)
         return made

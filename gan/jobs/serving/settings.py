@@ -17,7 +17,7 @@ TERMS = "1"  # version of the operator's terms that a key agrees to, unless anot
 class ServeConfig:
     """models: what `gan serve MODEL...` takes.  host, port: to listen on; port 0 is a free one.
 
-    state: folder of keys and of the audit log.
+    state: folder of keys, of the watermark's secret and of the audit log.
     tls_certificate, tls_private_key: PEM files, both or none.
     queue: images that may wait for a model.  most_images: of one request.  deadline_seconds: of one request.
     memory_gib: of the weights of all loaded models; None loads all that are asked for.
@@ -26,6 +26,7 @@ class ServeConfig:
     content_filter: auto is on where its package is installed; on refuses to start without it.
     content_threshold: probability from which an image is held back, 0 to 1.
     blocklist: file of hashes, as `gan data prepare --blocklist` reads it.
+    watermark: auto marks what can carry a mark; on holds back what cannot.
     c2pa: auto signs images where there is a certificate; on refuses to start, and holds images back, without.
     c2pa_certificate, c2pa_private_key: PEM files, both or none; none takes those in `state`.
     max_verify_bytes: of a picture that is sent to /v1/verify.
@@ -49,6 +50,7 @@ class ServeConfig:
     content_filter: Literal["auto", "on", "off"] = "auto"
     content_threshold: float = 0.8
     blocklist: str | None = None
+    watermark: Literal["auto", "on", "off"] = "auto"
     c2pa: Literal["auto", "on", "off"] = "auto"
     c2pa_certificate: str | None = None
     c2pa_private_key: str | None = None

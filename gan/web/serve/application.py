@@ -141,6 +141,7 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
         "x-gan-model-digest": f"sha256:{digest}",
         "x-gan-seed": ",".join(map(str, order.seeds)),
         "x-gan-verdict": ",".join(verdicts.values()),
+        "x-gan-marked": ",".join(str(each.marked).lower() for each in made),
         "x-gan-signed": ",".join(str(each.signed).lower() for each in made),
     }
     if order.form != "zip":
@@ -151,6 +152,7 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
             "seed": each.seed,
             "verdict": verdicts[each.seed],
             "content": each.verdict.content,
+            "marked": each.marked,
             "signed": each.signed,
         }
         for each in made

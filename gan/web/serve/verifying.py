@@ -35,7 +35,7 @@ EXAMPLE = {
         "text": "our watermark",
         "ours": True,
         "confidence": 1.0,
-        "facts": {"key": "0001", "model": "9f86", "agreement": 0.98, "error": 1e-12},
+        "facts": {"model": "9f86", "agreement": 0.98, "error": 1e-12},
     },
     "exact": {**_ABSENT, "state": "absent", "text": "no picture with this file is in the audit log"},
     "metadata": {**_ABSENT, "state": "absent", "text": "no claim of being AI-generated in EXIF or XMP"},

@@ -35,6 +35,7 @@ WRONG = {
     "content_filter": ("yess", "did you mean|known"),
     "content_threshold": ("2", "content_threshold must be from 0 to 1"),
     "blocklist": ("3", "blocklist"),
+    "watermark": ("yess", "did you mean|known"),
     "c2pa": ("yess", "did you mean|known"),
     "c2pa_certificate": ("a.pem", "c2pa_certificate and c2pa_private_key go together"),
     "c2pa_private_key": ("a.pem", "c2pa_certificate and c2pa_private_key go together"),
