@@ -1,4 +1,4 @@
-"""Mistakes of marks and of who looks at them: whose signature counts, what is fetched, what is read of whom."""
+"""Mistakes of marks and of who looks at them: whose signature counts, what is fetched, what is believed."""
 
 from tests.mutants.planting import Mutant
 
@@ -154,6 +154,13 @@ MUTANTS = (
         "await asyncio.to_thread(self._service.usage.charge, key, 0)",
         "await asyncio.to_thread(self._service.usage.used, key)",
         (f"{WEB}any_key_may_ask_within_its_rate",),
+    ),
+    Mutant(
+        "a stranger learns which key asked",
+        "gan/jobs/serving/service.py",
+        'return found.without("key", "line")',
+        "return found",
+        (f"{WEB}an_image_of_the_server_is_its_own",),
     ),
     Mutant(
         "an unreadable file is just not ours",

@@ -9,7 +9,6 @@ end, or write it all anew: keep `head` elsewhere from time to time, and compare.
 import fcntl
 import hashlib
 import json
-import mmap
 import os
 import threading
 import time
@@ -26,6 +25,7 @@ START = "0" * 64
 MADE = "made"  # event of images that left
 HASHES = ("sha256", "pixels")  # what such a line has of each image: of its file, and of its pixels
 MAX_LINE = 2**20  # bytes
+_BLOCK = 2**20  # bytes that are searched at once, while other threads wait
 
 
 class Audit:
@@ -104,31 +104,33 @@ def verify(folder: str | Path | None = None, known: str | None = None) -> tuple[
 
 
 def find(folder: str | Path, digests: Sequence[str]) -> tuple[dict[str, Any], int] | None:
-    """(line, place within its images) of the first image that left with one of these sha256; None for none.
+    """(line, place within its images) of an image that left with one of these sha256; None for none.
 
-    The line must be what was written, by its own hash; the chain is what `verify` checks. A log of a gigabyte
-    is looked through in about a second. Raises UserError where there is a log that cannot be read.
+    An earlier one of `digests` goes before a later one. The line must be what was written, by its own hash;
+    the chain is what `verify` checks. Raises UserError where there is a log that cannot be read.
     """
-    path = Path(folder) / FILE
+    path, found, wanted = Path(folder) / FILE, None, list(digests)
     try:
         with path.open("rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                return None
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
-                return next((found for digest in digests for found in _met(log, digest)), None)
+            while wanted and (block := file.read(_BLOCK) + file.readline(MAX_LINE)):
+                for place, digest in enumerate(wanted):
+                    if (met := next(_met(block, digest), None)) is not None:
+                        found, wanted = met, wanted[:place]
+                        break
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UserError(refusal("read", path, error)) from error
+    return found
 
 
-def _met(log: mmap.mmap, digest: str) -> Iterator[tuple[dict[str, Any], int]]:
-    """Lines of images that left with that sha256: what clients typed may hold one elsewhere."""
+def _met(block: bytes, digest: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """Of whole lines, those of images that left with that sha256; clients may have typed one elsewhere."""
     wanted, at = f'"{digest}"'.encode(), -1
-    while (at := log.find(wanted, at + 1)) >= 0:
-        start, end = log.rfind(b"\n", 0, at) + 1, log.find(b"\n", at) + 1
+    while (at := block.find(wanted, at + 1)) >= 0:
+        start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at) + 1
         try:
-            line = _parsed(log[start:end], Path(FILE))
+            line = _parsed(block[start:end], Path(FILE))
         except UserError:
             continue
         if line.get("event") == MADE and line["hash"] == _hash(line):

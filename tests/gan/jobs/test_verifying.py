@@ -62,6 +62,8 @@ def test_a_marked_picture_is_ours_by_signature_and_watermark(made):
     assert found.sha256 == hashlib.sha256(data).hexdigest()
     assert (found.format, found.width, found.height) == ("png", 256, 256)
     assert "Me, test certificate" in found.c2pa.text and "no time stamp" in found.c2pa.text
+    assert found.watermark.facts["key"] == found.watermark.facts["model"] == "0000"
+    assert "key" not in found.without("key").watermark.facts and found.without("key").ours
     assert found.watermark.confidence == 1 - found.watermark.facts["error"] > 0.999
     assert not found.metadata.ours and found.metadata.confidence is None
     assert found.metadata.facts["text"] == "model unknown"

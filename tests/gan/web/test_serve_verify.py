@@ -62,6 +62,7 @@ def test_an_image_of_the_server_is_its_own(client, service):
     assert told["exact"]["state"] == "file" and told["exact"]["facts"]["seed"] == 7
     assert told["exact"]["facts"]["digest"] == made.headers["x-gan-model-digest"]
     assert f"sha256:{told['c2pa']['facts']['digest']}" == made.headers["x-gan-model-digest"]
+    assert not {"line", "key"} & {*told["exact"]["facts"], *told["watermark"]["facts"]}  # the operator's
     left = records(service)[-2]
     assert left["sha256"] == [hashlib.sha256(made.content).hexdigest()] and left["signed"] == [True]
     looked = records(service)[-1]
