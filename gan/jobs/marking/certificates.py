@@ -10,13 +10,10 @@ import datetime
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gan.errors import UsageError, UserError, install
 from gan.files import atomic_bytes, atomic_write, refusal
-
-if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
 
 CHAIN, PRIVATE = "certificate.pem", "certificate.key"
 KEPT = "certificate*.pem"  # earlier chains, renamed: what they signed stays the operator's own
@@ -169,8 +166,8 @@ def _identity(chain: bytes, key: bytes, chain_file: Path, key_file: Path) -> Ide
     )
 
 
-def _certificates(data: bytes, path: Path) -> list["Certificate"]:
-    """The certificates of a PEM file, one at least."""
+def _certificates(data: bytes, path: Path) -> list[Any]:
+    """The x509.Certificates of a PEM file, one at least."""
     _package()
     from cryptography import x509
 
@@ -213,14 +210,14 @@ def _algorithm(key: Any, path: Path) -> str:
     raise UserError(f"{path} is of a kind that C2PA does not know: take P-256, P-384, Ed25519 or RSA")
 
 
-def _name(certificate: "Certificate") -> str:
+def _name(certificate: Any) -> str:
     from cryptography.x509.oid import NameOID
 
     found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else certificate.subject.rfc4514_string()
 
 
-def _pem(certificate: "Certificate") -> str:
+def _pem(certificate: Any) -> str:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return certificate.public_bytes(Encoding.PEM).decode()
