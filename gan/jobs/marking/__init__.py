@@ -1,1 +1,1 @@
-"""Marks of what a model made: metadata of files, a watermark in the pixels, a signature of the file (C2PA)."""
+"""Marks of what a model made: metadata of files, a watermark in the pixels, a signature of the file."""
