@@ -135,8 +135,8 @@ MUTANTS = (
     Mutant(
         "texts hide the size of an upload",
         "gan/jobs/uploads.py",
-        "bare(data)[0] if data.startswith(PNG) else data",
-        "data",
+        "bare(data) if data.startswith(PNG) else (data, {})",
+        "(data, {})",
         ("tests/gan/jobs/test_uploads.py::test_good_files_behind_long_texts",),
     ),
     Mutant(

@@ -1,1 +1,1 @@
-"""Marks of what a model made: metadata of files, and a watermark in the pixels."""
+"""Marks of what a model made: metadata of files, a watermark in the pixels, a signature of the file."""

@@ -34,14 +34,15 @@ _XMP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Of one image. digest: sha256 of the model's weights."""
+    """Of one image, as far as it is known. digest: sha256 of the model's weights."""
 
-    model: str
-    digest: str
-    seed: int
+    model: str = ""
+    digest: str = ""
+    seed: int | None = None
 
     def __str__(self) -> str:
-        return f"model {self.model}, sha256:{self.digest}, seed {self.seed}"
+        parts = (f"model {self.model or 'unknown'}", self.digest and f"sha256:{self.digest}")
+        return ", ".join([*filter(None, parts), *([] if self.seed is None else [f"seed {self.seed}"])])
 
 
 def marked(image: Tensor, form: str, origin: Origin) -> bytes:

@@ -1,4 +1,4 @@
-"""Keys as the operator sees them: made, listed with what they have used, revoked."""
+"""Keys as the operator sees them: made, listed with what they have used, revoked; and the certificate."""
 
 import contextlib
 import time
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gan.jobs.marking import certificates
 from gan.jobs.serving.keys import Database, Key, Keys
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import STATE
@@ -43,6 +44,15 @@ def revoke(state: str | Path | None, name: str) -> Key:
     """As `Keys.revoke` does."""
     with _opened(state) as database:
         return Keys(database).revoke(name)
+
+
+def make_certificate(
+    state: str | Path | None, name: str, days: float
+) -> tuple[certificates.Identity, Path, Path]:
+    """(what `certificates.create` makes, its file, that of its key) in the folder of the server's state."""
+    folder = Path(STATE if state is None else state)
+    made = certificates.create(folder, name, days)
+    return made, folder / certificates.CHAIN, folder / certificates.PRIVATE
 
 
 @contextlib.contextmanager

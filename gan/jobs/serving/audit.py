@@ -12,7 +12,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ from gan.jobs.serving.settings import STATE
 
 FILE = "audit.jsonl"  # in the folder of the server's state
 START = "0" * 64
+MADE = "made"  # event of images that left
+HASHES = ("sha256", "pixels")  # what such a line has of each image: of its file, and of its pixels
 MAX_LINE = 2**20  # bytes
+_BLOCK = 2**20  # bytes that are searched at once, while other threads wait
 
 
 class Audit:
@@ -98,6 +101,42 @@ def verify(folder: str | Path | None = None, known: str | None = None) -> tuple[
     if not met:
         raise UserError(f"{path}: no line has the hash {known}: lines were cut off, or all was written anew")
     return number, head
+
+
+def find(folder: str | Path, digests: Sequence[str]) -> tuple[dict[str, Any], int] | None:
+    """(line, place within its images) of an image that left with one of these sha256; None for none.
+
+    An earlier one of `digests` goes before a later one. The line must be what was written, by its own hash;
+    the chain is what `verify` checks. Raises UserError where there is a log that cannot be read.
+    """
+    path, found, wanted = Path(folder) / FILE, None, list(digests)
+    try:
+        with path.open("rb") as file:
+            while wanted and (block := file.read(_BLOCK) + file.readline(MAX_LINE)):
+                for place, digest in enumerate(wanted):
+                    if (met := next(_met(block, digest), None)) is not None:
+                        found, wanted = met, wanted[:place]
+                        break
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(refusal("read", path, error)) from error
+    return found
+
+
+def _met(block: bytes, digest: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """Of whole lines, those of images that left with that sha256; clients may have typed one elsewhere."""
+    wanted, at = f'"{digest}"'.encode(), -1
+    while (at := block.find(wanted, at + 1)) >= 0:
+        start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at) + 1
+        try:
+            line = _parsed(block[start:end], Path(FILE))
+        except UserError:
+            continue
+        if line.get("event") == MADE and line["hash"] == _hash(line):
+            for name in HASHES:
+                if digest in (hashes := line.get(name) or ()):
+                    yield line, hashes.index(digest)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """One order, from a known key to files that may leave: policy, quota, queue, filters, marks, audit."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,17 @@ from torch import Tensor
 
 from gan.errors import UsageError, UserError
 from gan.jobs.marking.metadata import Origin, marked
-from gan.jobs.serving.audit import Audit
+from gan.jobs.serving.audit import MADE, Audit
 from gan.jobs.serving.batching import Expired, Wish
 from gan.jobs.serving.filters import Filters, Verdict
 from gan.jobs.serving.keys import Database, Key, Keys
 from gan.jobs.serving.models import Models
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import ServeConfig
+from gan.jobs.serving.signing import Signing
 from gan.jobs.serving.watermarking import Watermarking
+from gan.jobs.verifying import Verdict as Authenticity
+from gan.jobs.verifying import Verifier, pixel_hash
 
 
 class Forbidden(UserError):
@@ -38,12 +42,18 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """An image as a file, None where its verdict holds it back. marked: whether it carries the watermark."""
+    """An image as a file, None where its verdict holds it back.
+
+    marked: whether it carries the watermark.  signed: whether C2PA signs it.  pixels: hash of those of a PNG,
+    which saving it again without loss keeps.
+    """
 
     seed: int
     verdict: Verdict
     data: bytes | None
     marked: bool = False
+    signed: bool = False
+    pixels: str | None = None
 
 
 class Service:
@@ -56,6 +66,7 @@ class Service:
         self.settings = settings
         self.filters = Filters(settings)
         self.watermarking = Watermarking(settings)
+        self.signing = Signing(settings)
         self.models = Models(
             settings.models,
             device=settings.device,
@@ -65,6 +76,7 @@ class Service:
         self.audit = Audit(Path(settings.state))
         self._database = Database(settings.state)
         self.keys, self.usage = Keys(self._database), Usage(self._database)
+        self.verifier = Verifier(settings.state, settings.c2pa_certificate)
         self.verdicts: Counter[str] = Counter()  # images by what became of them
         self.audit.append({"event": "started", "models": sorted(self.models.facts)})
 
@@ -94,6 +106,16 @@ class Service:
             await asyncio.to_thread(self.usage.refund, key, len(wishes))
             await asyncio.to_thread(self._note, key, order, request, type(error).__name__)
             raise
+
+    def verify(self, key: Key, data: bytes, request: str) -> Authenticity:
+        """Whether a picture is ours; it is noted in the log. UsageError for what is no picture in bounds.
+
+        Which key asked for it, and how many were made before, is for the operator alone.
+        """
+        found = self.verifier.verify(data)
+        record = {"event": "verified", "request": request, "key": key.number, "name": key.name}
+        self.audit.append({**record, "sha256": found.sha256, "ours": found.ours})
+        return found.without("key", "line")
 
     def close(self) -> None:
         """Finish what was accepted, then end; call it once."""
@@ -137,10 +159,14 @@ class Service:
             origin = Origin(model=order.model, digest=digest, seed=seed)
             image, carries, verdict = self.watermarking.mark(image, key, digest, verdict)
             data = marked(image, form, origin) if verdict.allowed else None
-            made.append(Made(seed=seed, verdict=verdict, data=data, marked=carries))
+            data, signed, verdict = self.signing.sign(data, form, origin, verdict)
+            pixels = pixel_hash(image.permute(1, 2, 0).numpy()) if data and form == "png" else None
+            done = {"marked": carries, "signed": signed, "pixels": pixels}
+            made.append(Made(seed=seed, verdict=verdict, data=data, **done))
         verdicts = ["allowed" if each.verdict.allowed else each.verdict.reason for each in made]
-        marks = {"marked": [each.marked for each in made]}
-        self._note(key, order, request, "made", digest, verdicts, marks)
+        marks = {name: [getattr(each, name) for each in made] for name in ("marked", "signed", "pixels")}
+        marks["sha256"] = [each.data and hashlib.sha256(each.data).hexdigest() for each in made]
+        self._note(key, order, request, MADE, digest, verdicts, marks)
         self.verdicts.update("allowed" if each.verdict.allowed else "blocked" for each in made)
         return made
 

@@ -27,6 +27,9 @@ class ServeConfig:
     content_threshold: probability from which an image is held back, 0 to 1.
     blocklist: file of hashes, as `gan data prepare --blocklist` reads it.
     watermark: auto marks what can carry a mark; on holds back what cannot.
+    c2pa: auto signs images where there is a certificate; on refuses to start, and holds images back, without.
+    c2pa_certificate, c2pa_private_key: PEM files, both or none; none takes those in `state`.
+    max_verify_bytes: of a picture that is sent to /v1/verify.
     require_attestation: whether a key must carry an attestation of age and of these `terms`.
     """
 
@@ -48,11 +51,15 @@ class ServeConfig:
     content_threshold: float = 0.8
     blocklist: str | None = None
     watermark: Literal["auto", "on", "off"] = "auto"
+    c2pa: Literal["auto", "on", "off"] = "auto"
+    c2pa_certificate: str | None = None
+    c2pa_private_key: str | None = None
+    max_verify_bytes: int = 8 * 2**20
     require_attestation: bool = True
     terms: str = TERMS
 
     def __post_init__(self) -> None:
-        config.positive(self, "queue", "most_images", "max_body_bytes", "max_connections")
+        config.positive(self, "queue", "most_images", "max_body_bytes", "max_connections", "max_verify_bytes")
         for name in ("deadline_seconds", "body_seconds", "memory_gib"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
@@ -69,6 +76,8 @@ class ServeConfig:
             )
         if (self.tls_certificate is None) != (self.tls_private_key is None):
             raise ValueError("tls_certificate and tls_private_key go together: give both or none")
+        if (self.c2pa_certificate is None) != (self.c2pa_private_key is None):
+            raise ValueError("c2pa_certificate and c2pa_private_key go together: give both or none")
 
 
 def settings(

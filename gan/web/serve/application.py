@@ -1,4 +1,4 @@
-"""The API: POST /v1/images, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json."""
+"""The API: POST /v1/images, POST /v1/verify, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,7 @@ from gan.web.serve.door import Door
 from gan.web.serve.edge import Edge
 from gan.web.serve.problems import Answer, Blocked, Gone
 from gan.web.serve.schemas import EXAMPLES, order_of, wanted
+from gan.web.serve.verifying import add_verify
 
 T = TypeVar("T")
 ABOUT = "Images of generators, with seed and digest of the model, and marked as AI-generated."
@@ -52,6 +53,7 @@ def application(service: Service) -> Edge:
     door = Door(service.keys)
     _add_images(app, service, door)
     _add_models(app, service, door)
+    add_verify(app, service, door)
     _add_health(app, figures, door)
     return Edge(app, service.settings, figures.count)
 
@@ -140,6 +142,7 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
         "x-gan-seed": ",".join(map(str, order.seeds)),
         "x-gan-verdict": ",".join(verdicts.values()),
         "x-gan-marked": ",".join(str(each.marked).lower() for each in made),
+        "x-gan-signed": ",".join(str(each.signed).lower() for each in made),
     }
     if order.form != "zip":
         return made[0].data or b"", headers
@@ -150,6 +153,7 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
             "verdict": verdicts[each.seed],
             "content": each.verdict.content,
             "marked": each.marked,
+            "signed": each.signed,
         }
         for each in made
     ]

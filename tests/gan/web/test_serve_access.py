@@ -225,7 +225,8 @@ def test_examples_of_openapi_work(client):
     for status in ("401", "403", "413", "422", "429", "503", "504"):
         assert list(route["responses"][status]["content"]) == ["application/problem+json"]
     assert route["security"] == [{"HTTPBearer": []}]
-    assert set(document["paths"]) == {"/v1/images", "/v1/models", "/healthz", "/readyz", "/metrics"}
+    paths = {"/v1/images", "/v1/models", "/v1/verify", "/healthz", "/readyz", "/metrics"}
+    assert set(document["paths"]) == paths
     assert client.get("/docs").status_code == 404
 
 

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from gan.errors import UserError
+from gan.jobs.serving import audit
 from gan.jobs.serving.audit import FILE, START, Audit, verify
 
 
@@ -134,3 +135,21 @@ def test_on_the_disk_before_it_returns(log, monkeypatch):
     audit.append({"event": "made", "mark": "here"})
     audit.close()
     assert len(synced) == 1 and b'"mark": "here"' in synced[0]
+
+
+def test_a_file_is_found_before_its_pixels_however_far_apart(tmp_path, monkeypatch):
+    """Each file of a signed image is another one, of the same pixels; lines are met whole in small blocks."""
+    log = Audit(tmp_path)
+    for number in range(30):
+        images = {"sha256": [f"{number:064x}"], "pixels": ["f" * 64]}
+        log.append({"event": audit.MADE, "seeds": [number], **images})
+        log.append({"event": "verified", "sha256": f"{number:064x}"})
+    log.close()
+    for block in (1, 100, 2**20):
+        monkeypatch.setattr(audit, "_BLOCK", block)
+        for number in (0, 17, 29):
+            line, place = audit.find(tmp_path, [f"{number:064x}", "f" * 64])
+            assert (line["seeds"], line["number"], place) == ([number], 2 * number + 1, 0)
+        assert audit.find(tmp_path, ["a" * 64, "f" * 64])[0]["seeds"] == [0]
+        assert audit.find(tmp_path, ["a" * 64, "b" * 64]) is None
+    assert audit.find(tmp_path / "none", ["a" * 64]) is None

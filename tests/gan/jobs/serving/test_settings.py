@@ -36,6 +36,10 @@ WRONG = {
     "content_threshold": ("2", "content_threshold must be from 0 to 1"),
     "blocklist": ("3", "blocklist"),
     "watermark": ("yess", "did you mean|known"),
+    "c2pa": ("yess", "did you mean|known"),
+    "c2pa_certificate": ("a.pem", "c2pa_certificate and c2pa_private_key go together"),
+    "c2pa_private_key": ("a.pem", "c2pa_certificate and c2pa_private_key go together"),
+    "max_verify_bytes": ("0", "max_verify_bytes"),
     "require_attestation": ("maybe", "require_attestation"),
     "terms": ("1", "terms"),
 }
