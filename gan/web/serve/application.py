@@ -1,4 +1,4 @@
-"""The API: POST /v1/images, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json."""
+"""The API: POST /v1/images, batches, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,14 @@ from typing import Annotated, Any, TypeVar
 
 import gan
 from gan.errors import UserError, install
+from gan.jobs.serving.batch_work import BatchWork
 from gan.jobs.serving.keys import Key
 from gan.jobs.serving.marks import MEDIA, archive
+from gan.jobs.serving.packing import file_name, manifest, record_of, verdict_of
 from gan.jobs.serving.service import Made, Order, Service
+from gan.jobs.serving.sizes import check_size
 from gan.web.serve import problems
+from gan.web.serve.batches import add_batches
 from gan.web.serve.counting import Figures
 from gan.web.serve.door import Door
 from gan.web.serve.edge import Edge
@@ -35,9 +39,13 @@ def application(service: Service) -> Edge:
     except ImportError as error:
         raise UserError(f"serving needs the package {error.name}; {install('serve')}") from error
 
+    work = BatchWork(service)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
+        work.start()
         yield
+        await asyncio.to_thread(work.close)
         await asyncio.to_thread(service.close)
 
     app = FastAPI(
@@ -51,6 +59,7 @@ def application(service: Service) -> Edge:
     )
     door = Door(service.keys)
     _add_images(app, service, door)
+    add_batches(app, service, work, door, _documented)
     _add_models(app, service, door)
     _add_health(app, figures, door)
     return Edge(app, service.settings, figures.count)
@@ -59,7 +68,8 @@ def application(service: Service) -> Edge:
 def _add_images(app: Any, service: Service, door: Door) -> None:
     from fastapi import Body, Depends, Request, Response
 
-    body_type = wanted(service.settings)
+    most = service.settings.most_images
+    body_type = wanted(most)
     known = Annotated[Key, Depends(door.dependency())]
     body = Annotated[body_type, Body(openapi_examples=EXAMPLES)]
     media = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA.values()}
@@ -68,7 +78,8 @@ def _add_images(app: Any, service: Service, door: Door) -> None:
     @app.post("/v1/images", response_class=Response, responses=told, tags=["images"])
     async def images(asked: body, request: Request, key: known) -> Response:
         """Make images. Headers tell model, digest, seeds and verdicts; so does the metadata of each file."""
-        order = order_of(asked, service.settings, list(service.models.facts))
+        order = order_of(asked, most, list(service.models.facts))
+        check_size(order.size, len(order.seeds))
         made = await unless_gone(request, service.make(key, order, request.state.request))
         data, headers = _packed(service, order, made)
         return Response(data, media_type=MEDIA[order.form], headers=headers)
@@ -92,6 +103,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
                 "c_dim": facts.c_dim,
                 "classes": facts.classes,
                 "takes_vectors": facts.vectors,
+                "directions": service.models.moves.of(facts.name),
                 "loaded": facts.name in present,
                 "waiting": service.models.waiting(facts.name),
             }
@@ -102,6 +114,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
             "filters": service.filters.names,
             "content_threshold": service.settings.content_threshold,
             "most_images": service.settings.most_images,
+            "most_batch_images": service.settings.most_batch_images,
         }
 
 
@@ -130,24 +143,20 @@ def _add_health(app: Any, figures: Figures, door: Door) -> None:
 
 def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes, dict[str, str]]:
     """Body and headers. Raises Blocked where no image may leave."""
-    digest = service.models.of(order.model).digest
-    verdicts = {each.seed: "allowed" if each.verdict.allowed else each.verdict.reason for each in made}
+    facts = service.models.of(order.model)
+    verdicts = {each.seed: verdict_of(each) for each in made}
     if all(each.data is None for each in made):
         raise Blocked(f"no image leaves: {', '.join(sorted(set(verdicts.values())))}")
     headers = {
         "x-gan-model": order.model,
-        "x-gan-model-digest": f"sha256:{digest}",
+        "x-gan-model-digest": f"sha256:{facts.digest}",
         "x-gan-seed": ",".join(map(str, order.seeds)),
         "x-gan-verdict": ",".join(verdicts.values()),
     }
     if order.form != "zip":
         return made[0].data or b"", headers
-    files = [(f"seed{each.seed:04d}.png", each.data) for each in made if each.data is not None]
-    records = [
-        {"seed": each.seed, "verdict": verdicts[each.seed], "content": each.verdict.content} for each in made
-    ]
-    manifest = {"model": order.model, "digest": f"sha256:{digest}", "psi": order.psi, "images": records}
-    return archive(files, {**manifest, "ai_generated": True}), headers
+    files = [(file_name(order, each.seed), each.data) for each in made if each.data is not None]
+    return archive(files, manifest(order, facts.digest, list(map(record_of, made)))), headers
 
 
 async def unless_gone(request: Any, work: Coroutine[Any, Any, T]) -> T:
