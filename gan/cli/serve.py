@@ -42,6 +42,7 @@ command.add_command(serve_audit.command)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port, 0 for a free one.  [default: 8000]")
 @state_option
 @click.option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1, ...  [default: auto]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes behind the port.  [default: 1]")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting; repeatable.")
 @plugin_option
 @debug_option
@@ -52,6 +53,7 @@ def run(
     port: int | None,
     state: str | None,
     device: str | None,
+    workers: int | None,
     assignments: tuple[str, ...],
 ) -> None:
     """Serve each MODEL, a run directory (its newest checkpoint) or a checkpoint directory.
@@ -63,4 +65,5 @@ def run(
     from gan.web.serve.running import run as serve
 
     typed = {"models": models, "host": host, "port": port, "state": state, "device": device}
+    typed["workers"] = workers
     serve(settings(config, assignments, typed), say=click.echo)

@@ -1,6 +1,7 @@
 """One order, from a known key to files that may leave: policy, quota, queue, filters, marks, audit."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Service:
         self._database = Database(settings.state)
         self.keys, self.usage = Keys(self._database), Usage(self._database)
         self.verdicts: Counter[str] = Counter()  # images by what became of them
-        self.audit.append({"event": "started", "models": sorted(self.models.facts)})
+        self.audit.append({"event": "started", "process": os.getpid(), "models": sorted(self.models.facts)})
 
     async def make(self, key: Key, order: Order, request: str) -> list[Made]:
         """The images of an order, in the order of its seeds. request: a name of it for the log.
@@ -128,7 +129,7 @@ class Service:
     def close(self) -> None:
         """Finish what was accepted, then end; call it once."""
         self.models.close()
-        self.audit.append({"event": "ended"})
+        self.audit.append({"event": "ended", "process": os.getpid()})
         self.audit.close()
         self._database.close()
 

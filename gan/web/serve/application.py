@@ -18,6 +18,7 @@ from gan.web.serve.batches import add_batches
 from gan.web.serve.counting import Figures
 from gan.web.serve.door import Door
 from gan.web.serve.edge import Edge
+from gan.web.serve.page import add_page
 from gan.web.serve.problems import Answer, Blocked, Gone
 from gan.web.serve.schemas import EXAMPLES, order_of, wanted
 
@@ -44,7 +45,9 @@ def application(service: Service) -> Edge:
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         work.start()
+        looking = asyncio.create_task(figures.keep_looking())
         yield
+        looking.cancel()
         await asyncio.to_thread(work.close)
         await asyncio.to_thread(service.close)
 
@@ -62,6 +65,7 @@ def application(service: Service) -> Edge:
     add_batches(app, service, work, door, _documented)
     _add_models(app, service, door)
     _add_health(app, figures, door)
+    add_page(app)
     return Edge(app, service.settings, figures.count)
 
 
