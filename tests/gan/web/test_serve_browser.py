@@ -70,8 +70,7 @@ def curl_body(page):
 
 
 def test_an_image_with_verdict_and_marks(page, server):
-    _, service, key = server
-    connect(page, key)
+    connect(page, server[2])
     page.locator("#seeds").fill("11")
     page.locator("#psi").fill("0.5")
     page.locator("#size").fill("64")
@@ -113,7 +112,7 @@ def test_along_a_direction(page, server):
 
 
 def test_the_key_is_kept_in_memory_alone(page, server):
-    home, service, key = server
+    key = server[2]
     connect(page, key)
     made(page)
     kept = page.evaluate(
@@ -126,7 +125,7 @@ def test_the_key_is_kept_in_memory_alone(page, server):
 
 
 def test_refusals_are_told(tab, server):
-    home, service, key = server
+    home, _, key = server
     page = tab(home)
     page.locator("#connect").click()
     assert "Type your API key" in page.locator("#problem").text_content()
