@@ -97,7 +97,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
     @app.get("/v1/models", responses=_documented(401, 429), tags=["models"])
     async def models(key: known) -> dict[str, Any]:
         """The models that are served, and the filters that their images pass."""
-        present = service.models.loaded()
+        present = await asyncio.to_thread(service.models.loaded)
         found = [
             {
                 "name": facts.name,
@@ -141,7 +141,7 @@ def _add_health(app: Any, figures: Figures, door: Door) -> None:
     @app.get("/metrics", response_class=Response, responses=_documented(401, 429), tags=["health"])
     async def metrics(key: known) -> Response:
         """Figures in the text format of Prometheus; needs a key, of which no attestation is asked."""
-        data, media_type = figures.text()
+        data, media_type = await asyncio.to_thread(figures.text)
         return Response(data, media_type=media_type)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +15,7 @@ _LIVE = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 
 class Figures:
-    """Of one service. Needs the package prometheus-client. Methods belong to the thread of the event loop."""
+    """Of one service. Needs the package prometheus-client. Its methods may be called from any thread."""
 
     def __init__(self, service: Service) -> None:
         from prometheus_client import CollectorRegistry, Gauge, Histogram
@@ -37,6 +38,7 @@ class Figures:
             )
         )
         self._told: Counter[str] = Counter()  # images by verdict that were counted
+        self._lock = threading.Lock()
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """One request that was answered. route: its template, so that no client makes up series."""
@@ -44,20 +46,22 @@ class Figures:
         self._seconds.labels(route).observe(seconds)
 
     def look(self) -> None:
-        """Take over what the service counts itself."""
-        models, present = self._service.models, self._service.models.loaded()
-        for name in models.facts:
-            self._waiting.labels(name).set(models.waiting(name))
-            self._loaded.labels(name).set(name in present)
-        for verdict in ("allowed", "blocked"):
-            seen = self._service.verdicts[verdict]
-            self._images.labels(verdict).inc(seen - self._told[verdict])
-            self._told[verdict] = seen
+        """Take over what the service counts itself; waits while a model is read."""
+        models = self._service.models
+        with self._lock:
+            present = models.loaded()
+            for name in models.facts:
+                self._waiting.labels(name).set(models.waiting(name))
+                self._loaded.labels(name).set(name in present)
+            for verdict in ("allowed", "blocked"):
+                seen = self._service.verdicts[verdict]
+                self._images.labels(verdict).inc(seen - self._told[verdict])
+                self._told[verdict] = seen
 
     async def keep_looking(self) -> None:
         """For as long as the server runs: the process that is asked cannot look into the others."""
         while True:
-            self.look()
+            await asyncio.to_thread(self.look)
             await asyncio.sleep(_EVERY)
 
     def text(self) -> tuple[bytes, str]:
