@@ -161,6 +161,8 @@ class BatchWork:
         made = self._service.finish(key, part, batch.id, images)
         if not self.batches.keep(batch, done, [self._written(batch, part, each) for each in made]):
             self.batches.discard(batch)  # it was removed meanwhile
+        elif done + len(part.seeds) == batch.total:
+            self.batches.finish(batch, self._about(batch))
 
     def _written(self, batch: Batch, part: Order, made: Made) -> tuple[dict[str, Any], str | None]:
         """Record and file name of an image, which is on the disk."""

@@ -159,7 +159,8 @@ class Batches:
                 if file is not None:
                     target.writestr(zipfile.ZipInfo(file), (place / file).read_bytes())
             images = [json.loads(record) for record, _ in rows]
-            target.writestr("manifest.json", json.dumps({**about, "images": images}, indent=1))
+            described = json.dumps({**about, "images": images}, indent=1)
+            target.writestr(zipfile.ZipInfo("manifest.json"), described)
         if self._changed("finished = ?, failed = ?", batch, time.time(), failed):
             for _, file in rows:
                 if file is not None:
