@@ -43,6 +43,7 @@ command.add_command(serve_certificate.command)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port, 0 for a free one.  [default: 8000]")
 @state_option
 @click.option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1, ...  [default: auto]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes behind the port.  [default: 1]")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting; repeatable.")
 @plugin_option
 @debug_option
@@ -53,6 +54,7 @@ def run(
     port: int | None,
     state: str | None,
     device: str | None,
+    workers: int | None,
     assignments: tuple[str, ...],
 ) -> None:
     """Serve each MODEL, a run directory (its newest checkpoint) or a checkpoint directory.
@@ -64,4 +66,5 @@ def run(
     from gan.web.serve.running import run as serve
 
     typed = {"models": models, "host": host, "port": port, "state": state, "device": device}
+    typed["workers"] = workers
     serve(settings(config, assignments, typed), say=click.echo)

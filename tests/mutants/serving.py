@@ -12,8 +12,8 @@ MUTANTS = (
     Mutant(
         "wishes of another psi ride along",
         f"{ROOM}batching.py",
-        "(batch and each.wish.psi != batch[0].wish.psi)",
-        "(batch and each.wish.psi == 99)",
+        "(batch and each.wish.kind != batch[0].wish.kind)",
+        "(batch and each.wish.kind is None)",
         (f"{JOBS}batching.py::test_the_oldest_goes_first_with_others_of_its_psi",),
     ),
     Mutant(
@@ -159,8 +159,8 @@ MUTANTS = (
     Mutant(
         "blocked images leave",
         f"{ROOM}service.py",
-        "marked(image, form, origin) if verdict.allowed else None",
-        "marked(image, form, origin)",
+        "marked(image, order.file_form, origin) if verdict.allowed else None",
+        "marked(image, order.file_form, origin)",
         (f"{WEB}images.py::test_a_blocked_image_does_not_drop_its_batch",),
     ),
     Mutant(

@@ -54,14 +54,17 @@ class Walk:
         """Seed number `which` at S strengths along a direction -> uint8 [S, C, H, W] on the CPU."""
         parts = []
         for first in range(0, len(strengths), sampling.BATCH):
-            some = torch.tensor(strengths[first : first + sampling.BATCH])
+            given = list(strengths[first : first + sampling.BATCH])
+            filled = given + given[-1:] * (sampling.BATCH - len(given))  # as `gan.sampling.images` does
+            some = torch.tensor(filled)
             z = self.z[which : which + 1].expand(len(some), -1)
             c = None if self.c is None else self.c[which : which + 1].expand(len(some), -1)
             latents: Latents = start(self.generator, self.directions, z, c, self.psi, self.psi_cutoff)
             latents = moved(latents, self.directions, index, some)
             noise = self._noise(which, len(some))
             look = (c, noise, self.psi, self.psi_cutoff)
-            parts.append(to_uint8(picture(self.generator, self.directions, latents, *look)).cpu())
+            shown = to_uint8(picture(self.generator, self.directions, latents, *look))
+            parts.append(shown[: len(given)].cpu())
         return torch.cat(parts)
 
     def _noise(self, which: int, count: int) -> Noise:

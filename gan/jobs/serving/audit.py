@@ -6,6 +6,7 @@ edited, removed, inserted or moved line breaks the chain. Who may write the file
 end, or write it all anew: keep `head` elsewhere from time to time, and compare.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -29,10 +30,11 @@ _BLOCK = 2**20  # bytes that are searched at once, while other threads wait
 
 
 class Audit:
-    """The log in a folder, to which this process alone may add; methods may be called from any thread.
+    """The log in a folder; methods may be called from any thread, and several processes may add to it.
 
-    Raises UserError where it cannot be written, another server has it, or its last line is no line of a log.
-    Half a line, which a killed server leaves and for which nothing has left, is cut off and noted.
+    Each line is added under a lock of the operating system, after those that others have added meanwhile.
+    Raises UserError where it cannot be written, or its last line is no line of a log. Half a line, which a
+    killed server leaves and for which nothing has left, is cut off and noted.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -43,18 +45,10 @@ class Audit:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise UserError(refusal("write", self.path, error)) from error
+        self._number, self.head, self._size = 0, START, 0
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise UserError(f"another server writes {self.path}: stop it, or take another --state") from error
-        try:
-            whole, torn = _tail(self._file)
-            last = _parsed(whole, self.path) if whole else {"number": 0, "hash": START}
-            self._number, self.head = last["number"], last["hash"]
-            if torn:
-                os.ftruncate(self._file, os.fstat(self._file).st_size - torn)
-                self.append({"event": "half a line was cut off", "bytes": torn})
+            with self._alone():
+                self._catch_up()
         except BaseException:
             os.close(self._file)
             raise
@@ -64,19 +58,45 @@ class Audit:
 
         Returns when it is on the disk. Raises UserError where it cannot be written; nothing stays of it then.
         """
+        with self._alone():
+            self._catch_up()
+            self._write(record)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread or process adds a line within the block."""
         with self._lock:
-            line = {"number": self._number + 1, "time": _now(), **record, "previous": self.head}
-            line["hash"] = _hash(line)
-            data = (json.dumps(line) + "\n").encode()
-            size = os.fstat(self._file).st_size
+            fcntl.flock(self._file, fcntl.LOCK_EX)
             try:
-                if os.write(self._file, data) != len(data):
-                    raise OSError("only a part of a line was written")
-                os.fsync(self._file)
-            except OSError as error:
-                os.ftruncate(self._file, size)
-                raise UserError(refusal("write", self.path, error)) from error
-            self._number, self.head = line["number"], line["hash"]
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _catch_up(self) -> None:
+        """The end of the chain, where another process has added to it; half a line of a killed one goes."""
+        if os.fstat(self._file).st_size == self._size:
+            return
+        whole, torn = _tail(self._file)
+        last = _parsed(whole, self.path) if whole else {"number": 0, "hash": START}
+        self._number, self.head = last["number"], last["hash"]
+        if torn:
+            os.ftruncate(self._file, os.fstat(self._file).st_size - torn)
+            self._write({"event": "half a line was cut off", "bytes": torn})
+        self._size = os.fstat(self._file).st_size
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        line = {"number": self._number + 1, "time": _now(), **record, "previous": self.head}
+        line["hash"] = _hash(line)
+        data = (json.dumps(line) + "\n").encode()
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, data) != len(data):
+                raise OSError("only a part of a line was written")
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, size)
+            raise UserError(refusal("write", self.path, error)) from error
+        self._number, self.head, self._size = line["number"], line["hash"], size + len(data)
 
     def close(self) -> None:
         """Nothing may be added afterwards."""

@@ -1,6 +1,6 @@
 """Micro-batches: wishes of many clients ride through the network together, and none is lost or doubled.
 
-A queue has one thread, which takes the oldest wish and up to BATCH - 1 later ones of the same psi. The
+A queue has one thread, which takes the oldest urgent wish and up to BATCH - 1 others of its kind. The
 network always sees a batch of that size, filled up where wishes run out (`gan.sampling.images`), so that an
 image has the same bytes whoever it rode with. Memory is bounded: a queue that is full refuses at once.
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from gan.errors import UserError
+from gan.jobs.serving.moves import Move
 from gan.sampling import BATCH
 
 _USUAL = 1.0  # seconds that a batch is taken to need before one was measured
@@ -40,11 +41,22 @@ class Expired(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """One image. label: a class, a vector of conditions, or None to draw it from the seed."""
+    """One image. label: a class, a vector of conditions, or None to draw it from the seed.
+
+    moves: along directions.  urgent: whether somebody waits for it; others are drawn when none of these is
+    left to begin with, and in the room that these leave in a batch.
+    """
 
     seed: int
     label: int | tuple[float, ...] | None = None
     psi: float = 1.0
+    moves: tuple[Move, ...] = ()
+    urgent: bool = True
+
+    @property
+    def kind(self) -> tuple[float, tuple[Move, ...]]:
+        """What all images of a batch have in common."""
+        return self.psi, self.moves
 
 
 @dataclass
@@ -57,8 +69,9 @@ class _Waiting:
 class Queue:
     """Wishes -> images, by one thread, which starts with the first wish.
 
-    draw: up to `batch` wishes of one psi -> as many uint8 [C, H, W]; what it raises reaches those wishes.
-    capacity: wishes that may wait.  Its methods may be called from any thread.
+    draw: up to `batch` wishes of one kind -> as many uint8 [C, H, W]; what it raises reaches those wishes.
+    capacity: urgent wishes that may wait; who submits others bounds them.
+    Its methods may be called from any thread.
     """
 
     def __init__(
@@ -86,9 +99,10 @@ class Queue:
         with self._changed:
             if self._closing:
                 raise Closed("the server is ending: ask another one, or again in a moment")
-            if len(self._waiting) + len(entries) > self._capacity:
+            asked = sum(wish.urgent for wish in wishes)
+            if self._urgent() + asked > self._capacity:
                 self._waiting = deque(each for each in self._waiting if not each.image.cancelled())
-            if len(self._waiting) + len(entries) > self._capacity:
+            if asked and self._urgent() + asked > self._capacity:
                 raise Overloaded(self._wait())
             self._waiting.extend(entries)
             if self._thread is None:
@@ -105,9 +119,12 @@ class Queue:
         if self._thread is not None:
             self._thread.join()
 
+    def _urgent(self) -> int:
+        return sum(each.wish.urgent for each in self._waiting)
+
     def _wait(self) -> int:
-        """Seconds until half of what waits is done."""
-        return max(1, math.ceil(self._seconds * len(self._waiting) / self._batch / 2))
+        """Seconds until half of what is urgent is done."""
+        return max(1, math.ceil(self._seconds * self._urgent() / self._batch / 2))
 
     def _run(self) -> None:
         while batch := self._next():
@@ -133,12 +150,12 @@ class Queue:
                 self._changed.wait()
 
     def _taken(self) -> list[_Waiting]:
-        """The oldest wish and others of its psi; those that are late or cancelled are let go."""
+        """The oldest wish, an urgent one first, and others of its kind; late and cancelled ones go."""
         batch: list[_Waiting] = []
         rest: deque[_Waiting] = deque()
         now = time.monotonic()
-        for each in self._waiting:
-            if len(batch) == self._batch or (batch and each.wish.psi != batch[0].wish.psi):
+        for each in sorted(self._waiting, key=lambda each: not each.wish.urgent):
+            if len(batch) == self._batch or (batch and each.wish.kind != batch[0].wish.kind):
                 rest.append(each)
             elif not each.image.set_running_or_notify_cancel():
                 continue

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from gan.devices import pick
 from gan.errors import UsageError, unknown
 from gan.jobs.serving.batching import Queue, Wish
+from gan.jobs.serving.moves import Moves
 from gan.latents import checked_seed
 from gan.models import checkpoint
 from gan.models.content import read_json
@@ -73,12 +74,19 @@ class Models:
 
     places: run directories or checkpoint directories.  capacity: of each queue.
     memory: bytes of weights that stay loaded, None for no bound. A model in a batch stays until its end.
+    directions: files that images may be moved along, in `moves`; each model is read once for them.
     Raises UserError and CheckpointError as `gan.load` does, and UsageError for two models of one name and for
     a model that alone is larger than `memory`.
     """
 
     def __init__(
-        self, places: Sequence[str], *, device: str = "auto", capacity: int, memory: float | None = None
+        self,
+        places: Sequence[str],
+        *,
+        device: str = "auto",
+        capacity: int,
+        memory: float | None = None,
+        directions: Sequence[str] = (),
     ) -> None:
         self._device, self._memory = pick(device), memory
         self.facts: dict[str, Facts] = {}
@@ -89,6 +97,8 @@ class Models:
             if memory is not None and facts.size > memory:
                 raise UsageError(f"{place} has {facts.size / 2**30:.3g} GiB of weights: raise memory_gib")
             self.facts[facts.name] = facts
+        read = {name: partial(_generator_of, facts) for name, facts in self.facts.items()}
+        self.moves = Moves(directions, read)
         self._loaded: OrderedDict[str, nn.Module] = OrderedDict()  # the one asked for last is the last
         self._order = threading.Lock()
         self._queues = {name: Queue(partial(self._draw, name), capacity) for name in self.facts}
@@ -118,10 +128,12 @@ class Models:
             queue.close()
 
     def _draw(self, name: str, wishes: Sequence[Wish]) -> list[Tensor]:
-        """Images of at most one batch of wishes, all of one psi."""
+        """Images of at most one batch of wishes, all of one kind."""
         generator = self._generator(name)
         seeds = [wish.seed for wish in wishes]
         labels = _conditions(generator, wishes) if generator.c_dim else None
+        if moves := wishes[0].moves:
+            return list(self.moves.images(generator, seeds, labels, wishes[0].psi, moves))
         return list(next(images(generator, seeds, labels=labels, psi=wishes[0].psi)).cpu())
 
     def _generator(self, name: str) -> nn.Module:
@@ -158,6 +170,11 @@ def facts_of(place: str | Path) -> Facts:
         classes=tuple((saved.config.get("data") or {}).get("classes") or ()),
         vectors=(saved.path / "conditions.safetensors").is_file(),
     )
+
+
+def _generator_of(facts: Facts) -> nn.Module:
+    """On the CPU, for its digest."""
+    return checkpoint.read(facts.path).generator()
 
 
 def _conditions(generator: nn.Module, wishes: Sequence[Wish]) -> Tensor:

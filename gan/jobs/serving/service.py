@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from gan.jobs.serving.batching import Expired, Wish
 from gan.jobs.serving.filters import Filters, Verdict
 from gan.jobs.serving.keys import Database, Key, Keys
 from gan.jobs.serving.models import Models
+from gan.jobs.serving.moves import Move
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import ServeConfig
 from gan.jobs.serving.signing import Signing
+from gan.jobs.serving.sizes import sized
 from gan.jobs.serving.watermarking import Watermarking
 from gan.jobs.verifying import Verdict as Authenticity
 from gan.jobs.verifying import Verifier, pixel_hash
@@ -31,13 +34,25 @@ class Forbidden(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """model: a name.  form: png, webp, jpeg, or zip for several.  label: as `Facts.label` takes it."""
+    """model: a name.  form: png, webp, jpeg, or zip for several.  label: as `Facts.label` takes it.
+
+    moves: along directions.  size: pixels of the longer side, None as the model has it.
+    inner: format of the files in a zip.
+    """
 
     model: str
     seeds: tuple[int, ...]
     label: int | str | tuple[float, ...] | None = None
     psi: float = 1.0
     form: str = "png"
+    moves: tuple[Move, ...] = ()
+    size: int | None = None
+    inner: str = "png"
+
+    @property
+    def file_form(self) -> str:
+        """Format of each image."""
+        return self.inner if self.form == "zip" else self.form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,39 +87,31 @@ class Service:
             device=settings.device,
             capacity=settings.queue,
             memory=None if settings.memory_gib is None else settings.memory_gib * 2**30,
+            directions=settings.directions,
         )
         self.audit = Audit(Path(settings.state))
         self._database = Database(settings.state)
         self.keys, self.usage = Keys(self._database), Usage(self._database)
         self.verifier = Verifier(settings.state, settings.c2pa_certificate)
         self.verdicts: Counter[str] = Counter()  # images by what became of them
-        self.audit.append({"event": "started", "models": sorted(self.models.facts)})
+        self.audit.append({"event": "started", "process": os.getpid(), "models": sorted(self.models.facts)})
 
     async def make(self, key: Key, order: Order, request: str) -> list[Made]:
         """The images of an order, in the order of its seeds. request: a name of it for the log.
 
-        Raises Forbidden without the attestation that the settings require, UsageError for an order that does
-        not fit the model, TooMany, Overloaded, Closed, Expired, and UserError where the log cannot be
-        written. Cancelling it lets go of what has not begun.
+        Raises what `accept` does, Overloaded, Closed, Expired, and UserError where the log cannot be written.
+        Cancelling it lets go of what has not begun.
         """
-        try:
-            self._permit(key)
-            facts = self.models.of(order.model)
-            label = facts.label(order.label)
-            wishes = [Wish(seed=seed, label=label, psi=order.psi) for seed in order.seeds]
-            await asyncio.to_thread(self.usage.charge, key, len(wishes))
-        except UserError as error:
-            await asyncio.to_thread(self._note, key, order, request, type(error).__name__)
-            raise
+        wishes = await asyncio.to_thread(self.accept, key, order, request)
         try:
             images = await self._drawn(order.model, wishes)
-            return await asyncio.to_thread(self._finish, key, order, request, images)
+            return await asyncio.to_thread(self.finish, key, order, request, images)
         except asyncio.CancelledError:  # it stays charged: the work may have been done
-            self._note(key, order, request, "cancelled")
+            self.note(key, order, request, "cancelled")
             raise
         except Exception as error:
             await asyncio.to_thread(self.usage.refund, key, len(wishes))
-            await asyncio.to_thread(self._note, key, order, request, type(error).__name__)
+            await asyncio.to_thread(self.note, key, order, request, type(error).__name__)
             raise
 
     def verify(self, key: Key, data: bytes, request: str) -> Authenticity:
@@ -117,14 +124,42 @@ class Service:
         self.audit.append({**record, "sha256": found.sha256, "ours": found.ours})
         return found.without("key", "line")
 
+    def accept(self, key: Key, order: Order, request: str) -> list[Wish]:
+        """The wishes of an order that the key may have, which is charged for them.
+
+        Raises Forbidden without the attestation that the settings require, UsageError for an order that does
+        not fit the model, and TooMany; each is noted in the log.
+        """
+        try:
+            self.permit(key)
+            wishes = self.wishes(order)
+            self.usage.charge(key, len(wishes))
+        except UserError as error:
+            self.note(key, order, request, type(error).__name__)
+            raise
+        return wishes
+
+    def wishes(self, order: Order, urgent: bool = True) -> list[Wish]:
+        """One a seed, urgent or not. UsageError for an order that does not fit the model."""
+        label = self.models.of(order.model).label(order.label)
+        self.models.moves.check(order.model, order.moves)
+        asked = {"label": label, "psi": order.psi, "moves": order.moves, "urgent": urgent}
+        return [Wish(seed=seed, **asked) for seed in order.seeds]
+
+    @property
+    def database(self) -> Database:
+        """Of keys, their use, and batches."""
+        return self._database
+
     def close(self) -> None:
         """Finish what was accepted, then end; call it once."""
         self.models.close()
-        self.audit.append({"event": "ended"})
+        self.audit.append({"event": "ended", "process": os.getpid()})
         self.audit.close()
         self._database.close()
 
-    def _permit(self, key: Key) -> None:
+    def permit(self, key: Key) -> None:
+        """Raises Forbidden where the key may not have images made."""
         wanted = self.settings
         if wanted.require_attestation and key.attested is None:
             raise Forbidden("this key carries no attestation of age and terms: ask the operator for one")
@@ -149,15 +184,16 @@ class Service:
                 if image.done() and not image.cancelled():
                     image.exception()  # heard, or asyncio complains that nobody did
 
-    def _finish(self, key: Key, order: Order, request: str, images: Sequence[Tensor]) -> list[Made]:
+    def finish(self, key: Key, order: Order, request: str, images: Sequence[Tensor]) -> list[Made]:
         """Verdicts, files, and the line in the log, without which nothing leaves."""
         digest = self.models.of(order.model).digest
-        form = "png" if order.form == "zip" else order.form
         made = []
         for seed, image in zip(order.seeds, images, strict=True):
             verdict = self.filters.verdict(image)
             origin = Origin(model=order.model, digest=digest, seed=seed)
+            image = sized(image, order.size)
             image, carries, verdict = self.watermarking.mark(image, key, digest, verdict)
+            form = order.file_form
             data = marked(image, form, origin) if verdict.allowed else None
             data, signed, verdict = self.signing.sign(data, form, origin, verdict)
             pixels = pixel_hash(image.permute(1, 2, 0).numpy()) if data and form == "png" else None
@@ -166,11 +202,11 @@ class Service:
         verdicts = ["allowed" if each.verdict.allowed else each.verdict.reason for each in made]
         marks = {name: [getattr(each, name) for each in made] for name in ("marked", "signed", "pixels")}
         marks["sha256"] = [each.data and hashlib.sha256(each.data).hexdigest() for each in made]
-        self._note(key, order, request, MADE, digest, verdicts, marks)
+        self.note(key, order, request, MADE, digest, verdicts, marks)
         self.verdicts.update("allowed" if each.verdict.allowed else "blocked" for each in made)
         return made
 
-    def _note(
+    def note(
         self,
         key: Key,
         order: Order,
@@ -182,10 +218,9 @@ class Service:
     ) -> None:
         """A line in the audit log: who, when, what was asked of which model, and what became of it."""
         asked = {"model": order.model[:100], "seeds": order.seeds, "label": order.label, "psi": order.psi}
+        asked |= {"directions": order.moves, "size": order.size, "format": order.form}
         record = {"event": event, "request": request, "key": key.number, "name": key.name, **asked}
-        self.audit.append(
-            {**record, "format": order.form, "digest": digest, "verdicts": verdicts, **(marks or {})}
-        )
+        self.audit.append({**record, "digest": digest, "verdicts": verdicts, **(marks or {})})
 
 
 def check_order(order: Order, most: int) -> None:

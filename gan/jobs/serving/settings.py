@@ -10,6 +10,8 @@ from gan.errors import UsageError
 
 STATE = "serve"  # folder of keys and of the audit log, in the current one
 MOST_IMAGES = 256  # of one request, at most: its whole answer lies in memory
+MOST_BATCH_IMAGES = 50_000  # their seeds are one line of the audit log
+MOST_WORKERS = 256
 TERMS = "1"  # version of the operator's terms that a key agrees to, unless another is named
 
 
@@ -20,6 +22,9 @@ class ServeConfig:
     state: folder of keys, of the watermark's secret and of the audit log.
     tls_certificate, tls_private_key: PEM files, both or none.
     queue: images that may wait for a model.  most_images: of one request.  deadline_seconds: of one request.
+    most_batch_images: of one batch.  batch_hours: after which a finished one is removed.  batch_disk_gib: of
+    the files of all batches.  workers: processes behind the port, each with queues, models and limits of
+    connections of its own.  directions: files of `gan directions` that clients may move images along.
     memory_gib: of the weights of all loaded models; None loads all that are asked for.
     max_body_bytes: of a request.  body_seconds: in which a request must have come whole.
     max_connections: at once.
@@ -43,6 +48,11 @@ class ServeConfig:
     queue: int = 64
     most_images: int = 16
     deadline_seconds: float = 60.0
+    most_batch_images: int = 1000
+    batch_hours: float = 24.0
+    batch_disk_gib: float = 4.0
+    workers: int = 1
+    directions: tuple[str, ...] = ()
     memory_gib: float | None = None
     max_body_bytes: int = 65_536
     body_seconds: float = 10.0
@@ -59,8 +69,9 @@ class ServeConfig:
     terms: str = TERMS
 
     def __post_init__(self) -> None:
-        config.positive(self, "queue", "most_images", "max_body_bytes", "max_connections", "max_verify_bytes")
-        for name in ("deadline_seconds", "body_seconds", "memory_gib"):
+        config.positive(self, "queue", "most_images", "most_batch_images", "max_body_bytes")
+        config.positive(self, "max_connections", "max_verify_bytes", "workers")
+        for name in ("batch_hours", "batch_disk_gib", "deadline_seconds", "body_seconds", "memory_gib"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be above 0; got {value}")
@@ -70,6 +81,9 @@ class ServeConfig:
             raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
         if self.most_images > MOST_IMAGES:
             raise ValueError(f"most_images must be {MOST_IMAGES} at most; got {self.most_images}")
+        for name, most in (("most_batch_images", MOST_BATCH_IMAGES), ("workers", MOST_WORKERS)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be {most:,} at most; got {getattr(self, name)}")
         if self.most_images > self.queue:
             raise ValueError(
                 f"most_images {self.most_images} could never be queued: the queue holds {self.queue}"

@@ -1,4 +1,4 @@
-"""The API: POST /v1/images, POST /v1/verify, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json."""
+"""The API: images, batches, /v1/verify, /v1/models, /healthz, /readyz, /metrics, /openapi.json, a page."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,17 @@ from typing import Annotated, Any, TypeVar
 import gan
 from gan.errors import UserError, install
 from gan.jobs.marking.metadata import MEDIA, archive
+from gan.jobs.serving.batch_work import BatchWork
 from gan.jobs.serving.keys import Key
+from gan.jobs.serving.packing import file_name, manifest, record_of, verdict_of
 from gan.jobs.serving.service import Made, Order, Service
+from gan.jobs.serving.sizes import check_size
 from gan.web.serve import problems
+from gan.web.serve.batches import add_batches
 from gan.web.serve.counting import Figures
 from gan.web.serve.door import Door
 from gan.web.serve.edge import Edge
+from gan.web.serve.page import add_page
 from gan.web.serve.problems import Answer, Blocked, Gone
 from gan.web.serve.schemas import EXAMPLES, order_of, wanted
 from gan.web.serve.verifying import add_verify
@@ -36,9 +41,15 @@ def application(service: Service) -> Edge:
     except ImportError as error:
         raise UserError(f"serving needs the package {error.name}; {install('serve')}") from error
 
+    work = BatchWork(service)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
+        work.start()
+        looking = asyncio.create_task(figures.keep_looking())
         yield
+        looking.cancel()
+        await asyncio.to_thread(work.close)
         await asyncio.to_thread(service.close)
 
     app = FastAPI(
@@ -52,16 +63,19 @@ def application(service: Service) -> Edge:
     )
     door = Door(service.keys)
     _add_images(app, service, door)
+    add_batches(app, service, work, door, _documented)
     _add_models(app, service, door)
     add_verify(app, service, door)
     _add_health(app, figures, door)
+    add_page(app)
     return Edge(app, service.settings, figures.count)
 
 
 def _add_images(app: Any, service: Service, door: Door) -> None:
     from fastapi import Body, Depends, Request, Response
 
-    body_type = wanted(service.settings)
+    most = service.settings.most_images
+    body_type = wanted(most)
     known = Annotated[Key, Depends(door.dependency())]
     body = Annotated[body_type, Body(openapi_examples=EXAMPLES)]
     media = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA.values()}
@@ -70,7 +84,8 @@ def _add_images(app: Any, service: Service, door: Door) -> None:
     @app.post("/v1/images", response_class=Response, responses=told, tags=["images"])
     async def images(asked: body, request: Request, key: known) -> Response:
         """Make images. Headers tell model, digest, seeds and verdicts; so does the metadata of each file."""
-        order = order_of(asked, service.settings, list(service.models.facts))
+        order = order_of(asked, most, list(service.models.facts))
+        check_size(order.size, len(order.seeds))
         made = await unless_gone(request, service.make(key, order, request.state.request))
         data, headers = _packed(service, order, made)
         return Response(data, media_type=MEDIA[order.form], headers=headers)
@@ -84,7 +99,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
     @app.get("/v1/models", responses=_documented(401, 429), tags=["models"])
     async def models(key: known) -> dict[str, Any]:
         """The models that are served, and the filters that their images pass."""
-        present = service.models.loaded()
+        present = await asyncio.to_thread(service.models.loaded)
         found = [
             {
                 "name": facts.name,
@@ -94,6 +109,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
                 "c_dim": facts.c_dim,
                 "classes": facts.classes,
                 "takes_vectors": facts.vectors,
+                "directions": service.models.moves.of(facts.name),
                 "loaded": facts.name in present,
                 "waiting": service.models.waiting(facts.name),
             }
@@ -104,6 +120,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
             "filters": service.filters.names,
             "content_threshold": service.settings.content_threshold,
             "most_images": service.settings.most_images,
+            "most_batch_images": service.settings.most_batch_images,
         }
 
 
@@ -126,19 +143,19 @@ def _add_health(app: Any, figures: Figures, door: Door) -> None:
     @app.get("/metrics", response_class=Response, responses=_documented(401, 429), tags=["health"])
     async def metrics(key: known) -> Response:
         """Figures in the text format of Prometheus; needs a key, of which no attestation is asked."""
-        data, media_type = figures.text()
+        data, media_type = await asyncio.to_thread(figures.text)
         return Response(data, media_type=media_type)
 
 
 def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes, dict[str, str]]:
     """Body and headers. Raises Blocked where no image may leave."""
-    digest = service.models.of(order.model).digest
-    verdicts = {each.seed: "allowed" if each.verdict.allowed else each.verdict.reason for each in made}
+    facts = service.models.of(order.model)
+    verdicts = {each.seed: verdict_of(each) for each in made}
     if all(each.data is None for each in made):
         raise Blocked(f"no image leaves: {', '.join(sorted(set(verdicts.values())))}")
     headers = {
         "x-gan-model": order.model,
-        "x-gan-model-digest": f"sha256:{digest}",
+        "x-gan-model-digest": f"sha256:{facts.digest}",
         "x-gan-seed": ",".join(map(str, order.seeds)),
         "x-gan-verdict": ",".join(verdicts.values()),
         "x-gan-marked": ",".join(str(each.marked).lower() for each in made),
@@ -146,19 +163,8 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
     }
     if order.form != "zip":
         return made[0].data or b"", headers
-    files = [(f"seed{each.seed:04d}.png", each.data) for each in made if each.data is not None]
-    records = [
-        {
-            "seed": each.seed,
-            "verdict": verdicts[each.seed],
-            "content": each.verdict.content,
-            "marked": each.marked,
-            "signed": each.signed,
-        }
-        for each in made
-    ]
-    manifest = {"model": order.model, "digest": f"sha256:{digest}", "psi": order.psi, "images": records}
-    return archive(files, {**manifest, "ai_generated": True}), headers
+    files = [(file_name(order, each.seed), each.data) for each in made if each.data is not None]
+    return archive(files, manifest(order, facts.digest, list(map(record_of, made)))), headers
 
 
 async def unless_gone(request: Any, work: Coroutine[Any, Any, T]) -> T:

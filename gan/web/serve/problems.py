@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gan.errors import UsageError, UserError
+from gan.jobs.serving.batch_work import Full
 from gan.jobs.serving.batching import Closed, Expired, Overloaded
 from gan.jobs.serving.keys import Denied
 from gan.jobs.serving.quotas import TooMany
@@ -60,6 +61,7 @@ KINDS: dict[type[Exception], Kind] = {
     Blocked: Kind(403, "blocked", "Held back by a filter"),
     TooMany: Kind(429, "too-many", "The key has used up what it may ask for"),
     Overloaded: Kind(429, "overloaded", "The server is busy"),
+    Full: Kind(503, "full", "No room for more batches"),
     Closed: Kind(503, "ending", "The server is ending"),
     Expired: Kind(504, "deadline", "Not made in time"),
     UsageError: Kind(422, "invalid", "The request does not fit"),
@@ -71,6 +73,7 @@ STATUSES = {
     404: "not-found",
     405: "method-not-allowed",
     408: "too-slow",
+    409: "not-ready",
     413: "too-large",
     422: "invalid",
 }

@@ -1,15 +1,18 @@
 """Runs the API until SIGTERM or Ctrl-C, and then finishes what was accepted."""
 
 import contextlib
+import ssl
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gan.errors import UserError, install
 from gan.files import refusal
 from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.application import application
+from gan.web.serve.workers import run_workers
 from gan.web.shell.serving import listening, loopback
 
 _KEEP_ALIVE = 5  # seconds that an idle connection stays
@@ -28,30 +31,36 @@ def run(settings: ServeConfig, say: Callable[[str], object] = print) -> None:
 
     _check(settings)
     with listening(settings.host, settings.port) as listener:
-        service = Service(settings)
-        try:
-            config = uvicorn.Config(
-                application(service),
-                log_level="error",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                ssl_certfile=settings.tls_certificate,
-                ssl_keyfile=settings.tls_private_key,
-                limit_concurrency=settings.max_connections,
-                timeout_keep_alive=_KEEP_ALIVE,
-                timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
-                h11_max_incomplete_event_size=_MOST_HEADERS,
-            )
-            config.load()
-        except BaseException as error:
-            service.close()
-            if isinstance(error, OSError):
-                raise UserError(f"TLS cannot start with {settings.tls_certificate} ({error})") from error
-            raise
-        say(address(settings, listener.getsockname()[1]))
+        here = address(settings, listener.getsockname()[1])
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended all by then
+            if settings.workers > 1:
+                run_workers(settings, _options(settings), listener, lambda: say(here))
+                return
+            service = Service(settings)
+            try:
+                config = uvicorn.Config(application(service), **_options(settings))
+                config.load()
+            except BaseException:
+                service.close()
+                raise
+            say(here)
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _options(settings: ServeConfig) -> dict[str, Any]:
+    """Of uvicorn.Config."""
+    return {
+        "log_level": "error",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "ssl_certfile": settings.tls_certificate,
+        "ssl_keyfile": settings.tls_private_key,
+        "limit_concurrency": settings.max_connections,
+        "timeout_keep_alive": _KEEP_ALIVE,
+        "timeout_graceful_shutdown": int(settings.deadline_seconds) + 1,
+        "h11_max_incomplete_event_size": _MOST_HEADERS,
+    }
 
 
 def address(settings: ServeConfig, port: int) -> str:
@@ -69,6 +78,13 @@ def _check(settings: ServeConfig) -> None:
                 Path(name).open("rb").close()
             except OSError as error:
                 raise UserError(refusal("read", name, error)) from error
+    if settings.tls_certificate is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                settings.tls_certificate, settings.tls_private_key, password=str
+            )
+        except OSError as error:
+            raise UserError(f"TLS cannot start with {settings.tls_certificate} ({error})") from error
     if settings.tls_certificate is None and not loopback(settings.host):
         warnings.warn(
             f"{settings.host} opens this API to the network without TLS, and keys can be read on the way: set"

@@ -33,16 +33,31 @@ def application(
     try:
         from fastapi import FastAPI
         from starlette.responses import JSONResponse, Response
-        from starlette.routing import Mount, Route
-        from starlette.staticfiles import StaticFiles
     except ImportError as error:
         raise UserError(f"a page needs the package {error.name}; {install('web')}") from error
 
-    async def colours(_: Any) -> Response:
-        return Response(colour_sheet(), media_type="text/css", headers=KEPT)
-
     async def refused(_: Any, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, status_code=400)
+
+    app = FastAPI(
+        title=title,
+        routes=[*file_routes(static), *routes()],
+        exception_handlers={UserError: refused},
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    return Guard(app, token, names, max_body)
+
+
+def file_routes(static: Path) -> list[Any]:
+    """Routes of /static: the shell's files, and those of a page in that folder."""
+    from starlette.responses import Response
+    from starlette.routing import Mount, Route
+    from starlette.staticfiles import StaticFiles
+
+    async def colours(_: Any) -> Response:
+        return Response(colour_sheet(), media_type="text/css", headers=KEPT)
 
     class Files(StaticFiles):
         """Served with their ETag; a browser asks each time whether they changed."""
@@ -52,20 +67,11 @@ def application(
             response.headers.update(KEPT)
             return response
 
-    shared = [
+    return [
         Route("/static/shell/colours.css", colours),
         Mount("/static/shell", Files(directory=FOLDER / "static")),
         Mount("/static/page", Files(directory=static)),
     ]
-    app = FastAPI(
-        title=title,
-        routes=[*shared, *routes()],
-        exception_handlers={UserError: refused},
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-    )
-    return Guard(app, token, names, max_body)
 
 
 def page(folder: Path, name: str, context: Mapping[str, Any]) -> Any:

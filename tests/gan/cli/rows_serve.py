@@ -24,6 +24,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--port", "8123", "settings.port", 8123),
         **plain("--state", "b", "settings.state", "b"),
         **plain("--device", "cpu", "settings.device", "cpu"),
+        **plain("--workers", "3", "settings.workers", 3),
         **plain("--set", "queue=32", "settings.queue", 32),
         **PLUGIN,
         **DEBUG,

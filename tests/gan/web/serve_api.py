@@ -12,15 +12,20 @@ from gan.jobs.serving.settings import ServeConfig
 
 
 @contextlib.contextmanager
-def client_of(models: list[Path], state: Path, **given: Any) -> Iterator[tuple[Any, Service, str]]:
-    """(a client of the API, its service, an attested key), closed at the end. given: settings."""
+def client_of(
+    models: list[Path], state: Path, name: str = "me", **given: Any
+) -> Iterator[tuple[Any, Service, str]]:
+    """(a client of the API, its service, an attested key), closed at the end.
+
+    name: of the key.  given: settings.
+    """
     testclient = pytest.importorskip("starlette.testclient", reason="the extra serve is not installed")
     pytest.importorskip("prometheus_client", reason="the extra serve is not installed")
     from gan.web.serve.application import application
 
     options = {"device": "cpu", "content_filter": "off", "state": str(state), **given}
     service = Service(ServeConfig(models=tuple(map(str, models)), **options))
-    key = service.keys.create("me", terms="1", attested_by="tests", per_minute=10_000, per_day=10_000)
+    key = service.keys.create(name, terms="1", attested_by="tests", per_minute=10_000, per_day=10_000)
     app = application(service)
     with testclient.TestClient(app, "http://127.0.0.1:8000", raise_server_exceptions=False) as client:
         client.headers["authorization"] = f"Bearer {key}"

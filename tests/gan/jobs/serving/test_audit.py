@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+from multiprocessing import get_context
 
 import pytest
 
@@ -102,12 +103,40 @@ def test_an_edited_end_is_not_built_upon(log):
         Audit(log.parent)
 
 
-def test_one_server_at_a_time(log):
-    audit = Audit(log.parent)
-    with pytest.raises(UserError, match="another server writes"):
-        Audit(log.parent)
+def writing(folder, number, lines):
+    """In a process of its own."""
+    audit = Audit(folder)
+    for line in range(lines):
+        audit.append({"event": "made", "writer": number, "line": line})
     audit.close()
-    Audit(log.parent).close()
+
+
+def test_several_processes_make_one_chain(log):
+    here = Audit(log.parent)
+    writers = [get_context("fork").Process(target=writing, args=(log.parent, n, 20)) for n in range(3)]
+    for writer in writers:
+        writer.start()
+    for line in range(20):
+        here.append({"event": "made", "writer": 3, "line": line})
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    here.append({"event": "last"})
+    here.close()
+    assert verify(log.parent) == (5 + 80 + 1, here.head)
+    records = [json.loads(line) for line in lines(log)][5:-1]
+    for number in range(4):  # nothing is lost or doubled
+        assert [each["line"] for each in records if each["writer"] == number] == list(range(20))
+
+
+def test_half_a_line_of_another_process_is_cut_off_at_the_next_line(log):
+    audit = Audit(log.parent)
+    with log.open("ab") as file:
+        file.write(b'{"number": 6, "ti')
+    audit.append({"event": "made"})
+    audit.close()
+    assert verify(log.parent)[0] == 7
+    assert [json.loads(line)["event"] for line in lines(log)[-2:]] == ["half a line was cut off", "made"]
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gan.jobs.serving.batching import Closed, Expired, Overloaded, Queue, Wish
+from gan.jobs.serving.moves import Move
 
 
 class Drawing:
@@ -56,6 +57,32 @@ def test_the_oldest_goes_first_with_others_of_its_psi(held, drawing):
     drawing.free.set()
     assert [future.result(30).item() for future in (*one, *four)] == [1, 2, 3, 4]
     assert drawing.batches == [[0], [1, 3], [2, 4]]
+
+
+def test_urgent_ones_go_first_and_others_fill_up(held, drawing):
+    others = held.submit([Wish(seed=seed, urgent=False) for seed in (1, 2, 3)], 30)
+    urgent = held.submit(wishes(4, 5), 30)
+    drawing.free.set()
+    assert [future.result(30).item() for future in (*others, *urgent)] == [1, 2, 3, 4, 5]
+    assert drawing.batches == [[0], [4, 5, 1], [2, 3]]
+
+
+def test_others_take_no_room_of_urgent_ones(held):
+    held.submit([Wish(seed=seed, urgent=False) for seed in range(1, 9)], 30)
+    held.submit(wishes(10, 11, 12, 13), 30)
+    with pytest.raises(Overloaded):
+        held.submit(wishes(14), 30)
+    held.submit([Wish(seed=20, urgent=False)], 30)
+    assert len(held) == 13
+
+
+def test_moved_ones_ride_with_their_like(held, drawing):
+    there, back = (Move("a", 0, 1.0),), (Move("a", 0, -1.0),)
+    asked = [Wish(seed=seed, moves=moves) for seed, moves in ((1, there), (2, back), (3, there), (4, ()))]
+    futures = held.submit(asked, 30)
+    drawing.free.set()
+    assert [future.result(30).item() for future in futures] == [1, 2, 3, 4]
+    assert drawing.batches == [[0], [1, 3], [2], [4]]
 
 
 def test_a_full_queue_takes_all_of_a_request_or_none(held):

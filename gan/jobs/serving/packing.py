@@ -1,0 +1,29 @@
+"""Zips of images: the names of the files in them, and the manifest that says what they are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gan.jobs.serving.service import Made, Order
+
+
+def verdict_of(made: Made) -> str:
+    """`allowed`, or which filter held the image back."""
+    return "allowed" if made.verdict.allowed else made.verdict.reason
+
+
+def file_name(order: Order, seed: int) -> str:
+    """Of the image of a seed."""
+    return f"seed{seed:04d}.{order.file_form}"
+
+
+def record_of(made: Made) -> dict[str, Any]:
+    """What the manifest says of an image."""
+    about = {"seed": made.seed, "verdict": verdict_of(made), "content": made.verdict.content}
+    return {**about, "marked": made.marked, "signed": made.signed}
+
+
+def manifest(order: Order, digest: str, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """manifest.json of records, as `record_of` makes them. digest: sha256 of the model's weights."""
+    about = {"model": order.model, "digest": f"sha256:{digest}", "psi": order.psi}
+    about |= {"directions": [move._asdict() for move in order.moves], "size": order.size}
+    return {**about, "images": list(records), "ai_generated": True}
