@@ -18,6 +18,7 @@ from tests.mutants import (
     sampling,
     scores,
     serving,
+    serving_access,
     state,
     steps,
     threads,
@@ -30,6 +31,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, rating),
+    *(serving, rating, serving_access),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

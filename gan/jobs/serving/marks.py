@@ -34,14 +34,16 @@ _XMP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Of one image. digest: sha256 of the model's weights."""
+    """Of one image. digest: sha256 of the model's weights.  verdict: of the filters, if one met it."""
 
     model: str
     digest: str
     seed: int
+    verdict: str = ""
 
     def __str__(self) -> str:
-        return f"model {self.model}, sha256:{self.digest}, seed {self.seed}"
+        found = f", {self.verdict}" if self.verdict else ""
+        return f"model {self.model}, sha256:{self.digest}, seed {self.seed}{found}"
 
 
 def marked(image: Tensor, form: str, origin: Origin) -> bytes:

@@ -12,11 +12,12 @@ from torch import Tensor
 from gan.errors import UsageError, UserError
 from gan.jobs.serving.audit import Audit
 from gan.jobs.serving.batching import Expired, Wish
-from gan.jobs.serving.filters import Filters, Verdict
+from gan.jobs.serving.filters import Filters, Verdict, leaving
+from gan.jobs.serving.inputs import Inputs
 from gan.jobs.serving.keys import Database, Key, Keys
 from gan.jobs.serving.marks import Origin, marked
 from gan.jobs.serving.models import Models
-from gan.jobs.serving.quotas import Usage
+from gan.jobs.serving.quotas import LocalUsage, Usage
 from gan.jobs.serving.settings import ServeConfig
 
 
@@ -61,21 +62,27 @@ class Service:
         )
         self.audit = Audit(Path(settings.state))
         self._database = Database(settings.state)
-        self.keys, self.usage = Keys(self._database), Usage(self._database)
+        self.keys = Keys(self._database)
+        self.usage: Usage = LocalUsage(self._database)
+        self.inputs = Inputs(settings, self.models.facts, self.usage)
         self.verdicts: Counter[str] = Counter()  # images by what became of them
         self.audit.append({"event": "started", "models": sorted(self.models.facts)})
 
     async def make(self, key: Key, order: Order, request: str) -> list[Made]:
         """The images of an order, in the order of its seeds. request: a name of it for the log.
 
-        Raises Forbidden without the attestation that the settings require, UsageError for an order that does
-        not fit the model, TooMany, Overloaded, Closed, Expired, and UserError where the log cannot be
-        written. Cancelling it lets go of what has not begun.
+        Raises Forbidden without the role or the attestation that the settings require, Refused for what is
+        blocked, UsageError for an order that does not fit the model, TooMany, Overloaded, Closed, Expired,
+        and UserError where the log cannot be written. Cancelling it lets go of what has not begun.
         """
         try:
             self._permit(key)
+            texts = [text for text in (order.model, order.label) if isinstance(text, str)]
+            if await asyncio.to_thread(self.inputs.hear, key, texts):
+                await asyncio.to_thread(self._note, key, order, request, "near miss")
             facts = self.models.of(order.model)
             label = facts.label(order.label)
+            await asyncio.to_thread(self.inputs.admit, key, facts, label, texts, order.psi)
             wishes = [Wish(seed=seed, label=label, psi=order.psi) for seed in order.seeds]
             await asyncio.to_thread(self.usage.charge, key, len(wishes))
         except UserError as error:
@@ -88,8 +95,10 @@ class Service:
             self._note(key, order, request, "cancelled")
             raise
         except Exception as error:
-            await asyncio.to_thread(self.usage.refund, key, len(wishes))
-            await asyncio.to_thread(self._note, key, order, request, type(error).__name__)
+            try:
+                await asyncio.to_thread(self.usage.refund, key, len(wishes))
+            finally:
+                await asyncio.to_thread(self._note, key, order, request, type(error).__name__)
             raise
 
     def close(self) -> None:
@@ -101,6 +110,8 @@ class Service:
 
     def _permit(self, key: Key) -> None:
         wanted = self.settings
+        if not key.may("images"):
+            raise Forbidden(f"the role {key.role} of this key does not allow images")
         if wanted.require_attestation and key.attested is None:
             raise Forbidden("this key carries no attestation of age and terms: ask the operator for one")
         if wanted.require_attestation and key.terms != wanted.terms:
@@ -131,12 +142,14 @@ class Service:
         made = []
         for seed, image in zip(order.seeds, images, strict=True):
             verdict = self.filters.verdict(image)
-            origin = Origin(model=order.model, digest=digest, seed=seed)
-            data = marked(image, form, origin) if verdict.allowed else None
+            told = str(verdict) if verdict.reason else ""
+            origin = Origin(model=order.model, digest=digest, seed=seed, verdict=told)
+            left = leaving(image, verdict)
+            data = None if left is None else marked(left, form, origin)
             made.append(Made(seed=seed, verdict=verdict, data=data))
-        verdicts = ["allowed" if each.verdict.allowed else each.verdict.reason for each in made]
+        verdicts = [str(each.verdict) for each in made]
         self._note(key, order, request, "made", digest, verdicts)
-        self.verdicts.update("allowed" if each.verdict.allowed else "blocked" for each in made)
+        self.verdicts.update(each.verdict.outcome for each in made)
         return made
 
     def _note(

@@ -1,12 +1,13 @@
 """Settings of `gan serve`: a YAML file with these keys, and `--set key=value`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from gan import config
 from gan.errors import UsageError
+from gan.jobs.serving.policies import Policies
 
 STATE = "serve"  # folder of keys and of the audit log, in the current one
 MOST_IMAGES = 256  # of one request, at most: its whole answer lies in memory
@@ -26,6 +27,13 @@ class ServeConfig:
     content_filter: auto is on where its package is installed; on refuses to start without it.
     content_threshold: probability from which an image is held back, 0 to 1.
     blocklist: file of hashes, as `gan data prepare --blocklist` reads it.
+    policies: what is done with an image that a filter finds, by filter.
+    memorisation: the training set, to whose images none may come too near.  memorised_percentile: of nearest
+    distances among those images, up to which it is too near.
+    blocked_words: file of words that are refused.  blocked_classes: names or numbers, also as "model/class".
+    condition_bounds: pairs of lowest and highest, one for all values of a vector or one a value.
+    input_classifier: module:function or FILE.py:function that must say True to what is asked for.
+    near_misses: that a key may have in near_miss_minutes, before it is refused for a while.
     require_attestation: whether a key must carry an attestation of age and of these `terms`.
     """
 
@@ -46,12 +54,21 @@ class ServeConfig:
     content_filter: Literal["auto", "on", "off"] = "auto"
     content_threshold: float = 0.8
     blocklist: str | None = None
+    policies: Policies = field(default_factory=Policies)
+    memorisation: str | None = None
+    memorised_percentile: float = 1.0
+    blocked_words: str | None = None
+    blocked_classes: tuple[int | str, ...] = ()
+    condition_bounds: tuple[tuple[float, float], ...] = ()
+    input_classifier: str | None = None
+    near_misses: int = 20
+    near_miss_minutes: float = 60.0
     require_attestation: bool = True
     terms: str = TERMS
 
     def __post_init__(self) -> None:
-        config.positive(self, "queue", "most_images", "max_body_bytes", "max_connections")
-        for name in ("deadline_seconds", "body_seconds", "memory_gib"):
+        config.positive(self, "queue", "most_images", "max_body_bytes", "max_connections", "near_misses")
+        for name in ("deadline_seconds", "body_seconds", "memory_gib", "near_miss_minutes"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be above 0; got {value}")
@@ -59,6 +76,11 @@ class ServeConfig:
             raise ValueError(f"port must be from 0 to 65535; got {self.port}")
         if not 0 <= self.content_threshold <= 1:
             raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
+        if not 0 <= self.memorised_percentile <= 100:
+            raise ValueError(f"memorised_percentile must be from 0 to 100; got {self.memorised_percentile}")
+        for low, high in self.condition_bounds:
+            if not low <= high:
+                raise ValueError(f"condition_bounds: {low} is not below {high}")
         if self.most_images > MOST_IMAGES:
             raise ValueError(f"most_images must be {MOST_IMAGES} at most; got {self.most_images}")
         if self.most_images > self.queue:

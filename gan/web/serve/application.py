@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
 import gan
+from gan.config import to_dict
 from gan.errors import UserError, install
 from gan.jobs.serving.keys import Key
 from gan.jobs.serving.marks import MEDIA, archive
@@ -52,7 +53,7 @@ def application(service: Service) -> Edge:
     door = Door(service.keys)
     _add_images(app, service, door)
     _add_models(app, service, door)
-    _add_health(app, figures, door)
+    _add_health(app, service, figures, door)
     return Edge(app, service.settings, figures.count)
 
 
@@ -60,7 +61,7 @@ def _add_images(app: Any, service: Service, door: Door) -> None:
     from fastapi import Body, Depends, Request, Response
 
     body_type = wanted(service.settings)
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("images"))]
     body = Annotated[body_type, Body(openapi_examples=EXAMPLES)]
     media = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA.values()}
     told = {200: {"content": media, "description": "The image, or a zip of images."}, **_documented()}
@@ -77,9 +78,9 @@ def _add_images(app: Any, service: Service, door: Door) -> None:
 def _add_models(app: Any, service: Service, door: Door) -> None:
     from fastapi import Depends
 
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("models"))]
 
-    @app.get("/v1/models", responses=_documented(401, 429), tags=["models"])
+    @app.get("/v1/models", responses=_documented(401, 403, 429), tags=["models"])
     async def models(key: known) -> dict[str, Any]:
         """The models that are served, and the filters that their images pass."""
         present = service.models.loaded()
@@ -101,14 +102,16 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
             "models": found,
             "filters": service.filters.names,
             "content_threshold": service.settings.content_threshold,
+            "policies": to_dict(service.settings.policies),
+            "memorisation": service.filters.memorised and service.filters.memorised.told(),
             "most_images": service.settings.most_images,
         }
 
 
-def _add_health(app: Any, figures: Figures, door: Door) -> None:
+def _add_health(app: Any, service: Service, figures: Figures, door: Door) -> None:
     from fastapi import Depends, Response
 
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("metrics"))]
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -117,13 +120,14 @@ def _add_health(app: Any, figures: Figures, door: Door) -> None:
 
     @app.get("/readyz", responses=_documented(503), tags=["health"])
     async def readyz() -> dict[str, str]:
-        """Whether keys can be checked, without which nothing is made."""
+        """Whether keys can be checked and quotas counted, without which nothing is made."""
         await door.ready()
+        await asyncio.to_thread(service.usage.check)
         return {"status": "ready"}
 
-    @app.get("/metrics", response_class=Response, responses=_documented(401, 429), tags=["health"])
+    @app.get("/metrics", response_class=Response, responses=_documented(401, 403, 429), tags=["health"])
     async def metrics(key: known) -> Response:
-        """Figures in the text format of Prometheus; needs a key, of which no attestation is asked."""
+        """Figures in the text format of Prometheus; needs a key of the role operator."""
         data, media_type = figures.text()
         return Response(data, media_type=media_type)
 
@@ -131,7 +135,7 @@ def _add_health(app: Any, figures: Figures, door: Door) -> None:
 def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes, dict[str, str]]:
     """Body and headers. Raises Blocked where no image may leave."""
     digest = service.models.of(order.model).digest
-    verdicts = {each.seed: "allowed" if each.verdict.allowed else each.verdict.reason for each in made}
+    verdicts = {each.seed: str(each.verdict) for each in made}
     if all(each.data is None for each in made):
         raise Blocked(f"no image leaves: {', '.join(sorted(set(verdicts.values())))}")
     headers = {
@@ -144,7 +148,13 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
         return made[0].data or b"", headers
     files = [(f"seed{each.seed:04d}.png", each.data) for each in made if each.data is not None]
     records = [
-        {"seed": each.seed, "verdict": verdicts[each.seed], "content": each.verdict.content} for each in made
+        {
+            "seed": each.seed,
+            "verdict": verdicts[each.seed],
+            "content": each.verdict.content,
+            "nearest": each.verdict.nearest,
+        }
+        for each in made
     ]
     manifest = {"model": order.model, "digest": f"sha256:{digest}", "psi": order.psi, "images": records}
     return archive(files, {**manifest, "ai_generated": True}), headers

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from gan.jobs.serving.filters import OUTCOMES
 from gan.jobs.serving.service import Service
 
 
@@ -39,9 +40,14 @@ class Figures:
             waiting.add_metric([name], models.waiting(name))
             loaded.add_metric([name], name in present)
         images = CounterMetricFamily("gan_images", "Images by verdict.", labels=["verdict"])
-        for verdict in ("allowed", "blocked"):
+        for verdict in OUTCOMES.values():
             images.add_metric([verdict], self._service.verdicts[verdict])
-        yield from (waiting, loaded, images)
+        inputs = CounterMetricFamily(
+            "gan_inputs", "Requests that met or neared what is blocked.", labels=["outcome"]
+        )
+        for outcome in ("refused", "near", "failed"):
+            inputs.add_metric([outcome], self._service.inputs.counts[outcome])
+        yield from (waiting, loaded, images, inputs)
 
     def text(self) -> tuple[bytes, str]:
         """(body, media type) of GET /metrics."""
