@@ -19,6 +19,7 @@ from gan.jobs.serving.marks import Origin, marked
 from gan.jobs.serving.models import Models
 from gan.jobs.serving.quotas import LocalUsage, Usage
 from gan.jobs.serving.settings import ServeConfig
+from gan.jobs.serving.shared import SharedUsage
 
 
 class Forbidden(UserError):
@@ -63,7 +64,9 @@ class Service:
         self.audit = Audit(Path(settings.state))
         self._database = Database(settings.state)
         self.keys = Keys(self._database)
-        self.usage: Usage = LocalUsage(self._database)
+        self.usage: Usage = (
+            LocalUsage(self._database) if settings.redis is None else SharedUsage(settings.redis)
+        )
         self.inputs = Inputs(settings, self.models.facts, self.usage)
         self.verdicts: Counter[str] = Counter()  # images by what became of them
         self.audit.append({"event": "started", "models": sorted(self.models.facts)})
@@ -103,10 +106,13 @@ class Service:
 
     def close(self) -> None:
         """Finish what was accepted, then end; call it once."""
-        self.models.close()
-        self.audit.append({"event": "ended"})
-        self.audit.close()
-        self._database.close()
+        try:
+            self.models.close()
+            self.audit.append({"event": "ended"})
+        finally:
+            self.audit.close()
+            self.usage.close()
+            self._database.close()
 
     def _permit(self, key: Key) -> None:
         wanted = self.settings

@@ -22,7 +22,7 @@ class ServeConfig:
     tls_certificate, tls_private_key: PEM files, both or none.
     queue: images that may wait for a model.  most_images: of one request.  deadline_seconds: of one request.
     memory_gib: of the weights of all loaded models; None loads all that are asked for.
-    max_body_bytes: of a request.  body_seconds: in which a request must have come whole.
+    max_body_bytes: of a request.  body_seconds: in which its head must have come, and then its body.
     max_connections: at once.
     content_filter: auto is on where its package is installed; on refuses to start without it.
     content_threshold: probability from which an image is held back, 0 to 1.
@@ -34,6 +34,8 @@ class ServeConfig:
     condition_bounds: pairs of lowest and highest, one for all values of a vector or one a value.
     input_classifier: module:function or FILE.py:function that must say True to what is asked for.
     near_misses: that a key may have in near_miss_minutes, before it is refused for a while.
+    redis: URL of a Redis that counts for several machines, redis://, rediss:// or unix://; None counts in
+    SQLite. It may hold a password, and is never shown.
     require_attestation: whether a key must carry an attestation of age and of these `terms`.
     """
 
@@ -63,6 +65,7 @@ class ServeConfig:
     input_classifier: str | None = None
     near_misses: int = 20
     near_miss_minutes: float = 60.0
+    redis: str | None = field(default=None, repr=False)
     require_attestation: bool = True
     terms: str = TERMS
 
@@ -78,6 +81,8 @@ class ServeConfig:
             raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
         if not 0 <= self.memorised_percentile <= 100:
             raise ValueError(f"memorised_percentile must be from 0 to 100; got {self.memorised_percentile}")
+        if self.redis is not None and not self.redis.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("redis must begin with redis://, rediss:// or unix://")
         for low, high in self.condition_bounds:
             if not low <= high:
                 raise ValueError(f"condition_bounds: {low} is not below {high}")

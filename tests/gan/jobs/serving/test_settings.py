@@ -45,6 +45,7 @@ WRONG = {
     "input_classifier": ("3", "input_classifier"),
     "near_misses": ("0", "near_misses must be >= 1"),
     "near_miss_minutes": ("0", "near_miss_minutes must be above 0"),
+    "redis": ("http://:secret@x", "redis must begin with redis://"),
     "require_attestation": ("maybe", "require_attestation"),
     "terms": ("1", "terms"),
 }
@@ -59,6 +60,14 @@ def test_wrong_values(key):
     value, words = WRONG[key]
     with pytest.raises(UsageError, match=words):
         settings(None, [f"{key}={value}"], {"models": ("a",)} if key != "models" else None)
+
+
+def test_a_password_is_not_shown():
+    found = settings(None, ["redis=redis://:secret@h:1/0"], {"models": ("a",)})
+    assert "secret" in found.redis and "secret" not in repr(found)
+    with pytest.raises(UsageError) as caught:
+        settings(None, ["redis=http://:secret@h"], {"models": ("a",)})
+    assert "secret" not in str(caught.value)
 
 
 def test_what_filters_do_is_part_of_the_file(tmp_path):
