@@ -7,6 +7,7 @@ import time
 import click
 
 from gan.cli.common import Finite, debug_option, echo_json
+from gan.jobs.serving.keys import ROLES, USUAL
 
 state_option = click.option("--state", help="Folder of keys and of the audit log.  [default: serve]")
 
@@ -24,6 +25,13 @@ def command() -> None:
     help="You attest that the holder is of age and agrees to the terms; needed to make images.",
 )
 @click.option("--terms", default="1", show_default=True, help="Version of your terms that they agree to.")
+@click.option(
+    "--role",
+    type=click.Choice(list(ROLES)),
+    default=USUAL,
+    show_default=True,
+    help="user makes images; verifier asks whether a picture is ours; operator reads figures.",
+)
 @click.option("--days", type=Finite(min=0, min_open=True), help="Until it expires.  [default: never]")
 @click.option("--per-minute", type=click.IntRange(1, 10**6), default=60, show_default=True, help="Requests.")
 @click.option("--per-day", type=click.IntRange(1, 10**9), default=1000, show_default=True, help="Images.")
@@ -33,6 +41,7 @@ def create(
     name: str,
     attest_age: bool,
     terms: str,
+    role: str,
     days: float | None,
     per_minute: int,
     per_day: int,
@@ -49,9 +58,10 @@ def create(
         days=days,
         terms=terms if attest_age else None,
         attested_by=_user() if attest_age else None,
+        role=role,
     )
     click.echo("this key is shown once; keep it as a password:", err=True)
-    if not attest_age:
+    if "images" in ROLES[role] and not attest_age:
         click.echo("without --attest-age it makes images only where require_attestation is false", err=True)
     click.echo(made)
 
@@ -71,7 +81,8 @@ def list_(as_json: bool, state: str | None) -> None:
             attested = f"attested {_day(record['attested'])}, terms {record['terms']}"
             attested = attested if record["attested"] else "not attested"
             limits = f"{record['per_minute']}/minute, {record['used_today']} of {record['per_day']} today"
-            click.echo(f"{record['number']}  {record['name']}  {record['state']}  {attested}  {limits}")
+            named = f"{record['number']}  {record['name']}  {record['role']}  {record['state']}"
+            click.echo(f"{named}  {attested}  {limits}")
 
 
 @command.command("revoke", epilog="Example: gan serve keys revoke me")

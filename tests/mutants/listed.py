@@ -18,6 +18,7 @@ from tests.mutants import (
     sampling,
     scores,
     serving,
+    serving_access,
     serving_batches,
     signing,
     state,
@@ -32,6 +33,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, serving_batches, rating, signing),
+    *(serving, serving_batches, serving_access, rating, signing),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -145,8 +145,8 @@ MUTANTS = (
     Mutant(
         "a broken filter lets through",
         f"{ROOM}filters.py",
-        'return Verdict(allowed=False, reason=f"a filter failed',
-        'return Verdict(allowed=True, reason=f"a filter failed',
+        'return Verdict(action="block", reason=f"a filter failed',
+        'return Verdict(action="allow", reason=f"a filter failed',
         (f"{JOBS}filters.py::test_a_filter_that_fails_holds_back",),
     ),
     Mutant(
@@ -159,8 +159,8 @@ MUTANTS = (
     Mutant(
         "blocked images leave",
         f"{ROOM}service.py",
-        "marked(image, order.file_form, origin) if verdict.allowed else None",
-        "marked(image, order.file_form, origin)",
+        "left = leaving(image, verdict)",
+        "left = image",
         (f"{WEB}images.py::test_a_blocked_image_does_not_drop_its_batch",),
     ),
     Mutant(

@@ -34,15 +34,23 @@ _XMP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Of one image, as far as it is known. digest: sha256 of the model's weights."""
+    """Of one image, as far as it is known. digest: sha256 of the model's weights.  verdict: of the filters, if
+    one met it."""
 
     model: str = ""
     digest: str = ""
     seed: int | None = None
+    verdict: str = ""
 
     def __str__(self) -> str:
-        parts = (f"model {self.model or 'unknown'}", self.digest and f"sha256:{self.digest}")
-        return ", ".join([*filter(None, parts), *([] if self.seed is None else [f"seed {self.seed}"])])
+        seed = "" if self.seed is None else f"seed {self.seed}"
+        parts = (
+            f"model {self.model or 'unknown'}",
+            self.digest and f"sha256:{self.digest}",
+            seed,
+            self.verdict,
+        )
+        return ", ".join(filter(None, parts))
 
 
 def marked(image: Tensor, form: str, origin: Origin) -> bytes:

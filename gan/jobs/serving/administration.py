@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gan.jobs.marking import certificates
-from gan.jobs.serving.keys import Database, Key, Keys
-from gan.jobs.serving.quotas import Usage
+from gan.jobs.serving.keys import USUAL, Database, Key, Keys
+from gan.jobs.serving.quotas import LocalUsage
 from gan.jobs.serving.settings import STATE
 
 
@@ -22,18 +22,25 @@ def create(
     days: float | None,
     terms: str | None,
     attested_by: str | None,
+    role: str = USUAL,
 ) -> str:
     """The new key, as `Keys.create` makes it, in the folder of the server's state (None: the default)."""
     with _opened(state) as database:
         return Keys(database).create(
-            name, per_minute=per_minute, per_day=per_day, days=days, terms=terms, attested_by=attested_by
+            name,
+            per_minute=per_minute,
+            per_day=per_day,
+            days=days,
+            terms=terms,
+            attested_by=attested_by,
+            role=role,
         )
 
 
 def overview(state: str | Path | None = None) -> list[dict[str, Any]]:
     """Every key without its secret, with `state` (valid, revoked or expired) and `used_today` (images)."""
     with _opened(state) as database:
-        usage, now = Usage(database), time.time()
+        usage, now = LocalUsage(database), time.time()
         return [
             {**asdict(key), "state": key.state(now), "used_today": usage.used(key)}
             for key in Keys(database).all()

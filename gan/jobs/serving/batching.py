@@ -39,6 +39,13 @@ class Expired(UserError):
     """The deadline passed before the image was begun."""
 
 
+class Died(UserError):
+    """What draws was ended from outside. It is told as an ordinary error, or it would end the server too."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(f"the images of a batch were not drawn: {by}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wish:
     """One image. label: a class, a vector of conditions, or None to draw it from the seed.
@@ -105,7 +112,7 @@ class Queue:
             if asked and self._urgent() + asked > self._capacity:
                 raise Overloaded(self._wait())
             self._waiting.extend(entries)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="images", daemon=True)
                 self._thread.start()
             self._changed.notify()
@@ -133,10 +140,11 @@ class Queue:
                 images = self._draw([each.wish for each in batch])
                 for each, image in zip(batch, images, strict=True):
                     each.image.set_result(image)
-            except Exception as error:
+            except BaseException as error:  # whatever it is, the next batch is drawn
+                known = error if isinstance(error, Exception) else Died(type(error).__name__)
                 for each in batch:
                     if not each.image.done():
-                        each.image.set_exception(error)
+                        each.image.set_exception(known)
             self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
 
     def _next(self) -> list[_Waiting]:

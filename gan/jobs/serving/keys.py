@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan.errors import UsageError, UserError
+from gan.errors import UsageError, UserError, unknown
 from gan.files import refusal
 
 FILE = "keys.sqlite"  # in the folder of the server's state
@@ -30,15 +30,24 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _REMEMBERED = 60.0  # seconds
 _MOST_REMEMBERED = 1024
 _DAY = 86_400
+USUAL = "user"  # the role of a key where none is named, and of those made before there were roles
+# What the holder of a key may do. A role that is not listed may do nothing.
+ROLES: dict[str, frozenset[str]] = {
+    USUAL: frozenset({"images", "models", "verify"}),
+    "verifier": frozenset({"models", "verify"}),
+    "operator": frozenset({"models", "verify", "metrics", "batches of others"}),
+}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS keys (
     number TEXT PRIMARY KEY, name TEXT UNIQUE NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL,
     created REAL NOT NULL, expires REAL, revoked REAL, per_minute INTEGER NOT NULL, per_day INTEGER NOT NULL,
-    attested REAL, terms TEXT, attested_by TEXT);
+    attested REAL, terms TEXT, attested_by TEXT, role TEXT NOT NULL DEFAULT 'user');
 CREATE TABLE IF NOT EXISTS usage (
     number TEXT PRIMARY KEY, free_at REAL NOT NULL DEFAULT 0, day INTEGER NOT NULL DEFAULT 0,
-    images INTEGER NOT NULL DEFAULT 0);
+    images INTEGER NOT NULL DEFAULT 0, calm_at REAL NOT NULL DEFAULT 0);
 """
+# Columns that later versions added, for files of earlier ones.
+_ADDED = (("keys", "role", "TEXT NOT NULL DEFAULT 'user'"), ("usage", "calm_at", "REAL NOT NULL DEFAULT 0"))
 
 
 class Denied(UserError):
@@ -51,6 +60,7 @@ class Key:
 
     per_minute: requests.  per_day: images, of a day by UTC.
     attested: when `attested_by` said that the holder is of age and agrees to the `terms`; None: nobody did.
+    role: of ROLES.
     """
 
     number: str
@@ -63,6 +73,11 @@ class Key:
     attested: float | None
     terms: str | None
     attested_by: str | None
+    role: str = USUAL
+
+    def may(self, what: str) -> bool:
+        """Whether its role allows it; `what` is listed in ROLES."""
+        return what in ROLES.get(self.role, frozenset())
 
     def state(self, now: float) -> str:
         """'valid', 'revoked' or 'expired'."""
@@ -72,6 +87,7 @@ class Key:
 
 
 _FIELDS = ", ".join(Key.__dataclass_fields__)
+_COLUMNS = _FIELDS.replace("name,", "name, salt, hash,", 1)
 
 
 class Database:
@@ -89,6 +105,7 @@ class Database:
                 self.path, timeout=10, isolation_level=None, check_same_thread=False
             )
             self._connection.executescript(f"PRAGMA journal_mode=WAL; {_TABLES}")
+            _migrate(self._connection)
         except OSError as error:
             raise UserError(refusal("write", self.path, error)) from error
         except sqlite3.Error as error:
@@ -106,10 +123,11 @@ class Database:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._connection
+                    self._connection.execute("COMMIT")
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    if self._connection.in_transaction:  # a disk that is full ends some by itself
+                        self._connection.execute("ROLLBACK")
                     raise
-                self._connection.execute("COMMIT")
             except sqlite3.OperationalError as error:
                 raise UserError(f"cannot write {self.path} ({error}): make room, or try again") from error
 
@@ -136,12 +154,15 @@ class Keys:
         days: float | None = None,
         terms: str | None = None,
         attested_by: str | None = None,
+        role: str = USUAL,
     ) -> str:
         """Store a new key -> the key itself, which cannot be had again.
 
         days: until it expires.  terms, attested_by: an attestation of age and terms, of now; None for none.
-        Raises UsageError for a name that is taken or malformed.
+        Raises UsageError for a name that is taken or malformed, and for an unknown role.
         """
+        if role not in ROLES:
+            raise UsageError(unknown("role", role, ROLES))
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} is no name of a key: use letters, digits and any of ._@-, up to 64")
         number, secret, salt = secrets.token_hex(6), secrets.token_urlsafe(32), secrets.token_bytes(16)
@@ -153,7 +174,8 @@ class Keys:
             if connection.execute("SELECT 1 FROM keys WHERE name = ?", (name,)).fetchone():
                 raise UsageError(f"there is a key {name} already: choose another name")
             connection.execute(
-                "INSERT INTO keys VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", (*row, attested, terms, attested_by)
+                f"INSERT INTO keys ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (*row, attested, terms, attested_by, role),
             )
             connection.execute("INSERT INTO usage (number) VALUES (?)", (number,))
         return f"gan_{number}_{secret}"
@@ -206,6 +228,16 @@ class Keys:
         if len(self._verified) >= _MOST_REMEMBERED:
             self._verified.clear()
         self._verified[seen] = number, time.monotonic() + _REMEMBERED
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Add what a file of an earlier version lacks; other processes may do the same at once."""
+    connection.execute("BEGIN IMMEDIATE")
+    for table, column, declared in _ADDED:
+        present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        if column not in present:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
+    connection.execute("COMMIT")
 
 
 def _hash(secret: str, salt: bytes) -> bytes:

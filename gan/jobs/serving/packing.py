@@ -6,11 +6,6 @@ from typing import Any
 from gan.jobs.serving.service import Made, Order
 
 
-def verdict_of(made: Made) -> str:
-    """`allowed`, or which filter held the image back."""
-    return "allowed" if made.verdict.allowed else made.verdict.reason
-
-
 def file_name(order: Order, seed: int) -> str:
     """Of the image of a seed."""
     return f"seed{seed:04d}.{order.file_form}"
@@ -18,8 +13,15 @@ def file_name(order: Order, seed: int) -> str:
 
 def record_of(made: Made) -> dict[str, Any]:
     """What the manifest says of an image."""
-    about = {"seed": made.seed, "verdict": verdict_of(made), "content": made.verdict.content}
-    return {**about, "marked": made.marked, "signed": made.signed}
+    verdict = made.verdict
+    scores = {"content": verdict.content, "nearest": verdict.nearest}
+    return {
+        "seed": made.seed,
+        "verdict": str(verdict),
+        **scores,
+        "marked": made.marked,
+        "signed": made.signed,
+    }
 
 
 def manifest(order: Order, digest: str, records: Sequence[dict[str, Any]]) -> dict[str, Any]:

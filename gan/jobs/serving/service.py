@@ -15,12 +15,14 @@ from gan.errors import UsageError, UserError
 from gan.jobs.marking.metadata import Origin, marked
 from gan.jobs.serving.audit import MADE, Audit
 from gan.jobs.serving.batching import Expired, Wish
-from gan.jobs.serving.filters import Filters, Verdict
+from gan.jobs.serving.filters import Filters, Verdict, leaving
+from gan.jobs.serving.inputs import Inputs
 from gan.jobs.serving.keys import Database, Key, Keys
 from gan.jobs.serving.models import Models
 from gan.jobs.serving.moves import Move
-from gan.jobs.serving.quotas import Usage
+from gan.jobs.serving.quotas import LocalUsage, Usage
 from gan.jobs.serving.settings import ServeConfig
+from gan.jobs.serving.shared import SharedUsage
 from gan.jobs.serving.signing import Signing
 from gan.jobs.serving.sizes import sized
 from gan.jobs.serving.watermarking import Watermarking
@@ -91,7 +93,11 @@ class Service:
         )
         self.audit = Audit(Path(settings.state))
         self._database = Database(settings.state)
-        self.keys, self.usage = Keys(self._database), Usage(self._database)
+        self.keys = Keys(self._database)
+        self.usage: Usage = (
+            LocalUsage(self._database) if settings.redis is None else SharedUsage(settings.redis)
+        )
+        self.inputs = Inputs(settings, self.models.facts, self.usage)
         self.verifier = Verifier(settings.state, settings.c2pa_certificate)
         self.verdicts: Counter[str] = Counter()  # images by what became of them
         self.audit.append({"event": "started", "process": os.getpid(), "models": sorted(self.models.facts)})
@@ -110,8 +116,10 @@ class Service:
             self.note(key, order, request, "cancelled")
             raise
         except Exception as error:
-            await asyncio.to_thread(self.usage.refund, key, len(wishes))
-            await asyncio.to_thread(self.note, key, order, request, type(error).__name__)
+            try:
+                await asyncio.to_thread(self.usage.refund, key, len(wishes))
+            finally:
+                await asyncio.to_thread(self.note, key, order, request, type(error).__name__)
             raise
 
     def verify(self, key: Key, data: bytes, request: str) -> Authenticity:
@@ -127,12 +135,16 @@ class Service:
     def accept(self, key: Key, order: Order, request: str) -> list[Wish]:
         """The wishes of an order that the key may have, which is charged for them.
 
-        Raises Forbidden without the attestation that the settings require, UsageError for an order that does
-        not fit the model, and TooMany; each is noted in the log.
+        Raises Forbidden without the role or the attestation that the settings require, Refused for what is
+        blocked, UsageError for an order that does not fit the model, and TooMany; each is noted in the log.
         """
         try:
             self.permit(key)
-            wishes = self.wishes(order)
+            texts = [text for text in (order.model, order.label) if isinstance(text, str)]
+            if self.inputs.hear(key, texts):
+                self.note(key, order, request, "near miss")
+            wishes, facts = self.wishes(order), self.models.of(order.model)
+            self.inputs.admit(key, facts, facts.label(order.label), texts, order.psi)
             self.usage.charge(key, len(wishes))
         except UserError as error:
             self.note(key, order, request, type(error).__name__)
@@ -153,14 +165,19 @@ class Service:
 
     def close(self) -> None:
         """Finish what was accepted, then end; call it once."""
-        self.models.close()
-        self.audit.append({"event": "ended", "process": os.getpid()})
-        self.audit.close()
-        self._database.close()
+        try:
+            self.models.close()
+            self.audit.append({"event": "ended", "process": os.getpid()})
+        finally:
+            self.audit.close()
+            self.usage.close()
+            self._database.close()
 
     def permit(self, key: Key) -> None:
         """Raises Forbidden where the key may not have images made."""
         wanted = self.settings
+        if not key.may("images"):
+            raise Forbidden(f"the role {key.role} of this key does not allow images")
         if wanted.require_attestation and key.attested is None:
             raise Forbidden("this key carries no attestation of age and terms: ask the operator for one")
         if wanted.require_attestation and key.terms != wanted.terms:
@@ -190,20 +207,22 @@ class Service:
         made = []
         for seed, image in zip(order.seeds, images, strict=True):
             verdict = self.filters.verdict(image)
-            origin = Origin(model=order.model, digest=digest, seed=seed)
-            image = sized(image, order.size)
-            image, carries, verdict = self.watermarking.mark(image, key, digest, verdict)
-            form = order.file_form
-            data = marked(image, form, origin) if verdict.allowed else None
-            data, signed, verdict = self.signing.sign(data, form, origin, verdict)
-            pixels = pixel_hash(image.permute(1, 2, 0).numpy()) if data and form == "png" else None
+            told = str(verdict) if verdict.reason else ""
+            origin, form = Origin(model=order.model, digest=digest, seed=seed, verdict=told), order.file_form
+            left = leaving(image, verdict)
+            data, carries, signed, pixels = None, False, False, None
+            if left is not None:
+                left, carries, verdict = self.watermarking.mark(sized(left, order.size), key, digest, verdict)
+                data = marked(left, form, origin) if verdict.allowed else None
+                data, signed, verdict = self.signing.sign(data, form, origin, verdict)
+                pixels = pixel_hash(left.permute(1, 2, 0).numpy()) if data and form == "png" else None
             done = {"marked": carries, "signed": signed, "pixels": pixels}
             made.append(Made(seed=seed, verdict=verdict, data=data, **done))
-        verdicts = ["allowed" if each.verdict.allowed else each.verdict.reason for each in made]
+        verdicts = [str(each.verdict) for each in made]
         marks = {name: [getattr(each, name) for each in made] for name in ("marked", "signed", "pixels")}
         marks["sha256"] = [each.data and hashlib.sha256(each.data).hexdigest() for each in made]
         self.note(key, order, request, MADE, digest, verdicts, marks)
-        self.verdicts.update("allowed" if each.verdict.allowed else "blocked" for each in made)
+        self.verdicts.update(each.verdict.outcome for each in made)
         return made
 
     def note(

@@ -1,12 +1,13 @@
 """Settings of `gan serve`: a YAML file with these keys, and `--set key=value`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from gan import config
 from gan.errors import UsageError
+from gan.jobs.serving.policies import Policies
 
 STATE = "serve"  # folder of keys and of the audit log, in the current one
 MOST_IMAGES = 256  # of one request, at most: its whole answer lies in memory
@@ -26,7 +27,7 @@ class ServeConfig:
     the files of all batches.  workers: processes behind the port, each with queues, models and limits of
     connections of its own.  directions: files of `gan directions` that clients may move images along.
     memory_gib: of the weights of all loaded models; None loads all that are asked for.
-    max_body_bytes: of a request.  body_seconds: in which a request must have come whole.
+    max_body_bytes: of a request.  body_seconds: in which its head must have come, and then its body.
     max_connections: at once.
     content_filter: auto is on where its package is installed; on refuses to start without it.
     content_threshold: probability from which an image is held back, 0 to 1.
@@ -35,6 +36,15 @@ class ServeConfig:
     c2pa: auto signs images where there is a certificate; on refuses to start, and holds images back, without.
     c2pa_certificate, c2pa_private_key: PEM files, both or none; none takes those in `state`.
     max_verify_bytes: of a picture that is sent to /v1/verify.
+    policies: what is done with an image that a filter finds, by filter.
+    memorisation: the training set, to whose images none may come too near.  memorised_percentile: of nearest
+    distances among those images, up to which it is too near.
+    blocked_words: file of words that are refused.  blocked_classes: names or numbers, also as "model/class".
+    condition_bounds: pairs of lowest and highest, one for all values of a vector or one a value.
+    input_classifier: module:function or FILE.py:function that must say True to what is asked for.
+    near_misses: that a key may have in near_miss_minutes, before it is refused for a while.
+    redis: URL of a Redis that counts for several machines, redis://, rediss:// or unix://; None counts in
+    SQLite. It may hold a password, and is never shown.
     require_attestation: whether a key must carry an attestation of age and of these `terms`.
     """
 
@@ -65,13 +75,24 @@ class ServeConfig:
     c2pa_certificate: str | None = None
     c2pa_private_key: str | None = None
     max_verify_bytes: int = 8 * 2**20
+    policies: Policies = field(default_factory=Policies)
+    memorisation: str | None = None
+    memorised_percentile: float = 1.0
+    blocked_words: str | None = None
+    blocked_classes: tuple[int | str, ...] = ()
+    condition_bounds: tuple[tuple[float, float], ...] = ()
+    input_classifier: str | None = None
+    near_misses: int = 20
+    near_miss_minutes: float = 60.0
+    redis: str | None = field(default=None, repr=False)
     require_attestation: bool = True
     terms: str = TERMS
 
     def __post_init__(self) -> None:
         config.positive(self, "queue", "most_images", "most_batch_images", "max_body_bytes")
-        config.positive(self, "max_connections", "max_verify_bytes", "workers")
-        for name in ("batch_hours", "batch_disk_gib", "deadline_seconds", "body_seconds", "memory_gib"):
+        config.positive(self, "max_connections", "max_verify_bytes", "workers", "near_misses")
+        hours = "near_miss_minutes", "batch_hours", "batch_disk_gib"
+        for name in (*hours, "deadline_seconds", "body_seconds", "memory_gib"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be above 0; got {value}")
@@ -79,6 +100,13 @@ class ServeConfig:
             raise ValueError(f"port must be from 0 to 65535; got {self.port}")
         if not 0 <= self.content_threshold <= 1:
             raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
+        if not 0 <= self.memorised_percentile <= 100:
+            raise ValueError(f"memorised_percentile must be from 0 to 100; got {self.memorised_percentile}")
+        if self.redis is not None and not self.redis.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("redis must begin with redis://, rediss:// or unix://")
+        for low, high in self.condition_bounds:
+            if not low <= high:
+                raise ValueError(f"condition_bounds: {low} is not below {high}")
         if self.most_images > MOST_IMAGES:
             raise ValueError(f"most_images must be {MOST_IMAGES} at most; got {self.most_images}")
         for name, most in (("most_batch_images", MOST_BATCH_IMAGES), ("workers", MOST_WORKERS)):

@@ -57,5 +57,5 @@ class Signing:
         except UserError as error:
             print(f"gan: {error}", file=sys.stderr, flush=True)
         if self._must:
-            return None, False, replace(verdict, allowed=False, reason=UNSIGNED)
+            return None, False, replace(verdict, action="block", reason=UNSIGNED)
         return data, False, verdict

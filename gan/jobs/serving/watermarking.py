@@ -40,5 +40,5 @@ class Watermarking:
         if result is not None:
             return result, True, verdict
         if self._must:
-            verdict = replace(verdict, allowed=False, reason=UNMARKED)
+            verdict = replace(verdict, action="block", reason=UNMARKED)
         return image, False, verdict

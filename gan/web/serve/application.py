@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
 import gan
+from gan.config import to_dict
 from gan.errors import UserError, install
 from gan.jobs.marking.metadata import MEDIA, archive
 from gan.jobs.serving.batch_work import BatchWork
 from gan.jobs.serving.keys import Key
-from gan.jobs.serving.packing import file_name, manifest, record_of, verdict_of
+from gan.jobs.serving.packing import file_name, manifest, record_of
 from gan.jobs.serving.service import Made, Order, Service
 from gan.jobs.serving.sizes import check_size
 from gan.web.serve import problems
@@ -66,7 +67,7 @@ def application(service: Service) -> Edge:
     add_batches(app, service, work, door, _documented)
     _add_models(app, service, door)
     add_verify(app, service, door)
-    _add_health(app, figures, door)
+    _add_health(app, service, figures, door)
     add_page(app)
     return Edge(app, service.settings, figures.count)
 
@@ -76,7 +77,7 @@ def _add_images(app: Any, service: Service, door: Door) -> None:
 
     most = service.settings.most_images
     body_type = wanted(most)
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("images"))]
     body = Annotated[body_type, Body(openapi_examples=EXAMPLES)]
     media = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA.values()}
     told = {200: {"content": media, "description": "The image, or a zip of images."}, **_documented()}
@@ -94,9 +95,9 @@ def _add_images(app: Any, service: Service, door: Door) -> None:
 def _add_models(app: Any, service: Service, door: Door) -> None:
     from fastapi import Depends
 
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("models"))]
 
-    @app.get("/v1/models", responses=_documented(401, 429), tags=["models"])
+    @app.get("/v1/models", responses=_documented(401, 403, 429), tags=["models"])
     async def models(key: known) -> dict[str, Any]:
         """The models that are served, and the filters that their images pass."""
         present = await asyncio.to_thread(service.models.loaded)
@@ -119,15 +120,17 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
             "models": found,
             "filters": service.filters.names,
             "content_threshold": service.settings.content_threshold,
+            "policies": to_dict(service.settings.policies),
+            "memorisation": service.filters.memorised and service.filters.memorised.told(),
             "most_images": service.settings.most_images,
             "most_batch_images": service.settings.most_batch_images,
         }
 
 
-def _add_health(app: Any, figures: Figures, door: Door) -> None:
+def _add_health(app: Any, service: Service, figures: Figures, door: Door) -> None:
     from fastapi import Depends, Response
 
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("metrics"))]
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -136,13 +139,14 @@ def _add_health(app: Any, figures: Figures, door: Door) -> None:
 
     @app.get("/readyz", responses=_documented(503), tags=["health"])
     async def readyz() -> dict[str, str]:
-        """Whether keys can be checked, without which nothing is made."""
+        """Whether keys can be checked and quotas counted, without which nothing is made."""
         await door.ready()
+        await asyncio.to_thread(service.usage.check)
         return {"status": "ready"}
 
-    @app.get("/metrics", response_class=Response, responses=_documented(401, 429), tags=["health"])
+    @app.get("/metrics", response_class=Response, responses=_documented(401, 403, 429), tags=["health"])
     async def metrics(key: known) -> Response:
-        """Figures in the text format of Prometheus; needs a key, of which no attestation is asked."""
+        """Figures in the text format of Prometheus; needs a key of the role operator."""
         data, media_type = await asyncio.to_thread(figures.text)
         return Response(data, media_type=media_type)
 
@@ -150,7 +154,7 @@ def _add_health(app: Any, figures: Figures, door: Door) -> None:
 def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes, dict[str, str]]:
     """Body and headers. Raises Blocked where no image may leave."""
     facts = service.models.of(order.model)
-    verdicts = {each.seed: verdict_of(each) for each in made}
+    verdicts = {each.seed: str(each.verdict) for each in made}
     if all(each.data is None for each in made):
         raise Blocked(f"no image leaves: {', '.join(sorted(set(verdicts.values())))}")
     headers = {

@@ -17,6 +17,7 @@ from gan.web.serve.schemas import BATCH_EXAMPLES, order_of, wanted
 
 PATH = "/v1/batches"
 _NONE = "there is no such batch: it was removed, it expired, or another key asked for it"
+OTHERS = "batches of others"  # of `keys.ROLES`
 Documented = Callable[..., dict[int | str, dict[str, Any]]]
 
 
@@ -25,14 +26,15 @@ def add_batches(app: Any, service: Service, work: BatchWork, door: Door, documen
     from fastapi import Body, Depends, Request, Response
 
     most = service.settings.most_batch_images
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("images"))]
+    looking = Annotated[Key, Depends(door.dependency("images", OTHERS))]
     body = Annotated[wanted(most, batch=True), Body(openapi_examples=BATCH_EXAMPLES)]
 
     async def shown(batch: Batch) -> dict[str, Any]:
         progress = await asyncio.to_thread(work.batches.progress, batch)
         return described(batch, progress, service.settings.batch_hours)
 
-    own = Annotated[Batch, Depends(_owned(work, known))]
+    own = Annotated[Batch, Depends(_owned(work, looking))]
     accepted = {202: {"description": "Accepted; Location says where to look."}}
 
     @app.post(PATH, status_code=202, responses={**accepted, **documented()}, tags=["batches"])
@@ -43,13 +45,15 @@ def add_batches(app: Any, service: Service, work: BatchWork, door: Door, documen
         response.headers["location"] = f"{PATH}/{batch.id}"
         return await shown(batch)
 
-    @app.get(f"{PATH}/{{batch}}", responses=documented(401, 404, 429), tags=["batches"])
+    @app.get(f"{PATH}/{{batch}}", responses=documented(401, 403, 404, 429), tags=["batches"])
     async def progress(found: own) -> dict[str, Any]:
         """How far a batch is: images done, of which held back by a filter, seconds to the end."""
         return await shown(found)
 
-    @app.delete(f"{PATH}/{{batch}}", status_code=204, responses=documented(401, 404, 429), tags=["batches"])
-    async def remove(found: own, key: known) -> None:
+    @app.delete(
+        f"{PATH}/{{batch}}", status_code=204, responses=documented(401, 403, 404, 429), tags=["batches"]
+    )
+    async def remove(found: own, key: looking) -> None:
         """Cancel a batch and remove its images. What was not begun goes back to the day's quota."""
         await asyncio.to_thread(work.remove, key, found)
 
@@ -66,7 +70,7 @@ def _add_download(app: Any, work: BatchWork, own: Any, documented: Documented) -
     @app.get(
         f"{PATH}/{{batch}}/images",
         response_class=FileResponse,
-        responses={**told, **documented(401, 404, 409, 429)},
+        responses={**told, **documented(401, 403, 404, 409, 429)},
         tags=["batches"],
     )
     async def images(found: own) -> FileResponse:
@@ -95,7 +99,7 @@ def _owned(work: BatchWork, known: Any) -> Callable[..., Any]:
 
 def may_see(key: Key, batch: Batch) -> bool:
     """Whether a key may look at a batch, fetch and cancel it."""
-    return key.number == batch.key
+    return key.number == batch.key or key.may(OTHERS)
 
 
 def described(batch: Batch, progress: Progress, hours: float) -> dict[str, Any]:

@@ -5,8 +5,11 @@ import os
 import re
 import threading
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from gan.jobs.serving.filters import OUTCOMES
 from gan.jobs.serving.service import Service
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder in which the processes of one server put their figures
@@ -30,6 +33,9 @@ class Figures:
         )
         self._seconds = Histogram("gan_request_seconds", "Time to the whole answer.", ["route"], registry=own)
         self._images = Counted("gan_images", "Images by verdict.", ["verdict"], registry=own)
+        self._inputs = Counted(
+            "gan_inputs", "Requests that met or neared what is blocked.", ["outcome"], registry=own
+        )
         self._waiting, self._loaded = (
             Gauge(name, text, ["model"], registry=own, multiprocess_mode="livesum")
             for name, text in (
@@ -37,7 +43,7 @@ class Figures:
                 ("gan_model_loaded", "Processes with a model in memory."),
             )
         )
-        self._told: Counter[str] = Counter()  # images by verdict that were counted
+        self._told: Counter[str] = Counter()  # images by verdict, and inputs by outcome, that were counted
         self._lock = threading.Lock()
 
     def count(self, route: str, status: int, seconds: float) -> None:
@@ -53,10 +59,14 @@ class Figures:
             for name in models.facts:
                 self._waiting.labels(name).set(models.waiting(name))
                 self._loaded.labels(name).set(name in present)
-            for verdict in ("allowed", "blocked"):
-                seen = self._service.verdicts[verdict]
-                self._images.labels(verdict).inc(seen - self._told[verdict])
-                self._told[verdict] = seen
+            self._add(self._images, self._service.verdicts, OUTCOMES.values())
+            self._add(self._inputs, self._service.inputs.counts, ("refused", "near", "failed"))
+
+    def _add(self, counted: Any, seen: Mapping[str, int], names: Iterable[str]) -> None:
+        """What was seen since the last look."""
+        for name in names:
+            counted.labels(name).inc(seen[name] - self._told[name])
+            self._told[name] = seen[name]
 
     async def keep_looking(self) -> None:
         """For as long as the server runs: the process that is asked cannot look into the others."""

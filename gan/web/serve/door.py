@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from gan.jobs.serving.batching import Overloaded
 from gan.jobs.serving.keys import Denied, Key, Keys
+from gan.jobs.serving.service import Forbidden
 
 MOST = 32  # checks that wait: each may cost 50 ms and 16 MiB, and strangers can ask for it
 _THREADS = 2
@@ -36,14 +37,20 @@ class Door:
         """Raises UserError where the keys cannot be read."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._keys.all)
 
-    def dependency(self) -> Callable[..., Awaitable[Key]]:
-        """What FastAPI asks before a route that needs a key, as OpenAPI then says."""
+    def dependency(self, *what: str) -> Callable[..., Awaitable[Key]]:
+        """What FastAPI asks before a route that needs a key, as OpenAPI then says.
+
+        what: any of which the key's role must allow, of `keys.ROLES`; Forbidden is raised where it does not.
+        """
         from fastapi import Depends
         from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
         bearer: Any = HTTPBearer(auto_error=False, description="A key of `gan serve keys create`.")
 
         async def known(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Key:
-            return await self.check(given and given.credentials)
+            key = await self.check(given and given.credentials)
+            if not any(key.may(each) for each in what):
+                raise Forbidden(f"the role {key.role} of this key does not allow {what[0]}")
+            return key
 
         return known

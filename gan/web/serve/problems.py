@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from gan.errors import UsageError, UserError
 from gan.jobs.serving.batch_work import Full
 from gan.jobs.serving.batching import Closed, Expired, Overloaded
+from gan.jobs.serving.inputs import Refused
 from gan.jobs.serving.keys import Denied
 from gan.jobs.serving.quotas import TooMany
 from gan.jobs.serving.service import Forbidden
@@ -58,6 +59,7 @@ class Kind(NamedTuple):
 KINDS: dict[type[Exception], Kind] = {
     Denied: Kind(401, "denied", "No valid API key"),
     Forbidden: Kind(403, "forbidden", "The key may not do this"),
+    Refused: Kind(403, "refused", "Not made here"),
     Blocked: Kind(403, "blocked", "Held back by a filter"),
     TooMany: Kind(429, "too-many", "The key has used up what it may ask for"),
     Overloaded: Kind(429, "overloaded", "The server is busy"),

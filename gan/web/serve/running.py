@@ -12,6 +12,7 @@ from gan.files import refusal
 from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.application import application
+from gan.web.serve.patience import patient
 from gan.web.serve.workers import run_workers
 from gan.web.shell.serving import listening, loopback
 
@@ -59,6 +60,7 @@ def _options(settings: ServeConfig) -> dict[str, Any]:
         "limit_concurrency": settings.max_connections,
         "timeout_keep_alive": _KEEP_ALIVE,
         "timeout_graceful_shutdown": int(settings.deadline_seconds) + 1,
+        "http": patient(settings.body_seconds),
         "h11_max_incomplete_event_size": _MOST_HEADERS,
     }
 

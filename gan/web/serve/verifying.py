@@ -46,7 +46,7 @@ def add_verify(app: Any, service: Service, door: Door) -> None:
     """The route, on an application of FastAPI."""
     from fastapi import Depends, Request
 
-    known = Annotated[Key, Depends(door.dependency())]
+    known = Annotated[Key, Depends(door.dependency("verify"))]
     looks = _Looks(service)
     told = {200: {"content": {"application/json": {"example": EXAMPLE}}}, **_documented()}
     asked = {"requestBody": {"required": True, "content": dict.fromkeys(_FORMATS, _BINARY)}}

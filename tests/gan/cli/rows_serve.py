@@ -33,6 +33,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         "NAME": Row(("you",), "name", "you"),
         "--attest-age": Row(("--attest-age",), "terms", "1"),
         "--terms": Row(("--terms", "2", "--attest-age"), "terms", "2"),
+        **plain("--role", "verifier", "role", "verifier"),
         **plain("--days", "3", "days", 3.0),
         **plain("--per-minute", "9", "per_minute", 9),
         **plain("--per-day", "8", "per_day", 8),

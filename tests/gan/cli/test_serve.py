@@ -45,6 +45,13 @@ def test_a_user_without_a_name_can_attest(gan, monkeypatch):
     assert json.loads(line)["attested_by"] == f"user {os.getuid()}"
 
 
+def test_roles_of_keys(gan):
+    made = gan("keys", "create", "reader", "--role", "operator")
+    assert made.exit_code == 0 and "--attest-age" not in made.stderr  # it makes no images anyway
+    assert "reader  operator  valid" in gan("keys", "list").stdout
+    assert gan("keys", "create", "x", "--role", "root").exit_code == 2
+
+
 def test_keys_as_json(gan):
     gan("keys", "create", "me", "--attest-age", "--terms", "2026")
     (line,) = gan("keys", "list", "--json").stdout.splitlines()

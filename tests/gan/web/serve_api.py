@@ -1,6 +1,7 @@
 """A service of tiny models, and a client of its API, for the tests of `gan serve`."""
 
 import contextlib
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,3 +31,11 @@ def client_of(
     with testclient.TestClient(app, "http://127.0.0.1:8000", raise_server_exceptions=False) as client:
         client.headers["authorization"] = f"Bearer {key}"
         yield client, service, key
+
+
+def figures_of(client: Any, service: Service) -> str:
+    """The text of GET /metrics, read with a new key of an operator."""
+    key = service.keys.create(f"figures-{secrets.token_hex(4)}", role="operator")
+    answer = client.get("/metrics", headers={"authorization": f"Bearer {key}"})
+    assert answer.status_code == 200
+    return answer.text

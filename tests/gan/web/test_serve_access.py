@@ -8,11 +8,12 @@ import pytest
 
 from gan.jobs.serving import keys as keys_module
 from gan.jobs.serving.batching import Overloaded
+from gan.jobs.serving.service import Forbidden, Order
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.door import MOST, Door
 from gan.web.serve.edge import Edge
 from tests.gan.runs import write_run
-from tests.gan.web.serve_api import client_of
+from tests.gan.web.serve_api import client_of, figures_of
 from tests.gan.web.test_serve_images import problem
 
 
@@ -67,7 +68,33 @@ def test_nothing_without_a_valid_key(api, method, path):
     for headers in ({"authorization": f"Basic {key}"}, {"cookie": f"key={key}"}, {"x-api-key": key}):
         problem(client.request(method, path, headers=headers, **body), 401, "denied")
     problem(client.request(method, f"{path}?key={key}", **body), 401, "denied")
-    assert client.request(method, path, headers=bearer(key), **body).is_success
+    right = service.keys.create("operator", role="operator") if path == "/metrics" else key
+    assert client.request(method, path, headers=bearer(right), **body).is_success
+
+
+# Role -> status of each of PROTECTED.
+ROLES_MAY = {"user": (200, 202, 200, 403), "verifier": (403, 403, 200, 403), "operator": (403, 403, 200, 200)}
+
+
+def test_every_role_is_tried():
+    assert set(ROLES_MAY) == set(keys_module.ROLES)
+
+
+@pytest.mark.parametrize("role", ROLES_MAY)
+def test_what_a_role_may(client, service, role):
+    key = bearer(service.keys.create("other", role=role, terms="1", attested_by="tests"))
+    for (method, path), status in zip(PROTECTED, ROLES_MAY[role], strict=True):
+        body = {"json": {"seeds": [1]}} if method == "POST" else {}
+        answer = client.request(method, path, headers=key, **body)
+        assert answer.status_code == status, path
+        if status == 403:
+            assert f"the role {role}" in problem(answer, 403, "forbidden")["detail"]
+
+
+def test_images_need_the_role_also_behind_the_door(service):
+    key = service.keys.verify(service.keys.create("o", role="operator", terms="1", attested_by="tests"))
+    with pytest.raises(Forbidden, match="the role operator of this key does not allow images"):
+        asyncio.run(service.make(key, Order(model="plain", seeds=(1,)), "r"))
 
 
 def test_images_need_an_attestation_of_the_terms_that_hold(api, run, tmp_path):
@@ -206,14 +233,18 @@ def test_health_and_models(client, service):
     assert (told["filters"], told["content_threshold"], told["most_images"]) == ([], 0.8, 16)
     (model,) = told["models"]
     assert model["name"] == "plain" and model["digest"].startswith("sha256:") and not model["loaded"]
-    with service._database.transaction() as connection:
-        connection.execute("DROP TABLE keys")
-    problem(client.get("/readyz"), 503, "unavailable")
+    for table in ("usage", "keys"):
+        with service._database.transaction() as connection:
+            connection.execute(f"ALTER TABLE {table} RENAME TO gone")
+        problem(client.get("/readyz"), 503, "unavailable")
+        with service._database.transaction() as connection:
+            connection.execute(f"ALTER TABLE gone RENAME TO {table}")
+    assert client.get("/readyz").status_code == 200
 
 
-def test_figures_have_no_series_that_clients_make_up(client):
+def test_figures_have_no_series_that_clients_make_up(client, service):
     client.get("/none1"), client.get("/none2"), client.post("/v1/images", json={"seeds": [1]})
-    text = client.get("/metrics").text
+    text = figures_of(client, service)
     assert 'gan_requests_total{route="other",status="404"} 2.0' in text and "none1" not in text
     assert 'gan_requests_total{route="/v1/images",status="200"} 1.0' in text
     assert 'gan_waiting_images{model="plain"} 0.0' in text and 'gan_model_loaded{model="plain"} 1.0' in text

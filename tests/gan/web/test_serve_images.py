@@ -27,7 +27,7 @@ from gan.web.serve.application import application, unless_gone
 from gan.web.serve.problems import Gone
 from tests.gan.runs import write_run
 from tests.gan.web.conftest import served
-from tests.gan.web.serve_api import client_of
+from tests.gan.web.serve_api import client_of, figures_of
 from training.preparation import hashes
 
 CLASSES = ("cat", "dog", "owl")
@@ -192,7 +192,7 @@ def test_a_blocked_image_does_not_drop_its_batch(runs, tmp_path):
         assert verdicts == ["allowed", "blocklist", "allowed"]
         problem(client.post("/v1/images", json={"seeds": [2]}), 403, "blocked")
         assert records(service)[-1]["verdicts"] == ["blocklist"]
-        metrics = client.get("/metrics").text
+        metrics = figures_of(client, service)
         assert 'gan_images_total{verdict="blocked"} 2.0' in metrics
         assert 'gan_images_total{verdict="allowed"} 2.0' in metrics
 

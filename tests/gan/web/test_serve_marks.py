@@ -112,7 +112,7 @@ def test_a_blocked_image_is_not_marked(api, tmp_path, monkeypatch):
     def refused(image):
         from gan.jobs.serving.filters import Verdict
 
-        return Verdict(allowed=False, reason="blocklist")
+        return Verdict(action="block", reason="blocklist")
 
     monkeypatch.setattr(service.filters, "verdict", refused)
     assert post(client, [1]).status_code == 403 and last(service)["marked"] == [False]

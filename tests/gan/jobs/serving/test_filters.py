@@ -6,7 +6,8 @@ import torch
 
 from gan.errors import UserError
 from gan.jobs.serving import filters
-from gan.jobs.serving.filters import Filters
+from gan.jobs.serving.filters import Filters, leaving
+from gan.jobs.serving.policies import Policies
 from gan.jobs.serving.settings import ServeConfig
 from training.preparation import hashes
 
@@ -84,6 +85,53 @@ def test_a_filter_that_fails_holds_back(image, monkeypatch, fault):
     monkeypatch.setattr(filters, "ContentFilter", Broken)
     verdict = Filters(settings(content_filter="on")).verdict(image)
     assert not verdict.allowed and "failed" in verdict.reason and "secret" not in verdict.reason
+
+
+def test_a_filter_that_fails_blocks_whatever_the_policy(image, monkeypatch, tmp_path):
+    class Broken(Fake):
+        def score(self, rgb):
+            raise RuntimeError
+
+    monkeypatch.setattr(filters, "ContentFilter", Broken)
+    verdict = Filters(settings(content_filter="on", policies=Policies(content="allow"))).verdict(image)
+    assert verdict.action == "block" and leaving(image, verdict) is None
+    (tmp_path / "list.txt").write_text(hashes.exact(rgb(image)))
+    listed = str(tmp_path / "list.txt")
+    verdict = Filters(settings(content_filter="on", blocklist=listed)).verdict(image)
+    assert verdict.action == "block" and "failed" in verdict.reason
+
+
+ACTIONS = {
+    "block": ("blocked", "open_nsfw"),
+    "blur": ("blurred", "blurred:open_nsfw"),
+    "mark": ("marked", "marked:open_nsfw"),
+    "allow": ("allowed", "allowed:open_nsfw"),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_policies(image, monkeypatch, action):
+    monkeypatch.setattr(filters, "ContentFilter", Fake)
+    found = Filters(settings(content_filter="on", content_threshold=0.0, policies=Policies(content=action)))
+    verdict = found.verdict(image)
+    assert (verdict.outcome, str(verdict)) == ACTIONS[action] and verdict.action == action
+    left = leaving(image, verdict)
+    if action == "block":
+        assert left is None
+    else:
+        assert torch.equal(left, image) == (action != "blur")
+    calm = Filters(settings(content_filter="on", content_threshold=1.0, policies=Policies(content=action)))
+    assert str(calm.verdict(image)) == "allowed" and torch.equal(leaving(image, calm.verdict(image)), image)
+
+
+def test_the_strictest_policy_counts_and_all_that_was_met_is_told(image, monkeypatch, tmp_path):
+    (tmp_path / "list.txt").write_text(hashes.exact(rgb(image)))
+    monkeypatch.setattr(filters, "ContentFilter", Fake)
+    given = {"content_filter": "on", "content_threshold": 0.0, "blocklist": str(tmp_path / "list.txt")}
+    for listed, content, action in (("mark", "blur", "blur"), ("block", "allow", "block")):
+        policies = Policies(blocklist=listed, content=content)
+        verdict = Filters(settings(**given, policies=policies)).verdict(image)
+        assert verdict.action == action and verdict.reason == "blocklist+open_nsfw" and verdict.content
 
 
 def test_without_the_package(monkeypatch):

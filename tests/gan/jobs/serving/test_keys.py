@@ -1,6 +1,8 @@
 """API keys and what they may ask for."""
 
+import contextlib
 import hashlib
+import sqlite3
 import stat
 
 import pytest
@@ -8,8 +10,8 @@ import pytest
 from gan.errors import UsageError, UserError
 from gan.jobs.serving import keys as keys_module
 from gan.jobs.serving.administration import overview, revoke
-from gan.jobs.serving.keys import FILE, Database, Denied, Keys
-from gan.jobs.serving.quotas import TooMany, Usage
+from gan.jobs.serving.keys import FILE, ROLES, Database, Denied, Keys
+from gan.jobs.serving.quotas import LocalUsage, TooMany
 
 DAY = 86_400
 
@@ -131,6 +133,50 @@ def test_a_file_that_holds_no_keys(tmp_path):
         Database(tmp_path)
 
 
+# The tables of the first version, which had no roles.
+OLD = """
+CREATE TABLE keys (
+    number TEXT PRIMARY KEY, name TEXT UNIQUE NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL,
+    created REAL NOT NULL, expires REAL, revoked REAL, per_minute INTEGER NOT NULL, per_day INTEGER NOT NULL,
+    attested REAL, terms TEXT, attested_by TEXT);
+CREATE TABLE usage (
+    number TEXT PRIMARY KEY, free_at REAL NOT NULL DEFAULT 0, day INTEGER NOT NULL DEFAULT 0,
+    images INTEGER NOT NULL DEFAULT 0);
+"""
+
+
+def test_a_file_of_a_version_without_roles_goes_on(tmp_path):
+    secret, salt = "x" * 43, b"s" * 16
+    stored = hashlib.scrypt(secret.encode(), salt=salt, n=16384, r=8, p=1, maxmem=2**26, dklen=32)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as connection:
+        connection.executescript(OLD)
+        row = ("0" * 12, "me", salt, stored, 1.0, None, None, 60, 10, 1.0, "1", "root")
+        connection.execute(f"INSERT INTO keys VALUES ({','.join('?' * 12)})", row)
+        connection.execute("INSERT INTO usage VALUES (?, 0, 20000, 3)", (row[0],))
+    for _ in range(2):  # the second one finds it migrated
+        database = Database(tmp_path)
+        key = Keys(database).verify(f"gan_{'0' * 12}_{secret}")
+        assert (key.name, key.role, key.terms, key.attested_by) == ("me", "user", "1", "root")
+        assert LocalUsage(database, lambda: 20000.0 * DAY).used(key) == 3
+        LocalUsage(database).check_near_misses(key, 1, 60.0)
+        database.close()
+    database = Database(tmp_path)
+    other = Keys(database).verify(Keys(database).create("other", role="operator", terms="2", attested_by="a"))
+    assert (other.name, other.role, other.terms, other.attested_by) == ("other", "operator", "2", "a")
+    database.close()
+
+
+def test_roles(keys, database):
+    with pytest.raises(UsageError, match="did you mean 'verifier'"):
+        keys.create("me", role="verifyer")
+    key = keys.verify(keys.create("me", role="verifier"))
+    assert key.may("verify") and not key.may("images") and not key.may("metrics")
+    with database.transaction() as connection:
+        connection.execute("UPDATE keys SET role = 'of a later version'")
+    (key,) = keys.all()
+    assert not any(key.may(what) for allowed in ROLES.values() for what in allowed)
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 1000.0 * DAY
@@ -145,7 +191,7 @@ def clock():
 
 
 def test_requests_a_minute(keys, database, clock):
-    usage, key = Usage(database, clock), keys.verify(keys.create("me", per_minute=6))
+    usage, key = LocalUsage(database, clock), keys.verify(keys.create("me", per_minute=6))
     for _ in range(6):
         usage.charge(key, 1)
     with pytest.raises(TooMany, match="6 times a minute") as caught:
@@ -165,7 +211,7 @@ def test_requests_a_minute(keys, database, clock):
 
 
 def test_images_a_day(keys, database, clock):
-    usage, key = Usage(database, clock), keys.verify(keys.create("me", per_day=10))
+    usage, key = LocalUsage(database, clock), keys.verify(keys.create("me", per_day=10))
     other = keys.verify(keys.create("other", per_day=10))
     usage.charge(key, 8)
     with pytest.raises(TooMany, match="asks for 3 images, and 2 of 10") as caught:
@@ -174,8 +220,80 @@ def test_images_a_day(keys, database, clock):
     usage.charge(key, 2)
     usage.charge(other, 10)
     usage.refund(key, 4)
-    assert (usage.used(key), Usage(database, clock).used(other)) == (6, 10)
+    assert (usage.used(key), LocalUsage(database, clock).used(other)) == (6, 10)
     usage.refund(key, 99)
     assert usage.used(key) == 0
     clock.now += DAY
     usage.charge(other, 10)
+
+
+def test_a_clock_that_jumps(keys, database, clock):
+    """No second day for who sets it back, no year of waiting when it comes back from the future."""
+    usage, key = LocalUsage(database, clock), keys.verify(keys.create("me", per_day=10, per_minute=1000))
+    usage.charge(key, 8)
+    clock.now -= 3 * DAY
+    assert usage.used(key) == 8
+    with pytest.raises(TooMany, match="1000 times a minute: ask again in 1 s"):
+        usage.charge(key, 1)
+    clock.now += 1
+    with pytest.raises(TooMany, match="2 of 10"):
+        usage.charge(key, 3)
+    usage.charge(key, 1)
+    usage.refund(key, 1)
+    assert usage.used(key) == 8
+    clock.now += DAY  # the next day, by the clock that was set back
+    usage.charge(key, 10)
+    clock.now += 400 * DAY
+    usage.charge(key, 10)
+    usage.near_miss(key, 1, 60.0)
+    usage.near_miss(key, 1, 60.0)
+    clock.now -= 400 * DAY
+    clock.now += 1
+    with pytest.raises(TooMany) as caught:
+        usage.charge(key, 1)
+    assert caught.value.retry_after <= DAY
+    with pytest.raises(TooMany) as caught:
+        usage.check_near_misses(key, 1, 60.0)
+    assert caught.value.retry_after <= 60
+    clock.now += 61
+    usage.check_near_misses(key, 1, 60.0)
+    clock.now += DAY
+    usage.charge(key, 10)
+
+
+def test_near_misses_leak(keys, database, clock):
+    usage, key = LocalUsage(database, clock), keys.verify(keys.create("me"))
+    other = keys.verify(keys.create("other"))
+    for _ in range(3):
+        usage.check_near_misses(key, 3, 60.0)
+        usage.near_miss(key, 3, 60.0)
+    usage.check_near_misses(key, 3, 60.0)
+    usage.near_miss(key, 3, 60.0)
+    with pytest.raises(TooMany, match="too often") as caught:
+        usage.check_near_misses(key, 3, 60.0)
+    assert caught.value.retry_after == 20
+    usage.check_near_misses(other, 3, 60.0)
+    clock.now += 20
+    usage.check_near_misses(key, 3, 60.0)
+
+
+def test_a_failed_commit_does_not_shut_the_file(database, keys):
+    """SQLite may leave the transaction open when its disk is full."""
+
+    class Full:
+        def __init__(self, real):
+            self.real, self.full = real, True
+
+        def execute(self, *given):
+            if given[0] == "COMMIT" and self.full:
+                raise sqlite3.OperationalError("database or disk is full")
+            return self.real.execute(*given)
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
+
+    database._connection = full = Full(database._connection)
+    with pytest.raises(UserError, match="disk is full"):
+        keys.create("me")
+    full.full = False
+    assert keys.all() == [] and keys.verify(keys.create("me")).name == "me"

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from gan.errors import UsageError, UserError
+from gan.jobs.serving.policies import Policies
 from gan.jobs.serving.settings import ServeConfig, settings
 
 
@@ -45,6 +46,16 @@ WRONG = {
     "c2pa_certificate": ("a.pem", "c2pa_certificate and c2pa_private_key go together"),
     "c2pa_private_key": ("a.pem", "c2pa_certificate and c2pa_private_key go together"),
     "max_verify_bytes": ("0", "max_verify_bytes"),
+    "policies": ("{content: hide}", "policies.content: unknown value"),
+    "memorisation": ("3", "memorisation"),
+    "memorised_percentile": ("101", "memorised_percentile must be from 0 to 100"),
+    "blocked_words": ("3", "blocked_words"),
+    "blocked_classes": ("[1.5]", "blocked_classes"),
+    "condition_bounds": ("[[2, 1]]", "condition_bounds: 2"),
+    "input_classifier": ("3", "input_classifier"),
+    "near_misses": ("0", "near_misses must be >= 1"),
+    "near_miss_minutes": ("0", "near_miss_minutes must be above 0"),
+    "redis": ("http://:secret@x", "redis must begin with redis://"),
     "require_attestation": ("maybe", "require_attestation"),
     "terms": ("1", "terms"),
 }
@@ -59,6 +70,23 @@ def test_wrong_values(key):
     value, words = WRONG[key]
     with pytest.raises(UsageError, match=words):
         settings(None, [f"{key}={value}"], {"models": ("a",)} if key != "models" else None)
+
+
+def test_a_password_is_not_shown():
+    found = settings(None, ["redis=redis://:secret@h:1/0"], {"models": ("a",)})
+    assert "secret" in found.redis and "secret" not in repr(found)
+    with pytest.raises(UsageError) as caught:
+        settings(None, ["redis=http://:secret@h"], {"models": ("a",)})
+    assert "secret" not in str(caught.value)
+
+
+def test_what_filters_do_is_part_of_the_file(tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text("models: [a]\npolicies:\n  content: blur\n  memorised: mark\nblocked_classes: [3, dog]\n")
+    found = settings(file, ["policies.memorised=allow", "condition_bounds=[[-1, 1]]"])
+    assert found.policies == Policies(content="blur", blocklist="block", memorised="allow")
+    assert found.blocked_classes == (3, "dog") and found.condition_bounds == ((-1.0, 1.0),)
+    assert Policies() == Policies(content="block", blocklist="block", memorised="block")
 
 
 def test_an_answer_lies_in_memory():

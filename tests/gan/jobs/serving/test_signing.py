@@ -17,7 +17,7 @@ from gan.jobs.serving.signing import UNSIGNED, Signing
 
 pytest.importorskip("c2pa", reason="the extra marks is not installed")
 
-ORIGIN, ALLOWED = Origin(model="m", digest="ab" * 32, seed=1), Verdict(allowed=True, content=0.1)
+ORIGIN, ALLOWED = Origin(model="m", digest="ab" * 32, seed=1), Verdict(content=0.1)
 
 
 def signing(folder, **given):
@@ -40,7 +40,7 @@ def test_signed_where_there_is_a_certificate(tmp_path, file):
     off = signing(tmp_path, c2pa="off").sign(file, "png", ORIGIN, ALLOWED)
     none = signing(tmp_path / "none").sign(file, "png", ORIGIN, ALLOWED)
     assert off == none == (file, False, ALLOWED)
-    blocked = Verdict(allowed=False, reason="blocklist")
+    blocked = Verdict(action="block", reason="blocklist")
     assert signing(tmp_path).sign(None, "png", ORIGIN, blocked) == (None, False, blocked)
 
 
@@ -79,7 +79,7 @@ def test_a_signature_that_fails(tmp_path, file, monkeypatch, capsys):
         raise UserError("C2PA cannot sign as Me")
 
     monkeypatch.setattr(Signer, "sign", broken)
-    held = Verdict(allowed=False, reason=UNSIGNED, content=0.1)
+    held = Verdict(action="block", reason=UNSIGNED, content=0.1)
     assert must.sign(file, "png", ORIGIN, ALLOWED) == (None, False, held)
     assert may.sign(file, "png", ORIGIN, ALLOWED) == (file, False, ALLOWED)
     assert capsys.readouterr().err == "gan: C2PA cannot sign as Me\n" * 2
