@@ -34,8 +34,7 @@ _XMP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Of one image, as far as it is known. digest: sha256 of the model's weights.  verdict: of the filters, if
-    one met it."""
+    """Of one image, as far as known. digest: sha256 of the model's weights.  verdict: where a filter met it."""
 
     model: str = ""
     digest: str = ""
