@@ -34,7 +34,7 @@ _XMP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Of one image, as far as known. digest: sha256 of the model's weights.  verdict: where a filter met it."""
+    """Of one image, as far as known. digest: sha256 of the weights.  verdict: where a filter met it."""
 
     model: str = ""
     digest: str = ""
