@@ -243,7 +243,7 @@ MUTANTS = (
     Mutant(
         "images without their watermark",
         f"{ROOM}service.py",
-        "image, carries, verdict = self.watermarking",
+        "left, carries, verdict = self.watermarking",
         "_, carries, verdict = self.watermarking",
         (f"{WEB}marks.py::test_an_image_carries_the_mark_of_key_and_model",),
     ),

@@ -11,8 +11,8 @@ MUTANTS = (
     Mutant(
         "the role is not asked at the door",
         f"{API}door.py",
-        "if not key.may(what):",
-        "if not key.may(what) and key.revoked:",
+        "if not any(key.may(each) for each in what):",
+        "if not any(key.may(each) for each in what) and key.revoked:",
         (f"{WEB}access.py::test_what_a_role_may",),
     ),
     Mutant(
@@ -165,7 +165,7 @@ MUTANTS = (
     Mutant(
         "the server does not look at its connections",
         f"{API}running.py",
-        "                http=patient(settings.body_seconds),\n",
+        '        "http": patient(settings.body_seconds),\n',
         "",
         (f"{WEB}patience.py::test_two_thousand_idle_connections",),
     ),

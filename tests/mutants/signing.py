@@ -74,7 +74,7 @@ MUTANTS = (
     Mutant(
         "a signature that must be and is not",
         "gan/jobs/serving/signing.py",
-        "return None, False, replace(verdict, allowed=False, reason=UNSIGNED)",
+        'return None, False, replace(verdict, action="block", reason=UNSIGNED)',
         "return data, False, verdict",
         (f"{JOBS}serving/test_signing.py::test_a_signature_that_fails",),
     ),

@@ -83,15 +83,15 @@ MUTANTS = (
     Mutant(
         "random state of images seen",
         "training/step.py",
-        "Draws(state.config.seed, state.nimg, samples,",
+        "Draws(state.config.seed, self.nimg, samples,",
         "Draws(state.config.seed, 0, samples,",
         ("tests/training/test_step.py::test_draws_follow_the_seed_and_the_images_seen",),
     ),
     Mutant(
         "seed of the step",
         "training/step.py",
-        "Draws(state.config.seed, state.nimg, samples,",
-        "Draws(0, state.nimg, samples,",
+        "Draws(state.config.seed, self.nimg, samples,",
+        "Draws(0, self.nimg, samples,",
         ("tests/training/test_step.py::test_draws_follow_the_seed_and_the_images_seen",),
     ),
     Mutant(
