@@ -85,16 +85,17 @@ class _Looks:
     async def _body(self, request: Any) -> bytes:
         from starlette.exceptions import HTTPException
 
-        settings, closed = self._service.settings, {"connection": "close"}
+        settings = self._service.settings
         most, seconds = settings.max_verify_bytes, settings.body_seconds
         try:
             body = await asyncio.wait_for(whole_body(request.receive, most), seconds)
         except (TimeoutError, asyncio.TimeoutError):
-            raise HTTPException(408, f"the picture did not come whole within {seconds:g} s", closed) from None
+            text = f"the picture did not come whole within {seconds:g} s"
+            raise HTTPException(408, text, {"connection": "close"}) from None
         if body is None:
             raise Gone
         if body is False:
-            raise HTTPException(413, f"a picture has at most {most:,} bytes here", closed)
+            raise HTTPException(413, f"a picture has at most {most:,} bytes here")
         return body
 
 
