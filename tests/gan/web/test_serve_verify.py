@@ -23,7 +23,7 @@ from gan.jobs.verifying import Verifier
 from gan.web.serve.application import application
 from gan.web.serve.verifying import EXAMPLE, MOST, _Looks
 from tests.gan.jobs.marked import encoded, photograph
-from tests.gan.jobs.test_uploads import HOSTILE
+from tests.gan.jobs.test_uploads import HOSTILE, png
 from tests.gan.runs import write_run
 from tests.gan.web.conftest import served
 from tests.gan.web.serve_api import client_of
@@ -131,6 +131,10 @@ def test_without_a_certificate_images_leave_unsigned(run, tmp_path):
 
 def test_hostile_files_are_refused_in_one_line(client):
     small = {kind: data for kind, data in HOSTILE.items() if len(data) <= LARGE}
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("a.png", bytes(2**26))
+    small |= {"zip bomb": bomb.getvalue(), "png of 100000 x 100000": png(100_000, 100_000)}
     assert {"png that claims 65535 x 65535", "zip", "svg", "text", "jpeg cut in its pixels"} <= set(small)
     for kind, data in small.items():
         document = problem(ask(client, data), 422, "invalid")
