@@ -153,6 +153,8 @@ def _convert(value: Any, hint: Any, key: str, default: Any, variants: Any = None
     if origin is Literal:
         if any(value == arg and type(value) is type(arg) for arg in args):
             return value
+        if isinstance(value, bool) and (word := "on" if value else "off") in args:
+            return word  # YAML reads both words as booleans
         if isinstance(value, str):
             raise UsageError(f"{key}: {unknown('value', value, map(str, args))}")
     elif origin is tuple:

@@ -163,6 +163,13 @@ MUTANTS = (
         (f"{WEB}an_image_of_the_server_is_its_own",),
     ),
     Mutant(
+        "on and off of YAML are no words",
+        "gan/config.py",
+        '(word := "on" if value else "off") in args',
+        '(word := "yes" if value else "no") in args',
+        (f"{JOBS}serving/test_settings.py::test_on_and_off_are_words_as_they_are_typed",),
+    ),
+    Mutant(
         "an unreadable file is just not ours",
         "gan/cli/verify.py",
         "context.exit(2)",

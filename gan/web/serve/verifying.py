@@ -85,21 +85,22 @@ class _Looks:
     async def _body(self, request: Any) -> bytes:
         from starlette.exceptions import HTTPException
 
-        settings, closed = self._service.settings, {"connection": "close"}
+        settings = self._service.settings
         most, seconds = settings.max_verify_bytes, settings.body_seconds
         try:
             body = await asyncio.wait_for(whole_body(request.receive, most), seconds)
         except (TimeoutError, asyncio.TimeoutError):
-            raise HTTPException(408, f"the picture did not come whole within {seconds:g} s", closed) from None
+            text = f"the picture did not come whole within {seconds:g} s"
+            raise HTTPException(408, text, {"connection": "close"}) from None
         if body is None:
             raise Gone
         if body is False:
-            raise HTTPException(413, f"a picture has at most {most:,} bytes here", closed)
+            raise HTTPException(413, f"a picture has at most {most:,} bytes here")
         return body
 
 
 def _documented() -> dict[int, dict[str, Any]]:
     """Problem documents for OpenAPI."""
     content = {problems.MEDIA: {"schema": problems.SCHEMA}}
-    statuses = (401, 408, 413, 422, 429, 503)
+    statuses = (401, 403, 408, 413, 422, 429, 503)
     return {each: {"content": content, "description": "A problem document (RFC 9457)."} for each in statuses}

@@ -50,7 +50,7 @@ def tables(runs, tmp_path_factory):
 
 @pytest.fixture
 def api(runs, tables, tmp_path):
-    given = {"directions": tuple(map(str, tables.values())), "most_images": 16}
+    given = {"directions": tuple(map(str, tables.values())), "most_images": 16, "watermark": "off"}
     with client_of(runs, tmp_path, **given) as found:
         yield found
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import http.client
 import io
 import json
 import threading
 import time
 import zipfile
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -14,12 +16,16 @@ from PIL import Image
 
 from gan.jobs.marking.certificates import create
 from gan.jobs.serving.audit import verify
+from gan.jobs.serving.service import Service
+from gan.jobs.serving.settings import ServeConfig
 from gan.jobs.uploads import MOST_BYTES
 from gan.jobs.verifying import Verifier
+from gan.web.serve.application import application
 from gan.web.serve.verifying import EXAMPLE, MOST, _Looks
 from tests.gan.jobs.marked import encoded, photograph
-from tests.gan.jobs.test_uploads import HOSTILE
+from tests.gan.jobs.test_uploads import HOSTILE, png
 from tests.gan.runs import write_run
+from tests.gan.web.conftest import served
 from tests.gan.web.serve_api import client_of
 from tests.gan.web.test_serve_images import problem, records
 
@@ -125,6 +131,10 @@ def test_without_a_certificate_images_leave_unsigned(run, tmp_path):
 
 def test_hostile_files_are_refused_in_one_line(client):
     small = {kind: data for kind, data in HOSTILE.items() if len(data) <= LARGE}
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("a.png", bytes(2**26))
+    small |= {"zip bomb": bomb.getvalue(), "png of 100000 x 100000": png(100_000, 100_000)}
     assert {"png that claims 65535 x 65535", "zip", "svg", "text", "jpeg cut in its pixels"} <= set(small)
     for kind, data in small.items():
         document = problem(ask(client, data), 422, "invalid")
@@ -141,6 +151,22 @@ def test_sizes(client, service):
     assert service.settings.max_verify_bytes < MOST_BYTES
 
 
+def test_who_sends_too_much_hears_why(run, tmp_path):
+    """Over TCP: the connection stays, or the answer would be lost with what is still on the way."""
+    settings = ServeConfig(
+        models=(str(run),), state=str(tmp_path), device="cpu", content_filter="off", max_verify_bytes=LARGE
+    )
+    service = Service(settings)
+    key = service.keys.create("me")
+    with served(application(service)) as home:
+        connection = http.client.HTTPConnection(urlsplit(home).netloc, timeout=60)
+        for given, status in ((key, 413), ("x", 401), (key, 413)):
+            connection.request("POST", "/v1/verify", bytes(2**22), {"authorization": f"Bearer {given}"})
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["status"]) == (status, status)
+        connection.close()
+
+
 def test_any_key_may_ask_within_its_rate(api):
     client, service, key = api
     for given in ("x", key[:-1] + "!"):
@@ -154,8 +180,6 @@ def test_any_key_may_ask_within_its_rate(api):
 
 def test_a_body_is_read_for_a_known_key_alone(service):
     """Straight at the edge: a stranger's body is never asked for."""
-    from gan.web.serve.application import application
-
     sent = []
 
     async def receive():

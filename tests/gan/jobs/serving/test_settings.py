@@ -89,6 +89,18 @@ def test_what_filters_do_is_part_of_the_file(tmp_path):
     assert Policies() == Policies(content="block", blocklist="block", memorised="block")
 
 
+def test_on_and_off_are_words_as_they_are_typed(tmp_path):
+    """YAML reads them as booleans."""
+    file = tmp_path / "serve.yaml"
+    file.write_text("models: [a]\ncontent_filter: off\nc2pa: on\nwatermark: 'off'\n")
+    found = settings(file)
+    assert (found.content_filter, found.c2pa, found.watermark) == ("off", "on", "off")
+    found = settings(file, ["content_filter=on", "c2pa=off"])
+    assert (found.content_filter, found.c2pa) == ("on", "off")
+    with pytest.raises(UsageError, match="device"):
+        settings(file, ["device=on"])
+
+
 def test_an_answer_lies_in_memory():
     with pytest.raises(UsageError, match="256 at most"):
         settings(None, ["most_images=257", "queue=1000"], {"models": ("a",)})
