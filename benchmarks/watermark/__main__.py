@@ -115,15 +115,10 @@ def false_alarms(kinds: dict[str, pictures.Drawer], count: int, side: int) -> in
     return found
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown."""
-    kinds = list(rows[0]["read"])
-    lines = [f"| Damage | read | {' | '.join(kinds)} | symbols right | ms |", "|---" * (4 + len(kinds)) + "|"]
-    for row in rows:
-        shares = " | ".join(f"{row['read'][kind]:.3f}" for kind in kinds)
-        read = f"{row['all']:.3f} | {shares} | {row['symbols']:.3f} | {row['ms']:.0f}"
-        lines.append(f"| {row['damage']} | {read} |")
-    return "\n".join(lines)
+def line(row: dict[str, Any]) -> str:
+    """Of a table in Markdown."""
+    shares = " | ".join(f"{share:.3f}" for share in row["read"].values())
+    return f"| {row['damage']} | {row['all']:.3f} | {shares} | {row['symbols']:.3f} | {row['ms']:.0f} |"
 
 
 @click.command(epilog="Example: python -m benchmarks.watermark runs/00000-demo-openmoji-32")
@@ -143,25 +138,30 @@ def main(
     marked, tried = embedded(kinds, count, side, marks, payload)
     if not marked:
         raise click.ClickException(f"none of {count} pictures of {side} px carries the mark: try --side 256")
-    rows = [survived(marked, marks, payload, name) for name in only or DAMAGES]
-    alarms = false_alarms(kinds, unmarked, unmarked_side)
-    low, high = binomtest(alarms, unmarked).proportion_ci(method="wilson")
     carried = {kind: sum(each.kind == kind for each in marked) for kind in kinds}
     changed = {
         "psnr": float(np.mean([each.psnr for each in marked])),
         "ssim": float(np.mean([each.ssim for each in marked])),
         "ms": float(1000 * np.median([each.seconds for each in marked])),
     }
+    say = (lambda text: None) if as_json else click.echo
+    shares = ", ".join(f"{carried[kind]} of {tried[kind]} {kind}" for kind in kinds)
+    say(f"{side} px: {shares} carry the mark")
+    say(f"PSNR {changed['psnr']:.1f} dB, SSIM {changed['ssim']:.4f}; {changed['ms']:.0f} ms to mark\n")
+    present = [kind for kind in kinds if carried[kind]]
+    say(f"| Damage | read | {' | '.join(present)} | symbols right | ms |")
+    say("|---" * (4 + len(present)) + "|")
+    rows = []
+    for name in only or DAMAGES:  # each is told as it is done, for all of them take minutes
+        rows.append(survived(marked, marks, payload, name))
+        say(line(rows[-1]))
+    alarms = false_alarms(kinds, unmarked, unmarked_side)
+    low, high = binomtest(alarms, unmarked).proportion_ci(method="wilson")
+    rate = f"{alarms} of {unmarked} read as marked (95 %: {low:.2g} to {high:.2g})"
+    say(f"\nunmarked, {unmarked_side} px: {rate}")
     if as_json:
         alarm = {"alarms": alarms, "unmarked": unmarked, "interval": [low, high]}
         click.echo(json.dumps({"tried": tried, "carried": carried, **changed, **alarm, "rows": rows}))
-        return
-    shares = ", ".join(f"{carried[kind]} of {tried[kind]} {kind}" for kind in kinds)
-    click.echo(f"{side} px: {shares} carry the mark")
-    click.echo(f"PSNR {changed['psnr']:.1f} dB, SSIM {changed['ssim']:.4f}; {changed['ms']:.0f} ms to mark\n")
-    click.echo(table(rows))
-    rate = f"{alarms} of {unmarked} read as marked (95 %: {low:.2g} to {high:.2g})"
-    click.echo(f"\nunmarked, {unmarked_side} px: {rate}")
 
 
 if __name__ == "__main__":
