@@ -89,7 +89,7 @@ def test_two_thousand_idle_connections(tmp_path):
     run = write_run(tmp_path / "plain")
     key = create(tmp_path / "s", "me", per_minute=100, per_day=100, days=None, terms="1", attested_by="tests")
     command = [sys.executable, "-m", "gan", "serve", str(run), "--port", "0", "--state", str(tmp_path / "s")]
-    command += ["--set", "body_seconds=20", "--set", "max_connections=256", "--set", "content_filter=off"]
+    command += ["--set", "body_seconds=20", "--set", "max_connections=256", "--set", "content_filter='off'"]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
         contextlib.ExitStack() as opened,
