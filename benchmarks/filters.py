@@ -141,12 +141,12 @@ def memorised_table(near: Memorised, sources: Mapping[str, list[float]]) -> str:
 
 
 def timed(work: Callable[[Any], object], given: list[Any]) -> float:
-    """Median milliseconds of a call."""
+    """Median milliseconds of the processor of a call."""
     seconds = []
     for each in given:
-        began = time.perf_counter()
+        began = time.thread_time()
         work(each)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.thread_time() - began)
     return 1000 * statistics.median(seconds)
 
 
