@@ -10,7 +10,6 @@ that were altered a little.
 """
 
 import io
-import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +24,8 @@ from scipy.stats import beta
 from gan.jobs.sampling import sample
 from gan.jobs.serving.memorised import Memorised, threshold
 from training.data.images import open_dataset
+from training.preparation import openmoji
 from training.preparation.content import ContentFilter
-from training.preparation.openmoji import render
 
 THRESHOLDS = (0.2, 0.5, 0.8)
 PERCENTILES = (1.0, 5.0, 25.0)
@@ -73,8 +72,9 @@ def faces() -> Iterator[np.ndarray]:
 
 def glyphs(step: int) -> Iterator[np.ndarray]:
     """uint8 [256, 256, 3]: every `step`-th glyph of OpenMoji."""
-    for entry in itertools.islice(render(256, workers=1), 0, None, step):
-        yield np.asarray(Image.open(io.BytesIO(entry.png), formats=("PNG",)).convert("RGB"))
+    for codes in openmoji.glyph_codes()[::step]:
+        png = openmoji.draw_glyph(str(openmoji.font_path()), 256, codes)
+        yield np.asarray(Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB"))
 
 
 def parts(image: np.ndarray) -> Iterator[np.ndarray]:
@@ -155,7 +155,7 @@ def timed(work: Callable[[Any], object], given: list[Any]) -> float:
 @click.option("--data", required=True, help="The training set of the model.")
 @click.option("--samples", default=1000, show_default=True)
 @click.option("--copies", default=200, show_default=True, help="Training images that are altered.")
-@click.option("--step", default=4, show_default=True, help="Every how many glyphs one is looked at.")
+@click.option("--step", default=20, show_default=True, help="Every how many glyphs one is looked at.")
 @click.option("--threads", default=1, show_default=True)
 def main(model: str, data: str, samples: int, copies: int, step: int, threads: int) -> None:
     """Print both tables, and what a look at an image costs."""
