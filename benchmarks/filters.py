@@ -28,7 +28,7 @@ from training.preparation import openmoji
 from training.preparation.content import ContentFilter
 
 THRESHOLDS = (0.2, 0.5, 0.8)
-PERCENTILES = (1.0, 5.0, 25.0)
+PERCENTILES = (1.0, 5.0, 25.0, 50.0)
 PHOTOGRAPHS = (
     *("astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field"),
     *("immunohistochemistry", "moon", "retina", "rocket"),

@@ -45,7 +45,7 @@ def test_the_command_on_a_tiny_run(tmp_path, tiny_zip, monkeypatch):
     words = [str(run), "--data", str(tiny_zip), "--samples", "4", "--copies", "3"]
     result = CliRunner().invoke(filters.main, words, catch_exceptions=False)
     assert result.exit_code == 0
-    assert "| training images themselves | 3 | 100.0 % | 100.0 % | 100.0 % |" in result.output
+    assert "| training images themselves | 3 | 100.0 % | 100.0 % | 100.0 % | 100.0 % |" in result.output
     assert "efficientnet-lite0, pool, sha256:" in result.output and "ms an image" in result.output
 
 

@@ -3,8 +3,8 @@
 The features are the pooled ones of EfficientNet-Lite0, of all images of the data set, measured when the
 server starts and kept in the cache, where `gan report --nearest` leaves them as well. Too near is what lies
 within a percentile of the distances from each training image to its nearest other: at 1, an image is as near
-to the data as the closest hundredth of the data is to itself. In sets with many copies that is no distance at
-all, and equal features alone are met; remove copies first (`gan data prepare`).
+to the data as the closest hundredth of the data is to itself. Images of which the set has a copy are left out
+of that, or in sets with many copies nothing but a copy would be too near.
 """
 
 import math
@@ -86,8 +86,8 @@ class Memorised:
 def threshold(rows: Tensor, percentile: float) -> float:
     """A percentile of the distances of rows [N, D] to their nearest others, of a sample where there are many.
 
-    The sample is the same in every run. It is no less than what the same image can differ by, measured alone
-    and among others.
+    Rows with a copy are left out. The sample is the same in every run. It is no less than what the same image
+    can differ by, measured alone and among others.
     """
     picked = torch.arange(len(rows))
     if len(rows) > MOST_COMPARED:
@@ -95,4 +95,5 @@ def threshold(rows: Tensor, percentile: float) -> float:
     found = nearest_rows(rows[picked], rows, 2)
     other = torch.where(found.indices[:, 0] == picked, found.distances[:, 1], found.distances[:, 0])
     rounded = _ROUNDING * rows.double().norm(dim=1).median()
-    return float(torch.maximum(torch.quantile(other, percentile / 100), rounded))
+    apart = other[other > rounded]
+    return float(torch.quantile(apart, percentile / 100) if len(apart) else rounded)

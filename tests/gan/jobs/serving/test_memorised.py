@@ -18,6 +18,8 @@ def test_the_threshold_is_a_percentile_of_nearest_distances():
     rows = torch.tensor([[0.0], [1.0], [3.0], [7.0], [15.0]])  # to the nearest other: 1, 1, 2, 4, 8
     assert threshold(rows, 0) == 1 and threshold(rows, 50) == 2 and threshold(rows, 100) == 8
     assert threshold(rows, 25) == 1 and threshold(rows, 62.5) == 3
+    with_a_copy = torch.cat([rows, rows[3:4]])  # 1, 1, 2, 8, and twice 0
+    assert threshold(with_a_copy, 0) == 1 and threshold(with_a_copy, 50) == 1.5
     assert threshold(torch.cat([rows, rows]), 100) == pytest.approx(3e-5)  # every row has a copy; rounding
 
 
