@@ -46,8 +46,8 @@ MUTANTS = (
     Mutant(
         "look-alikes pass",
         f"{ROOM}wording.py",
-        "alike.get(letter, letter) for letter in seen",
-        "letter for letter in seen",
+        "            found[letter] = min(latin, key=len)\n",
+        "            found[letter] = letter\n",
         (f"{JOBS}wording.py::test_in_disguise",),
     ),
     Mutant(
@@ -167,6 +167,6 @@ MUTANTS = (
         f"{API}running.py",
         '        "http": patient(settings.body_seconds),\n',
         "",
-        (f"{WEB}patience.py::test_two_thousand_idle_connections",),
+        (f"{WEB}patience.py::test_the_server_looks_at_its_connections",),
     ),
 )

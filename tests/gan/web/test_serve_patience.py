@@ -15,6 +15,8 @@ import urllib.request
 import pytest
 
 from gan.jobs.serving.administration import create
+from gan.jobs.serving.settings import ServeConfig
+from gan.web.serve import running
 from gan.web.serve.patience import patient
 from tests.gan.runs import write_run
 
@@ -83,19 +85,34 @@ def test_who_asks_is_answered_and_may_ask_again(port):
         assert ended(connection)
 
 
+def test_the_server_looks_at_its_connections(tmp_path, monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def looked(seconds):
+        raise Asked(seconds)
+
+    monkeypatch.setattr(running, "patient", looked)
+    run, state = write_run(tmp_path / "plain"), str(tmp_path / "s")
+    options = {"device": "cpu", "content_filter": "off", "port": 0, "body_seconds": 7.0}
+    with pytest.raises(Asked, match=r"7\.0"):
+        running.run(ServeConfig(models=(str(run),), state=state, **options))
+
+
 @pytest.mark.slow
 def test_two_thousand_idle_connections(tmp_path):
     """They are counted, refused, and ended; then the server serves as before."""
     run = write_run(tmp_path / "plain")
     key = create(tmp_path / "s", "me", per_minute=100, per_day=100, days=None, terms="1", attested_by="tests")
     command = [sys.executable, "-m", "gan", "serve", str(run), "--port", "0", "--state", str(tmp_path / "s")]
-    command += ["--set", "body_seconds=20", "--set", "max_connections=256", "--set", "content_filter=off"]
+    command += ["--set", "body_seconds=20", "--set", "max_connections=256", "--set", "content_filter='off'"]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
         contextlib.ExitStack() as opened,
     ):
         late = threading.Timer(300, process.kill)
         late.start()
+        opened.callback(process.kill)  # where a line below fails
         home = process.stdout.readline().strip()
         port = int(home.rpartition(":")[2])
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}

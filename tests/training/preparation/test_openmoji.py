@@ -62,7 +62,7 @@ def package():
 
 def draw(codes, resolution=32):
     """Pixels [H, W, C] of one glyph."""
-    data = openmoji.draw_glyph(str(openmoji._font_file()), resolution, codes)
+    data = openmoji.draw_glyph(str(openmoji.font_path()), resolution, codes)
     image = Image.open(io.BytesIO(data))
     assert image.mode == "RGB"
     return np.asarray(image)
