@@ -43,10 +43,12 @@ def project(client, tab, **asked):
 
 
 def test_a_picture_becomes_z_of_a_model_without_styles():
-    model = explored.model(explored.plain())
+    torch.manual_seed(1)
+    plain = sngan.GeneratorConfig(resolution=8, width=8, z_dim=8).build().eval().requires_grad_(False)
+    model = explored.model(plain)
     assert model.facts()["spaces"] == ["z"]
     with opened(model) as client, Tab(client) as tab:
-        project(client, tab, **FEW, space="z")
+        project(client, tab, **{**FEW, "steps": 20}, space="z")
         found = state.point(tab.until("result")[0]["point"])
         z = state.unpacked(found.latent)
         assert z.shape == (1, model.renderer.generator.z_dim) and z.abs().max() > 0

@@ -23,7 +23,7 @@ from tests.gan.web.conftest import TOKEN
 from tests.gan.web.driven import rgba
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
-WAIT = 20  # seconds, which only a failing test takes
+WAIT = 120  # seconds, which only a failing test takes
 LIVE = (  # what a slider or field of each panel asks for
     Point(seed=7, label=1),
     Point(seed=7, label=1, psi=0.4, psi_cutoff=5),
@@ -159,7 +159,7 @@ def test_a_widget_and_a_sheet_for_who_only_reads(tmp_path, monkeypatch):
     run, bundles = write_run(tmp_path / "run"), []
     monkeypatch.setattr("IPython.display.display", lambda bundle, **how: bundles.append(bundle))
     shown = notebooks.explorer(run, device="cpu", height=500)
-    assert shown.widget.height == 500 and "tiny" in shown.widget.page and shown.view == View()
+    assert shown.widget.height == 500 and "run at 12 kimg" in shown.widget.page and shown.view == View()
     view = View(point=Point(seed=4, amounts=(1.0,)))
     shown.widget.hash = f"#{state.fragment(view)}"
     assert shown.view == view
@@ -177,8 +177,12 @@ def kernel(shop, told):
     bridge = Bridge(app(shop, TOKEN).app, lambda content, buffers: told.put((content, buffers)))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+
+    def heard(content, body):
+        loop.call_soon_threadsafe(bridge.heard, content, [bytes(body)])
+
     try:
-        yield lambda content, body: loop.call_soon_threadsafe(bridge.heard, content, [bytes(body)])
+        yield heard
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(WAIT)
@@ -199,7 +203,7 @@ HARNESS = """async (source) => {
     send: (content, _, buffers) => window.toKernel(content, Array.from(new Uint8Array(buffers?.[0] || 0))),
   };
   const widget = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  widget.default.render({ model, el: document.body });
+  window.end = widget.default.render({ model, el: document.body });
 }"""
 
 
@@ -242,3 +246,6 @@ def test_the_widget_in_a_browser(model, tab):
         text = page.evaluate("values.hash").removeprefix("#")
         assert state.from_fragment(text).point == Point(psi=0.3)
         assert frame.locator("#share").is_hidden()
+        page.evaluate("end()")
+        while told.get(timeout=WAIT)[0].get("kind") != "closed":
+            pass
