@@ -106,9 +106,9 @@ MUTANTS = (
     ),
     Mutant(
         "a stopped projection is lost",
-        "gan/web/explore/work.py",
-        "    with contextlib.suppress(Stopped):\n        for step in search.run():",
-        "    with contextlib.suppress(ZeroDivisionError):\n        for step in search.run():",
+        "gan/web/explore/projecting.py",
+        "    with contextlib.suppress(Stopped):\n        _told(search",
+        "    with contextlib.suppress(ZeroDivisionError):\n        _told(search",
         (f"{WEB}routes.py::test_a_projection_that_is_stopped_keeps_what_it_found",),
     ),
     Mutant(
