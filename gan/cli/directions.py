@@ -30,7 +30,7 @@ Examples:
 @click.option(
     "--space",
     type=click.Choice(["z", "w", "s"]),
-    help="pca, supervised: of the latents; s for supervised alone.  [default: w; z for a model without w]",
+    help="pca, supervised: of the latents; s are the styles of --layers.  [default: w; z without w]",
 )
 @click.option("--layers", metavar="A-B", help="First and last layer that they move.  [default: all]")
 @click.option(

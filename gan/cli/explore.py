@@ -24,6 +24,13 @@ Examples:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port.  [default: a free one]")
 @click.option("--token", help="Secret in the address; needed with another --host.  [default: random]")
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option(
+    "--tuned",
+    default="tuned",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder for models that the page tunes to pictures (Project, pti).",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of PyTorch.  [default: its own choice]")
 @device_option
 @plugin_option
@@ -37,6 +44,7 @@ def command(
     port: int,
     token: str | None,
     no_browser: bool,
+    tuned: Path,
     threads: int | None,
     device: str,
 ) -> None:
@@ -55,6 +63,7 @@ def command(
 
     places = [model] if model2 is None else [model, model2]
     given = {"data": data, "directions": directions, "device": device, "threads": threads}
+    given["tuned"] = tuned
     explore(places, host=host, port=port, token=token, say=started, **given)
 
 

@@ -85,10 +85,11 @@ Examples:
 @click.option("--condition", metavar="X,X,...|FILE.npy", help="Vector of conditions of the pictures.")
 @click.option(
     "--crop",
-    type=click.Choice(["none", "centre"]),
+    type=click.Choice(["none", "centre", "face"]),
     default="none",
     show_default=True,
-    help="Of pictures of other proportions: none refuses them, centre takes the middle.",
+    help="none refuses pictures of other proportions; centre takes the middle; face cuts around the largest"
+    " face, as gan data prepare --crop face does (extra faces).",
 )
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures at a time.")
 @click.option("--video", type=click.Choice(["gif", "mp4"]), help="Also a video of the way of each picture.")

@@ -19,13 +19,14 @@ from gan.files import refusal
 from training.data.arrays import decode_array
 from training.data.decoding import decode
 from training.data.faults import escaped
-from training.preparation.convert import Form, converted
+from training.preparation.convert import Form, Frame, converted
+from training.preparation.faces import framed
 from training.preparation.reading import MOST_PIXELS, Unusable, read, suffixes
 
 MAX_BYTES = 64 * 2**20  # of a file
 MAX_PICTURES = 1000  # of one call
 STRETCH = 0.01  # part by which sides may be out of proportion without a crop
-CROPS = ("none", "centre")
+CROPS = ("none", "centre", "face")
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,11 @@ def as_image(data: bytes, name: str, shape: tuple[int, int, int], crop: str = "n
     """The picture in the bytes of a file -> uint8 [C, H, W] of that shape.
 
     name: of the file, for messages and for formats that only the suffix tells. crop: centre takes the
-    largest part in the middle of the model's proportions; none takes all, and refuses other proportions.
+    largest part in the middle of the model's proportions; face, as far as the picture goes, the part around
+    the largest face that `gan data prepare --crop face` takes; none takes all, and refuses other proportions.
     Grey becomes colour and the reverse; transparency is laid on white where the model has none, and is full
-    opacity where the picture has none. Raises UserError for what gives no pixels, or too many.
+    opacity where the picture has none. Raises UserError for what gives no pixels, or too many, and for a crop
+    around a face where there is none, or none can be sought here.
     """
     channels, height, width = shape
     name = escaped(name)
@@ -78,16 +81,24 @@ def as_image(data: bytes, name: str, shape: tuple[int, int, int], crop: str = "n
         if apart and crop == "none":
             raise UserError(
                 f"{name} is {columns}x{rows}, and this model makes {width}x{height}: "
-                "type --crop centre to take its middle, or cut it yourself"
+                "type --crop centre to take its middle, --crop face for the part around a face, or cut it"
             )
         form = Form(height=height, width=width, channels=channels, crop=crop)
-        file = converted(pixels, form)
+        frame = _around_face(pixels, form, name) if crop == "face" else None
+        file = converted(pixels, form, frame)
     except Unusable as error:
         raise UserError(f"{name} cannot be used ({error.detail}): {_remedy(error.kind)}") from error
     except MemoryError as error:
         raise UserError(f"{name} does not fit into memory: make it smaller") from error
     array = decode(file) if channels <= 4 else decode_array(file)
     return torch.from_numpy(np.array(array))
+
+
+def _around_face(pixels: np.ndarray, form: Form, name: str) -> Frame:
+    frame = framed(pixels, form)[1]
+    if frame is None:
+        raise UserError(f"no face was found in {name}: type --crop centre, or give another picture")
+    return frame
 
 
 def _remedy(kind: str) -> str:

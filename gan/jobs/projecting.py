@@ -253,11 +253,12 @@ def _found(ready: _Ready, folder: ProjectionFolder, some: Sequence[Picture], sea
         tensors |= {f"noise.{number}": map_[i] for number, map_ in enumerate(search.maps)}
         tensors |= {} if search.c is None else {"c": search.c[i]}
         write_latents(folder.path / f"{picture.name}.safetensors", tensors, ready.model_sha256)
-        folder.write_images(picture.name, picture.pixels, images[i])
+        note = folder.note(picture.name, ready.model_sha256)
+        folder.write_images(picture.name, picture.pixels, images[i], note)
         if ready.film is not None:
             out = folder.path / f"{picture.name}.{ready.film}"
             ways = [*folder.frames(picture.name), *[pair(picture.pixels, images[i])] * FPS]
-            video.write_video(out, video.enlarged(iter(ways), None), FPS)
+            video.write_video(out, video.enlarged(iter(ways), None), FPS, note=note)
         folder.keep(
             {
                 "image": picture.name,
@@ -295,7 +296,7 @@ def _tuned(
         distance = (ready.distance.embed(image) - work.rows[i]).square().sum().item()
         write_latents(files[i], tensors, digest)
         shown = to_uint8(image)[0].cpu()
-        folder.write_images(picture.name, picture.pixels, shown)
+        folder.write_images(picture.name, picture.pixels, shown, folder.note(picture.name, digest))
         before = folder.record(picture.name)
         search = {key: before[key] for key in ("psnr", "ssim", "distance")}
         folder.keep({**before, **likeness(picture.pixels, shown), "distance": distance, "search": search})
@@ -325,7 +326,8 @@ def _nearest(
     for picture, indices, distances in zip(pictures, *found, strict=True):
         captions = ["picture", *(f"{number} {d:.3g}" for number, d in zip(indices, distances, strict=True))]
         row = labelled_grid(neighbours.row(picture.pixels, indices, dataset), captions, len(captions))
-        atomic_bytes(folder.path / f"{picture.name}-nearest.png", encode(row, ".png"))
+        note = folder.note(picture.name, folder.report.get("tuned_sha256") or ready.model_sha256)
+        atomic_bytes(folder.path / f"{picture.name}-nearest.png", encode(row, ".png", note))
         pairs = zip(indices.tolist(), distances.tolist(), strict=True)
         near = [{"number": number, "distance": round(d, 6)} for number, d in pairs]
         folder.keep({**folder.record(picture.name), "nearest": near})

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from gan.errors import UsageError, UserError
 from gan.files import atomic_bytes, read_json, sha256
 from gan.images import encode, encode_exactly, grid
+from gan.jobs.sampling.recipe import elsewhere
 from gan.models import card, checkpoint
 from gan.models.weights import unreadable
 from metrics.diversity import ssim
@@ -99,11 +100,18 @@ class ProjectionFolder:
         shutil.rmtree(self.path / FRAMES, ignore_errors=True)
         return self.report
 
-    def write_images(self, name: str, picture: Tensor, image: Tensor) -> None:
-        """Write an image, uint8 [C, H, W], and beside the picture that it is of."""
-        suffix, data = encode_exactly(image)
+    def write_images(self, name: str, picture: Tensor, image: Tensor, note: str) -> None:
+        """Write an image, uint8 [C, H, W], and beside the picture that it is of. note: their metadata."""
+        suffix, data = encode_exactly(image, note)
         atomic_bytes(self.path / f"{name}{suffix}", data)
-        atomic_bytes(self.path / f"{name}-pair.png", encode(pair(picture, image), ".png"))
+        atomic_bytes(self.path / f"{name}-pair.png", encode(pair(picture, image), ".png", note))
+
+    def note(self, name: str, model_sha256: str) -> str:
+        """Metadata of the images and the video of a picture. model_sha256: of the model of its latents."""
+        asked = self.report["request"]
+        facts = {"model_sha256": model_sha256, "latents": f"{name}.safetensors"}
+        facts |= {"picture_sha256": asked["pictures"][name]}
+        return elsewhere("projected", facts | {key: asked[key] for key in ("distance", "settings", "tuning")})
 
 
 def pair(picture: Tensor, image: Tensor) -> Tensor:

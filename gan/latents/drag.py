@@ -7,6 +7,9 @@ network, sampled bilinearly.
     for step in drag(generator, ws, torch.tensor([[12.0, 20.0]]), torch.tensor([[20.0, 20.0]])):
         print(step.number, step.distance)
 
+A mask says what may move: outside of it features are kept what they were (eq. 1, the second term). Means
+stand where the paper has sums, of places and channels, and of channels and what is kept.
+
 Points are (x, y) in pixels of the image, x to the right and y down; (0, 0) is the centre of the first pixel.
 Letters: L style layers, D latent size, P points, Q places around each, C channels, H rows, W columns.
 """
@@ -34,7 +37,8 @@ class Settings:
     """steps: at most.  learning_rate: of Adam, in units of w.  layers: how many of ws change, the first ones.
 
     supervised, tracked: radii r1 and r2 in pixels of a picture of 512, in smaller ones as many less, and one
-    at least.  near: distance in pixels at which a handle has arrived.
+    at least.  near: distance in pixels at which a handle has arrived.  kept: lambda of eq. 1, the weight of
+    what lies outside the mask; the paper's 20, which weighs sums, would let nothing move here.
     """
 
     steps: int = 300
@@ -43,6 +47,7 @@ class Settings:
     supervised: float = 3.0
     tracked: float = 12.0
     near: float = 1.0
+    kept: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -62,15 +67,17 @@ def drag(
     targets: Tensor,
     settings: Settings | None = None,
     noise: Literal["const", "none"] = "const",
+    mask: Tensor | None = None,
 ) -> Iterator[Step]:
     """Steps until every handle [P, 2] is at its target [P, 2], or the steps are used up.
 
-    ws: [1, L, D], left as it is. Closing the iterator ends the work. Raises UsageError for a generator
-    without styles, and for points that are no pairs or lie outside the image.
+    ws: [1, L, D], left as it is. mask: bool [H, W], where the image may change; None for all of it. Closing
+    the iterator ends the work. Raises UsageError for a generator without styles, for points that are no pairs
+    or lie outside the image, and for a mask of another size, or under which nothing may move.
     """
     require_styles(generator, "dragged")
     settings = settings or Settings()
-    _check(generator, handles, targets)
+    _check(generator, handles, targets, mask)
     handles, targets = handles.to(ws), targets.to(ws)
     features = Features(generator, noise)
     moving = ws[:, : settings.layers].detach().clone().requires_grad_()
@@ -78,7 +85,9 @@ def drag(
     adam = torch.optim.Adam([moving], lr=settings.learning_rate)
     near, wide = (around(r, features.side, ws) for r in (settings.supervised, settings.tracked))
     with torch.no_grad():
-        before = features(ws).at(handles[:, None])  # [P, 1, C]: what the handles look like
+        first = features(ws)
+        before = first.at(handles[:, None])  # [P, 1, C]: what the handles look like
+        fixed = None if mask is None else first.outside(mask)
     for number in range(settings.steps + 1):
         left = targets - handles
         distance = float(left.norm(dim=1).max())
@@ -87,7 +96,11 @@ def drag(
             return
         way = left / left.norm(dim=1, keepdim=True).clamp_min(1)  # [P, 2], never beyond the target
         adam.zero_grad()
-        motion(features(torch.cat([moving, rest], dim=1)), handles, way, near).backward()
+        now = features(torch.cat([moving, rest], dim=1))
+        loss = motion(now, handles, way, near)
+        if fixed is not None:
+            loss = loss + settings.kept * changed(now, first, fixed)
+        loss.backward()
         adam.step()
         with torch.no_grad():
             handles = tracked(features(torch.cat([moving, rest], dim=1)), handles, before, wide)
@@ -100,6 +113,15 @@ def motion(features: "Map", handles: Tensor, way: Tensor, near: Tensor) -> Tenso
     """
     places = handles[:, None] + near  # [P, Q, 2]
     return F.l1_loss(features.at(places + way[:, None]), features.at(places).detach())
+
+
+def changed(features: "Map", first: "Map", fixed: Tensor) -> Tensor:
+    """What moves outside the mask (eq. 1): |F - F0| (1 - M), the mean over channels and over 1 - M.
+
+    fixed: 1 - M, [H, W] of the map, 0 to 1.
+    """
+    apart = (features.values - first.values).abs().mean(dim=0)  # [H, W]
+    return (apart * fixed).sum() / fixed.sum().clamp_min(torch.finfo(fixed.dtype).tiny)
 
 
 def tracked(features: "Map", handles: Tensor, before: Tensor, wide: Tensor) -> Tensor:
@@ -136,6 +158,18 @@ class Map:
         )
         return sampled[0].permute(1, 2, 0)
 
+    def outside(self, mask: Tensor) -> Tensor:
+        """How much of each place of the map a mask, bool [H, W] of the image, leaves out: 0 to 1, [H, W].
+
+        Beyond the image its border goes on.
+        """
+        rows, columns = (round(size) for size in self.covered)
+        left_out = (~mask).to(self.values)[None, None]
+        inside = F.interpolate(left_out, (rows, columns), mode="area")
+        down, across = self.values.shape[1] - rows, self.values.shape[2] - columns
+        margins = (across // 2, across - across // 2, down // 2, down - down // 2)
+        return F.pad(inside, margins, mode="replicate")[0, 0]
+
 
 class Features:
     """ws [1, L, D] -> `Map` of the last block up to level FINEST, and up to half the resolution."""
@@ -155,8 +189,12 @@ class Features:
         return Map(values[0].float(), self.covered, self.size)
 
 
-def _check(generator: nn.Module, handles: Tensor, targets: Tensor) -> None:
+def _check(generator: nn.Module, handles: Tensor, targets: Tensor, mask: Tensor | None) -> None:
     _, height, width = generator.image_shape
+    if mask is not None and (mask.shape != (height, width) or mask.dtype != torch.bool):
+        raise UsageError(f"a mask is {mask.dtype} {list(mask.shape)}: give bool [{height}, {width}]")
+    if mask is not None and not mask.any():
+        raise UsageError("nothing may move under this mask: it is False everywhere")
     if handles.shape != targets.shape or handles.ndim != 2 or handles.shape[1] != 2 or not len(handles):
         raise UsageError(
             f"handles {list(handles.shape)} and targets {list(targets.shape)}: give [P, 2] of both"

@@ -1,4 +1,4 @@
-"""What notebooks share: finding a model and its data, showing images, sliders, following a run.
+"""What notebooks share: finding a model and its data, showing images, sliders, the page, following a run.
 
 A slider is live while the notebook runs, by ipywidgets, and a contact sheet of its values where the notebook
 is only read. Everything else in a notebook is a call of the library.
@@ -21,6 +21,9 @@ from gan.config import load_yaml
 from gan.errors import UserError
 from gan.files import json_lines
 from gan.models import checkpoint
+from gan.web.explore import model as models
+from gan.web.explore import notebook
+from gan.web.explore.state import Point
 from training import lock
 
 VARIABLE = "GAN_MODEL"
@@ -84,6 +87,35 @@ def sliders(draw: Draw, slides: Mapping[str, Slide]) -> None:
     with contextlib.suppress(ImportError):  # without ipywidgets the sheet serves
         bundle |= _live(draw, slides)._repr_mimebundle_()
     display(bundle, raw=True)
+
+
+def explorer(
+    model: str | Path, *, data: str | Path | None = None, device: str = "auto", height: int = notebook.HEIGHT
+) -> notebook.Explorer | None:
+    """Show the page of `gan explore MODEL`, all its panels live; its `view` is what it shows.
+
+    model: a run or checkpoint directory. data: training images, None for those that it was trained on.
+    height: of the page, in pixels. Without anywidget, and where the notebook is only read, there is a contact
+    sheet of seeds, truncation and directions, and None comes back.
+    Raises UserError where there is no model, or the extra `web` is missing.
+    """
+    from IPython.display import display
+
+    opened, shown = models.opened(model, device, data), None
+    slides: dict[str, Slide] = {"seed": (0, 4, 0), "pca0": (-3.0, 3.0, 0.0), "pca1": (-3.0, 3.0, 0.0)}
+    if opened.renderer.styled:
+        slides["psi"] = (0.0, 1.0, 1.0)
+
+    def draw(seed: int, pca0: float, pca1: float, psi: float = 1.0) -> Tensor:
+        return opened.renderer.image(Point(seed=seed, psi=psi, amounts=(pca0, pca1)))[None]
+
+    bundle, about = {}, {}
+    with contextlib.suppress(ImportError):  # without anywidget the sheet serves
+        shown = notebook.explorer(opened, height)
+        bundle, about = shown.widget._repr_mimebundle_()
+    bundle |= {"image/png": _png(contact_sheet(draw, slides)), "text/plain": "a contact sheet"}
+    display(bundle, metadata=about, raw=True)
+    return shown
 
 
 def contact_sheet(draw: Draw, slides: Mapping[str, Slide]) -> Image.Image:

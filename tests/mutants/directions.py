@@ -210,4 +210,11 @@ MUTANTS = (
         "z, c, 1.0, None)",
         (f"{_COMMAND}::test_a_grid_has_a_row_of_steps_for_each_seed",),
     ),
+    Mutant(
+        "styles of all layers",
+        "gan/latents/pca.py",
+        'if first <= affine.index < stop and n != "input"',
+        'if n != "input"',
+        (f"{_LATENTS}_components.py::test_pca_of_styles_is_numpys_of_the_affines_results",),
+    ),
 )

@@ -196,4 +196,11 @@ MUTANTS = (
         "frames = video.resized(frames, None)",
         ("tests/gan/jobs/test_video.py::test_a_video_has_the_size_and_rate_asked_for",),
     ),
+    Mutant(
+        "what others made is taken for one's own",
+        "gan/jobs/sampling/recipe.py",
+        'if data.get("made") in ELSEWHERE:',
+        "if False:",
+        (f"{_AGAIN}what_other_commands_made_says_who_can",),
+    ),
 )

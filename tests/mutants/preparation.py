@@ -22,7 +22,7 @@ MUTANTS = (
     Mutant(
         "an image made again without its face",
         "training/preparation/examine.py",
-        'frame = _frame(_faces(picture, form), form) if form.crop == "face" else None',
+        'frame = framed(picture.pixels, form)[1] if form.crop == "face" else None',
         "frame = None",
         (f"{_FACES}::test_the_largest_face_is_shown_and_all_are_counted",),
     ),

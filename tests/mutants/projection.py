@@ -112,4 +112,11 @@ MUTANTS = (
         "return shown",
         ("tests/gan/jobs/test_distances.py::test_what_networks_see",),
     ),
+    Mutant(
+        "faces are not framed",
+        "gan/jobs/pictures.py",
+        'frame = _around_face(pixels, form, name) if crop == "face" else None',
+        "frame = None",
+        ("tests/gan/jobs/test_pictures.py::test_a_crop_around_a_face_is_that_of_the_preparation_of_data",),
+    ),
 )

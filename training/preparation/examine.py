@@ -18,8 +18,8 @@ from training.preparation import hashes, quality
 from training.preparation.archives import open_source
 from training.preparation.catalogue import display
 from training.preparation.content import ContentFilter
-from training.preparation.convert import Form, Frame, converted
-from training.preparation.faces import Face, FaceFinder
+from training.preparation.convert import Form, converted
+from training.preparation.faces import framed
 from training.preparation.policies import verdict
 from training.preparation.reading import Picture, Unusable, read, rgb
 from training.preparation.sources import Member, Source
@@ -95,8 +95,8 @@ def examine(item: Item, task: Task) -> Found:
     thumbnail = _measured(picture, task, record)
     frame = None
     if task.faces:
-        seen = _faces(picture, task.form)
-        record["faces"], frame = len(seen), _frame(seen, task.form)
+        seen, frame = framed(picture.pixels, task.form)
+        record["faces"] = len(seen)
         if task.form.crop == "face" and not seen:
             faults.append(("faceless", ""))
             record["faults"] = _told(faults)
@@ -115,7 +115,7 @@ def convert_again(item: Item, form: Form) -> tuple[str, bytes] | None:
         picture = read(
             _source(item.source).read(item.member.path, item.member.place), display(item.member.path)
         )
-        frame = _frame(_faces(picture, form), form) if form.crop == "face" else None
+        frame = framed(picture.pixels, form)[1] if form.crop == "face" else None
         return form.key(canonical(picture)), converted(picture.pixels, form, frame)
     except (Unusable, OSError, ValueError):
         return None
@@ -175,20 +175,6 @@ def _told(faults: list[tuple[str, str]]) -> list[dict[str, str]]:
         {"kind": kind, "detail": display(detail.encode("utf-8", "surrogateescape"))}
         for kind, detail in faults
     ]
-
-
-def _faces(picture: Picture, form: Form) -> list[Face]:
-    return _finder().find(rgb(picture.pixels, form.background))
-
-
-def _frame(seen: list[Face], form: Form) -> Frame | None:
-    """What an image of that form is cut around, if it is."""
-    return seen[0].frame if seen and form.crop == "face" else None
-
-
-@functools.cache
-def _finder() -> FaceFinder:
-    return FaceFinder()
 
 
 @functools.cache

@@ -9,6 +9,7 @@ nose and corners of the mouth lie.
 Letters: H rows, W columns of a picture; h, w of the map.
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,6 +20,8 @@ import numpy as np
 from PIL import Image
 
 from gan.errors import UserError, install
+from training.preparation.convert import Form, Frame
+from training.preparation.reading import rgb
 
 SURE = 0.5  # from which on a place counts as a face
 _SIDE = 640  # px of the longer side at which faces are sought
@@ -45,7 +48,7 @@ class Face:
         return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
 
     @property
-    def frame(self) -> tuple[float, float, float]:
+    def frame(self) -> Frame:
         """(x, y, side) of the square around the face, by its eyes and mouth.
 
         Karras et al. 2018, "Progressive Growing of GANs", appendix C, as CelebA-HQ was cut, but upright: with
@@ -57,6 +60,16 @@ class Face:
         down = np.mean(mouth, axis=0) - middle
         x, y = middle + 0.1 * down
         return float(x), float(y), float(max(4 * np.hypot(*between), 3.6 * np.hypot(*down)))
+
+
+def framed(pixels: np.ndarray, form: Form) -> tuple[list[Face], Frame | None]:
+    """The faces in uint8 [H, W, C], the largest first, and what an image of that form is cut around.
+
+    None where the form is of another crop than `face`, and where there is no face.
+    Raises UserError where faces cannot be sought here.
+    """
+    seen = _finder().find(rgb(pixels, form.background))
+    return seen, seen[0].frame if seen and form.crop == "face" else None
 
 
 class FaceFinder:
@@ -115,6 +128,11 @@ def _overlap(a: Face, b: Face) -> float:
     height = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
     shared = max(0.0, width) * max(0.0, height)
     return shared / (a.area + b.area - shared)
+
+
+@functools.cache
+def _finder() -> FaceFinder:
+    return FaceFinder()
 
 
 def _session() -> Any:

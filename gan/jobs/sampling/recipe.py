@@ -3,11 +3,15 @@
 One JSON text, in ASCII: of PNGs the text chunk `gan`; of JPEG and WebP the EXIF tag ImageDescription; of GIFs
 the comment; of MP4 the tag `comment`. A file may come from a stranger: its text is bounded, and every value
 is checked as a typed one is.
+
+What other commands make says so in the same places, see `elsewhere`: `gan sample` cannot make it again, and
+tells who can.
 """
 
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +28,10 @@ from gan.jobs.sampling.request import Request
 FORMAT = 1
 MOST = 60_000  # characters of a text: what EXIF, and a command line of ffmpeg, hold
 READ = ("PNG", "JPEG", "WEBP", "GIF")
+ELSEWHERE = {  # kind of thing -> what makes it again
+    "explored": "the page of gan explore made it, and shows what its metadata call view",
+    "projected": "gan project found it, from the file that its metadata call latents",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +65,25 @@ class Recipe:
             )
 
 
+def elsewhere(made: Literal["explored", "projected"], facts: Mapping[str, Any]) -> str:
+    """The text for what `gan sample` cannot make again: JSON, facts beside who made it.
+
+    facts: JSON data: weights, settings and the like; where they are longer than files hold, the longest of
+    them are left out, by name.
+    """
+    described = {"format": FORMAT, "program": f"gan {gan.__version__}", "made": made, **facts}
+    while len(text := json.dumps(described, separators=(",", ":"))) > MOST:
+        longest = max(facts.keys() & described.keys(), key=lambda key: len(json.dumps(described[key])))
+        described = {key: value for key, value in described.items() if key != longest}
+        described["left_out"] = [*described.get("left_out", ()), longest]
+    return text
+
+
 def read(path: str | Path) -> Recipe:
-    """The recipe in a file that `gan sample` wrote. Raises UserError naming the file where there is none."""
+    """The recipe in a file that `gan sample` wrote.
+
+    Raises UserError naming the file where there is none, and where another command made it.
+    """
     path = Path(path)
     try:
         note = _tag_of_mp4(path) if path.suffix.lower() == ".mp4" else _note_of_picture(path)
@@ -76,6 +101,8 @@ def read(path: str | Path) -> Recipe:
         raise UserError(f"{path} has no settings of gan sample in its metadata: give the options yourself")
     if data["format"] != FORMAT:
         raise UserError(f"{path}: its settings have format {data['format']!r}; this version reads {FORMAT}")
+    if data.get("made") in ELSEWHERE:
+        raise UserError(f"{path} is not of gan sample: {ELSEWHERE[data['made']]}")
     return _checked(path, {key: value for key, value in data.items() if key not in ("format", "program")})
 
 

@@ -26,7 +26,8 @@ SHOWN = 600  # dots on the map
 class Model:
     """name: for people.  digest: sha256 of the weights.  classes: names, [] where there are none.
 
-    data: path of the training images, None where it is not known or not there.
+    data: path of the training images, None where it is not known or not there.  place: the checkpoint, None
+    where there is none on disk.
     """
 
     renderer: Renderer
@@ -34,6 +35,12 @@ class Model:
     digest: str
     classes: Sequence[str]
     data: str | None = None
+    place: Path | None = None
+
+    def spaces(self) -> list[str]:
+        """Those that pictures are projected into."""
+        found = ["w", "w+"] if self.renderer.styled else ["z"]
+        return found + ["pti"] * (self.place is not None)
 
     def facts(self) -> dict[str, Any]:
         """What the page needs to lay out its panels, as JSON data."""
@@ -49,6 +56,7 @@ class Model:
             "styled": self.renderer.styled,
             "labels": self._labels(),
             "methods": self.renderer.methods(),
+            "spaces": self.spaces(),
             "videos": _videos(),
             "data": self.data is not None,
             "distances": [name for name in distances.DISTANCES if name != "lpips"],  # which takes a file
@@ -121,6 +129,7 @@ def opened(
         sha256(saved.path / "generator.safetensors"),
         about.get("classes") or [],
         None if data is None else str(data),
+        saved.path,
     )
 
 

@@ -91,14 +91,17 @@ class Renderer:
 
     @torch.inference_mode()
     def z(self, point: Point) -> Tensor:
-        """z [1, D] of the seed, moved by directions in z."""
-        unstyled = replace(point, amounts=(), method="pca", label=None, seed=0, noise_seed=0, mix_seed=1)
+        """z [1, D] of the seed, or the latent of a model without styles, moved by directions in z."""
+        kept = {"seed": 0, "label": None, "latent": "", "noise_seed": 0, "mix_seed": 1}
+        unstyled = replace(point, amounts=(), method="pca", **kept)
         if not self.styled and unstyled != Point():
             raise UsageError(
                 "this model has no style space: it takes a seed, a class and directions in z alone"
             )
-        z = z_from_seeds([point.seed], self.generator.z_dim).to(self.device)
-        return self._moved(z, point, "z")
+        z = unpacked(point.latent) if point.latent else z_from_seeds([point.seed], self.generator.z_dim)
+        if z.shape != (1, self.generator.z_dim):
+            raise UsageError("this latent belongs to another model")
+        return self._moved(z.to(self.device), point, "z")
 
     @torch.inference_mode()
     def w(self, seeds: Sequence[int]) -> Tensor:

@@ -1,8 +1,10 @@
 """Pictures as bytes, exact at rest and small on the move; and what the page saves of a point.
 
-That is the picture, its styles, or the settings that make it again.
+That is the picture, its styles, or the settings that make it again: here, and by `gan sample --like` what
+that command can draw.
 """
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -12,7 +14,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gan.errors import UsageError, unknown
-from gan.images import to_pil, view
+from gan.images import NOTE, to_pil, view
+from gan.jobs.sampling.recipe import Recipe, elsewhere
+from gan.jobs.sampling.request import Look, Mix, Request
+from gan.networks.base import digest
+from gan.sampling import chosen, remembered_conditions
 from gan.web.explore import state
 from gan.web.explore.model import Model
 
@@ -45,9 +51,59 @@ def settings(model: Model, point: state.Point) -> str:
 def png(model: Model, point: state.Point) -> bytes:
     """The picture at rest, with its settings as a text of the file."""
     image, buffer, text = model.renderer.image(point), io.BytesIO(), PngInfo()
+    again = request(model, point)
+    weights = digest(model.renderer.generator)
+    recipe = None if again is None else Recipe(weights=weights, made="image", request=again)
+    text.add_text(NOTE, recipe.text() if recipe else note(model, state.View(point=point)))
     text.add_itxt(KEY, settings(model, point))
     to_pil(image if image.shape[0] <= 4 else view(image)).save(buffer, "PNG", pnginfo=text)
     return buffer.getvalue()
+
+
+def note(model: Model, shown: state.View) -> str:
+    """Metadata of what this page alone makes again: the model, and the view with its seeds and settings."""
+    view = state.plain(dataclasses.replace(shown, model=model.digest[:12]))
+    facts = {"model": model.name, "model_sha256": model.digest, "view": view}
+    return elsewhere(
+        "explored", facts | {"seeds": [point.seed for point in shown.keyframes or (shown.point,)]}
+    )
+
+
+def request(model: Model, point: state.Point) -> Request | None:
+    """What `gan sample` is asked for the same picture; None where it has no options for it.
+
+    Its pictures are drawn in batches, which may move a rare pixel by one level of 255.
+    """
+    drawn = point.noise == "random"
+    if point.latent or point.place is not None or any(point.amounts):
+        return None
+    if drawn and (point.mix_layers or (model.renderer.generator.c_dim and point.label is None)):
+        return None  # its seed decides classes as well
+    layers = ",".join(map(str, point.mix_layers))
+    look = Look(
+        psi=point.psi,
+        psi_cutoff=point.psi_cutoff,
+        noise=point.noise,
+        noise_strength=point.noise_layers or None,
+        translate=point.shift,
+        rotate=point.turn,
+    )
+    return Request(
+        seeds=str(point.seed),
+        seed=point.noise_seed if drawn else 0,
+        look=look,
+        mix=Mix(rows=str(point.seed), columns=str(point.mix_seed), layers=layers) if layers else None,
+        **_condition(model, point),
+    )
+
+
+def _condition(model: Model, point: state.Point) -> dict[str, object]:
+    """Arguments of a request: the class of a point, or its vector."""
+    if point.label is None:
+        return {}
+    if remembered_conditions(model.renderer.generator) is None:
+        return {"labels": point.label}
+    return {"vectors": tuple(map(tuple, chosen(model.renderer.generator, [point.label]).tolist()))}
 
 
 def latent(model: Model, point: state.Point) -> bytes:

@@ -35,7 +35,8 @@ MOST_TEXT = 4 * 2**20  # characters of a state
 class Point:
     """What decides one picture.
 
-    seed: of z.  latent: styles instead of those of the seed, see `packed`; "" for none.
+    seed: of z.  latent: styles instead of those of the seed, or z of a model without styles, see `packed`; ""
+    for none.
     psi, psi_cutoff: truncation.  label: one of `gan.sampling.choices`, None draws it from the seed.
     noise, noise_seed: as `gan.sampling.images` has them.
     noise_layers: strength of the noise of each layer, as a factor of the trained one; () leaves all.

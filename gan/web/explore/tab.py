@@ -18,7 +18,8 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor
@@ -29,6 +30,7 @@ from gan.web.explore.model import Model
 from gan.web.explore.saving import encoded
 
 MOST_UPLOADS = 4
+MOST_TUNED = 4  # models in memory beside those of the command
 DEFECT = "this failed: the command's terminal says why"
 
 T = TypeVar("T")
@@ -74,19 +76,48 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Workshop:
-    """What tabs share: the models, the jobs by name, and threads: one that draws, one for jobs."""
+    """What tabs share: the models, the jobs by name, and threads: one that draws, one for jobs.
+
+    folder: where models that are tuned are written.  tuned: those that are open, by their names.
+    """
 
     models: Sequence[Model]
     jobs: Mapping[str, Job]
     drawing: Executor
     working: Executor
+    folder: Path = Path("tuned")
+    tuned: dict[str, Model] = field(default_factory=dict)
+
+    def keep(self, model: Model) -> str:
+        """Keep a tuned model open; returns its name. Of many the oldest is let go."""
+        name = model.digest[:12]
+        self.tuned[name] = model
+        while len(self.tuned) > MOST_TUNED:
+            del self.tuned[next(iter(self.tuned))]
+        return name
+
+    def seen(self, name: str) -> Sequence[Model]:
+        """The models of a page: those of the command, the first replaced by a tuned one of that name.
+
+        UsageError where it is open no more.
+        """
+        if not name:
+            return self.models
+        if name not in self.tuned:
+            raise UsageError(
+                "this tuned model is not open here: gan explore FOLDER opens it where it was written"
+            )
+        return [self.tuned[name], *self.models[1:]]
 
 
 class Tab:
-    """number: its secret name.  uploads: its pictures by their names, uint8 [C, H, W], the newest last."""
+    """number: its secret name.  models: those that it shows.
 
-    def __init__(self, shop: Workshop) -> None:
-        self.shop, self.number = shop, secrets.token_urlsafe(12)
+    uploads: its pictures by their names, uint8 [C, H, W], the newest last.
+    """
+
+    def __init__(self, shop: Workshop, models: Sequence[Model]) -> None:
+        self.shop, self.models, self.number = shop, models, secrets.token_urlsafe(12)
         self.uploads: dict[str, Tensor] = {}
         self._wanted: Latest[dict[str, Any]] = Latest()
         self._news: Latest[Frame] = Latest()
@@ -141,7 +172,7 @@ class Tab:
             serial, moving = asked.get("serial"), asked.get("moving") is True
             try:
                 point = state.point(asked.get("point"))
-                for side, model in enumerate(self.shop.models):
+                for side, model in enumerate(self.models):
                     own = model.fitted(point) if side else point
                     header, data = await loop.run_in_executor(self.shop.drawing, drawn, model, own, moving)
                     header |= {"kind": "picture", "serial": serial, "side": side, "moving": moving}

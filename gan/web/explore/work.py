@@ -1,7 +1,6 @@
 """The jobs of a tab by name: what it asked for -> the renderer, or functions of `gan.jobs` -> a frame."""
 
 import contextlib
-import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,11 +11,11 @@ import torch
 from torch import Tensor
 
 from gan.errors import UsageError
-from gan.images import grid, to_float, to_uint8
-from gan.jobs import distances, neighbours, video
-from gan.latents import drag, projection
-from gan.sampling import chosen, drawn_from
-from gan.web.explore import films, state
+from gan.images import grid
+from gan.jobs import neighbours, video
+from gan.latents import drag
+from gan.web.explore import films, saving, state
+from gan.web.explore.projecting import projected
 from gan.web.explore.saving import encoded
 from gan.web.explore.tab import Frame, Job, Say, Stopped, Tab
 from metrics.networks import Networks
@@ -24,7 +23,6 @@ from training.data.images import open_dataset
 
 TOLD = 8  # a frame or step in so many is shown meanwhile
 MOST_PAIRS = 16
-MOST_STEPS = 5000
 NEAREST = 6  # training images that are shown
 LARGEST = 1e6  # of a number that is asked for
 MEDIA = {".gif": "image/gif", ".webp": "image/webp", ".mp4": "video/mp4"}
@@ -35,7 +33,7 @@ def film(tab: Tab, asked: Mapping[str, Any], say: Say) -> Frame:
     view, suffix = state.view(asked.get("view")), asked.get("suffix")
     if suffix not in video.VIDEOS:
         raise UsageError(f"a video is one of {', '.join(video.VIDEOS)}")
-    total, renderer = films.count(view), tab.shop.models[0].renderer
+    total, renderer = films.count(view), tab.models[0].renderer
 
     def told() -> Iterator[Tensor]:
         for i, frame in enumerate(films.frames(renderer, view)):
@@ -45,13 +43,14 @@ def film(tab: Tab, asked: Mapping[str, Any], say: Say) -> Frame:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"path{suffix}"
         video.check_writable(out)
-        video.write_video(out, video.enlarged(told(), None), view.fps)
+        note = saving.note(tab.models[0], view)
+        video.write_video(out, video.enlarged(told(), None), view.fps, note=note)
         return {"name": out.name, "type": MEDIA[suffix], "words": f"{total} frames"}, out.read_bytes()
 
 
 def dragged(tab: Tab, asked: Mapping[str, Any], say: Say) -> Frame:
-    """point, pairs, rate: handles are dragged to their targets -> the point with the styles found."""
-    renderer, point = tab.shop.models[0].renderer, state.point(asked.get("point"))
+    """point, pairs, rate, area: handles are dragged to their targets -> the point with the styles found."""
+    renderer, point = tab.models[0].renderer, state.point(asked.get("point"))
     pairs, rate = _pairs(asked.get("pairs")), _number(asked.get("rate"), "rate")
     if point.shift != (0.0, 0.0) or point.turn:
         raise UsageError(
@@ -60,7 +59,8 @@ def dragged(tab: Tab, asked: Mapping[str, Any], say: Say) -> Frame:
     settings = drag.Settings(learning_rate=rate)
     noise = "none" if point.noise == "none" else "const"
     ws, first, step = renderer.ws(point).clone(), 0.0, None
-    steps = drag.drag(renderer.generator, ws, pairs[:, :2], pairs[:, 2:], settings, noise)
+    mask = _mask(asked.get("area"), renderer.generator.image_shape)
+    steps = drag.drag(renderer.generator, ws, pairs[:, :2], pairs[:, 2:], settings, noise, mask)
     with contextlib.suppress(Stopped):  # what is reached by then is the result
         for step in steps:
             first = max(first, step.distance)
@@ -74,31 +74,9 @@ def dragged(tab: Tab, asked: Mapping[str, Any], say: Say) -> Frame:
     return {"words": words, "point": state.plain(with_styles(point, step.ws)), **_handles(step)}, b""
 
 
-def projected(tab: Tab, asked: Mapping[str, Any], say: Say) -> Frame:
-    """upload, space, steps, distance: the styles that make the picture of an upload, as near as can be."""
-    generator, picture = tab.shop.models[0].renderer.generator, tab.uploads.get(str(asked.get("upload")))
-    if picture is None:
-        raise UsageError("choose a picture first")
-    steps = asked.get("steps")
-    if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
-        raise UsageError(f"a projection takes 1 to {MOST_STEPS:,} steps")
-    say(0, "preparing", picture, {})
-    embed = distances.distance(str(asked.get("distance")), tab.shop.models[0].renderer.device).embed
-    conditions = chosen(generator, drawn_from(generator)) if generator.c_dim else None
-    settings = projection.Settings(space=asked.get("space"), steps=steps)
-    search = projection.Projection(generator, picture[None], embed, settings, choices=conditions)
-    with contextlib.suppress(Stopped):
-        for step in search.run():
-            shown = None if step.number % TOLD else to_uint8(step.images)[0].cpu()
-            say(step.number / steps, f"step {step.number} of {steps}", shown, {})
-    error = (to_float(picture) - search.rendered()[0].cpu().clamp(-1, 1)).square().mean().item()
-    words = f"{search.taken} steps, PSNR {10 * math.log10(4 / max(error, 1e-10)):.1f} dB"
-    return {"words": words, "point": state.plain(with_styles(state.Point(), search.latents))}, b""
-
-
 def nearest(tab: Tab, asked: Mapping[str, Any], say: Say) -> Frame:
     """point: the training images nearest to its picture, side by side, with numbers and distances."""
-    model = tab.shop.models[0]
+    model = tab.models[0]
     if model.data is None:
         raise UsageError("the data of this model are not known here: gan explore --data names them")
     image = model.renderer.image(state.point(asked.get("point")))
@@ -140,6 +118,17 @@ def _pairs(given: Any) -> Tensor:
     if not 0 < len(rows) <= MOST_PAIRS or not all(isinstance(row, list) and len(row) == 4 for row in rows):
         raise UsageError(f"give 1 to {MOST_PAIRS} handles with a target each: click the picture twice")
     return torch.tensor([[_number(value, "a point") for value in row] for row in rows])
+
+
+def _mask(given: Any, shape: tuple[int, int, int]) -> Tensor | None:
+    """[left, top, right, bottom] -> bool [H, W], True from these columns and rows to those; None for None."""
+    if given is None:
+        return None
+    if not isinstance(given, list) or len(given) != 4:
+        raise UsageError("what may move is a rectangle: left, top, right, bottom, or nothing for all")
+    left, top, right, bottom = (_number(value, "an edge") for value in given)
+    rows, columns = torch.arange(shape[1])[:, None], torch.arange(shape[2])
+    return (rows >= top) & (rows <= bottom) & (columns >= left) & (columns <= right)
 
 
 def _number(value: Any, name: str) -> float:

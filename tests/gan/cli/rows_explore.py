@@ -15,6 +15,7 @@ ROWS: dict[str, Row | str] = {
     **plain("--port", "8123", "port", 8123),
     **plain("--token", "secret-of-the-test", "token", "secret-of-the-test"),
     "--no-browser": f"{LAST}explore.py::test_a_browser_is_opened_where_there_is_a_display",
+    **plain("--tuned", "kept", "tuned", Path("kept")),
     **plain("--threads", "3", "threads", 3),
     **DEVICE,
     **PLUGIN,

@@ -106,6 +106,20 @@ def test_pca_of_a_layer_as_json(model, tmp_path):
     assert said["explained"] == wanted.explained.tolist() and said["model"] == wanted.model
 
 
+def test_components_of_styles_move_pictures(model, tmp_path):
+    out, grid = tmp_path / "a.safetensors", tmp_path / "a.png"
+    options = ["--method", "pca", "--space", "s", "--layers", "1-1", "--samples", 90, "--count", 2]
+    assert "wrote 2 directions in s" in run("directions", model, *options, "--out", out)
+    found = direction_files.read(out)
+    assert [layer for layer, _ in found.channels] == ["b4.torgb", "b8.conv0"]
+    line = ["--seeds", 6, "--direction", f"{out}:1", "--range", "-2..2", "--columns", 3, "--out", grid]
+    run("sample", model, *line)
+    low, middle, high = cells(grid, 3)[0]
+    own = np.asarray(gan.sample(gan.load(model), [6])[0].permute(1, 2, 0)).repeat(4, 0).repeat(4, 1)
+    assert abs(middle - own).max() <= 1
+    assert abs(low - middle).max() > 0 and abs(high - middle).max() > 0
+
+
 def test_scores_of_ones_own_and_what_moves_with_them(model, tmp_path):
     (tmp_path / "own.py").write_text("def own(images): return -images.mean(dim=(1, 2, 3))\n")
     scores = ["--score", "brightness", "--score", f"{tmp_path}/own.py:own"]
@@ -252,7 +266,8 @@ def test_another_models_directions_are_refused(conditional, sefa_file, tmp_path)
         ("--method sefa --layers 3-9", "layers 3 to 9 do not exist; this model has 0 to 5"),
         ("--method sefa --layers 3-x", "layers '3-x': write the first and the last"),
         ("--method pca --features b9", "unknown layer 'b9'"),
-        ("--method pca --space s", "no components in space s"),
+        ("--method pca --space s --features b8", "features are told back to w or z, not to styles"),
+        ("--method pca --space z --layers 0-1", "layers belong to spaces w and s"),
     ],
 )
 def test_requests_that_make_no_sense(model, tmp_path, monkeypatch, options, message):

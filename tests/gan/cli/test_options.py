@@ -172,7 +172,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--tune-rate", "0.5", "tuning.learning_rate", 0.5),
         **plain("--class", "dog", "labels", "dog"),
         **plain("--condition", "0.5,-1", "labels", [[0.5, -1.0]]),
-        **plain("--crop", "centre", "crop", "centre"),
+        **plain("--crop", "face", "crop", "face"),
         **plain("--batch", "3", "batch", 3),
         **plain("--video", "gif", "film", "gif"),
         **plain("--nearest", "b.zip", "nearest", "b.zip"),

@@ -1,5 +1,7 @@
 """`gan sample --like FILE`: whatever was written is written again, to the byte, by the same model alone."""
 
+import json
+
 import pytest
 import torch
 from PIL import Image
@@ -109,6 +111,33 @@ def test_what_cannot_be_made_again(name, out, message, model, tmp_path, capsys):
     assert run(["sample", model, "--like", str(tmp_path / name), "--out", str(tmp_path / out)]) in (1, 2)
     assert message in capsys.readouterr().err
     assert not (tmp_path / out).exists()
+
+
+def test_what_other_commands_made_says_who_can(model, tmp_path, capsys):
+    picture = tmp_path / "photo.png"
+    Image.new("RGB", (16, 16), (200, 30, 60)).save(picture)
+    line = ["--distance", "pixels", "--steps", "2", "--tune-steps", "1", "--video", "gif", "--class", "dog"]
+    command = ["project", model, str(picture), *line, "--space", "pti", "--out", str(tmp_path / "out")]
+    assert run(command) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    for name in ("photo.png", "photo-pair.png", "photo.gif"):
+        out = str(tmp_path / f"again{name[-4:]}")
+        assert run(["sample", model, "--like", str(tmp_path / "out" / name), "--out", out]) == 1
+        said = capsys.readouterr().err
+        assert "is not of gan sample: gan project found it" in said and said.count("\n") == 1
+    with Image.open(tmp_path / "out" / "photo.png") as image:
+        facts = json.loads(image.text["gan"])
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert facts["model_sha256"] == report["tuned_sha256"] and facts["latents"] == "photo.safetensors"
+    assert facts["settings"]["steps"] == 2 and facts["tuning"]["steps"] == 1
+    with Image.open(tmp_path / "out" / "photo.gif") as video:
+        assert json.loads(video.info["comment"])["model_sha256"] == report["request"]["model_sha256"]
+
+
+def test_facts_that_are_too_long_are_left_out_by_name():
+    text = recipe.elsewhere("explored", {"view": "x" * recipe.MOST, "seeds": [1], "more": "y" * 100})
+    facts = json.loads(text)
+    assert facts["left_out"] == ["view"] and facts["seeds"] == [1] and facts["more"] and "view" not in facts
 
 
 def test_a_stylegan3_picture_moves(tmp_path, capsys, model):

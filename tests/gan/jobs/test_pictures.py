@@ -10,6 +10,9 @@ from PIL import Image
 from gan.errors import UserError
 from gan.jobs import pictures
 from gan.jobs.pictures import as_image, read_pictures
+from training.preparation.convert import Form, converted
+from training.preparation.faces import Face, framed
+from training.preparation.reading import read
 
 SHAPE = (3, 16, 16)
 NOISE = np.random.RandomState(0).randint(256, size=(16, 16, 3), dtype=np.uint8)
@@ -42,6 +45,37 @@ def test_proportions_are_kept_or_the_middle_is_taken():
     middle = as_image(data, "a.png", SHAPE, "centre").permute(1, 2, 0).reshape(-1, 3)
     assert middle.unique(dim=0).tolist() == [[0, 255, 0]]
     assert as_image(encoded(stripes(30, 40), "RGB"), "a", (3, 12, 16)).shape == (3, 12, 16)
+
+
+class Finder:
+    """Finds a face of a side of 8 (a frame of 16) around each given middle."""
+
+    def __init__(self, *middles):
+        self.middles = middles
+
+    def find(self, rgb):
+        return [
+            Face(
+                box=(x - 4, y - 4, x + 4, y + 4),
+                sureness=0.9,
+                points=((x - 2, y), (x + 2, y), (x, y), (x, y), (x, y)),
+            )
+            for x, y in self.middles
+        ]
+
+
+def test_a_crop_around_a_face_is_that_of_the_preparation_of_data(monkeypatch):
+    data = encoded(stripes(40, 90), "RGB")
+    monkeypatch.setattr("training.preparation.faces._finder", lambda: Finder((75, 20)))
+    image = as_image(data, "a.png", SHAPE, "face")
+    assert image.permute(1, 2, 0).reshape(-1, 3).unique(dim=0).tolist() == [[0, 0, 255]]
+    form = Form(height=16, width=16, crop="face")
+    whole = np.array(read(data, "a.png").pixels)
+    prepared = converted(whole, form, framed(whole, form)[1])
+    assert np.array_equal(Image.open(io.BytesIO(prepared)), image.permute(1, 2, 0))
+    monkeypatch.setattr("training.preparation.faces._finder", lambda: Finder())
+    with pytest.raises(UserError, match=r"^no face was found in a.png: type --crop centre"):
+        as_image(data, "a.png", SHAPE, "face")
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -75,6 +75,30 @@ def test_pca_is_numpys_of_the_covariance(name):
     assert found.layers == ((0, 3),) * 5
 
 
+@pytest.mark.parametrize("widest", [2048, 10], ids=["whole", "streamed"])
+@pytest.mark.parametrize("layers", [None, (1, 4)])
+@pytest.mark.parametrize("name", ["stylegan2 conditional rectangular", "stylegan3-t"])
+def test_pca_of_styles_is_numpys_of_the_affines_results(name, layers, widest, monkeypatch):
+    monkeypatch.setattr(pca_module, "WIDEST", widest)
+    monkeypatch.setattr(pca_module, "SPARE", 100)  # so that what is streamed leaves nothing out
+    generator = built(name)
+    drawn = Drawn(generator=generator, count=1200, seed=3)
+    w, (first, stop) = drawn_w(drawn), layers or (0, generator.num_ws)
+    rows, channels = [], []
+    for layer, (affine, index) in generator.synthesis.affines().items():
+        if first <= index < stop and layer != "input":
+            weight = affine.weight.double().numpy() * affine.weight_gain
+            rows.append(w @ weight.T)
+            channels.append((layer, len(weight)))
+    s = np.concatenate(rows, axis=1)
+    _, lengths, vectors = np.linalg.svd(s - s.mean(axis=0), full_matrices=False)
+    found = pca(generator, 4, space="s", layers=layers, drawn=drawn)
+    assert found.space == "s" and found.channels == tuple(channels) and found.layers == ()
+    assert_same_rows(found.vectors, vectors[:4])
+    np.testing.assert_allclose(found.scales, lengths[:4] / np.sqrt(len(s) - 1), rtol=1e-4)
+    np.testing.assert_allclose(found.explained, (lengths**2 / (lengths**2).sum())[:4], rtol=1e-4)
+
+
 def test_scales_are_standard_deviations_along_the_vectors():
     generator = built("stylegan2")
     drawn = Drawn(generator=generator, count=700, seed=3)

@@ -121,6 +121,7 @@ def test_every_method_moves_the_images_of_every_family(name):
     found += [pca(generator, 3, drawn=drawn)]
     found += [pca(generator, 3, drawn=drawn, features_of=layer) for layer in feature_layers(generator)]
     found += [sefa(generator, 3, drawn=drawn)] if name in WITH_STYLES else [pca(generator, 3, space="z")]
+    found += [pca(generator, 3, drawn=drawn, space="s", layers=(1, 3))] if name in WITH_STYLES else []
     image, some = generator(z[:3], None if c is None else c[:3]), None if c is None else c[:3]
     for directions in found:
         assert torch.allclose(directions.vectors.norm(dim=1), torch.ones(len(directions)), atol=1e-5)
@@ -141,9 +142,10 @@ def test_models_without_w_say_what_they_cannot(name):
     assert d.spaces(generator) == ("z",)
     with pytest.raises(UsageError, match=f"a {kind} generator has no style space s"):
         sefa(generator)
-    with pytest.raises(UsageError, match="no components in space w for this model; use z"):
-        pca(generator, space="w")
-    with pytest.raises(UsageError, match="layers belong to space w"):
+    for space in ("w", "s"):
+        with pytest.raises(UsageError, match=f"unknown space of this model '{space}'"):
+            pca(generator, space=space)
+    with pytest.raises(UsageError, match="layers belong to spaces w and s"):
         pca(generator, layers=(0, 2))
     z, c, scores = told(generator, Drawn(generator=generator, count=20))
     with pytest.raises(UsageError, match="unknown space of this model 's'"):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gan.errors import UsageError
-from gan.latents.drag import Features, Map, Settings, around, drag, motion, tracked
+from gan.latents.drag import Features, Map, Settings, around, changed, drag, motion, tracked
 from gan.latents.inner import output_of
 from gan.networks.blocks import Block
 from tests.gan.web import explored
@@ -60,6 +60,48 @@ def test_a_blob_goes_where_it_is_dragged():
     torch.testing.assert_close(24 + 10 * last.ws[0, 0, :2], points(34, 18), atol=1.5, rtol=0)
     assert torch.equal(last.ws[0, 0, 2:], torch.zeros(2))  # what the picture does not depend on
     assert torch.equal(last.ws[:, 1], ws[:, 1]) and torch.equal(ws, torch.zeros(1, 2, 4))
+
+
+class Pair(Blob):
+    """The blob, and above at the left a second one, which moves along with it, and by w[2:4] besides."""
+
+    def forward(self, ws):
+        other = ws[:, :, :2] + ws[:, :, 2:4] - 1.6  # at (8, 8)
+        return torch.cat([super().forward(ws), super().forward(other)], dim=1)
+
+
+def test_what_lies_outside_the_mask_stays():
+    toy, mask = Toy(), torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    toy.synthesis.blob = Pair()
+    mask[16:, 16:] = True  # the way of the first blob, and nothing of the second
+    settings = Settings(learning_rate=0.02, layers=1, tracked=40, supervised=40)
+    asked = points([24, 24]), points([34, 30])
+    moved = {}
+    for name, given in (("all", None), ("mask", mask)):
+        *_, last = drag(toy, torch.zeros(1, 2, 4), *asked, settings, mask=given)
+        assert last.distance <= 1
+        moved[name] = 10 * (last.ws[0, 0, :2] + last.ws[0, 0, 2:4]).norm()  # pixels of the second blob
+    assert moved["all"] > 10 and moved["mask"] < 2
+
+
+def test_the_term_of_the_mask_is_eq_1():
+    """Means over channels, and over what the mask leaves out, of which a coarser map holds parts."""
+    first, mask = ramp((4, 8), 8), torch.ones(4, 8, dtype=torch.bool)
+    first = Map(first.values, (4, 8), (4, 8))
+    mask[:, :3] = False
+    now = Map(first.values + torch.tensor([2.0, 0.0])[:, None, None] * (torch.arange(8) < 4), (4, 8), (4, 8))
+    torch.testing.assert_close(changed(now, first, first.outside(mask)), torch.tensor(1.0))
+    coarse = Map(torch.zeros(2, 2, 4), (2, 4), (4, 8))
+    assert coarse.outside(mask).tolist() == [[1.0, 0.5, 0.0, 0.0]] * 2
+    half = Map(torch.tensor([[[2.0, 2, 8, 8]] * 2] * 2), (2, 4), (4, 8))
+    torch.testing.assert_close(changed(half, coarse, coarse.outside(mask)), torch.tensor(2.0))
+
+
+def test_a_mask_goes_on_in_the_margins():
+    mask = torch.zeros(32, 32, dtype=torch.bool)
+    mask[:, :16] = True
+    outside = ramp((52, 52), 32, covered=(32, 32)).outside(mask)
+    assert outside.shape == (52, 52) and outside[:, :26].max() == 0 and outside[:, 26:].min() == 1
 
 
 def test_the_way_is_followed():
@@ -140,6 +182,9 @@ def test_refusals():
     for handles, targets in (([[40, 0]], [[1, 1]]), ([[1, 1]], [[-2, 0]]), ([[1, 1]], [[1, 1], [2, 2]])):
         with pytest.raises(UsageError, match="point|handles"):
             next(drag(generator, ws, points(*handles), points(*targets)))
+    for mask in (torch.ones(8, 8) > 0, torch.ones(32, 32), torch.zeros(32, 32) > 0):
+        with pytest.raises(UsageError, match="mask"):
+            next(drag(generator, ws, points([1, 1]), points([2, 2]), mask=mask))
     with pytest.raises(UsageError, match="no style space"):
         next(drag(explored.plain(), ws, points([1, 1]), points([2, 2])))
 

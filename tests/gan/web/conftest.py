@@ -12,7 +12,10 @@ import pytest
 
 from gan.jobs import work_folder
 from gan.jobs.review import Review
+from gan.web.explore.model import Model
+from gan.web.explore.pages import app
 from tests.gan import work_folders
+from tests.gan.web import driven, explored
 
 TOKEN = "a-token-of-the-tests"
 TOLD = (
@@ -85,3 +88,34 @@ def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert [line for line in seen if not any(words in line for words in TOLD)] == []
+
+
+@pytest.fixture(scope="module")
+def model(tiny_zip: Path) -> Model:
+    """A tiny model of classes, with data, for the explore page in a browser."""
+    return explored.model(explored.stylegan(), data=str(tiny_zip))
+
+
+@pytest.fixture
+def home(model: Model) -> Iterator[str]:
+    """The address, without its token, of the explore page of `model`."""
+    with explored.workshop(model) as shop, served(app(shop, TOKEN)) as address:
+        yield address
+
+
+@pytest.fixture
+def page(tab: Callable[..., Any], home: str) -> Any:
+    """The explore page of `model` in a browser, its first picture drawn."""
+    return driven.ready(tab(f"{home}/?token={TOKEN}"))
+
+
+@pytest.fixture
+def client(api: tuple[Any, Any, str]) -> Any:
+    """The client of a module's `api`, as `serve_api.client_of` has it."""
+    return api[0]
+
+
+@pytest.fixture
+def service(api: tuple[Any, Any, str]) -> Any:
+    """The service of a module's `api`."""
+    return api[1]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -57,7 +58,7 @@ def model(generator: nn.Module, name: str = "tiny", data: str | None = None) -> 
 
 
 @contextmanager
-def workshop(*models: Any, jobs: Any = JOBS) -> Iterator[Workshop]:
+def workshop(*models: Any, jobs: Any = JOBS, folder: Path = Path("tuned")) -> Iterator[Workshop]:
     """What tabs of these models share; its threads end with the block."""
     with ThreadPoolExecutor(1) as drawing, ThreadPoolExecutor(1) as working:
-        yield Workshop(models, jobs, drawing, working)
+        yield Workshop(models, jobs, drawing, working, folder)

@@ -7,27 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gan.web.explore.pages import app
 from gan.web.explore.state import Point
-from tests.gan.web import explored
-from tests.gan.web.conftest import TOKEN, served
+from tests.gan.web.conftest import TOKEN
 from tests.gan.web.driven import opened, pixels, point, ready, rgba, typed
-
-
-@pytest.fixture(scope="module")
-def model(tiny_zip):
-    return explored.model(explored.stylegan(), data=str(tiny_zip))
-
-
-@pytest.fixture
-def home(model):
-    with explored.workshop(model) as shop, served(app(shop, TOKEN)) as address:
-        yield address
-
-
-@pytest.fixture
-def page(tab, home):
-    return ready(tab(f"{home}/?token={TOKEN}"))
 
 
 def test_seed_class_and_truncation(page, model):

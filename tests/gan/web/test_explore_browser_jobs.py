@@ -1,29 +1,16 @@
 """Jobs of the explore page in a headless Chromium; tabs, other models, colours, a phone, screen readers."""
 
+import numpy as np
 import pytest
 
+from gan.web.explore import model as models
 from gan.web.explore.pages import app
 from gan.web.explore.state import Point
 from tests.gan.jobs.test_uploads import PNG
+from tests.gan.runs import write_run
 from tests.gan.web import explored
 from tests.gan.web.conftest import TOKEN, served
 from tests.gan.web.driven import ended, opened, pixels, point, ready, rgba, typed
-
-
-@pytest.fixture(scope="module")
-def model(tiny_zip):
-    return explored.model(explored.stylegan(), data=str(tiny_zip))
-
-
-@pytest.fixture
-def home(model):
-    with explored.workshop(model) as shop, served(app(shop, TOKEN)) as address:
-        yield address
-
-
-@pytest.fixture
-def page(tab, home):
-    return ready(tab(f"{home}/?token={TOKEN}"))
 
 
 def test_projection(page, model):
@@ -75,6 +62,71 @@ def test_drag(page, model):
     assert pixels(page) == first
 
 
+def test_a_rectangle_of_what_may_move(page, model):
+    panel, first = opened(page, "drag"), rgba(model.renderer.image(Point()))
+    panel.locator("#drag-add").click()
+    for name, value in (("handle x", 6), ("handle y", 8), ("target x", 12), ("target y", 8)):
+        typed(panel.get_by_label(f"Pair 1, {name}"), value)
+    edges = [panel.get_by_label(f"What may move, {name}") for name in ("left", "top", "right", "bottom")]
+    assert [edge.input_value() for edge in edges] == ["0", "0", "31", "31"]
+    assert page.locator(".overlay .kept").count() == 0
+    panel.locator("#area-draw").click()
+    box = page.locator("#figures canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.7, steps=3)
+    page.mouse.up()
+    assert [int(edge.input_value()) for edge in edges] == pytest.approx([8, 8, 19, 22], abs=1)
+    assert panel.locator("#area-draw").get_attribute("aria-pressed") == "false"
+    for edge, value in zip(edges, (0, 0, 15, 31), strict=True):
+        typed(edge, value)
+    assert page.locator(".overlay .kept").count() == 1
+    typed(panel.get_by_label("Step size, value"), 0.05)
+    panel.locator("#drag-start").click()
+    ended(page, "drag", "steps")
+    kept = pixels(page)
+    assert kept == rgba(model.renderer.image(point(page))) != first
+    page.locator("#undo").click()
+    panel.locator("#area-clear").click()
+    assert page.locator(".overlay .kept").count() == 0
+    panel.locator("#drag-clear").click()
+    panel.locator("#drag-add").click()
+    for name, value in (("handle x", 6), ("handle y", 8), ("target x", 12), ("target y", 8)):
+        typed(panel.get_by_label(f"Pair 1, {name}"), value)
+    panel.locator("#drag-start").click()
+    ended(page, "drag", "steps")
+    assert apart(kept, first)[:, 16:].mean() < apart(pixels(page), first)[:, 16:].mean()
+
+
+def apart(one, other):
+    """How far apart pictures of 32x32 are in each pixel [H, W]."""
+    pictures = (np.frombuffer(data, np.uint8).reshape(32, 32, 4).astype(int) for data in (one, other))
+    return abs(next(pictures) - next(pictures)).mean(axis=2)
+
+
+def test_a_model_is_tuned_and_shown(tab, tmp_path):
+    run = models.opened(write_run(tmp_path / "00000-demo-tiny"), "cpu")
+    with explored.workshop(run, folder=tmp_path / "tuned") as shop, served(app(shop, TOKEN)) as home:
+        page = ready(tab(f"{home}/?token={TOKEN}"))
+        panel = opened(page, "project")
+        panel.locator("#upload").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": PNG})
+        page.wait_for_selector("#project-start:not([disabled])")
+        panel.get_by_label("Distance").select_option("pixels")
+        panel.get_by_role("button", name="pti").click()
+        for name in ("Steps", "Tuning steps"):
+            typed(panel.get_by_label(f"{name}, value", exact=True), 12)
+        panel.locator("#project-start").click()
+        page.wait_for_url("**/?model=*")
+        ready(page)
+        [tuned] = shop.tuned.values()
+        assert "tuned" in page.locator(".names").text_content()
+        assert pixels(page) == rgba(tuned.renderer.image(point(page)))
+        assert pixels(page) != rgba(run.renderer.image(point(page)))
+        page.go_back()
+        ready(page)
+        assert "tuned" not in page.locator(".names").text_content()
+
+
 def test_favourites_and_nearest_images(page, tab, home, own_cache):
     typed(page.locator("#panel-seed").get_by_label("Seed", exact=True), 8)
     wanted = pixels(page)
@@ -121,7 +173,7 @@ def test_a_model_without_styles_says_so(tab):
     with explored.workshop(explored.model(explored.plain())) as shop, served(app(shop, TOKEN)) as home:
         page = ready(tab(f"{home}/?token={TOKEN}"))
         names = [panel.get_attribute("id") for panel in page.locator("details.panel").all()]
-        assert names == ["panel-seed", "panel-directions", "panel-path", "panel-tray"]
+        assert names == [f"panel-{name}" for name in ("seed", "directions", "project", "path", "tray")]
         assert "no style space" in page.locator("#panel-seed").text_content()
         assert page.locator("#save-latent").is_hidden()
 

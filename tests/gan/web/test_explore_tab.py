@@ -23,9 +23,9 @@ WAIT = 20  # seconds, which only a failing test takes
 
 
 @contextmanager
-def opened(*models, jobs=None):
-    """A client with the page's cookie."""
-    with explored.workshop(*models, **({} if jobs is None else {"jobs": jobs})) as shop:
+def opened(*models, **how):
+    """A client with the page's cookie. how: of the workshop."""
+    with explored.workshop(*models, **how) as shop:
         client = testclient.TestClient(app(shop, TOKEN), base_url="http://127.0.0.1:9000")
         with client:
             assert client.get("/", params={"token": TOKEN}).status_code == 200
@@ -35,8 +35,8 @@ def opened(*models, jobs=None):
 class Tab:
     """The other end of a socket."""
 
-    def __init__(self, client):
-        self.session = client.websocket_connect("ws://127.0.0.1:9000/socket")
+    def __init__(self, client, query=""):
+        self.session = client.websocket_connect(f"ws://127.0.0.1:9000/socket{query}")
 
     def __enter__(self):
         self.socket = self.session.__enter__()

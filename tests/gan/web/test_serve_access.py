@@ -28,16 +28,6 @@ def api(run, tmp_path):
         yield found
 
 
-@pytest.fixture
-def client(api):
-    return api[0]
-
-
-@pytest.fixture
-def service(api):
-    return api[1]
-
-
 def bearer(key):
     return {"authorization": f"Bearer {key}"}
 

@@ -45,16 +45,6 @@ def api(runs, tmp_path):
         yield found
 
 
-@pytest.fixture
-def client(api):
-    return api[0]
-
-
-@pytest.fixture
-def service(api):
-    return api[1]
-
-
 def pixels(data, form="PNG"):
     return torch.from_numpy(np.array(Image.open(io.BytesIO(data), formats=(form,)))).permute(2, 0, 1)
 

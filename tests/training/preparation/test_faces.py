@@ -107,7 +107,7 @@ def examined(tmp_path, monkeypatch):
     Image.fromarray(pixels).save(tmp_path / "picture.png")
 
     def make(*found, crop="face", faces=True, **policies):
-        monkeypatch.setattr(examine, "_finder", lambda: Finder(*found))
+        monkeypatch.setattr("training.preparation.faces._finder", lambda: Finder(*found))
         member = Member(path=b"picture.png", size=1, stamp="")
         item = examine.Item(number=0, source=tmp_path, member=member)
         form = Form(height=16, width=16, crop=crop, filter="box")
@@ -154,7 +154,7 @@ def test_the_largest_of_two_comes_first():
 
 
 def test_a_crop_around_faces_seeks_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(examine, "_finder", lambda: Finder(face(x=8, y=8, side=4)))
+    monkeypatch.setattr("training.preparation.faces._finder", lambda: Finder(face(x=8, y=8, side=4)))
     (tmp_path / "photos").mkdir()
     for number in range(3):
         Image.fromarray(pattern(number, 40, 40)).save(tmp_path / "photos" / f"{number}.png")

@@ -2,6 +2,7 @@
 
 import { ask } from "/static/shell/shell.js";
 import { choice, make, panel, row, slider } from "./controls.js";
+import { at } from "./place.js";
 import * as store from "./store.js";
 
 const NAMES = { pca: "PCA", sefa: "SeFa", file: "file" };
@@ -27,7 +28,7 @@ export function build(model) {
     loading = method;
     note.textContent = "computing …";
     try {
-      const { names, explained, space } = await ask(`/api/directions?method=${method}`);
+      const { names, explained, space } = await ask(at("/api/directions", { method }));
       if (loading !== method) return;
       loaded = method;
       sliders = names.map((name, index) => slider(name, {

@@ -1,5 +1,6 @@
 // Drag-to-edit (DragGAN): handles and targets on the picture; the server moves the styles step by step.
 
+import { area } from "./area.js";
 import { make, panel, slider } from "./controls.js";
 import { job } from "./job.js";
 import * as stage from "./stage.js";
@@ -19,8 +20,9 @@ export function build(model) {
   const clear = make("button", { type: "button", id: "drag-clear", onclick: () => { pairs = []; half = null; show(); } }, "Clear");
   const rows = make("div", { class: "pairs" });
   const speed = slider("Step size", RATES, (value) => { rate = Math.max(0.0001, value); speed.show(rate); });
+  const movable = area(model, frame, where, () => setPlacing(false), () => show());
   const dragging = job("drag", "Drag", {
-    asked: () => (setPlacing(false), { point: store.point(), pairs, rate }),
+    asked: () => (setPlacing(false), movable.stop(), { point: store.point(), pairs, rate, area: movable.value() }),
     progress: (header, bytes) => {
       follow(header.handles);
       if (bytes.length) stage.lend(bytes, header.type);
@@ -33,7 +35,7 @@ export function build(model) {
   });
   body.append(
     make("p", { class: "note" }, "Click what is to move, then where it is to go."),
-    make("div", { class: "choice", role: "group", "aria-label": "Points" }, place, add, clear), rows, speed.element, dragging.element,
+    make("div", { class: "choice", role: "group", "aria-label": "Points" }, place, add, clear), rows, movable.element, speed.element, dragging.element,
   );
 
   function middle() {
@@ -41,6 +43,7 @@ export function build(model) {
   }
 
   function setPlacing(on) {
+    if (on) movable.stop();
     placing = on;
     place.setAttribute("aria-pressed", String(on));
     frame.classList.toggle("placing", on);
@@ -61,11 +64,12 @@ export function build(model) {
     dragging.begin.disabled = pairs.length === 0;
     rows.replaceChildren(...pairs.map((pair, i) => pairRow(pair, i)));
     const size = Math.max(model.width, model.height) / 100;
-    const parts = pairs.flatMap(([x, y, u, v]) => [
+    const parts = movable.marks().map(([name, attributes]) => mark(name, attributes));
+    parts.push(...pairs.flatMap(([x, y, u, v]) => [
       mark("line", { x1: x + 0.5, y1: y + 0.5, x2: u + 0.5, y2: v + 0.5, class: "way", "stroke-width": size * 0.5 }),
       mark("circle", { cx: u + 0.5, cy: v + 0.5, r: size * 1.4, class: "target", "stroke-width": size * 0.4 }),
       mark("circle", { cx: x + 0.5, cy: y + 0.5, r: size * 1.4, class: "handle", "stroke-width": size * 0.4 }),
-    ]);
+    ]));
     if (half) parts.push(mark("circle", { cx: half[0] + 0.5, cy: half[1] + 0.5, r: size * 1.4, class: "handle", "stroke-width": size * 0.4 }));
     overlay.replaceChildren(...parts);
   }

@@ -9,6 +9,7 @@ import * as map from "./map.js";
 import * as mixing from "./mixing.js";
 import * as noise from "./noise.js";
 import * as path from "./path.js";
+import { at } from "./place.js";
 import * as placement from "./placement.js";
 import * as project from "./project.js";
 import * as save from "./save.js";
@@ -52,7 +53,7 @@ function keys(event) {
 }
 
 async function begin() {
-  const { models, defaults } = await ask("/api/facts");
+  const { models, defaults } = await ask(at("/api/facts"));
   stage.build(models);
   stage.listen();
   stage.strip();

@@ -1,6 +1,7 @@
 // The socket of this tab: JSON objects go out, frames of a header and bytes come in.
 
 import { $ } from "/static/shell/shell.js";
+import { at } from "./place.js";
 
 const hearers = new Map(); // kind of a frame -> functions
 let socket, wait = 500;
@@ -19,7 +20,7 @@ export function send(message) {
 }
 
 export function connect() {
-  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`);
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${at("/socket")}`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
     wait = 500;

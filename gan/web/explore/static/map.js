@@ -3,6 +3,7 @@
 import { ask } from "/static/shell/shell.js";
 import { hear } from "./link.js";
 import { make, panel } from "./controls.js";
+import { at } from "./place.js";
 import * as store from "./store.js";
 
 const SPAN = 3.6; // standard deviations from the middle to the edge
@@ -34,7 +35,7 @@ export function build(model) {
   body.append(svg, make("div", { class: "row ends" }, words, near, back));
   let places = [], here = [0, 0];
 
-  ask("/api/map").then(({ dots: found }) => {
+  ask(at("/api/map")).then(({ dots: found }) => {
     places = found;
     for (const [x, y] of found) shape("circle", { cx: x, cy: -y, r: 0.045, class: "dot" }, dots);
   }).catch((error) => { words.textContent = error.message; });

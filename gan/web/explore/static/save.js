@@ -2,6 +2,7 @@
 
 import { $, announce } from "/static/shell/shell.js";
 import { download } from "./controls.js";
+import { at, place } from "./place.js";
 import * as store from "./store.js";
 
 export function build(models) {
@@ -9,12 +10,13 @@ export function build(models) {
     button.addEventListener("click", () => save(button.dataset.save));
   }
   $("save-latent").hidden = !models[0].styled;
+  $("share").hidden = !place.href; // a frame of a notebook has no address
   $("share").addEventListener("click", share);
 }
 
 export async function save(kind) {
   try {
-    const response = await fetch("/api/save", {
+    const response = await fetch(at("/api/save"), {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ kind, point: store.point() }),
     });
     if (!response.ok) throw new Error((await response.json()).error);
@@ -27,7 +29,7 @@ export async function save(kind) {
 }
 
 async function share() {
-  const text = location.href;
+  const text = place.href;
   try {
     await navigator.clipboard.writeText(text);
     flash("Copied");

@@ -25,7 +25,7 @@ export function build(model) {
     body.append(add(slider("ψ on first", cutoff, set), "psi_cutoff", (value) => value ?? count));
   }
   if (!model.styled) {
-    body.append(make("p", { class: "note" }, `A ${model.family} model has no style space: no truncation, mixing, map, projection or dragging.`));
+    body.append(make("p", { class: "note" }, `A ${model.family} model has no style space: no truncation, mixing, map or dragging.`));
   }
   store.onChange(({ point }) => shown.forEach((show) => show(point)));
 }

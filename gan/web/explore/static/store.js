@@ -1,6 +1,8 @@
 // The view of this tab: what it shows, its history, and its address. The server knows nothing of it but the
 // point of the picture that it draws.
 
+import { place as here } from "./place.js";
+
 const SAME = 600; // milliseconds within which changes of the same thing are one step of the history
 const MOST = 100; // steps that are kept
 
@@ -90,7 +92,7 @@ function put(next, moving, step) {
 }
 
 function tell(moving, other, step) {
-  if (!moving) window.history.replaceState(null, "", address());
+  if (!moving) here.keep(address());
   for (const heard of hearers) heard(view, { moving, point: other, step });
 }
 
@@ -112,7 +114,7 @@ function short(full, usual) {
 }
 
 function fromAddress() {
-  const text = location.hash.slice(1);
+  const text = here.hash.slice(1);
   if (!text) return null;
   try {
     const brief = JSON.parse(decodeURIComponent(text));
