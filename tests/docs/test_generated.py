@@ -109,6 +109,5 @@ def test_text_stands_for_itself(generated, text, want):
 
 def test_sections_become_lists(generated):
     doc = "What it does.\n\nArgs:\n    x: [N, C].\n        More of it.\n    y: other\n\n    code = 1\n"
-    assert generated.text.prose(doc) == (
-        "What it does.\n\n**Args**\n\n- `x`: \\[N, C\\]. More of it.\n- `y`: other\n\n```text\ncode = 1\n```\n"
-    )
+    arguments = "**Args**\n\n- `x`: \\[N, C\\]. More of it.\n- `y`: other\n"
+    assert generated.text.prose(doc) == f"What it does.\n\n{arguments}\n```text\ncode = 1\n```\n"

@@ -1,4 +1,4 @@
-"""The site as `make docs` builds it: without a warning, with nothing from elsewhere, searchable without a server."""
+"""The site as `make docs` builds it: no warning, nothing from elsewhere, searchable without a server."""
 
 import re
 import subprocess

@@ -4,7 +4,6 @@ import importlib
 import inspect
 from typing import Any
 
-
 from generated.text import fenced, prose
 
 DOOR = ("load", "load_discriminator", "train", "sample", "evaluate", "compare")  # gan makes these when asked
