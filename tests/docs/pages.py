@@ -15,7 +15,7 @@ FENCE = re.compile(r"^(`{3,})(.*)$")
 MARK = re.compile(r"^<!-- not run: (.+) -->$")
 LINK = re.compile(r"(!?)\[(?:[^\[\]]|\[[^\[\]]*\])*\]\(([^()\s]+(?:\([^()]*\)[^()\s]*)?)\)")
 CODE = re.compile(r"(`+)(?:(?!\1).)+\1")
-SHELLS = ("bash", "sh", "shell", "console")
+SHELLS = ("bash", "sh", "shell")
 PROGRAMS = ("gan ", "torchrun ", ".venv/bin/gan ", "python ", "make ", "pip ")
 
 

@@ -18,10 +18,15 @@ from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 RUN = {"python", "bash"}
 
 
+def page_of(name: str) -> Path:
+    """start/no-gpu.md -> its file."""
+    [page] = [page for page in pages() if name_of(page) == name]
+    return page
+
+
 def chosen(name: str) -> list[Block]:
     """The blocks of a page that run: those without a mark."""
-    [page] = [page for page in pages() if name_of(page) == name]
-    return [block for block in blocks(page) if (block.kind in RUN or block.title) and not block.mark]
+    return [block for block in blocks(page_of(name)) if (block.kind in RUN or block.title) and not block.mark]
 
 
 def typed(line: str) -> None:

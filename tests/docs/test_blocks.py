@@ -8,12 +8,15 @@ and presets that exist, and Python must parse, and import what exists.
 import ast
 import importlib
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from gan import plugins
+from gan.cli.main import main
 from metrics import METRICS
 from tests.docs.commands import complaint, gan_words, lines
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
@@ -178,6 +181,20 @@ def test_tutorial_runs(name, home, tables):
     text = " ".join(block.text for block in chosen(name))
     for picture in re.findall(r"--out (\S+\.(?:png|gif))", text):
         assert Path(picture).stat().st_size > 500, picture
+
+
+def transcripts():
+    """(command, what it says) of each line `$ gan ...` in blocks of what a terminal shows."""
+    for page in pages():
+        for block in blocks(page):
+            if block.kind == "console":
+                for typed, said in re.findall(r"^\$ gan (.*)\n((?:(?!\$ ).*\n)*)", block.text, re.M):
+                    yield pytest.param(typed, said, id=f"{name_of(page)}: {typed}")
+
+
+@pytest.mark.parametrize(("typed", "said"), list(transcripts()))
+def test_a_terminal_shows_what_the_page_says(typed, said, home):
+    assert CliRunner().invoke(main, shlex.split(typed)).output == said
 
 
 def test_a_page_that_fails_is_found(home, monkeypatch):
