@@ -21,9 +21,7 @@ release = version = gan.__version__
 extensions = ["myst_parser", "generated"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4  # links to headings as code hosts make them
-myst_enable_extensions = ["colon_fence", "attrs_block"]
 highlight_language = "none"  # of blocks that do not say theirs
-python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = f"gan-workbench {gan.__version__}"
@@ -32,4 +30,3 @@ html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {"navigation_with_keys": True}
-templates_path: list[str] = []

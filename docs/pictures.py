@@ -73,11 +73,6 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "tutorial-conditional.png": (
         f"{PAGE} tutorials/conditional.md classes.png {IMAGES}/tutorial-conditional.png",
     ),
-    "tutorial-gaussians.png": (
-        *(f"{COLLAPSE} --only grid/{guard}:0" for guard in ("none", "spectral", "r1", "relativistic")),
-        f"{COLLAPSE} --table --only grid --pictures runs/collapse",
-        f"cp runs/collapse/collapse-grid.png {IMAGES}/tutorial-gaussians.png",
-    ),
 }
 # Pictures of what a person has done on a page: no command makes them again.
 BY_HAND = {

@@ -41,14 +41,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "html"
 
 
-@pytest.mark.slow
 def test_every_page_is_built(site):
     for page in pages():
         if page.is_relative_to(DOCS):
             assert (site / name_of(page)).with_suffix(".html").is_file()
 
 
-@pytest.mark.slow
 def test_nothing_comes_from_elsewhere(site):
     texts = [*site.rglob("*.html"), *site.rglob("*.css"), *site.rglob("*.js")]
     found = [
@@ -57,7 +55,6 @@ def test_nothing_comes_from_elsewhere(site):
     assert not found, "\n".join(found)
 
 
-@pytest.mark.slow
 def test_search_and_generated_parts(site):
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     assert "spectral" in index and "reference/settings" in index
@@ -68,7 +65,6 @@ def test_search_and_generated_parts(site):
     assert "<!-- generated" not in latents
 
 
-@pytest.mark.slow
 def test_a_warning_is_an_error(tmp_path):
     """A page that links to nothing ends the build."""
     pytest.importorskip("furo")

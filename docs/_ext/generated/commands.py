@@ -1,6 +1,7 @@
 """The command line's reference, from click itself."""
 
 import inspect
+import re
 from collections.abc import Iterator
 
 import click
@@ -21,25 +22,26 @@ def each() -> Iterator[tuple[str, click.Command]]:
                 yield f"gan {name} {part}", found.get_command(inner, part)
 
 
-def example(command: click.Command) -> str:
-    """The examples below a command's help, as one would type them."""
-    text = (command.epilog or "").replace("\b", "").strip()
-    for word in ("Examples:", "Example:"):
-        text = text.removeprefix(word)
-    return "\n".join(line.removeprefix("  ") for line in text.strip("\n").splitlines()).strip()
+def example(command: click.Command) -> tuple[str, str]:
+    """What stands below a command's help: (words, examples as one would type them)."""
+    text = inspect.cleandoc((command.epilog or "").replace("\b", ""))
+    found = re.search(r"^Examples?:", text, re.M)
+    cut = found.start() if found else len(text)
+    return text[:cut].rstrip(), inspect.cleandoc(text[cut:].partition(":")[2])
 
 
-def section(words: str, command: click.Command) -> str:
+def section(name: str, command: click.Command) -> str:
     """One command: what it does, how it is called, an example, its options."""
-    context = click.Context(command, info_name=words)
+    context = click.Context(command, info_name=name)
     usage = command.get_usage(context).removeprefix("Usage: ")
     parts = [
-        f"{'#' * min(3, words.count(' ') + 1)} {words}\n",
+        f"{'#' * min(3, name.count(' ') + 1)} {name}\n",
         prose(inspect.cleandoc(command.help or "")),
         fenced(usage, "text"),
     ]
-    if text := example(command):
-        parts += ["For example:\n", fenced(text, "bash")]
+    words, examples = example(command)
+    parts += [prose(words)] if words else []
+    parts += ["For example:\n", fenced(examples, "bash")] if examples else []
     records = [p.get_help_record(context) for p in command.get_params(context) if isinstance(p, click.Option)]
     rows = [(code(names), cell(text)) for names, text in filter(None, records) if "--help" not in names]
     if rows:
@@ -49,4 +51,4 @@ def section(words: str, command: click.Command) -> str:
 
 def markdown() -> str:
     """All commands, in the order of work."""
-    return "\n".join(section(words, command) for words, command in each())
+    return "\n".join(section(name, command) for name, command in each())
