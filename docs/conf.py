@@ -21,6 +21,8 @@ release = version = gan.__version__
 extensions = ["myst_parser", "generated"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4  # links to headings as code hosts make them
+myst_enable_extensions = ["html_image"]  # <img> with a width, which code hosts know as well
+smartquotes = False  # or `--option` outside of code has a dash instead of two hyphens
 highlight_language = "none"  # of blocks that do not say theirs
 
 html_theme = "furo"

@@ -14,6 +14,7 @@ DOCS = ROOT / "docs"
 FENCE = re.compile(r"^(`{3,})(.*)$")
 MARK = re.compile(r"^<!-- not run: (.+) -->$")
 LINK = re.compile(r"(!?)\[(?:[^\[\]]|\[[^\[\]]*\])*\]\(([^()\s]+(?:\([^()]*\)[^()\s]*)?)\)")
+IMAGE = re.compile(r'<img src="([^"]+)"')
 CODE = re.compile(r"(`+)(?:(?!\1).)+\1")
 SHELLS = ("bash", "sh", "shell")
 PROGRAMS = ("gan ", "torchrun ", ".venv/bin/gan ", "python ", "make ", "pip ")
@@ -85,8 +86,9 @@ def blocks(page: Path) -> tuple[Block, ...]:
 def links(page: Path) -> Iterator[tuple[int, str, bool]]:
     """(line, target, whether it is a picture) of each link outside of code."""
     for number, line in parsed(page)[1]:
-        for found in LINK.finditer(CODE.sub(lambda code: "`" * len(code[0]), line)):
-            yield number, found[2], bool(found[1])
+        plain = CODE.sub(lambda code: "`" * len(code[0]), line)
+        yield from ((number, found[2], bool(found[1])) for found in LINK.finditer(plain))
+        yield from ((number, found[1], True) for found in IMAGE.finditer(plain))
 
 
 def slug(heading: str) -> str:

@@ -46,6 +46,7 @@ def test_links_are_found():
         "[x](nowhere.md)",
         "see [`x`](#nothing)",
         "![p](images/none.png)",
+        '<img src="images/none.png" alt="x">',
         "# A\n[x](#b)",
         "[x [y]](page.md#c)",
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, ROOT, name_of, pages
+from tests.test_layers import ROOMS
 
 # What a browser would fetch by itself; links that a reader follows are not among it.
 FETCHED = re.compile(
@@ -59,7 +60,11 @@ def test_search_and_generated_parts(site):
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     assert "spectral" in index and "reference/settings" in index
     assert "loss.r1_gamma" in (site / "reference" / "settings.html").read_text(encoding="utf-8")
-    assert '<svg class="rooms"' in (site / "design" / "rooms.html").read_text(encoding="utf-8")
+    svg = re.search(
+        r'<svg class="rooms".*?</svg>', (site / "design" / "rooms.html").read_text(encoding="utf-8")
+    )
+    assert svg and svg[0].count("<rect") == len(ROOMS) and "<p>" not in svg[0]
+    assert "gan sample MODEL --seeds" in (site / "reference" / "names.html").read_text(encoding="utf-8")
     latents = (site / "reference" / "python" / "latents.html").read_text(encoding="utf-8")
     assert 'id="gan.latents.z_from_seeds"' in latents
     assert "<!-- generated" not in latents

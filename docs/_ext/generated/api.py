@@ -1,10 +1,12 @@
 """The Python reference, from signatures and docstrings: functions and classes that a module offers."""
 
+import dataclasses
 import importlib
 import inspect
 from typing import Any
 
-from generated.text import fenced, prose
+from generated import settings
+from generated.text import escaped, fenced, prose
 
 DOOR = ("load", "load_discriminator", "train", "sample", "evaluate", "compare")  # gan makes these when asked
 
@@ -35,10 +37,12 @@ def signature(value: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """A docstring as Markdown; that of a dataclass that Python made up is none."""
-    text = inspect.getdoc(value) or ""
-    made_up = inspect.isclass(value) and text.startswith(f"{value.__name__}(")
-    return "" if made_up else prose(text)
+    """A docstring as Markdown; of a dataclass with a list of its fields."""
+    if inspect.isclass(value) and dataclasses.is_dataclass(value):
+        lead, said = settings.meanings(value)
+        items = [f"- `{name}`: {escaped(words)}" for name, words in said.items()]
+        return "\n".join([f"{escaped(lead)}\n", *items, ""])
+    return prose(inspect.getdoc(value) or "")
 
 
 def block(kind: str, head: str, body: str, fence: str = "``````") -> str:

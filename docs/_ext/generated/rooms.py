@@ -48,7 +48,7 @@ def says(room: str) -> str:
     if room == "gan":
         return "The ground floor, which knows no network: errors, settings, files, images, processes"
     text = " ".join((importlib.import_module(room).__doc__ or "").split())
-    return text.partition(". ")[0].removesuffix(".")
+    return text.partition(". ")[0].removesuffix(".").replace("`", "")
 
 
 def svg() -> str:
@@ -66,7 +66,8 @@ def svg() -> str:
                 parts.append(_arrow(x + width / 2, y + HEIGHT))
     label = "Rooms of the library, one below the other: each may import those below it, never those above"
     body = "".join(parts)
-    return f'<svg class="rooms" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {height}">{body}</svg>\n'
+    head = f'<svg class="rooms" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {height}">'
+    return f"<div>\n{head}{body}</svg>\n</div>\n"  # a block, or its text would be read as Markdown
 
 
 def _box(room: str, x: float, y: float, width: float) -> str:
