@@ -72,7 +72,7 @@ def svg() -> str:
 
 def _box(room: str, x: float, y: float, width: float) -> str:
     said = says(room)
-    most = int(width / 6.6)
+    most = int((width - 24) / 6.6)  # of this size, on average
     said = said if len(said) <= most else said[: most - 1].rsplit(" ", 1)[0] + " …"
     return (
         f'<rect x="{x:g}" y="{y}" width="{width:g}" height="{HEIGHT}" rx="6"/>'
