@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow mutants notebooks bench bench-collapse bench-gpu clean FORCE
+.PHONY: help setup demo test test-slow mutants notebooks docs pictures bench bench-collapse bench-gpu clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,13 @@ mutants: $(STAMP) ## Plant mistakes of one line in a copy of the tree; a named t
 
 notebooks: $(STAMP) ## Run the notebooks on the demo's model, or MODEL=..., and write what they show to docs/notebooks
 	@$(RUN) notebooks/render.py $(or $(MODEL),runs/00000-demo-openmoji-32)
+
+docs: $(STAMP) ## The documentation site, in build/docs; a warning is an error
+	@$(RUN) -m sphinx -W --keep-going -q -E -b html docs build/docs
+	@echo "Open build/docs/index.html in a browser; it needs no server and no network."
+
+pictures: $(STAMP) ## Make the pages' pictures again by the commands beside them, or PICTURES="docs/images/... ..." of them
+	@$(RUN) docs/pictures.py $(PICTURES)
 
 bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, directions, scores, preparing data; prints the tables of docs/BENCHMARKS.md
 	@$(RUN) -m gan ops bench --threads 2
@@ -65,5 +72,5 @@ $(STAMP): setup.cfg pyproject.toml $(if $(shell $(RUN) -c 'import pip' > /dev/nu
 	@rm -f $(STAMP)
 	@$(RUN) -c 'import pip' 2> /dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@echo "Installing into $(VENV); a first time downloads PyTorch (some GB on Linux) and takes minutes ..."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[demo,data,dev,notebooks,export,web,serve]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[demo,data,dev,docs,notebooks,export,web,serve]'
 	@touch $(STAMP)

@@ -134,7 +134,7 @@ def _build(cls: type[C], data: Any, where: str, base: Any) -> C:
         elif default is not _MISSING:
             values[name] = default
         else:
-            raise UsageError(f"{_dotted(where, name)} is missing: expected {_describe(hints[name])}")
+            raise UsageError(f"{_dotted(where, name)} is missing: expected {describe_type(hints[name])}")
     try:
         return cls(**values)
     except ValueError as error:
@@ -172,7 +172,7 @@ def _convert(value: Any, hint: Any, key: str, default: Any, variants: Any = None
         raise TypeError(f"{key}: configs do not support the annotation {hint}")
     elif type(value) is hint:
         return value
-    raise UsageError(f"{key}: expected {_describe(hint)}, got {_given(value)}")
+    raise UsageError(f"{key}: expected {describe_type(hint)}, got {_given(value)}")
 
 
 def _first(value: Any, hint: Any, key: str, default: Any) -> Any:
@@ -190,7 +190,7 @@ def _first(value: Any, hint: Any, key: str, default: Any) -> Any:
             return _convert(value, member, key, default)
         except UsageError:
             continue
-    raise UsageError(f"{key}: expected {_describe(hint)}, got {_given(value)}")
+    raise UsageError(f"{key}: expected {describe_type(hint)}, got {_given(value)}")
 
 
 def _variant(value: Any, key: str, default: Any, variants: Any) -> Any:
@@ -251,7 +251,7 @@ def _given(value: Any) -> str:
     return "null" if value is None else f"{value!r} ({type(value).__name__})"
 
 
-def _describe(hint: Any) -> str:
+def describe_type(hint: Any) -> str:
     """A type in the words of a config file: `tuple[int, ...] | None` is "a list of int or null"."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is type(None):
@@ -260,10 +260,10 @@ def _describe(hint: Any) -> str:
         return f"one of {', '.join(map(repr, args))}"
     if origin is tuple:
         if args[-1] is ...:
-            return f"a list of {_describe(args[0])}"
-        return f"a list [{', '.join(map(_describe, args))}]"
+            return f"a list of {describe_type(args[0])}"
+        return f"a list [{', '.join(map(describe_type, args))}]"
     if args:
-        return " or ".join(map(_describe, args))
+        return " or ".join(map(describe_type, args))
     return f"a mapping with the keys of {hint.__name__}" if dataclasses.is_dataclass(hint) else hint.__name__
 
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
+from gan import elsewhere
 from gan.errors import UsageError
 from gan.sampling import Labels
 from metrics.conventions import Convention
-from metrics.elsewhere import here
 from metrics.features import Bank, Moments
 from metrics.jackknife import Blockwise
 
@@ -144,7 +144,7 @@ def metric(spec: Spec) -> Callable[[Function], Function]:
 
 def parse(text: str) -> Request:
     """'fid', 'fid[clean]', 'kid[dinov2]' -> a request. UsageError for others, and names of other tools."""
-    if name := here(text.strip()):
+    if name := elsewhere.score(text):
         raise UsageError(f"'{text.strip()}' is a name of another tool: here it is {name}")
     match = _REQUEST.fullmatch(text.strip())
     if match is None:

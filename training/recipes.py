@@ -4,6 +4,7 @@ import dataclasses
 from importlib import resources
 from pathlib import Path
 
+from gan import elsewhere
 from gan.config import from_dict, load_yaml, override
 from gan.errors import UsageError, unknown
 from gan.registry import Table, table
@@ -42,6 +43,8 @@ def load_preset(name: str) -> RunConfig:
             data = load_yaml(path)
     elif Path(name).suffix in {".yaml", ".yml"}:
         data, name = load_yaml(Path(name)), Path(name).stem
+    elif nearest := elsewhere.preset(name):
+        raise UsageError(f"'{name}' is a recipe of another tool: here it is --preset {nearest}")
     else:
         raise UsageError(unknown("preset", name, preset_names()) + "; a path to a .yaml file works too")
     return from_dict(RunConfig, {"preset": name, **data})

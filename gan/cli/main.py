@@ -15,8 +15,8 @@ from typing import NoReturn
 import click
 
 import gan
+from gan import elsewhere
 from gan.cli.common import debug_option
-from gan.cli.elsewhere import here
 from gan.errors import UserError, unknown
 from gan.registry import table
 
@@ -86,7 +86,7 @@ class CommandLine(click.Group):
             if isinstance(error, click.exceptions.NoArgsIsHelpError):
                 error.show()
                 return error.exit_code
-            message, code = describe(error)
+            message, code = describe(error, args)
             click.echo(f"gan: {message}", err=True)
             return code
 
@@ -105,6 +105,8 @@ class CommandLine(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest name for a misspelt command."""
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            if instead := elsewhere.script(args[0]):
+                ctx.fail(f"'{args[0]}' is a command of another tool: here it is {instead}")
             ctx.fail(unknown("command", args[0], COMMANDS))
         return super().resolve_command(ctx, args)
 
@@ -147,13 +149,10 @@ def _terminate(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 
-def describe(error: Exception) -> tuple[str, int]:
-    """Line and exit code for an error that reached the top."""
-    if isinstance(error, click.NoSuchOption) and (instead := here(error.option_name)):
-        return (
-            f"error: {error.option_name} is an option of another tool: here it is {instead}",
-            error.exit_code,
-        )
+def describe(error: Exception, args: Sequence[str] = ()) -> tuple[str, int]:
+    """Line and exit code for an error that reached the top.  args: what was typed."""
+    if isinstance(error, click.NoSuchOption) and (answer := _of_another_tool(error.option_name, args)):
+        return f"error: {answer}", error.exit_code
     if isinstance(error, click.ClickException):
         text = error.format_message().rstrip(".")
         context = getattr(error, "ctx", None)
@@ -170,6 +169,17 @@ def describe(error: Exception) -> tuple[str, int]:
         return f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", 1
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return f"internal error: {text}; run again with --debug and report it", 1
+
+
+def _of_another_tool(option: str, args: Sequence[str]) -> str:
+    """What an unknown option is here; "" where no tool is known to have it.
+
+    click names the first letter alone of long options with one hyphen, as StudioGAN has them.
+    """
+    for typed in (option, *(arg for arg in args if arg.startswith(option) and not option.startswith("--"))):
+        if instead := elsewhere.option(typed):
+            return f"{typed} is an option of another tool: here it is {instead}"
+    return ""
 
 
 def _out_of_memory(error: Exception) -> bool:

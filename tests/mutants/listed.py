@@ -10,6 +10,7 @@ from tests.mutants import (
     jobs,
     losses,
     models,
+    pages,
     preparation,
     projected,
     projection,
@@ -33,6 +34,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, serving_batches, serving_access, rating, signing),
+    *(serving, serving_batches, serving_access, rating, signing, pages),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -183,9 +183,9 @@ def _replace(
 
     Raises RuntimeError for a process that never came up.
     """
-    worker.stop()
-    if not worker.ready:
+    if not worker.ready:  # it is ended with the team
         raise RuntimeError(f"a process of the preparation did not start: {detail}")
+    worker.stop()
     number, _ = worker.waiting.popleft()
     results[number] = Failure(detail)
     fresh = _Worker(function, worker.seconds)

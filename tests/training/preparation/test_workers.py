@@ -70,3 +70,10 @@ def test_items_are_taken_as_they_are_needed():
     next(results)
     results.close()
     assert len(taken) <= workers._WINDOW
+
+
+def test_a_process_that_does_not_come_up_is_told(monkeypatch):
+    monkeypatch.setattr(workers, "_START", -1.0)
+    monkeypatch.setattr(workers, "_GRACE", 0.0)
+    with pytest.raises(RuntimeError, match="a process of the preparation did not start"):
+        list(run(act, [1, 2], processes=1))

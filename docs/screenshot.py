@@ -1,0 +1,74 @@
+"""A page as a picture: `python docs/screenshot.py OUT.png [--size WxH] [--dark] FILE.html`, or `-- gan ...`.
+
+A command that serves a page is started, its address read from what it prints, and it is ended afterwards.
+Needs playwright (extra dev) and a Chromium of the system.
+"""
+
+import argparse
+import contextlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+SETTLED = 1500  # milliseconds after the last request, for pictures that are drawn
+
+
+@contextlib.contextmanager
+def address(command: list[str]) -> Iterator[str]:
+    """The address that a serving command prints; the command runs until the block ends."""
+    with subprocess.Popen(
+        [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if found := re.search(r"http://\S+", line):
+                    yield found[0]
+                    return
+            sys.exit(f"{shlex.join(command)} printed no address:\n{''.join(said)}")
+        finally:
+            process.terminate()
+
+
+def shoot(url: str, out: Path, width: int, height: int, dark: bool) -> None:
+    """Write a picture of what a window of that size shows."""
+    from playwright.sync_api import sync_playwright
+
+    browser_path = next(filter(None, map(shutil.which, NAMES)), None)
+    if browser_path is None:
+        sys.exit("there is no Chromium here: apt-get install chromium")
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        page.goto(url, wait_until="load")
+        page.wait_for_timeout(SETTLED)
+        page.screenshot(path=out)
+        browser.close()
+
+
+def main() -> None:
+    """One picture."""
+    parser = argparse.ArgumentParser(description="A page as a picture.")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--size", default="1100x800", help="width x height of the window")
+    parser.add_argument("--dark", action="store_true", help="in dark colours")
+    parser.add_argument("page", nargs="+", help="a file, or the command that serves it, behind --")
+    given = parser.parse_args()
+    width, height = map(int, given.size.split("x"))
+    if given.page[0] == "gan":
+        with address(given.page) as url:
+            shoot(url, given.out, width, height, given.dark)
+    else:
+        shoot(Path(given.page[0]).resolve().as_uri(), given.out, width, height, given.dark)
+
+
+if __name__ == "__main__":
+    main()
