@@ -135,20 +135,26 @@ def _settings(values: Mapping[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
-def _scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> str:
-    """A table of the last record of each metric, convention, detector and data up to this kimg."""
+def last_scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> list[Mapping[str, Any]]:
+    """The last record of each metric, convention, detector and data up to this kimg."""
     last: dict[tuple, Mapping[str, Any]] = {}
     for record in metrics:
         if (record.get("kimg") or 0) <= kimg:
             keys = ("label", "metric", "convention", "detector_sha256", "data_sha256")
             last[tuple(record.get(key) for key in keys)] = record
+    return list(last.values())
+
+
+def _scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> str:
+    """A table of the last scores."""
+    last = last_scores(metrics, kimg)
     if not last:
         return "None measured when this checkpoint was written.\n"
     rows = [
         "| metric | value | kimg | fakes | reals | convention | detector |",
         "|---|---|---|---|---|---|---|",
     ]
-    for record in last.values():
+    for record in last:
         cells = (
             record.get("label") or record["metric"],
             "inf" if record["value"] is None else f"{record['value']:.5g}",

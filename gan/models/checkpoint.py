@@ -26,9 +26,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gan import files
+from gan import files, hub
 from gan.errors import CheckpointError, UserError
-from gan.models import content
+from gan.models import content, hub_checkpoints
 from gan.models.content import FORMAT, Checkpoint
 from gan.sampling import remembered_conditions
 
@@ -174,10 +174,13 @@ def newest_good(run_dir: str | Path) -> tuple[Path | None, list[tuple[Path, str]
 def resolve(model: str | Path) -> Path:
     """Checkpoint folder that `model` means: a run directory's newest, or a checkpoint directory itself.
 
-    `<run>/checkpoints/best` means the one that `mark_best` named.
+    `<run>/checkpoints/best` means the one that `mark_best` named, `hf://user/name@revision` one on a hub,
+    which is fetched, see `gan.models.hub_checkpoints`.
 
     Raises UserError if there is neither. Nothing is verified here: it is `read` that refuses a damaged one.
     """
+    if hub.is_name(model):
+        return hub_checkpoints.fetched(model)
     model = Path(model)
     if model.name == "best" and (named := best(model.parent.parent)):
         return named[0]
@@ -242,7 +245,8 @@ def _first_good(folders: Iterator[Path]) -> tuple[Path | None, list[tuple[Path, 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     try:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
+        own = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        save_file(own, path, metadata={"format": "pt"})  # as the hub and other tools expect it
     except SafetensorError as error:
         raise UserError(f"cannot write {path}: {error}") from error
     path.chmod((path.parent / "config.json").stat().st_mode)  # safetensors makes its files private
