@@ -191,11 +191,17 @@ def _download(name: Name, file: File, folder: Path) -> None:
     """Fetch one file to its place in `folder`. UserError where it is not what the hub listed."""
     from huggingface_hub import hf_hub_download
 
-    kind = {"repo_type": name.kind, "revision": name.revision, "endpoint": hub.endpoint()}
     way, path = folder.parent / ".part" / name.revision, folder / file.path
     try:
         with hub.asking(name):
-            hf_hub_download(name.repo, file.path, local_dir=way, **kind)
+            hf_hub_download(
+                name.repo,
+                file.path,
+                repo_type=name.kind,
+                revision=name.revision,
+                endpoint=hub.endpoint(),
+                local_dir=way,
+            )
         arrived = way / file.path
         right = _is_there(arrived, file) and _is_right(arrived, file)
         if right:

@@ -101,7 +101,7 @@ def _readme(config: dict[str, Any], title: str, name: str | None) -> str:
         "sdk": "gradio",
         "app_file": "app.py",
         "pinned": False,
-        "license": hub_card.licence((config.get("data") or {}).get("licence"))["license"],
+        "license": hub_card.licence((config.get("data") or {}).get("licence"))[0],
     }
     if name is not None:
         meta["models"] = [hub.parse(name, "model").repo]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gan
 from gan.models import seen
 from gan.networks import features
 
@@ -73,6 +74,7 @@ def _model(config: Mapping[str, Any], shape: Sequence[int], parameters: Mapping[
     lines += _seen_through(config)
     classes = config["generator"].get("c_dim", 0)
     lines.append(f"Classes: {classes or 'none, unconditional'}")
+    lines.append(f"Written by: gan-workbench {gan.__version__}")
     return lines
 
 
@@ -105,7 +107,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
 def _recipe(run: Mapping[str, Any]) -> list[str]:
     """Plain settings on one line, then one line a section; networks, data and origin have their own."""
     plain = {k: value for k, value in run.items() if not isinstance(value, Mapping) and k != "init_from"}
-    parts = {"run": plain} if plain else {}
+    parts: dict[str, Mapping[str, Any]] = {"run": plain} if plain else {}
     parts |= {
         key: value
         for key, value in run.items()

@@ -1,6 +1,6 @@
 """Checkpoints: safetensors and JSON in one folder that appears whole, and is verified before it is used.
 
-    config.json                 format, kimg, generator, discriminator, run, data
+    config.json                 format, version of gan, kimg, generator, discriminator, run, data
     generator.safetensors       EMA weights
     discriminator.safetensors   weights
     training.safetensors        raw generator, optimisers and all else that training continues from
@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+import gan
 from gan import files, hub
 from gan.errors import CheckpointError, UserError
 from gan.models import content, hub_checkpoints
@@ -74,7 +75,7 @@ class Contents:
 
     def copied(self) -> "Contents":
         """The same with tensors of its own, in the memory of the CPU."""
-        tensors = {
+        tensors: dict[str, Mapping[str, Tensor]] = {
             name: {key: tensor.detach().to("cpu", copy=True) for key, tensor in group.items()}
             for name, group in self.tensors.items()
         }
@@ -91,7 +92,9 @@ def contents(
     card: str,
 ) -> Contents:
     """What `write` writes of the same arguments; the tensors are those of the networks."""
-    plain: dict[str, Mapping[str, Any]] = {"config.json": {"format": FORMAT, **config}}
+    plain: dict[str, Mapping[str, Any]] = {
+        "config.json": {**config, "format": FORMAT, "gan": gan.__version__}
+    }
     if training_state is not None:
         plain["training.json"] = training_state
     tensors: dict[str, Mapping[str, Tensor]] = {"generator.safetensors": generator.state_dict()}
@@ -234,7 +237,7 @@ def _newest_first(folder: Path) -> Iterator[Path]:
 
 
 def _first_good(folders: Iterator[Path]) -> tuple[Path | None, list[tuple[Path, str]]]:
-    damaged = []
+    damaged: list[tuple[Path, str]] = []
     for folder in folders:
         try:
             return content.verified(folder).path, damaged

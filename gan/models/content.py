@@ -52,7 +52,8 @@ class Checkpoint:
         if (self.path / "conditions.safetensors").is_file():
             remember_conditions(generator, self._conditions(generator.c_dim).to(device))
         remember_classes(generator, (self.config.get("data") or {}).get("seen"))
-        generator.about, generator.source = self.config, self.source
+        setattr(generator, "about", self.config)  # noqa: B010 (a module's type knows tensors alone)
+        setattr(generator, "source", self.source)  # noqa: B010
         return generator
 
     def discriminator(self, device: str | torch.device = "cpu") -> nn.Module:

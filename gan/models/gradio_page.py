@@ -28,7 +28,8 @@ class Drawer:
     def __init__(self, model: str | Path, device: str = "cpu") -> None:
         """model: whatever `gan.load` takes. Raises what that raises."""
         self.generator = gan.load(model, device)
-        data = (self.generator.about or {}).get("data") or {}
+        about: Any = self.generator.about
+        data = (about or {}).get("data") or {}
         names = [str(name) for name in data.get("classes") or ()]
         count = choices(self.generator)
         self.classes = names if len(names) == count else [str(number) for number in range(count)]
@@ -79,7 +80,9 @@ def page(drawer: Drawer, title: str) -> Any:
                 )
                 button = gradio.Button("Draw", variant="primary")
             with gradio.Column(scale=2):
-                picture = gradio.Image(label=f"Made by a machine, of {drawer.name}", format="png")
+                told = f"Made by a machine that has seen {drawer.name}"
+                picture = gradio.Image(label=told, show_label=False, format="png")
+                gradio.Markdown(told)
         given = [seed, count, psi, label]
         button.click(drawer.draw, given, picture, api_name="draw")
         blocks.load(drawer.draw, given, picture, api_name=False)

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from gan import config as configs
-from gan import hub
+from gan import hub, shapes
 from gan.errors import UsageError, UserError
 from gan.models import card, checkpoint, content, hub_card, hub_checkpoints, publication
 from gan.models.content import Checkpoint
@@ -31,7 +31,9 @@ def save_pretrained(generator: nn.Module, folder: str | Path) -> Path:
     about.pop("format", None)
     about["generator"] = configs.to_dict(generator.config)
     count = sum(parameter.numel() for parameter in generator.parameters())
-    text = card.build(about, image_shape=generator.image_shape, parameters={"generator": count})
+    text = card.build(
+        about, image_shape=shapes.image_shape(generator.config), parameters={"generator": count}
+    )
     return checkpoint.write(folder, config=about, generator=generator, discriminator=None, card=text)
 
 
@@ -110,7 +112,7 @@ def _pushed(folder: Path, target: hub.Name, private: bool) -> str:
                 " take another name"
             )
         paths = sorted(folder.iterdir())
-        changes = [CommitOperationAdd(path.name, path) for path in paths]
+        changes: list[Any] = [CommitOperationAdd(path.name, path) for path in paths]
         here = {path.name for path in paths}
         old = [s.rfilename for s in there.siblings or [] if s.rfilename in hub_checkpoints.WANTED]
         changes += [CommitOperationDelete(name) for name in old if name not in here]

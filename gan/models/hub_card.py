@@ -31,8 +31,10 @@ def readme(config: Mapping[str, Any], text: str, repo: str, metrics: Sequence[Ma
         raise UserError(f"a hub's card needs huggingface_hub: {install('hub')}") from error
     data, generator = config.get("data") or {}, config["generator"]
     tags = ["gan", str(generator.get("type")), *(["class-conditional"] if generator.get("c_dim") else [])]
+    name, other_name = licence(data.get("licence"))
     about = ModelCardData(
-        **licence(data.get("licence")),
+        license=name,
+        license_name=other_name,
         library_name="gan-workbench",
         pipeline_tag=TASK,
         tags=tags,
@@ -48,15 +50,15 @@ def readme(config: Mapping[str, Any], text: str, repo: str, metrics: Sequence[Ma
     return f"---\n{about.to_yaml()}\n---\n\n{body}"
 
 
-def licence(told: str | None) -> dict[str, str]:
-    """The licence of the data in the hub's words, which images keep to: license, and its name if other."""
+def licence(told: str | None) -> tuple[str, str | None]:
+    """The licence of the data in the hub's words, which images keep to; its name where that is `other`."""
     if not told:
-        return {"license": "unknown"}
+        return "unknown", None
     plain = re.sub(r"[\s_]+", "-", told.strip().lower())
     plain = _SHORT.get(plain, plain)
     if KNOWN.fullmatch(plain):
-        return {"license": plain}
-    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.-]+", "-", plain).strip("-") or "other"}
+        return plain, None
+    return "other", re.sub(r"[^a-z0-9.-]+", "-", plain).strip("-") or "other"
 
 
 def data_names(config: Mapping[str, Any]) -> list[str]:

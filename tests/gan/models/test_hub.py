@@ -182,6 +182,10 @@ def test_a_branch_moves_and_a_commit_does_not(pushed, fake_hub):
     assert gan.load(f"hf://{NAME}").source == new and gan.load(f"hf:/{NAME}").source == new
     asked = len(fake_hub.asked)
     assert torch.equal(image(gan.load(pushed)), old) and len(fake_hub.asked) == asked  # not asked again
+    fetched = [line for line in fake_hub.asked if "/resolve/" in line]
+    assert {line.split("/resolve/")[1].partition("/")[0] for line in fetched} == {
+        name.partition("@")[2] for name in (pushed, new)
+    }
 
 
 def test_where_a_path_comes_from(pushed, tmp_path):

@@ -17,6 +17,7 @@ from gan.hub_files import File
 from gan.jobs import datasets, preparation
 from gan.jobs.evaluation import is_model
 from gan.jobs.pinning import pinned
+from gan.jobs.training import with_parts
 from tests.gan.models.fake_hub import Hub
 from training.data import hub_sets, places
 from training.data.images import open_dataset
@@ -150,5 +151,8 @@ def test_settings_keep_the_commit(fake_hub, tiny_zip):
     sha = put(fake_hub, {"tiles.zip": tiny_zip.read_bytes()})
     config = pinned(override(load_preset("demo"), [f'data.held_out="{NAME}"']))
     assert config.data.held_out == f"{NAME}@{sha}/tiles.zip"
+    dataset = open_dataset(NAME)
+    assert with_parts(config, config, dataset, None).data.path == f"{NAME}@{sha}/tiles.zip"
+    dataset.close()
     asked = len(fake_hub.asked)
     assert pinned(config) == config and len(fake_hub.asked) == asked
