@@ -189,6 +189,7 @@ def _check_room(name: Name, folder: Path, size: int) -> None:
 
 def _download(name: Name, file: File, folder: Path) -> None:
     """Fetch one file to its place in `folder`. UserError where it is not what the hub listed."""
+    hub.api()  # says what is missing
     from huggingface_hub import hf_hub_download
 
     way, path = folder.parent / ".part" / name.revision, folder / file.path

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import yaml
 
-from gan import distributed, plugins
+from gan import distributed, hub, plugins
 from gan.config import dumps_yaml, override, to_dict
 from gan.devices import pick
 from gan.errors import UsageError, UserError
@@ -303,6 +303,8 @@ def _checkpoint(
     """The checkpoint that `resume` asks for, "" for a new run; what was passed over is added to `notes`."""
     if resume is None:
         return ""
+    if hub.is_name(resume):
+        raise UsageError(f"{resume} has not what training goes on from: start from it, --init-from {resume}")
     if str(resume) != "auto":
         return str(checkpoint.resolve(resume))
     preset = None

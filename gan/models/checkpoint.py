@@ -35,6 +35,7 @@ from gan.sampling import remembered_conditions
 
 BEST = "best.json"  # beside the folders: which of them has the best score
 _NAME = re.compile(r"\d{6,}(\.\d{3})?")
+_USER_NAME = re.compile(r"[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
 
 
 def write(
@@ -188,7 +189,8 @@ def resolve(model: str | Path) -> Path:
     if model.name == "best" and (named := best(model.parent.parent)):
         return named[0]
     if not model.exists():
-        raise UserError(f"no model at {model}: give a run directory or a checkpoint directory")
+        name = f", or hf://{model} on a hub" if _USER_NAME.fullmatch(str(model)) else ""
+        raise UserError(f"no model at {model}: give a run directory or a checkpoint directory{name}")
     if model.is_file():
         raise UserError(f"{model} is a file: give the checkpoint directory, {model.parent}")
     if (model / "manifest.json").is_file() or _NAME.fullmatch(model.resolve().name):

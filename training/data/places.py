@@ -50,9 +50,8 @@ def absent(place: str) -> str:
         return f"no data set at {place}: is {path.parent / close[0]} meant?"
     if re.fullmatch(r"[\w-]+/[\w.-]+", place) and not path.parent.exists() and not path.suffix:
         return (
-            f"no data set at {place}: mend the path; if it is a name on the Hugging Face Hub, load it in"
-            f" Python with `data = datasets.load_dataset({place!r}, split='train')` and train on it with"
-            " `gan.train('demo', data)`"
+            f"no data set at {place}: mend the path; if it is a name on the Hugging Face Hub, write"
+            f" hf://datasets/{place}"
         )
     lacking = "" if path.parent.is_dir() else f", for there is no folder {path.parent}"
     make = "`gan data openmoji`, data/openmoji-32.zip"

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+import sys
 import warnings
 
 import pytest
+import torch
 
 import gan
 from gan import plugins
-from gan.errors import CheckpointError, UserError
+from gan.errors import CheckpointError, UsageError, UserError
+from gan.jobs import training
 from gan.models import checkpoint, hub, hub_checkpoints
 from gan.networks import stylegan2
 from tests.gan.latents.families import ALL, built
@@ -113,11 +116,23 @@ def test_a_full_disk(pushed, fake_hub, monkeypatch):
         (f"hf://datasets/{NAME}", r"names a data set, not a model: is hf://user/glyphs@main meant\?"),
         ("hf://glyphs", "is no name on a hub"),
         (f"hf://{NAME}/../../x", "is no name on a hub"),
+        (NAME, f"no model at {NAME}: .*, or hf://{NAME} on a hub"),
     ],
 )
 def test_names_that_lead_nowhere(name, match, pushed):
     with pytest.raises(UserError, match=match):
         gan.load(name)
+
+
+def test_nobody_goes_on_with_a_run_from_a_hub(tmp_path):
+    with pytest.raises(UsageError, match=f"start from it, --init-from hf://{NAME}"):
+        training.starting_point(None, None, tmp_path, f"hf://{NAME}", torch.device("cpu"))
+
+
+def test_without_the_extra(fake_hub, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(UserError, match=r'need huggingface_hub: .*pip install -e "\.\[hub\]"'):
+        gan.load(f"hf://{NAME}")
 
 
 def test_offline_with_and_without_a_cache(pushed, fake_hub, monkeypatch):
