@@ -192,7 +192,8 @@ def _download(name: Name, file: File, folder: Path) -> None:
     hub.api()  # says what is missing
     from huggingface_hub import hf_hub_download
 
-    way, path = folder.parent / ".part" / name.revision, folder / file.path
+    way = folder.parent / ".part" / name.revision
+    arrived, path = way / file.path, folder / file.path
     try:
         with hub.asking(name):
             hf_hub_download(
@@ -203,19 +204,17 @@ def _download(name: Name, file: File, folder: Path) -> None:
                 endpoint=hub.endpoint(),
                 local_dir=way,
             )
-        arrived = way / file.path
-        right = _is_there(arrived, file) and _is_right(arrived, file)
-        if right:
+        if right := _is_there(arrived, file) and _is_right(arrived, file):
             path.parent.mkdir(parents=True, exist_ok=True)
             arrived.replace(path)
     except Unreachable as error:
         raise Unreachable(f"cannot fetch {file.path} of {name} as a whole: {error}; try again") from error
     except FileNotFoundError:
-        right = _is_there(path, file)  # another process has put it there
+        right = False  # moved by another process
     except OSError as error:  # of the disk, or a body that ends early
         reason = error.strerror or "it does not arrive whole"
         raise UserError(f"cannot fetch {file.path} of {name}: {reason}; try again") from error
-    if not right:
+    if not right and not _is_there(path, file):  # unless another process has put it there
         arrived.unlink(missing_ok=True)
         raise UserError(
             f"{file.path} of {name} is not what {hub.endpoint()} lists (size or digest): fetch it again, and"

@@ -48,12 +48,11 @@ class Checkpoint:
 
         It has this config as `about`, and `source` as this checkpoint has it.
         """
-        generator = self._network("generator", generator_config, device)
+        generator: Any = self._network("generator", generator_config, device)
         if (self.path / "conditions.safetensors").is_file():
             remember_conditions(generator, self._conditions(generator.c_dim).to(device))
         remember_classes(generator, (self.config.get("data") or {}).get("seen"))
-        setattr(generator, "about", self.config)  # noqa: B010 (a module's type knows tensors alone)
-        setattr(generator, "source", self.source)  # noqa: B010
+        generator.about, generator.source = self.config, self.source
         return generator
 
     def discriminator(self, device: str | torch.device = "cpu") -> nn.Module:

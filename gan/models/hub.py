@@ -29,11 +29,10 @@ def save_pretrained(generator: nn.Module, folder: str | Path) -> Path:
     """
     about = dict(getattr(generator, "about", None) or {"kimg": 0.0, "run": {}, "data": {}})
     about.pop("format", None)
-    about["generator"] = configs.to_dict(generator.config)
+    config: Any = generator.config
+    about["generator"] = configs.to_dict(config)
     count = sum(parameter.numel() for parameter in generator.parameters())
-    text = card.build(
-        about, image_shape=shapes.image_shape(generator.config), parameters={"generator": count}
-    )
+    text = card.build(about, image_shape=shapes.image_shape(config), parameters={"generator": count})
     return checkpoint.write(folder, config=about, generator=generator, discriminator=None, card=text)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from gan import distributed
+from gan import distributed, hub
 from gan.errors import UsageError
 from training.data.archive import MAX_CLASSES, Archive, files_in
 from training.data.arrays import StackedArray, is_stacked
@@ -224,8 +224,9 @@ def open_together(data: Any, *, condition: Condition = "any") -> ImageDataset:
     """
     if distributed.world() == 1 or not isinstance(data, str | Path):
         return open_dataset(data, condition=condition)
-    data = Path(distributed.from_first(lambda: str(local(data))))
-    told = distributed.from_first(lambda: _looked_through(Path(data)))
+    if hub.is_name(data):  # fetched by the first, and at its commit by those of other machines
+        data = distributed.from_first(lambda: lasting(local(data)))
+    told = distributed.from_first(lambda: _looked_through(local(data)))
     return open_dataset(data, condition=condition, names=json.loads(told))
 
 

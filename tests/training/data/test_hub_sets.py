@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import hub_files
+from gan import distributed, hub_files
 from gan.config import override
 from gan.errors import UserError
 from gan.hub import Name
@@ -20,7 +20,7 @@ from gan.jobs.pinning import pinned
 from gan.jobs.training import with_parts
 from tests.gan.models.fake_hub import Hub
 from training.data import hub_sets, places
-from training.data.images import open_dataset
+from training.data.images import open_dataset, open_together
 from training.preparation.convert import Form
 from training.preparation.request import Request
 from training.recipes import load_preset
@@ -128,6 +128,16 @@ def test_bounds_names_and_digests(fake_hub, tiny_zip):
         open_dataset(NAME)
     root = Path(hub_files._root())
     assert not list(root.rglob("*.zip")) and not list(root.rglob("b.png"))
+
+
+def test_several_processes_open_the_commit_of_the_first(fake_hub, tiny_zip, monkeypatch):
+    sha = put(fake_hub, {"tiles.zip": tiny_zip.read_bytes()})
+    told = []
+    monkeypatch.setattr(distributed, "world", lambda: 2)
+    monkeypatch.setattr(distributed, "from_first", lambda work: told.append(work()) or told[-1])
+    dataset = open_together(NAME)
+    assert told == [f"{NAME}@{sha}/tiles.zip", "null"] and dataset.place == told[0]
+    dataset.close()
 
 
 def test_a_model_is_no_data_set(fake_hub):
