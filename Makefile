@@ -22,6 +22,7 @@ demo: $(STAMP) ## Make a data set, train on it from scratch, score the result: a
 test: $(STAMP) ## Linters and all fast tests
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) -q
 	@echo "All good. Next: 'make demo' to see it work, 'make test-slow' for the long tests."
 
@@ -59,7 +60,7 @@ bench-collapse: $(STAMP) ## The mode-collapse benchmark: trains what is missing 
 	@$(RUN) -m benchmarks.collapse $(COLLAPSE)
 
 clean: ## Remove caches and build output; .venv, data and runs stay
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is made last, so an interrupted installation is taken up again; one whose interpreter no

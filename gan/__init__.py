@@ -19,23 +19,28 @@ if TYPE_CHECKING:
     from gan.jobs.evaluation import evaluate as evaluate
     from gan.jobs.sampling import sample as sample
     from gan.jobs.training import train as train
+    from gan.models.hub import push_to_hub as push_to_hub
+    from gan.models.hub import save_pretrained as save_pretrained
 
 __version__ = "0.1.0"
 
 _SUBMODULES = ("images", "latents", "plugins", "sampling")
-_JOBS = {
-    "compare": "comparison",
-    "evaluate": "evaluation",
-    "sample": "sampling",
-    "train": "training",
-}  # function -> module of gan.jobs
+_FUNCTIONS = {  # function -> module
+    "compare": "jobs.comparison",
+    "evaluate": "jobs.evaluation",
+    "sample": "jobs.sampling",
+    "train": "jobs.training",
+    "save_pretrained": "models.hub",
+    "push_to_hub": "models.hub",
+}
 
 
 def load(model: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.Module":
     """EMA generator of a model, in eval mode and without gradients of its weights.
 
-    model: a run directory (its newest checkpoint) or one checkpoint directory. Raises UserError if there is
-    none or a plug-in that it needs is not loaded, CheckpointError if it is damaged.
+    model: a run directory (its newest checkpoint), one checkpoint directory, or `hf://user/name@revision` on
+    a hub. Raises UserError if there is none or a plug-in that it needs is not loaded, CheckpointError if it
+    is damaged.
     """
     from gan.models import checkpoint
 
@@ -50,9 +55,9 @@ def load_discriminator(model: str | Path, device: "str | torch.device" = "cpu") 
 
 
 def __getattr__(name: str) -> Any:
-    """Import a submodule or job on first use, so that `gan.latents` works after a bare `import gan`."""
+    """Import a submodule or function on first use, so that `gan.latents` works after a bare `import gan`."""
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in _JOBS:
-        return getattr(importlib.import_module(f"{__name__}.jobs.{_JOBS[name]}"), name)
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

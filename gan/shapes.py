@@ -65,12 +65,13 @@ def fitted(height: int, width: int) -> tuple[Base, int]:
 
 def nearest(height: int, width: int) -> tuple[tuple[int, int] | None, tuple[int, int]]:
     """The largest size within `height` x `width` (None below 6 pixels) and the smallest around it."""
-    within, around = [], []
+    within: list[tuple[int, int]] = []
+    around: list[tuple[int, int]] = []
     for factor in _factors(2 * max(height, width)):
-        low = [side // factor * factor for side in (height, width)]
-        high = [max(-(-side // factor), SHORTER[0]) * factor for side in (height, width)]
-        within += [tuple(low)] if min(low) // factor in SHORTER else []
-        around += [tuple(high)] if min(high) // factor in SHORTER else []
+        low = (height // factor * factor, width // factor * factor)
+        high = tuple(max(-(-side // factor), SHORTER[0]) * factor for side in (height, width))
+        within += [low] if min(low) // factor in SHORTER else []
+        around += [(high[0], high[1])] if min(high) // factor in SHORTER else []
     return max(within, key=math.prod, default=None), min(around, key=math.prod)
 
 

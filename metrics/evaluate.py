@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import nn
 
+import gan
 from gan import devices, distributed, precision
 from gan.errors import UserError
 from gan.latents.abilities import movable
@@ -83,9 +84,9 @@ def evaluate(
     is done. A metric that fails does not keep the others from being scored; its error comes at the end.
     All is computed in float32 as `gan.precision.exact` has it, whatever is set around the call.
     Returns one record per number with keys metric, label, value, convention, detector, detector_sha256,
-    num_real, num_fake, seed, kimg, data_sha256, device, precision, and error or interval where they are
-    known. Of several processes (`gan.distributed`) all must call this and share the work; rank 0 gets the
-    records, the same as a single process.
+    num_real, num_fake, seed, kimg, data_sha256, device, precision, gan (the version), and error or interval
+    where they are known. Of several processes (`gan.distributed`) all must call this and share the work; rank
+    0 gets the records, the same as a single process.
     Raises UsageError for an unknown metric; UserError for too few images, absent weights (before any image is
     drawn); TypeError for other than uint8.
     """
@@ -137,7 +138,7 @@ def _records(
     built, seed = ready(items, networks), common["seed"] or 0
     reals, digest = _measure_reals(real, items, networks, common["data_sha256"], progress)
     fakes = _measure_fakes(fake, items, networks, progress)
-    common = {**common, "data_sha256": digest, "device": named(networks.device)}
+    common = {**common, "data_sha256": digest, "device": named(networks.device), "gan": gan.__version__}
     records, problems = [], []
     for item in items:
         network = built.get(item.extractor)

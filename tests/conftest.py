@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from ops import build, library
 from tests.fake_machine import Machine
+from tests.gan.models import fake_hub as fake
 
 # dtype -> (relative, absolute) tolerance; the only such table, a test with other needs says why.
 TOLERANCE = {
@@ -68,6 +69,21 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture
+def fake_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[fake.Hub]:
+    """A hub of this test's own on loopback, nothing cached, and no token."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="the extra hub is missing")
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "gan-cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf-cache"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    with fake.running() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        yield hub
 
 
 @pytest.fixture

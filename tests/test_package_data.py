@@ -7,7 +7,7 @@ import pytest
 from tests.sources import PACKAGES, ROOT
 
 OTHERS = {".py", ".pyc"}
-KINDS = {".html", ".css", ".js", ".yaml", ".cu", ".cpp", ".h"}
+KINDS = {".typed", ".html", ".css", ".js", ".yaml", ".cu", ".cpp", ".h"}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gan import hub
 from gan.files import atomic_bytes
 from gan.jobs import data_selection as selection
 from gan.jobs import data_subject
@@ -21,6 +22,7 @@ from gan.jobs.thumbnails import placeholder
 from gan.jobs.work_folder import Seen
 from gan.templates import render
 from training.data.faults import DataError, Refused
+from training.data.places import local
 
 FOLDER = Path(__file__).parent / "templates"
 SIDE = 144  # pixels of a picture
@@ -41,9 +43,10 @@ def report(place: str | Path, out: str | Path | None = None, say: Callable[[str]
 
     UserError if there is none, `out` cannot be written, or the extra `web` is missing.
     """
-    place = Path(place)
+    named, place = hub.is_name(place), local(place)
     name = place.resolve().name.removesuffix(".prepare").removesuffix(".zip")
-    path = place.with_name(f"{name}.report.html") if out is None else Path(out)
+    beside = Path() if named else place.parent  # what is fetched lies in the cache
+    path = beside / f"{name}.report.html" if out is None else Path(out)
     subject = data_subject.of(place)
     if not subject.prepared:
         say(f"{place} has no work folder of gan data prepare: the page has images and statistics alone")

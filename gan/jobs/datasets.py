@@ -7,6 +7,7 @@ from typing import Any
 
 from gan.console import progress
 from gan.errors import UserError
+from training.data.places import local
 from training.preparation import sets, where, writer
 from training.preparation.overview import overview
 from training.preparation.verify import Verification
@@ -15,7 +16,7 @@ from training.preparation.verify import Verification
 def info(path: str | Path) -> dict[str, Any]:
     """What lies at a path, in about a second; see `training.preparation.overview`."""
     started = time.monotonic()
-    return {**overview(Path(path)), "seconds": round(time.monotonic() - started, 2)}
+    return {**overview(local(path)), "seconds": round(time.monotonic() - started, 2)}
 
 
 def verify(path: str | Path, *, full: bool = False) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def verify(path: str | Path, *, full: bool = False) -> dict[str, Any]:
 
     full: read and decode every image, and compare its sha256. Raises UserError where nothing can be read.
     """
-    found = Verification(Path(path))
+    found = Verification(local(path))
     problems = list(found.outline())
     if full:
         with progress(found.contents(), "verifying", unit="img") as bar:
@@ -40,7 +41,7 @@ def merge(paths: Sequence[str | Path], out: str | Path, *, force: bool = False) 
     and others none, and as `write_dataset` does.
     """
     writer.refuse_existing(out, force)
-    made = [sets.MadeSet(Path(path)) for path in paths]
+    made = [sets.MadeSet(local(path)) for path in paths]
     classes = sets.union_classes(made)
     about = made[0].about(classes, sets.licences(made))
     with progress(sets.union(made, classes), "merging", unit="img") as bar:
@@ -65,7 +66,7 @@ def subset(
     of an image, such as "licence == 'CC0' and width >= 64". Raises UserError where nothing is left.
     """
     writer.refuse_existing(out, force)
-    made = sets.MadeSet(Path(path))
+    made = sets.MadeSet(local(path))
     known = {name for i in range(len(made)) for name in made.record(i)} if condition else set()
     test = where.parse(condition, known) if condition else None
     numbers = sets.chosen(made, classes=classes, where=test, count=count, seed=seed)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gan import distributed
+from gan import distributed, hub
 from gan.console import progress
 from gan.errors import UsageError, UserError
 from gan.jobs.copies import write_page
@@ -86,6 +86,8 @@ def is_model(fakes: Any) -> bool:
     """
     if not isinstance(fakes, str | Path):
         return isinstance(fakes, nn.Module)
+    if hub.is_name(fakes):
+        return not hub.is_data_set(fakes)
     path = Path(fakes)
     if path.name == "best" and checkpoint.best(path.parent.parent):
         return True

@@ -23,6 +23,7 @@ from gan.console import progress
 from gan.errors import UserError
 from gan.files import atomic_bytes, sha256
 from gan.jobs.pixel_features import lite0
+from training.data.places import local
 from training.preparation import assemble, features, openmoji, ray_workers, scan, sources, state, writer
 from training.preparation import workers as pool
 from training.preparation.archives import open_source
@@ -57,7 +58,7 @@ def prepare(
     """
     started = time.monotonic()
     out, policies = Path(out), request.rules().policies
-    found = sources.expanded([Path(place) for place in places])
+    found = sources.expanded([local(place) for place in places])
     folder = Path(work) if work else state.working_folder(out)
     if not dry_run and not state.is_ours(folder, out):
         _refuse_existing(out, request, force)

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan import sampling
+from gan import hub, sampling
 from gan.devices import pick
 from gan.errors import UserError
 from gan.images import view
 from gan.jobs.evaluation import is_model, loaded
 from gan.models import checkpoint
+from training.data import places
 from training.data.images import called, open_dataset
 
 TILES = 8  # a side, that a spoiled picture is cut into
@@ -58,6 +59,8 @@ class Source:
 
 def opened(place: Path) -> Source:
     """The source at a path. Raises UserError where there is neither a model nor an image."""
+    if hub.is_name(place):  # what is rated stays the same while people rate
+        place = places.local(place) if hub.is_data_set(place) else checkpoint.resolve(place)
     if is_model(place):
         return Source(place.absolute(), None, checkpoint.resolve(place).resolve())
     dataset = open_dataset(place, condition="none")

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 import yaml
 
-from gan import distributed, plugins
+from gan import distributed, hub, plugins
 from gan.config import dumps_yaml, override, to_dict
 from gan.devices import pick
 from gan.errors import UsageError, UserError
+from gan.jobs.pinning import pinned
 from gan.jobs.run_scores import RunScorer, features_seen, kept_apart
 from gan.jobs.session import Surroundings, session
 from gan.jobs.stopping import Stop
@@ -26,6 +27,7 @@ from training.callbacks import Callbacks
 from training.config import GIVEN, RunConfig
 from training.data import uniform
 from training.data.images import ImageDataset, open_together, share_fingerprint
+from training.data.places import is_there, lasting
 from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
@@ -132,7 +134,7 @@ def prepare(
         data = config.data.path
     given = None if data is None else open_together(data, condition="none")
     base, saved, notes = starting_point(config, given, Path(out), resume, place)
-    typed = with_parts(override(base, overrides), base, given, loss)
+    typed = pinned(with_parts(override(base, overrides), base, given, loss))
     opened = given or _recorded(typed, saved)
     share_fingerprint(opened)
     distributed.from_first(lambda: uniform.check(opened) or "")
@@ -240,7 +242,7 @@ def with_parts(
         config = dataclasses.replace(config, loss=named)
     if given is None:
         return config
-    path = "" if given.path is None else str(given.path)
+    path = "" if given.path is None else lasting(given.path)
     if not path.isascii() and path != path.encode(errors="replace").decode():
         raise UsageError(f"{given.place} is no text in UTF-8, as the settings of a run are: rename it")
     if config.data.path not in (base.data.path, path):
@@ -301,6 +303,8 @@ def _checkpoint(
     """The checkpoint that `resume` asks for, "" for a new run; what was passed over is added to `notes`."""
     if resume is None:
         return ""
+    if hub.is_name(resume):
+        raise UsageError(f"{resume} has not what training goes on from: start from it, --init-from {resume}")
     if str(resume) != "auto":
         return str(checkpoint.resolve(resume))
     preset = None
@@ -316,7 +320,7 @@ def _checkpoint(
 def _recorded(config: RunConfig, saved: checkpoint.Checkpoint | None) -> ImageDataset:
     """The data set that the settings name. UserError where they name none, or it is not there any more."""
     path = config.data.path
-    if path and (saved is None or Path(path).exists()):
+    if path and (saved is None or is_there(path)):
         return open_together(path, condition="none")
     if saved is None:
         raise UsageError("no data set: name a zip or folder of images with --data")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gan
 from gan.models import seen
 from gan.networks import features
 
@@ -73,6 +74,7 @@ def _model(config: Mapping[str, Any], shape: Sequence[int], parameters: Mapping[
     lines += _seen_through(config)
     classes = config["generator"].get("c_dim", 0)
     lines.append(f"Classes: {classes or 'none, unconditional'}")
+    lines.append(f"Written by: gan-workbench {gan.__version__}")
     return lines
 
 
@@ -105,7 +107,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
 def _recipe(run: Mapping[str, Any]) -> list[str]:
     """Plain settings on one line, then one line a section; networks, data and origin have their own."""
     plain = {k: value for k, value in run.items() if not isinstance(value, Mapping) and k != "init_from"}
-    parts = {"run": plain} if plain else {}
+    parts: dict[str, Mapping[str, Any]] = {"run": plain} if plain else {}
     parts |= {
         key: value
         for key, value in run.items()
@@ -135,20 +137,26 @@ def _settings(values: Mapping[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
-def _scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> str:
-    """A table of the last record of each metric, convention, detector and data up to this kimg."""
+def last_scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> list[Mapping[str, Any]]:
+    """The last record of each metric, convention, detector and data up to this kimg."""
     last: dict[tuple, Mapping[str, Any]] = {}
     for record in metrics:
         if (record.get("kimg") or 0) <= kimg:
             keys = ("label", "metric", "convention", "detector_sha256", "data_sha256")
             last[tuple(record.get(key) for key in keys)] = record
+    return list(last.values())
+
+
+def _scores(metrics: Sequence[Mapping[str, Any]], kimg: float) -> str:
+    """A table of the last scores."""
+    last = last_scores(metrics, kimg)
     if not last:
         return "None measured when this checkpoint was written.\n"
     rows = [
         "| metric | value | kimg | fakes | reals | convention | detector |",
         "|---|---|---|---|---|---|---|",
     ]
-    for record in last.values():
+    for record in last:
         cells = (
             record.get("label") or record["metric"],
             "inf" if record["value"] is None else f"{record['value']:.5g}",

@@ -1,6 +1,6 @@
 """Checkpoints: safetensors and JSON in one folder that appears whole, and is verified before it is used.
 
-    config.json                 format, kimg, generator, discriminator, run, data
+    config.json                 format, version of gan, kimg, generator, discriminator, run, data
     generator.safetensors       EMA weights
     discriminator.safetensors   weights
     training.safetensors        raw generator, optimisers and all else that training continues from
@@ -26,14 +26,16 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gan import files
+import gan
+from gan import files, hub
 from gan.errors import CheckpointError, UserError
-from gan.models import content
+from gan.models import content, hub_checkpoints
 from gan.models.content import FORMAT, Checkpoint
 from gan.sampling import remembered_conditions
 
 BEST = "best.json"  # beside the folders: which of them has the best score
 _NAME = re.compile(r"\d{6,}(\.\d{3})?")
+_USER_NAME = re.compile(r"[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
 
 
 def write(
@@ -74,7 +76,7 @@ class Contents:
 
     def copied(self) -> "Contents":
         """The same with tensors of its own, in the memory of the CPU."""
-        tensors = {
+        tensors: dict[str, Mapping[str, Tensor]] = {
             name: {key: tensor.detach().to("cpu", copy=True) for key, tensor in group.items()}
             for name, group in self.tensors.items()
         }
@@ -91,7 +93,9 @@ def contents(
     card: str,
 ) -> Contents:
     """What `write` writes of the same arguments; the tensors are those of the networks."""
-    plain: dict[str, Mapping[str, Any]] = {"config.json": {"format": FORMAT, **config}}
+    plain: dict[str, Mapping[str, Any]] = {
+        "config.json": {**config, "format": FORMAT, "gan": gan.__version__}
+    }
     if training_state is not None:
         plain["training.json"] = training_state
     tensors: dict[str, Mapping[str, Tensor]] = {"generator.safetensors": generator.state_dict()}
@@ -174,15 +178,19 @@ def newest_good(run_dir: str | Path) -> tuple[Path | None, list[tuple[Path, str]
 def resolve(model: str | Path) -> Path:
     """Checkpoint folder that `model` means: a run directory's newest, or a checkpoint directory itself.
 
-    `<run>/checkpoints/best` means the one that `mark_best` named.
+    `<run>/checkpoints/best` means the one that `mark_best` named, `hf://user/name@revision` one on a hub,
+    which is fetched, see `gan.models.hub_checkpoints`.
 
     Raises UserError if there is neither. Nothing is verified here: it is `read` that refuses a damaged one.
     """
+    if hub.is_name(model):
+        return hub_checkpoints.fetched(model)
     model = Path(model)
     if model.name == "best" and (named := best(model.parent.parent)):
         return named[0]
     if not model.exists():
-        raise UserError(f"no model at {model}: give a run directory or a checkpoint directory")
+        name = f", or hf://{model} on a hub" if _USER_NAME.fullmatch(str(model)) else ""
+        raise UserError(f"no model at {model}: give a run directory or a checkpoint directory{name}")
     if model.is_file():
         raise UserError(f"{model} is a file: give the checkpoint directory, {model.parent}")
     if (model / "manifest.json").is_file() or _NAME.fullmatch(model.resolve().name):
@@ -231,7 +239,7 @@ def _newest_first(folder: Path) -> Iterator[Path]:
 
 
 def _first_good(folders: Iterator[Path]) -> tuple[Path | None, list[tuple[Path, str]]]:
-    damaged = []
+    damaged: list[tuple[Path, str]] = []
     for folder in folders:
         try:
             return content.verified(folder).path, damaged
@@ -242,7 +250,8 @@ def _first_good(folders: Iterator[Path]) -> tuple[Path | None, list[tuple[Path, 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     try:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
+        own = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        save_file(own, path, metadata={"format": "pt"})  # as the hub and other tools expect it
     except SafetensorError as error:
         raise UserError(f"cannot write {path}: {error}") from error
     path.chmod((path.parent / "config.json").stat().st_mode)  # safetensors makes its files private

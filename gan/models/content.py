@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan import files, foreign, plugins
+from gan import files, foreign, hub_files, plugins
 from gan.errors import CheckpointError
 from gan.models import weights
 from gan.networks import discriminator_config, generator_config
@@ -21,7 +21,7 @@ from gan.sampling import remember_classes, remember_conditions
 FORMAT = 1
 _REQUIRED = ("config.json", "generator.safetensors")
 _TENSORS = ("generator", "discriminator", "training", "conditions")
-_USED = (*(f"{name}.safetensors" for name in _TENSORS), "config.json", "training.json")
+USED = (*(f"{name}.safetensors" for name in _TENSORS), "config.json", "training.json")
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,21 @@ class Checkpoint:
         inside = self.path.parent.name == "checkpoints"
         return self.path.parent.parent if inside else self.path.resolve().parent.parent
 
+    @property
+    def source(self) -> str:
+        """Where it comes from: its name on a hub, with the commit, or else its folder."""
+        return str(hub_files.name_of(self.path) or self.path)
+
     def generator(self, device: str | torch.device = "cpu") -> nn.Module:
-        """The EMA generator: eval mode, no weight gradients. CheckpointError if the weights do not fit."""
-        generator = self._network("generator", generator_config, device)
+        """The EMA generator: eval mode, no weight gradients. CheckpointError if the weights do not fit.
+
+        It has this config as `about`, and `source` as this checkpoint has it.
+        """
+        generator: Any = self._network("generator", generator_config, device)
         if (self.path / "conditions.safetensors").is_file():
             remember_conditions(generator, self._conditions(generator.c_dim).to(device))
         remember_classes(generator, (self.config.get("data") or {}).get("seen"))
+        generator.about, generator.source = self.config, self.source
         return generator
 
     def discriminator(self, device: str | torch.device = "cpu") -> nn.Module:
@@ -99,7 +108,7 @@ def verified(folder: Path) -> Checkpoint:
         raise _damaged(folder / "manifest.json", "lists too few files")
     for name, entry in listed.items():
         _check_file(folder, name, entry)
-    for name in _USED:
+    for name in USED:
         if name not in listed and (folder / name).exists():
             raise _damaged(folder / name, "is not listed in manifest.json: remove it, or fetch both again")
     config = read_json(folder / "config.json")

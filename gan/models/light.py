@@ -5,7 +5,8 @@ from pathlib import Path
 from gan import files
 from gan.files import read_json
 
-HEAVY = ("training.safetensors", "training.json", "discriminator.safetensors")
+TRAINING = ("training.safetensors", "training.json")
+HEAVY = (*TRAINING, "discriminator.safetensors")
 
 
 def lighten(folder: Path) -> bool:

@@ -99,7 +99,7 @@ def _config(data: Any, role: str, variants: Callable[[str], type]) -> Any:
     family = variants(data["type"])
     try:
         limits.check(data, -HIGHEST, HIGHEST)
-        config = configs.from_dict(family, data, role)
+        config: Any = configs.from_dict(family, data, role)
         limits.check_filters(config)
     except ValueError as error:
         raise UsageError(f"{role}: {error}: fetch the checkpoint again") from error

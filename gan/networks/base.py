@@ -15,6 +15,7 @@ from gan.errors import UsageError, UserError, unknown
 from gan.networks.blocks import Block
 from gan.networks.layers import Linear
 from gan.networks.mapping import MappingConfig, MappingNetwork
+from gan.networks.pretrained import Pretrained
 
 
 class NoiseSource(Protocol):
@@ -95,7 +96,7 @@ def check_styles(styles: Mapping[str, Tensor], affines: Mapping[str, Affine], co
             raise UsageError(f"the style of {name} is {list(style.shape)}; give {wanted}")
 
 
-class StyledGenerator(Network):
+class StyledGenerator(Pretrained, Network):
     """z, c -> image [N, *image_shape]; `mapping` and `synthesis` are its two halves.
 
     synthesis: (ws [N, num_ws, w_dim], noise) -> image; has num_ws. Each draw of its layers is the next one of
@@ -125,7 +126,7 @@ class StyledGenerator(Network):
         return self.synthesis(self.mapping(z, c, psi, psi_cutoff), noise)
 
 
-class PlainGenerator(Network):
+class PlainGenerator(Pretrained, Network):
     """Base of generators without a style space: z goes in at one place, `G(z, c)` is all there is."""
 
     def __init__(self, config: GeneratorConfig):

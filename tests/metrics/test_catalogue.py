@@ -103,7 +103,7 @@ def test_every_metric_gives_complete_finite_records(name, tiny_generator):
     assert found
     for label, record in found.items():
         keys = "metric label value convention detector detector_sha256 num_real num_fake seed kimg"
-        keys += " data_sha256 device precision"
+        keys += " data_sha256 device precision gan"
         assert record.keys() - {"error"} == set(keys.split())
         assert label.startswith(f"{record['metric']}[") and math.isfinite(record["value"])
         assert record["num_real"] + record["num_fake"] > 0 and (record["seed"], record["kimg"]) == (3, 1.5)

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+import gan
 from gan.errors import UsageError, UserError
 from metrics import METRICS, cache, evaluate, frechet_distance
 from metrics.images import BATCH, rebatch
@@ -25,6 +26,7 @@ KEYS = {
     "kimg",
     "device",
     "precision",
+    "gan",
 }
 
 
@@ -52,6 +54,7 @@ def test_record_is_complete_and_json():
     assert record["convention"] == "32px-bicubic-antialias-unbiased" and record["detector"] == "untrained"
     assert (record["num_real"], record["num_fake"], record["seed"], record["kimg"]) == (150, 100, 5, 2.5)
     assert record["data_sha256"] == "ab" and len(record["detector_sha256"]) == 64
+    assert record["gan"] == gan.__version__
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 

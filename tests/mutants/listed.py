@@ -7,6 +7,7 @@ from tests.mutants import (
     explore_page,
     exploring,
     honesty,
+    hub,
     jobs,
     losses,
     models,
@@ -34,6 +35,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, serving_batches, serving_access, rating, signing, pages),
+    *(serving, serving_batches, serving_access, rating, signing, pages, hub),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

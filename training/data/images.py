@@ -10,14 +10,14 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from gan import distributed
+from gan import distributed, hub
 from gan.errors import UsageError
 from training.data.archive import MAX_CLASSES, Archive, files_in
 from training.data.arrays import StackedArray, is_stacked
 from training.data.faults import DataError, escaped
 from training.data.files import FolderFiles
 from training.data.mapstyle import MapStyle
-from training.data.places import absent
+from training.data.places import absent, lasting, local, title
 
 Condition = Literal["any", "none", "labels", "vectors"]
 
@@ -54,7 +54,7 @@ class ImageDataset:
 
     def __init__(self, source: Images, place: str, path: Path | None = None, condition: Condition = "any"):
         self.source, self.place, self.path = source, escaped(place), path
-        self.name: str = getattr(source, "name", None) or escaped(path.stem if path else place)
+        self.name: str = getattr(source, "name", None) or escaped(title(path) if path else place)
         self.licence: str | None = getattr(source, "licence", None)
         if len(source) == 0:
             raise DataError(f"{place} is empty: give it images")
@@ -124,7 +124,7 @@ class ImageDataset:
     @property
     def slug(self) -> str:
         """A short name for folders."""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.path.stem if self.path else self.name)
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", title(self.path) if self.path else self.name)
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -224,7 +224,9 @@ def open_together(data: Any, *, condition: Condition = "any") -> ImageDataset:
     """
     if distributed.world() == 1 or not isinstance(data, str | Path):
         return open_dataset(data, condition=condition)
-    told = distributed.from_first(lambda: _looked_through(Path(data)))
+    if hub.is_name(data):  # fetched by the first, and at its commit by those of other machines
+        data = distributed.from_first(lambda: lasting(local(data)))
+    told = distributed.from_first(lambda: _looked_through(local(data)))
     return open_dataset(data, condition=condition, names=json.loads(told))
 
 
@@ -242,8 +244,9 @@ def _looked_through(path: Path) -> str:
 def open_dataset(
     data: Any, *, condition: Condition = "any", names: Sequence[str] | None = None
 ) -> ImageDataset:
-    """A data set of a path (zip, folder, tar, LMDB, .npy, .npz), an object with `Images`, or a map-style one.
+    """A data set of a path, a name `hf://datasets/...`, an object with `Images`, or a map-style one.
 
+    A path is that of a zip, folder, tar, LMDB, parquet, .npy or .npz.
     A map-style data set, such as one of torchvision, a table of `datasets` or an array [N, ...], has `len`
     and gives an image, or an image with its label, by number; see `MapStyle`.
     condition: which conditions it has; any takes the labels, or else the vectors; none leaves both aside.
@@ -255,11 +258,11 @@ def open_dataset(
     if isinstance(data, ImageDataset):
         return data
     if isinstance(data, str | Path):
-        path = Path(data)
+        path = local(data)
         if not path.exists():
             raise DataError(absent(str(data)))
         source = StackedArray(path) if path.is_file() and is_stacked(path) else Archive(path, names)
-        return ImageDataset(source, str(path), path, condition)
+        return ImageDataset(source, lasting(path), path, condition)
     place = type(data).__name__
     if isinstance(data, Images):
         return ImageDataset(data, place, condition=condition)

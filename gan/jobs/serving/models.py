@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan import hub
 from gan.devices import pick
 from gan.errors import UsageError, unknown
 from gan.jobs.serving.batching import Queue, Wish
@@ -154,7 +155,8 @@ class Models:
 def facts_of(place: str | Path) -> Facts:
     """What a server says of a model. Raises UserError and CheckpointError as `gan.load` does."""
     saved = checkpoint.read(checkpoint.resolve(place))
-    name = Path(place).resolve().name
+    named = hub.parse(place, "model").repo if hub.is_name(place) else Path(place).resolve()
+    name = Path(named).name
     if not _NAME.fullmatch(name):
         raise UsageError(f"{place}: a served model is named by its folder, of letters, digits and any of ._-")
     weights = read_json(saved.path / "manifest.json")["files"][_WEIGHTS]

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from gan import shapes
+from gan import hub, shapes
 from gan.devices import pick
 from gan.errors import UserError
 from gan.files import sha256
@@ -123,6 +123,7 @@ def opened(
     if data is None and trained and Path(trained).exists():
         data = trained
     name = saved.run.name if saved.path.parent.name == "checkpoints" else saved.path.name
+    name = saved.source if hub.is_name(saved.source) else name
     return Model(
         Renderer(generator, given),
         f"{name} at {saved.kimg:g} kimg",

@@ -85,6 +85,8 @@ def test_commands_of_this_release():
         "report",
         "convert",
         "export",
+        "push",
+        "space",
         "serve",
         "demo",
         "ops",

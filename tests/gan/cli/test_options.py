@@ -22,6 +22,9 @@ from tests.gan.cli.rows import DEBUG, DEVICE, LAST, OUT, PLUGIN, SEED, Row, plai
 from tests.gan.cli.rows_data import BASES as DATA_BASES
 from tests.gan.cli.rows_data import JOBS as DATA_JOBS
 from tests.gan.cli.rows_data import ROWS as DATA_ROWS
+from tests.gan.cli.rows_hub import BASES as HUB_BASES
+from tests.gan.cli.rows_hub import JOBS as HUB_JOBS
+from tests.gan.cli.rows_hub import ROWS as HUB_ROWS
 from tests.gan.cli.rows_marks import BASES as MARKS_BASES
 from tests.gan.cli.rows_marks import JOBS as MARKS_JOBS
 from tests.gan.cli.rows_marks import ROWS as MARKS_ROWS
@@ -38,6 +41,7 @@ JOBS = {  # command -> the function that it calls
     **DATA_JOBS,
     **SERVE_JOBS,
     **MARKS_JOBS,
+    **HUB_JOBS,
     **RATE_JOBS,
     "train": "gan.jobs.training.train",
     "tune": "gan.jobs.tuning.tune",
@@ -59,6 +63,7 @@ BASES = {  # what a complete command needs; a positional argument comes first
     **DATA_BASES,
     **SERVE_BASES,
     **MARKS_BASES,
+    **HUB_BASES,
     **RATE_BASES,
     "tune": ["--data", "a.zip"],
     "sample": ["model", "--out", "a.png"],
@@ -83,6 +88,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
     **DATA_ROWS,
     **SERVE_ROWS,
     **MARKS_ROWS,
+    **HUB_ROWS,
     **RATE_ROWS,
     "train": {
         **plain("--data", "b.zip", "data", "b.zip"),

@@ -80,7 +80,7 @@ def test_what_is_written_comes_back(tmp_path):
     saved = checkpoint.read(tmp_path / "000200")
     assert saved.path == tmp_path / "000200"
     assert saved.kimg == 200.0
-    assert saved.config == {"format": 1, **given["config"]}
+    assert saved.config == {"format": 1, "gan": gan.__version__, **given["config"]}
     for role, network in networks.items():
         loaded = getattr(saved, role)()
         torch.testing.assert_close(loaded.state_dict(), network.state_dict(), rtol=0, atol=0)

@@ -25,10 +25,10 @@ def test_a_url(url):
 def test_a_name_of_a_hub(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = absent("someone/emoji-128")
-    assert "`data = datasets.load_dataset('someone/emoji-128', split='train')`" in text
+    assert text.endswith("write hf://datasets/someone/emoji-128")
     assert "mend the path; if it is a name on the Hugging Face Hub" in text and "openmoji" not in text
     (tmp_path / "someone").mkdir()
-    assert "datasets.load_dataset" not in absent("someone/emoji-128")
+    assert "hf://" not in absent("someone/emoji-128")
 
 
 def test_a_path_that_is_nearly_right(tmp_path, tiny_zip):

@@ -1,0 +1,44 @@
+"""`gan push`: a model to a hub, with its card, under a name that every MODEL can be."""
+
+import click
+
+from gan.cli.common import debug_option, echo_json, plugin_option
+
+EPILOG = """\b
+Examples:
+  gan push runs/00000-demo-openmoji-32 user/glyphs --dry-run
+  gan push runs/00000-demo-openmoji-32 user/glyphs --private
+"""
+
+
+@click.command("push", epilog=EPILOG)
+@click.argument("model")
+@click.argument("name", metavar="USER/NAME")
+@click.option("--private", is_flag=True, help="Make a repository that only you and your organisation see.")
+@click.option(
+    "--revision", metavar="BRANCH", help="Branch to push to, made if there is none.  [default: main]"
+)
+@click.option("--dry-run", is_flag=True, help="Print the files and the card, and push nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print name, address, files and card as JSON.")
+@plugin_option
+@debug_option
+def command(model: str, name: str, private: bool, revision: str | None, dry_run: bool, as_json: bool) -> None:
+    """Push MODEL, a run or checkpoint directory, to USER/NAME on the Hugging Face hub.
+
+    The generator goes, the discriminator if there is one, and a card with scores, licence and digest of the
+    data; what only training reads stays here, and so do the folders of this machine. A token is needed that
+    may write: `hf auth login`, or HF_TOKEN. Afterwards MODEL can be hf://USER/NAME anywhere.
+    """
+    from gan.models.hub import push_to_hub
+
+    record = push_to_hub(model, name, private=private, revision=revision, dry_run=dry_run)
+    if as_json:
+        echo_json(record)
+        return
+    for file, size in record["files"].items():
+        click.echo(f"{file}  {size:,} bytes")
+    if dry_run:
+        click.echo(f"\n{record['readme']}")
+        click.echo(f"nothing was pushed to {record['url']}", err=True)
+    else:
+        click.echo(f"pushed to {record['url']}; take it as {record['name']}")

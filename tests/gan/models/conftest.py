@@ -1,0 +1,22 @@
+"""A model on a hub of the test's own."""
+
+from pathlib import Path
+
+import pytest
+
+from gan.models import hub
+from tests.gan.models.fake_hub import TOKEN, Hub
+
+NAME = "user/glyphs"
+
+
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    return TOKEN
+
+
+@pytest.fixture
+def pushed(fake_hub: Hub, token: str, run_folder: Path) -> str:
+    """The name, with its commit, of a model on the hub."""
+    return hub.push_to_hub(run_folder, NAME)["name"]
