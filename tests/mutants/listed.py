@@ -14,6 +14,7 @@ from tests.mutants import (
     projected,
     projection,
     rating,
+    reports,
     runs,
     sampling,
     scores,
@@ -30,6 +31,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, rating),
+    *(serving, rating, reports),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)
