@@ -24,7 +24,7 @@ def curves(records: Sequence[Record]) -> list[list[Record]]:
     found: dict[str, list[Record]] = {}
     for record in records:
         if number(record.get("kimg")) and number(record.get("value")):
-            found.setdefault(repr([record.get(key) for key in COMPARABLE]), []).append(record)
+            found.setdefault(_set(record), []).append(record)
     return [sorted(rows, key=lambda record: record["kimg"]) for rows in found.values()]
 
 
@@ -58,8 +58,8 @@ def charts(records: Mapping[str, Sequence[Record]], marks: Sequence[Mark]) -> li
     found: dict[str, list[tuple[str, list[Record]]]] = {}
     for run, rows in records.items():
         for curve in curves(rows):
-            found.setdefault(_title(curve[0]), []).append((run if len(records) > 1 else "", curve))
-    made = (chart(title, [_curve(run, rows) for run, rows in each], marks) for title, each in found.items())
+            found.setdefault(_set(curve[0]), []).append((run if len(records) > 1 else "", curve))
+    made = [chart(_title(e[0][1][0]), [_curve(*one) for one in e], marks) for e in found.values()]
     return [one for one in made if one]
 
 
@@ -93,9 +93,8 @@ def side_by_side(records: Mapping[str, Sequence[Record]]) -> list[dict[str, Any]
             way = better(str(curve[0].get("metric")))
             pick = {"lower": min, "higher": max}.get(way)
             record = pick(curve, key=lambda r: r["value"]) if pick else curve[-1]
-            row = found.setdefault(
-                _title(curve[0]), {"score": _title(curve[0]), "better": way or "no direction"}
-            )
+            told_once = {"score": _title(curve[0]), "better": way or "no direction"}
+            row = found.setdefault(_set(curve[0]), told_once)
             interval = shown_interval(record)
             row[run] = (
                 f"{record['value']:.5g}{f' ({interval})' if interval else ''} at {record['kimg']:g} kimg"
@@ -126,6 +125,11 @@ def _curve(run: str, records: Sequence[Record]) -> Curve:
 def _interval(record: Record) -> tuple[float, float] | None:
     ends = record.get("interval")
     return tuple(ends) if isinstance(ends, list) and len(ends) == 2 and all(map(number, ends)) else None
+
+
+def _set(record: Record) -> str:
+    """The same for records that compare."""
+    return repr([record.get(key) for key in COMPARABLE])
 
 
 def _title(record: Record) -> str:

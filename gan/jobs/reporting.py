@@ -47,7 +47,8 @@ def page(runs: Sequence[Path], say: Say = lambda damage: None, nearest: int = 0)
     """The HTML about run directories; `say` gets a line for everything damaged.
 
     nearest: samples of each that are drawn and compared with all training images; 0 compares none, and reads
-    files of the runs alone. Raises UserError as `report`, UsageError for more runs than there are colours.
+    files of the runs alone. Raises UserError as `report`, UsageError for more runs than there are colours, or
+    one that is named twice.
     """
     library, script = chart_library.scripts(), own_script()
     about = context(runs, say, nearest)
@@ -59,6 +60,8 @@ def context(runs: Sequence[Path], say: Say = lambda damage: None, nearest: int =
     """What the templates are filled with. Arguments and errors as `page`."""
     if len(runs) > len(CURVES):
         raise UsageError(f"{len(runs)} runs: at most {len(CURVES)} have curves that eyes can tell apart")
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise UsageError("a run is named twice: name each once")
     found = [read(path, name, say) for path, name in zip(runs, names(runs), strict=True)]
     several = len(found) > 1
     happened = [mark for run in found for mark in marks(run, several)]

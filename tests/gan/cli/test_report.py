@@ -149,6 +149,12 @@ def test_too_many_runs(tmp_path):
     assert result.exit_code == 2 and "6 runs: at most 5 have curves that eyes can tell apart" in result.stderr
 
 
+def test_a_run_named_twice(tmp_path):
+    (tmp_path / "config.yaml").write_text("batch: 4")
+    result = CliRunner().invoke(main, ["report", str(tmp_path), f"{tmp_path}/../{tmp_path.name}"])
+    assert result.exit_code == 2 and "a run is named twice" in result.stderr
+
+
 def test_without_the_extra_it_is_named(monkeypatch):
     chart_library.scripts.cache_clear()
     monkeypatch.setitem(sys.modules, "vl_convert", None)
