@@ -186,53 +186,28 @@ def _numbers(
 
 
 def _spec(title: str, names: Sequence[str], runs: Sequence[str], intervals: bool) -> dict[str, Any]:
-    """Marks, curves as measured (faint, while smoothed), curves, what the pointer is nearest to."""
+    """Marks, intervals, curves as measured (faint, while smoothed), curves, what the pointer is nearest to."""
     y = {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}}
     looks = _looks(names, runs)
+    raw = {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True}
     zoom = {"type": "interval", "zoom": WHEEL, "translate": DRAG}
-    hover = {"type": "point", "on": "pointermove", "nearest": True, "clear": "pointerout"}
-    near = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0}
     layers = [
-        {
-            "data": {"name": "marks"},
-            "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": [2, 3]},
-            "encoding": {
-                "stroke": {
-                    "field": "tone",
-                    "scale": {"domain": list(TONES), "range": list(TONES.values())},
-                    "legend": None,
-                },
-                "tooltip": [{"field": name, "title": name} for name in (["run"] if runs else [])]
-                + [{"field": "what", "title": "event"}, {"field": "kimg", "type": "quantitative"}],
-            },
-        },
-        {
-            "data": {"name": "raw"},
-            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35},
-            "encoding": {"y": y, **looks},
-        },
+        _marked(bool(runs)),
+        {"data": {"name": "raw"}, "mark": raw, "encoding": {"y": y, **looks}},
         {
             "data": {"name": "curves"},
             "params": [{"name": "zoom", "select": zoom, "bind": "scales"}],
             "mark": {"type": "line", "strokeWidth": 2, "clip": True},
             "encoding": {"y": y, **looks},
         },
-        {
-            "data": {"name": "curves"},
-            "params": [{"name": "hover", "select": hover}],
-            "mark": {"type": "point", "filled": True, "size": 50, "clip": True},
-            "encoding": {
-                "y": y,
-                "color": looks["color"],
-                "opacity": {**near, "value": 0 if not intervals else 1},
-                "tooltip": _told(bool(runs), intervals),
-            },
-        },
+        _pointed(y, looks["color"], bool(runs), intervals),
     ]
     if intervals:
         ends = {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": looks["color"]}
         sure = {"filter": "isValid(datum.low)"}
-        layers.insert(1, {"data": {"name": "curves"}, "transform": [sure], "mark": "rule", "encoding": ends})
+        rule = {"type": "rule", "clip": True}
+        layers.insert(1, {"data": {"name": "curves"}, "transform": [sure], "mark": rule, "encoding": ends})
+    scale = {"zero": False, "nice": False}
     return {
         "description": f"{title}, over thousands of images shown",
         "width": "container",
@@ -240,15 +215,33 @@ def _spec(title: str, names: Sequence[str], runs: Sequence[str], intervals: bool
         "autosize": {"type": "fit", "contains": "padding"},
         "background": None,
         "config": LOOK,
-        "encoding": {
-            "x": {
-                "field": "kimg",
-                "type": "quantitative",
-                "title": "kimg",
-                "scale": {"zero": False, "nice": False},
-            }
-        },
+        "encoding": {"x": {"field": "kimg", "type": "quantitative", "title": "kimg", "scale": scale}},
         "layer": layers,
+    }
+
+
+def _marked(several: bool) -> dict[str, Any]:
+    """A dotted line for each mark."""
+    tones = {"domain": list(TONES), "range": list(TONES.values())}
+    told = [{"field": "run", "title": "run"}] if several else []
+    told += [{"field": "what", "title": "event"}, {"field": "kimg", "type": "quantitative"}]
+    return {
+        "data": {"name": "marks"},
+        "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": [2, 3], "clip": True},
+        "encoding": {"stroke": {"field": "tone", "scale": tones, "legend": None}, "tooltip": told},
+    }
+
+
+def _pointed(y: Mapping[str, Any], colour: Any, several: bool, intervals: bool) -> dict[str, Any]:
+    """A dot at what the pointer is nearest to, with its values; dots of intervals are always there."""
+    hover = {"type": "point", "on": "pointermove", "nearest": True, "clear": "pointerout"}
+    near = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 1 if intervals else 0}
+    told = _told(several, intervals)
+    return {
+        "data": {"name": "curves"},
+        "params": [{"name": "hover", "select": hover}],
+        "mark": {"type": "point", "filled": True, "size": 50, "clip": True},
+        "encoding": {"y": y, "color": colour, "opacity": near, "tooltip": told},
     }
 
 

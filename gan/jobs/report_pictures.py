@@ -90,21 +90,27 @@ def embedded(path: Path, changed: int, most: int) -> tuple[str, int, int]:
                 )
             plain = max(image.size) <= SIDE and path.stat().st_size <= most
             image.load()
+            if plain:
+                return _url("png", path.read_bytes()), *image.size
             image.thumbnail((SIDE, SIDE))
-            kind, data = ("png", path.read_bytes()) if plain else ("webp", _packed(image, most))
-            return f"data:image/{kind};base64,{base64.b64encode(data).decode()}", *image.size
+            data, size = _packed(image, most)
+            return _url("webp", data), *size
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} has far more than {MAX_PIXELS:,} pixels: left out") from error
     except (OSError, SyntaxError, ValueError) as error:  # UnidentifiedImageError repeats the path
         raise UserError(f"{path} is no whole image") from error
 
 
-def _packed(image: Image.Image, most: int) -> bytes:
+def _url(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _packed(image: Image.Image, most: int) -> tuple[bytes, tuple[int, int]]:
     shown = image.convert("RGBA" if image.has_transparency_data else "RGB")
     while True:
         for quality in QUALITIES:
             buffer = io.BytesIO()
             shown.save(buffer, "WEBP", quality=quality, method=3)
             if buffer.tell() <= most or max(shown.size) <= LEAST:
-                return buffer.getvalue()
+                return buffer.getvalue(), shown.size
         shown = shown.resize([max(1, round(side * 0.7)) for side in shown.size], Image.Resampling.LANCZOS)

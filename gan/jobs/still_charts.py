@@ -118,23 +118,18 @@ def intervals(rows: Sequence[Mapping[str, Any]], label: str, axis: Mapping[str, 
             "encoding": {"x": across("low"), "x2": {"field": "high"}},
         },
         {
-            "mark": {"type": "point", "filled": True, "size": 80, "fill": "var(--c1)"},
+            "mark": {"type": "point", "filled": True, "size": 80, "fill": "var(--c1)", "opacity": 1},
             "encoding": {"x": across("value")},
         },
     ]
-    if axis is None:
-        zero = {"type": "rule", "stroke": "var(--muted)"}
-        layer.insert(0, {"data": {"values": [{}]}, "mark": zero, "encoding": {"x": {"datum": 0}}})
-    height = ROW * max(len(rows), 1)
-    frame = {
-        "width": 400,
-        "height": height,
-        "background": None,
-        "config": LOOK,
-        "data": {"values": list(rows)},
-    }
-    if axis is None:  # the line of no difference crosses every row
-        layer[0]["encoding"] |= {"y": {"value": 0}, "y2": {"value": height}}
-        layer = [layer[0], *({**one, "encoding": {**shared, **one["encoding"]}} for one in layer[1:])]
-        return Still(title="", label=label, svg=drawing({**frame, "layer": layer}))
-    return Still(title="", label=label, svg=drawing({**frame, "encoding": shared, "layer": layer}))
+    if axis is None:  # the line of no difference, through all rows
+        middle = {"x": {"datum": 0, "type": "quantitative", "axis": None}}
+        layer.insert(0, {"mark": {"type": "rule", "stroke": "var(--muted)"}, "encoding": middle})
+    layer = [
+        one if "datum" in one["encoding"]["x"] else {**one, "encoding": {**shared, **one["encoding"]}}
+        for one in layer
+    ]
+    frame = {"width": 400, "height": ROW * max(len(rows), 1), "background": None, "config": LOOK}
+    return Still(
+        title="", label=label, svg=drawing({**frame, "data": {"values": list(rows)}, "layer": layer})
+    )
