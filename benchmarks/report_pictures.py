@@ -17,6 +17,7 @@ from gan.jobs.reporting import report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MOST = 300_000  # bytes of a picture
+PATIENCE = 600_000  # milliseconds, on a machine with other work
 
 
 @click.command(help=__doc__)
@@ -60,8 +61,9 @@ def main(run: Path, other: Path, out: Path) -> None:
 def opened(browser: Any, path: Path, scheme: str = "light", width: int = 1100, height: int = 1000) -> Any:
     """A page whose charts are all drawn."""
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
+    page.set_default_timeout(PATIENCE)
     page.goto(path.as_uri())
-    page.wait_for_function("document.body.dataset.drawn", timeout=120_000)
+    page.wait_for_function("document.body.dataset.drawn")
     return page
 
 

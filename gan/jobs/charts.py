@@ -186,7 +186,7 @@ def _numbers(
 
 
 def _spec(title: str, names: Sequence[str], runs: Sequence[str], intervals: bool) -> dict[str, Any]:
-    """Marks, intervals, curves as measured (faint, while smoothed), curves, what the pointer is nearest to."""
+    """Marks, intervals, curves as measured (faint, while smoothed), curves, what the pointer is near."""
     y = {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}}
     looks = _looks(names, runs)
     raw = {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True}
