@@ -30,7 +30,15 @@ LOOK = {  # of every chart: what is no curve has the colours of the page's text
         "labelFontSize": 12,
         "titleFontSize": 12,
     },
-    "legend": {"labelColor": "var(--text)", "labelFontSize": 12, "labelLimit": 260, "symbolStrokeWidth": 2},
+    "legend": {
+        "labelColor": "var(--text)",
+        "labelFontSize": 12,
+        "labelLimit": 260,
+        "symbolType": "stroke",
+        "symbolSize": 400,
+        "symbolStrokeWidth": 2,
+        "symbolOpacity": 1,
+    },
 }
 WHEEL = "wheel![event.ctrlKey]"  # alone it scrolls the page
 DRAG = "[mousedown, window:mouseup] > window:mousemove!"  # a finger scrolls the page
@@ -186,24 +194,29 @@ def _numbers(
 
 
 def _spec(title: str, names: Sequence[str], runs: Sequence[str], intervals: bool) -> dict[str, Any]:
-    """Marks, intervals, curves as measured (faint, while smoothed), curves, what the pointer is near."""
+    """Marks, intervals, curves, the same as measured (faint, while smoothed), what the pointer is near."""
     y = {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}}
     looks = _looks(names, runs)
+    colour = {**looks["color"], "legend": None}  # of what is in the legend already
     raw = {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True}
     zoom = {"type": "interval", "zoom": WHEEL, "translate": DRAG}
     layers = [
         _marked(bool(runs)),
-        {"data": {"name": "raw"}, "mark": raw, "encoding": {"y": y, **looks}},
         {
             "data": {"name": "curves"},
             "params": [{"name": "zoom", "select": zoom, "bind": "scales"}],
             "mark": {"type": "line", "strokeWidth": 2, "clip": True},
             "encoding": {"y": y, **looks},
         },
-        _pointed(y, looks["color"], bool(runs), intervals),
+        {
+            "data": {"name": "raw"},
+            "mark": raw,
+            "encoding": {"y": y, "stroke": colour, "detail": {"field": "name"}},
+        },
+        _pointed(y, colour, bool(runs), intervals),
     ]
     if intervals:
-        ends = {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": looks["color"]}
+        ends = {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "stroke": colour}
         sure = {"filter": "isValid(datum.low)"}
         rule = {"type": "rule", "clip": True}
         layers.insert(1, {"data": {"name": "curves"}, "transform": [sure], "mark": rule, "encoding": ends})
@@ -241,7 +254,7 @@ def _pointed(y: Mapping[str, Any], colour: Any, several: bool, intervals: bool) 
         "data": {"name": "curves"},
         "params": [{"name": "hover", "select": hover}],
         "mark": {"type": "point", "filled": True, "size": 50, "clip": True},
-        "encoding": {"y": y, "color": colour, "opacity": near, "tooltip": told},
+        "encoding": {"y": y, "fill": colour, "opacity": near, "tooltip": told},
     }
 
 
