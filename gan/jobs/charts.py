@@ -14,6 +14,7 @@ from gan.jobs.report_style import CURVES, DASHES
 
 POINTS = 400  # of a curve at most
 TOGETHER = 800  # points of one curve in all runs of a chart
+DOTS = 20  # points of a curve, up to which each is a dot
 ROWS = 12  # of the table of numbers under a chart, for each run
 HEIGHT = 240  # pixels of a chart with its legend
 TONES = {"bad": "var(--bad)", "warn": "var(--warn)", "plain": "var(--muted)"}  # of marks
@@ -33,7 +34,7 @@ LOOK = {  # of every chart: what is no curve has the colours of the page's text
     "legend": {
         "labelColor": "var(--text)",
         "labelFontSize": 12,
-        "labelLimit": 260,
+        "labelLimit": 320,
         "symbolType": "stroke",
         "symbolSize": 400,
         "symbolStrokeWidth": 2,
@@ -74,7 +75,8 @@ class Chart:
     """What a page needs of one chart.
 
     spec: Vega-Lite without data.  curves: columns kimg, value, low, high of each, with its name and run.
-    log: for x and y, the logarithmic scale that can hold the values.  columns, rows: a table of numbers.
+    smooth: whether the page may smooth them.  log: for x and y, the logarithmic scale that holds the values.
+    columns, rows: a table of numbers, of `points` that the longest curve has.
     """
 
     title: str
@@ -84,15 +86,24 @@ class Chart:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     points: int
+    smooth: bool
     marks: Sequence[Mark] = field(default=())
 
     def data(self) -> dict[str, Any]:
         """What its script reads, as JSON has it."""
-        marks = [{"kimg": m.kimg, "what": m.what, "tone": m.tone, "run": m.run} for m in self.marks]
-        return {"spec": self.spec, "curves": self.curves, "log": self.log, "marks": marks}
+        marks = [{"kimg": m.kimg, "what": m.what, "tone": TONES[m.tone], "run": m.run} for m in self.marks]
+        return {
+            "spec": self.spec,
+            "curves": self.curves,
+            "log": self.log,
+            "smooth": self.smooth,
+            "marks": marks,
+        }
 
 
-def chart(title: str, curves: Sequence[Curve], marks: Sequence[Mark] = ()) -> Chart | None:
+def chart(
+    title: str, curves: Sequence[Curve], marks: Sequence[Mark] = (), smooth: bool = True
+) -> Chart | None:
     """Curves over kimg in one chart; None where none has a point.
 
     title: with the unit.  Curves of one run differ by colour and dashes; of several, colours are runs, and
@@ -106,10 +117,11 @@ def chart(title: str, curves: Sequence[Curve], marks: Sequence[Mark] = ()) -> Ch
     if max(len(names), len(runs)) > len(CURVES):
         raise ValueError(f"{title}: at most {len(CURVES)} curves, and runs, have colours of their own")
     columns, rows = _numbers(curves, names, bool(runs))
+    points = max(len(curve.points) for curve in curves)
     first, last = (pick(p[0] for c in curves for p in c.points) for pick in (min, max))
     return Chart(
         title=title,
-        spec=_spec(title, names, runs, any(curve.intervals for curve in curves)),
+        spec=_spec(title, names, runs, any(curve.intervals for curve in curves), points <= DOTS),
         curves=[_columns(curve, min(POINTS, TOGETHER // max(len(runs), 1))) for curve in curves],
         log={
             "x": _logarithmic([p[0] for c in curves for p in c.points]),
@@ -117,7 +129,8 @@ def chart(title: str, curves: Sequence[Curve], marks: Sequence[Mark] = ()) -> Ch
         },
         columns=columns,
         rows=rows,
-        points=max(len(curve.points) for curve in curves),
+        points=points,
+        smooth=smooth,
         marks=[mark for mark in marks if first <= mark.kimg <= last],
     )
 
@@ -193,7 +206,9 @@ def _numbers(
     return [*(["run"] if several else []), "kimg", *names], rows
 
 
-def _spec(title: str, names: Sequence[str], runs: Sequence[str], intervals: bool) -> dict[str, Any]:
+def _spec(
+    title: str, names: Sequence[str], runs: Sequence[str], intervals: bool, dots: bool
+) -> dict[str, Any]:
     """Marks, intervals, curves, the same as measured (faint, while smoothed), what the pointer is near."""
     y = {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}}
     looks = _looks(names, runs)
@@ -211,12 +226,12 @@ def _spec(title: str, names: Sequence[str], runs: Sequence[str], intervals: bool
         {
             "data": {"name": "raw"},
             "mark": raw,
-            "encoding": {"y": y, "stroke": colour, "detail": {"field": "name"}},
+            "encoding": {"y": y, **looks},
         },
-        _pointed(y, colour, bool(runs), intervals),
+        _pointed(y, colour, _told(bool(runs), intervals), dots),
     ]
     if intervals:
-        ends = {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "stroke": colour}
+        ends = {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": looks["color"]}
         sure = {"filter": "isValid(datum.low)"}
         rule = {"type": "rule", "clip": True}
         layers.insert(1, {"data": {"name": "curves"}, "transform": [sure], "mark": rule, "encoding": ends})
@@ -235,21 +250,19 @@ def _spec(title: str, names: Sequence[str], runs: Sequence[str], intervals: bool
 
 def _marked(several: bool) -> dict[str, Any]:
     """A dotted line for each mark."""
-    tones = {"domain": list(TONES), "range": list(TONES.values())}
     told = [{"field": "run", "title": "run"}] if several else []
     told += [{"field": "what", "title": "event"}, {"field": "kimg", "type": "quantitative"}]
     return {
         "data": {"name": "marks"},
         "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": [2, 3], "clip": True},
-        "encoding": {"stroke": {"field": "tone", "scale": tones, "legend": None}, "tooltip": told},
+        "encoding": {"stroke": {"field": "tone", "type": "nominal", "scale": None}, "tooltip": told},
     }
 
 
-def _pointed(y: Mapping[str, Any], colour: Any, several: bool, intervals: bool) -> dict[str, Any]:
-    """A dot at what the pointer is nearest to, with its values; dots of intervals are always there."""
+def _pointed(y: Mapping[str, Any], colour: Any, told: Sequence[Any], dots: bool) -> dict[str, Any]:
+    """A dot at what the pointer is nearest to, with its values; all are there where they are few."""
     hover = {"type": "point", "on": "pointermove", "nearest": True, "clear": "pointerout"}
-    near = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 1 if intervals else 0}
-    told = _told(several, intervals)
+    near = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 1 if dots else 0}
     return {
         "data": {"name": "curves"},
         "params": [{"name": "hover", "select": hover}],
@@ -261,7 +274,7 @@ def _pointed(y: Mapping[str, Any], colour: Any, several: bool, intervals: bool) 
 def _looks(names: Sequence[str], runs: Sequence[str]) -> dict[str, Any]:
     """Colours and dashes: by name and both alike, or where there are runs, colours of runs."""
     dashes = [DASHES[place] for place in CURVES]
-    legend = {"title": None, "orient": "top", "columns": 2}
+    legend = {"title": None, "orient": "top", "columns": 1 if runs else 2}
     colours = [f"var(--{place})" for place in CURVES]
     who = ("run", runs) if runs else ("name", names)
     lone = {"legend": None} if max(len(names), len(runs)) == 1 else {"legend": legend}

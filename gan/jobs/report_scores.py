@@ -59,7 +59,7 @@ def charts(records: Mapping[str, Sequence[Record]], marks: Sequence[Mark]) -> li
     for run, rows in records.items():
         for curve in curves(rows):
             found.setdefault(_set(curve[0]), []).append((run if len(records) > 1 else "", curve))
-    made = [chart(_title(e[0][1][0]), [_curve(*one) for one in e], marks) for e in found.values()]
+    made = [chart(_title(e[0][1][0]), [_curve(*one) for one in e], marks, False) for e in found.values()]
     return [one for one in made if one]
 
 

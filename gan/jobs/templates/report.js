@@ -8,6 +8,7 @@
   const smoothing = document.getElementById("smoothing");
   const EMBED = {
     mode: "vega-lite", ast: true, actions: false, renderer: "svg", defaultStyle: false,
+    logLevel: 1, // errors: that there are no events is none
     tooltip: { disableDefaultStyle: true, theme: "page" },
   };
   const zoomed = new Map(); // name of a chart -> [from, to] in kimg
@@ -27,7 +28,7 @@
   }
 
   function rows(chart) {
-    const weight = Number(smoothing.value), curves = [], raw = [];
+    const weight = chart.smooth ? Number(smoothing.value) : 0, curves = [], raw = [];
     for (const { name, run, kimg: at, value, low, high } of chart.curves) {
       const shown = weight ? smoothed(value, weight) : value;
       at.forEach((x, i) => {

@@ -39,7 +39,7 @@ def test_a_specification_is_drawn_in_the_colours_of_the_page():
         {"kimg": k, "value": v, "raw": v, "name": n}
         for k, v, n in ((0, 1, "<up>"), (1, 2, "<up>"), (0, 3, "b"))
     ]
-    data = {"curves": rows, "raw": [], "marks": [{"kimg": 1, "what": "x", "tone": "bad"}]}
+    data = {"curves": rows, "raw": [], "marks": [{"kimg": 1, "what": "x", "tone": "var(--bad)"}]}
     svg = chart_library.drawing({**made.spec, "width": 300, "datasets": data})
     assert all(f'"var(--{name})"' in svg for name in ("c1", "c2", "bad", "muted", "rule"))
     assert "&lt;up&gt;" in svg and "<up>" not in svg and not re.search(r"#[0-9a-f]{3,6}\b", svg)

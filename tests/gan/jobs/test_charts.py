@@ -71,7 +71,7 @@ def test_logarithmic_scales_hold_what_there_is():
 def test_marks_are_those_within_the_curves():
     happened = [Mark(kimg=k, what="resumed") for k in (2, 9)]
     made = chart("A", [Curve(name="a", points=UP)], happened)
-    assert made.data()["marks"] == [{"kimg": 2, "what": "resumed", "tone": "plain", "run": ""}]
+    assert made.data()["marks"] == [{"kimg": 2, "what": "resumed", "tone": "var(--muted)", "run": ""}]
     assert len(layer(made, "marks", "rule")) == 1
 
 
@@ -81,6 +81,12 @@ def test_intervals_are_drawn_where_they_are_known():
     [rule] = layer(made, "curves", "rule")
     assert rule["encoding"]["y"]["field"] == "low" and rule["encoding"]["y2"]["field"] == "high"
     assert layer(chart("A", [Curve(name="a", points=UP)]), "curves", "rule") == []
+
+
+def test_few_points_are_dots_and_many_are_seen_at_the_pointer():
+    for count, opacity in ((20, 1), (21, 0)):
+        made = chart("A", [Curve(name="a", points=[(k, 1.0) for k in range(count)])])
+        assert layer(made, "curves", "point")[0]["encoding"]["opacity"]["value"] == opacity
 
 
 def test_only_finite_numbers_are_measured():

@@ -37,7 +37,7 @@ def test_intervals_stand_beside_the_values():
     assert [row["95 % interval"] for row in rows({"x": known})] == ["9 to 11.5", ""]
     assert "95 % interval" not in rows({"x": known[1:]})[0] and "run" not in rows({"x": known})[0]
     [made] = charts({"x": known}, [])
-    assert made.curves[0]["low"] == [9, None]
+    assert made.curves[0]["low"] == [9, None] and made.smooth is False
 
 
 def test_the_best_of_each_run_side_by_side():

@@ -9,6 +9,7 @@ from PIL import Image
 from gan.jobs import reporting
 from gan.jobs.data_report import report
 from tests.gan import work_folders
+from tests.gan.web.conftest import PATIENCE
 
 pytest.importorskip("vl_convert", reason="the extra report is not installed")
 
@@ -64,7 +65,7 @@ def run_page(run):
 
 def drawn(page):
     """The page, once all its charts are there, and its chart of losses."""
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
     page.wait_for_function("document.body.dataset.drawn")
     return page.locator("[data-chart]", has_text="Losses")
 
