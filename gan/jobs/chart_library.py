@@ -6,6 +6,7 @@ and needs neither a browser nor a network.
 
 import contextlib
 import functools
+import re
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -37,7 +38,8 @@ def scripts() -> str:
 
 def drawing(spec: Mapping[str, Any]) -> str:
     """The chart of a Vega-Lite specification as SVG, whose texts are escaped. UserError as `scripts`."""
-    return _library().vegalite_to_svg(dict(spec), vl_version=VERSION)
+    found = _library().vegalite_to_svg(dict(spec), vl_version=VERSION)
+    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", found, count=2)  # HTML knows what an svg is
 
 
 def _library() -> Any:

@@ -37,6 +37,20 @@ MUTANTS = (
         (f"{JOBS}charts.py::test_marks_are_those_within_the_curves",),
     ),
     Mutant(
+        "another extra is named",
+        "gan/jobs/chart_library.py",
+        "{install('report')}",
+        "{install('web')}",
+        (f"{JOBS}chart_library.py::test_it_is_named_where_it_is_missing",),
+    ),
+    Mutant(
+        "curves of several runs are one",
+        "gan/jobs/report_curves.py",
+        'run=run.name if several else ""',
+        'run=""',
+        (f"{CLI}runs_side_by_side",),
+    ),
+    Mutant(
         "first grids only",
         "gan/jobs/charts.py",
         "return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]",
