@@ -1,13 +1,16 @@
 """The pages of `gan data report` and `gan report` in a headless Chromium: colours, a phone, their use."""
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from gan.jobs import reporting
 from gan.jobs.data_report import report
+from gan.web.report import live
 from tests.gan import work_folders
 from tests.gan.web.conftest import PATIENCE
 
@@ -81,20 +84,22 @@ def labels(chart):
 def test_a_pointer_reads_values_and_marks(tab, run_page):
     page = tab(run_page)
     chart = drawn(page)
+    chart.locator("svg.marks").scroll_into_view_if_needed()
     box = chart.locator("svg.marks").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.6)
     tooltip = page.locator("#vg-tooltip-element.visible")
     tooltip.wait_for()
-    assert ("kimg" in tooltip.inner_text() and "generator" in tooltip.inner_text()) or "discriminator" in (
-        tooltip.inner_text()
-    )
+    told = dict(line.split("\t") for line in tooltip.inner_text().splitlines() if "\t" in line)
+    assert told["curve"] in ("generator", "discriminator") and float(told["kimg"]) >= 4
+    height = {"generator": 64 / 2 ** float(told["kimg"]), "discriminator": 3 * (-1) ** float(told["kimg"])}
+    assert float(told["value"].replace("\u2212", "-")) == pytest.approx(height[told["curve"]], rel=1e-3)
     assert tooltip.evaluate("e => getComputedStyle(e).position") == "fixed"
-    rule = chart.locator('path[stroke="var(--bad)"], line[stroke="var(--bad)"]')
+    rule = chart.locator('line[stroke="var(--bad)"]')
     assert rule.count() == 1
-    spot = rule.bounding_box()
-    page.mouse.move(spot["x"] + spot["width"] / 2, spot["y"] + 4)
-    page.wait_for_timeout(300)
-    assert page.locator("body").inner_html().count("<i>one image") == 0
+    assert rule.get_attribute("aria-label").startswith("kimg: 3;") and "<i>one image" in (
+        rule.get_attribute("aria-label")
+    )
+    assert page.locator("i", has_text="one image").count() == 0
 
 
 def test_logarithmic_scales_and_smoothing(tab, run_page):
@@ -179,3 +184,27 @@ def test_a_report_on_a_phone_and_without_scripts(tab, run_page):
     assert chart.locator("td").first.inner_text() == "0"
     plain = tab(run_page, java_script_enabled=False)
     assert plain.locator(".reel .frame").nth(2).is_visible() and plain.locator("#controls").is_hidden()
+
+
+def test_a_live_page_follows_its_run_and_keeps_what_was_chosen(tab, run, tmp_path, monkeypatch):
+    pytest.importorskip("uvicorn", reason="the extra web is not installed")
+    monkeypatch.setattr(live, "ASKED", 300)
+    monkeypatch.setattr(live, "PAUSE", 0.0)
+    folder = tmp_path / "00000-live"
+    shutil.copytree(run, folder)
+    said = []
+    with live.Live(said.append) as shown:
+        shown.start(SimpleNamespace(run=folder))
+        page = tab(said[0].removeprefix("report: "))
+        chart = drawn(page)
+        page.get_by_label("log values").check()
+        chart.locator("summary").click()
+        with (folder / "stats.jsonl").open("a") as file:
+            file.write('{"kimg": 9, "loss/g": 3.0}\n')
+        row = chart.locator("td", has_text="9")
+        row.first.wait_for()  # the table is open still
+        assert page.get_by_label("log values").is_checked() and row.first.inner_text() == "9"
+        page.wait_for_function("document.getElementById('connection').textContent.startsWith('as of')")
+        assert page.locator("body").evaluate("e => getComputedStyle(e).maxWidth") == "1080px"
+    page.wait_for_function("document.getElementById('connection').textContent.includes('has ended')")
+    assert len(said) == 1
