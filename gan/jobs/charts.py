@@ -293,7 +293,8 @@ def _told(several: bool, intervals: bool) -> list[dict[str, Any]]:
     """What the pointer reads of a point, as measured."""
     numbers = ["kimg", "raw", *(["low", "high"] if intervals else [])]
     titles = {"raw": "value", "low": "95 % from", "high": "to", "name": "curve"}
-    texts = [{"field": key, "title": titles.get(key, key)} for key in (["run"] if several else []) + ["name"]]
+    words = ["run", "name"] if several else ["name"]
+    texts = [{"field": key, "type": "nominal", "title": titles.get(key, key)} for key in words]
     return texts + [
         {"field": key, "type": "quantitative", "title": titles.get(key, key), "format": ".5~g"}
         for key in numbers

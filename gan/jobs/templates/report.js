@@ -6,9 +6,19 @@
   const controls = document.getElementById("controls");
   const logs = { x: document.getElementById("log-x"), y: document.getElementById("log-y") };
   const smoothing = document.getElementById("smoothing");
+  // Of the point that the pointer is nearest to, Vega-Lite 6.4 looks for words (not for numbers) in the wrong place.
+  function mended(vega) {
+    for (const { name, encode } of vega.marks) {
+      const tooltip = encode?.update?.tooltip;
+      if (name?.endsWith("_voronoi")) tooltip.signal = tooltip.signal.replace(/(?<!datum\.)datum\[/g, "datum.datum[");
+    }
+    return vega;
+  }
+
   const EMBED = {
     mode: "vega-lite", ast: true, actions: false, renderer: "svg", defaultStyle: false,
     logLevel: 1, // errors: that there are no events is none
+    patch: mended,
     tooltip: { disableDefaultStyle: true, theme: "page" },
   };
   const zoomed = new Map(); // name of a chart -> [from, to] in kimg
