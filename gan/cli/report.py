@@ -1,4 +1,4 @@
-"""`gan report`: one self-contained HTML page about a run."""
+"""`gan report`: one self-contained HTML page about a run, or about several side by side."""
 
 from pathlib import Path
 
@@ -6,12 +6,20 @@ import click
 
 from gan.cli.common import debug_option
 
-EXAMPLES = "Example: gan report runs/00003-stylegan2-faces"
+EXAMPLES = """\b
+Examples:
+  gan report runs/00003-stylegan2-faces
+  gan report runs/00003-stylegan2-faces runs/00004-stylegan2-faces --out both.html
+"""
 
 
 @click.command("report", epilog=EXAMPLES)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: RUN/report.html]")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File to write.  [default: RUN/report.html; of several, comparison.html in the first]",
+)
 @click.option(
     "--nearest",
     type=click.IntRange(min=2),
@@ -20,14 +28,15 @@ EXAMPLES = "Example: gan report runs/00003-stylegan2-faces"
     " over the data set.",
 )
 @debug_option
-def command(run: Path, out: Path | None, nearest: int | None) -> None:
+def command(runs: tuple[Path, ...], out: Path | None, nearest: int | None) -> None:
     """Write a page with the curves, grids, health events, scores and settings of RUN, and print its path.
 
-    It opens offline, on a phone too. What is damaged is named, and left out.
+    Several runs are compared: curves in one chart, settings that differ, scores side by side. The page opens
+    offline, on a phone too. What is damaged is named, and left out.
     """
     from gan.jobs.reporting import report
 
     def say(damage: str) -> None:
         click.echo(f"warning: {damage}", err=True)
 
-    click.echo(report(run, out, say, nearest or 0))
+    click.echo(report(runs, out, say, nearest or 0))

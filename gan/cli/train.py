@@ -1,5 +1,8 @@
 """`gan train`: preset + overrides -> resolved config -> run directory -> loop."""
 
+import contextlib
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -133,6 +136,13 @@ Examples:
     show_default=True,
     help="Weights & Biases as well: offline needs no account (later: wandb sync RUN/wandb/*).",
 )
+@click.option(
+    "--report",
+    type=click.Choice(["off", "live"]),
+    default="off",
+    show_default=True,
+    help="live: serve the page of gan report on 127.0.0.1 while the run trains; its address is on stderr.",
+)
 @device_option
 @click.option("--dry-run", is_flag=True, help="Check what the run needs, print its config and stop.")
 @seed_setting
@@ -150,6 +160,7 @@ def command(
     metrics_fakes: int | None,
     max_minutes: float | None,
     wandb: str,
+    report: str,
     device: str,
     dry_run: bool,
 ) -> None:
@@ -173,7 +184,22 @@ def command(
     if dry_run:
         click.echo(training.dry_run(training.prepare(preset, data, **what), accept_change), nl=False)
         return
-    with distributed.group(pick(device)):
-        run = training.train(preset, data, accept_change=accept_change, max_minutes=max_minutes, **what)
+    until = {"accept_change": accept_change, "max_minutes": max_minutes}
+    with distributed.group(pick(device)), _shown(report) as callbacks:
+        run = training.train(preset, data, callbacks=callbacks, **until, **what)
         if distributed.rank() == 0:
             click.echo(run.path)
+
+
+@contextlib.contextmanager
+def _shown(report: str) -> Iterator[list[object]]:
+    """The callbacks of a run that is shown while it trains, by the first process."""
+    from gan import distributed
+
+    if report != "live" or distributed.rank():
+        yield []
+        return
+    from gan.web.report.live import Live
+
+    with Live(partial(click.echo, err=True)) as live:
+        yield [live]

@@ -1,14 +1,18 @@
 """A page of the fakes that are nearest to being copies, beside the real images that they resemble."""
 
 import base64
-import html
+import io
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from PIL import Image
 
 from gan import distributed, precision
 from gan.files import atomic_bytes
-from gan.images import encode, view
+from gan.images import to_pil, view
+from gan.jobs.report_style import STYLE
+from gan.templates import render
 from metrics.images import Images
 from metrics.measure import Statistic, measure
 from metrics.memorisation import Memorisation, memorisation
@@ -16,7 +20,8 @@ from metrics.networks import Networks
 
 NETWORK = "efficientnet-lite0"  # its weights need no download
 WORST, NEIGHBOURS = 24, 3
-_STYLE = "body{font:14px sans-serif;margin:2em}img{width:128px;image-rendering:pixelated;margin:2px}"
+SIDE, PLAIN = 128, 64  # pixels of a picture at most, and of one that is kept to the bit
+FOLDER = Path(__file__).parent / "templates"
 
 
 class Compared(NamedTuple):
@@ -42,10 +47,8 @@ def write_page(out: Path, real: Images, fake: Images, networks: Networks) -> Non
         "nearest real image than that one is from its own nearest other. The number after each row is the "
         "quotient of these distances: 0 is a copy, up to 1 is closer than real images are to each other."
     )
-    page = f"<!doctype html><meta charset=utf-8><title>Nearest real images</title><style>{_STYLE}</style>"
-    body = "".join(rows(real, fake, compare, WORST))
-    page += f"<h1>Most suspicious fakes</h1><p>{html.escape(about)}</p>{body}\n"
-    atomic_bytes(out, page.encode())
+    context = {"style": STYLE, "about": about, "rows": rows(real, fake, compare, WORST)}
+    atomic_bytes(out, render((FOLDER,), "copies.html", context).encode())
 
 
 def compared(real: Images, fake: Images, networks: Networks, name: str) -> Compared:
@@ -59,17 +62,22 @@ def compared(real: Images, fake: Images, networks: Networks, name: str) -> Compa
     return Compared(found, reals.count, fakes.count)
 
 
-def rows(real: Images, fake: Images, compare: Compared, count: int) -> list[str]:
-    """HTML of the `count` most suspicious fakes, each with its nearest real images."""
+def rows(real: Images, fake: Images, compare: Compared, count: int) -> list[dict[str, Any]]:
+    """The `count` most suspicious fakes, each with its nearest real images: pictures of source and number."""
     found, lines = compare.found, []
     for index in found.worst[:count].tolist():
-        neighbours = "".join(_picture(real, i) for i in found.indices[index].tolist())
-        told = f"fake {index}: {found.ratios[index]:.3f}"
-        lines.append(f"<p>{_picture(fake, index)} &rarr; {neighbours} {told}</p>")
+        near = [_picture(real, number) for number in found.indices[index].tolist()]
+        ratio = f"{found.ratios[index]:.3f}"
+        lines.append({"fake": _picture(fake, index), "near": near, "number": index, "ratio": ratio})
     return lines
 
 
-def _picture(images: Images, index: int) -> str:
-    """An <img> with the PNG inside."""
-    data = base64.b64encode(encode(view(images.read(index, index + 1)[0]), ".png")).decode()
-    return f'<img alt="image {index}" src="data:image/png;base64,{data}">'
+def _picture(images: Images, index: int) -> dict[str, Any]:
+    """A small picture as a data URL."""
+    image, buffer = to_pil(view(images.read(index, index + 1)[0])), io.BytesIO()
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image.save(buffer, "WEBP", lossless=max(image.size) <= PLAIN, quality=85)
+    return {
+        "source": f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}",
+        "number": index,
+    }

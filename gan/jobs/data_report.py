@@ -15,9 +15,9 @@ from gan import hub
 from gan.files import atomic_bytes
 from gan.jobs import data_selection as selection
 from gan.jobs import data_subject
-from gan.jobs.data_charts import histogram
 from gan.jobs.data_subject import Subject
 from gan.jobs.report_style import STYLE
+from gan.jobs.still_charts import Still, histogram
 from gan.jobs.thumbnails import placeholder
 from gan.jobs.work_folder import Seen
 from gan.templates import render
@@ -41,7 +41,7 @@ CHARTS = {
 def report(place: str | Path, out: str | Path | None = None, say: Callable[[str], object] = print) -> Path:
     """Write `page` of a data set, or its work folder, to `out`, by default beside it -> its path.
 
-    UserError if there is none, `out` cannot be written, or the extra `web` is missing.
+    UserError if there is none, `out` cannot be written, or the extra `report` is missing.
     """
     named, place = hub.is_name(place), local(place)
     name = place.resolve().name.removesuffix(".prepare").removesuffix(".zip")
@@ -183,7 +183,7 @@ def _clusters(files: Iterable[Seen], show: Callable[[Seen, str], Any]) -> dict[s
     return {"rows": rows, "more": len(groups) - len(rows)}
 
 
-def _chart(title: str, of: Callable[[Seen], float | None], files: Iterable[Seen]) -> str:
+def _chart(title: str, of: Callable[[Seen], float | None], files: Iterable[Seen]) -> Still | None:
     groups: tuple[list[float], list[float]] = ([], [])
     for seen in files:
         if (value := of(seen)) is not None:

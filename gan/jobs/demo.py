@@ -25,7 +25,7 @@ from gan.files import atomic_bytes
 from gan.images import grid, labelled_grid, save_png
 from gan.jobs import training
 from gan.jobs.preparation import draw_openmoji
-from gan.jobs.reporting import numbered
+from gan.jobs.report_files import numbered
 from gan.jobs.scoring import append_records, score
 from gan.models import checkpoint, seen
 from gan.shapes import image_shape

@@ -22,6 +22,7 @@ from gan.jobs.charts import plain
 from gan.jobs.rating_answers import Answers
 from gan.jobs.rating_results import results, rows
 from gan.jobs.report_style import STYLE
+from gan.jobs.still_charts import Still, intervals
 from gan.models import card, checkpoint
 from gan.templates import render
 
@@ -34,14 +35,13 @@ MEASURES = {
     "quality": "mean of 1 to 5",
     "flags": "share with a flag",
 }
-WIDTH, LEFT, RIGHT = 640, 16, 16  # of the drawing of intervals, and its margins
 
 
 def report(place: Path, *, cards: bool = False, seed: int = 0) -> dict[str, Any]:
     """Write all of it -> the results, with `files` that were written.
 
     cards: whether the models' cards get their scores. seed: of the resampling. Raises UserError where there
-    is no study, a file cannot be written, or the extra `web` is missing, UsageError for cards of flags.
+    is no study, a file cannot be written, or the extra `report` is missing, UsageError for cards of flags.
     """
     study = rating.opened(place)
     answers = Answers(study)
@@ -158,26 +158,10 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
-def _drawing(sources: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Where the intervals of the sources lie in a picture of WIDTH; None without any."""
+def _drawing(sources: Sequence[dict[str, Any]]) -> Still | None:
+    """The intervals of the sources on one scale; None without any."""
     known = [source for source in sources if source.get("value") is not None]
     if not known:
         return None
-    ends = [
-        source[key] for source in known for key in ("low", "value", "high") if source.get(key) is not None
-    ]
-    low, high = min(ends), max(ends)
-    reach = (high - low) or 1.0
-
-    def place(value: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / reach, 1)
-
-    bars = [
-        {
-            "name": source["name"],
-            "dot": place(source["value"]),
-            "ends": None if source.get("low") is None else (place(source["low"]), place(source["high"])),
-        }
-        for source in known
-    ]
-    return {"bars": bars, "low": plain(low, 3), "high": plain(high, 3), "width": WIDTH, "row": 40}
+    rows = [{key: source.get(key) for key in ("name", "low", "value", "high")} for source in known]
+    return intervals(rows, "Intervals of the sources", {"tickCount": 5})

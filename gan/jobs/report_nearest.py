@@ -1,13 +1,13 @@
 """Nearest training images of samples, on the page of `gan report`: what has been learnt by heart."""
 
 from pathlib import Path
+from typing import Any
 
 from gan.config import from_dict
 from gan.devices import pick
 from gan.errors import UserError
 from gan.jobs import copies
 from gan.jobs.evaluation import loaded, opened
-from gan.jobs.report_parts import text, wide
 from gan.jobs.run_scores import unseen
 from gan.jobs.scoring import DatasetImages, drawn
 from gan.models import checkpoint, seen
@@ -15,11 +15,11 @@ from gan.sampling import remembered_conditions
 from metrics.networks import Networks
 from training.config import RunConfig
 
-SHOWN = 12  # rows
+SHOWN = 12  # rows of a page
 
 
-def section(run: Path, samples: int) -> str:
-    """HTML: of the samples of seeds 0, 1, ... the likeliest copies, beside the nearest training images.
+def section(run: Path, samples: int, shown: int = SHOWN) -> dict[str, Any]:
+    """Of the samples of seeds 0, 1, ... the likeliest copies: `rows` of `copies.rows`, and words `about`.
 
     Of the best checkpoint, or the newest one, by features of the first packaged network that no discriminator
     of it saw. With held-out images, how many of these are as near is said too. UserError where there is no
@@ -39,17 +39,16 @@ def section(run: Path, samples: int) -> str:
             dataset = dataset.conditioned("vectors")
         real, fake = DatasetImages(dataset), drawn(generator, dataset, range(samples))
         compared = copies.compared(real, fake, networks, names[0])
-        rows = copies.rows(real, fake, compared, SHOWN)
+        rows = copies.rows(real, fake, compared, shown)
         apart = _apart(real, data.held_out, networks, names[0]) if data.held_out else ""
     found = compared.found
     about = (
-        f"Of {samples:,} samples at {saved.kimg:g} kimg, the {min(samples, SHOWN)} likeliest copies, each"
+        f"Of {samples:,} samples at {saved.kimg:g} kimg, the {min(samples, shown)} likeliest copies, each"
         f" with the training images nearest to it, by features of {names[0]}. {found.auth_pct:.1f} % of the"
         f" samples are further from their nearest training image than that one is from its own nearest"
         f" other{apart}. The number is the quotient of these distances: 0 is a copy."
     )
-    shown = f'<div class="near">{"".join(rows)}</div>'
-    return f'<p class="note">{text(about)}</p>{wide(shown, "Nearest training images")}'
+    return {"about": about, "rows": rows}
 
 
 def _apart(real: DatasetImages, path: str, networks: Networks, name: str) -> str:

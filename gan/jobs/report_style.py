@@ -1,7 +1,8 @@
-"""How the page of `gan report` looks: colours for light and dark as CSS variables, and the style sheet.
+"""How pages of reports look: colours for light and dark as CSS variables, and the rules that all share.
 
-`tests/gan/jobs/test_report_style.py` computes the contrast of every text (4.5:1 at least) and curve (3:1) in
-both, and that the colours of curves differ for eyes that lack one kind of cones; dashes differ as well.
+Paper is light. `tests/gan/jobs/test_report_style.py` computes the contrast of every text (4.5:1 at least) and
+curve (3:1) in both, and that the colours of curves differ for eyes that lack one kind of cones; dashes differ
+as well.
 """
 
 LIGHT = {
@@ -36,55 +37,49 @@ DARK = {
     "c4": "#f0a8d0",
     "c5": "#f5f0a0",
 }
-DASHES = {"c2": "7 3", "c3": "2 3", "c4": "9 3 2 3", "c5": "4 6"}  # of curves; the first is solid
+CURVES = ("c1", "c2", "c3", "c4", "c5")  # in the order of a legend
+DASHES = {
+    "c1": [1, 0],
+    "c2": [7, 3],
+    "c3": [2, 3],
+    "c4": [9, 3, 2, 3],
+    "c5": [4, 6],
+}  # pixels drawn and left out
 
 
 def _variables(colours: dict[str, str]) -> str:
     return ":root{" + "".join(f"--{name}:{value};" for name, value in colours.items()) + "}"
 
 
-_LINES = "".join(
-    f".{name}{{stroke:var(--{name});stroke-dasharray:{DASHES.get(name, 'none')}}}"
-    f".dot.{name}{{fill:var(--{name})}}"
-    for name in LIGHT
-    if name[0] == "c"
-)
-STYLE = f"""
-:root{{color-scheme:light dark}}
+COLOURS = f""":root{{color-scheme:light dark}}
 {_variables(LIGHT)}
-@media(prefers-color-scheme:dark){{{_variables(DARK)}}}
-*{{box-sizing:border-box}}
-body{{font:16px/1.5 system-ui,sans-serif;max-width:1080px;margin:0 auto;padding:1em;
-background:var(--page);color:var(--text);overflow-wrap:break-word}}
-h1{{font-size:1.5em;line-height:1.25;margin:.4em 0 .6em;overflow-wrap:anywhere}}
-h2{{font-size:1.2em;border-bottom:1px solid var(--rule);margin:2em 0 .6em}}
-a{{color:var(--link)}} nav a{{display:inline-block;padding:.2em .8em .2em 0}}
-.note,figcaption,figure p,summary{{color:var(--muted);font-size:14px}}
-.summary{{background:var(--raised);border-radius:8px;padding:.8em 1em;margin:0;display:grid;
-grid-template-columns:repeat(auto-fit,minmax(min(100%,148px),1fr));gap:.8em 1.2em}}
-.summary dt{{color:var(--muted);font-size:14px}}
-.summary dd{{margin:0;font-weight:600;overflow-wrap:anywhere}}
-.summary small{{display:block;font-weight:400;color:var(--muted);font-size:14px}}
-.collapsed,.diverged{{color:var(--bad)}} .drifting{{color:var(--warn)}}
-.wide{{overflow-x:auto;max-width:100%}}
-.wide:focus-visible,summary:focus-visible,a:focus-visible{{outline:3px solid var(--link);outline-offset:2px}}
-table{{border-collapse:collapse;font-size:14px}}
-td,th{{padding:4px 12px 4px 0;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}}
-thead th,td{{white-space:nowrap}} td.long{{white-space:normal;min-width:16em}}
-pre{{background:var(--raised);padding:1em;margin:0;font-size:13px;line-height:1.45;width:max-content;min-width:100%}}
-.charts{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:1.2em;margin-bottom:1.2em}}
-figure{{margin:0;min-width:0}} figure p{{margin:.2em 0;display:flex;flex-wrap:wrap;gap:0 1em}}
-figcaption b{{color:var(--text)}} img,svg{{max-width:100%;height:auto}}
-.chart{{display:block;width:100%}} .chart text{{font:12px system-ui,sans-serif;fill:var(--muted)}}
-.grid{{stroke:var(--rule)}} .axis{{stroke:var(--muted);fill:none}} .swatch{{width:24px;height:8px}}
-.line{{fill:none;stroke-width:2;stroke-linejoin:round}} .dot{{stroke:none}}
-{_LINES}
-.pictures{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,220px),1fr));gap:1em;
-align-items:start}}
-details{{min-width:0}} summary{{cursor:zoom-in;list-style:none}}
-summary::-webkit-details-marker{{display:none}}
-summary img{{display:block;width:100%;background:var(--raised)}} .small{{image-rendering:pixelated}}
-.near img{{width:96px;vertical-align:middle;image-rendering:pixelated}}
-details[open]{{grid-column:1/-1}} details[open] summary{{cursor:zoom-out}}
-.more::after{{content:" · enlarge"}} details[open] .more::after{{content:" · make smaller"}}
+@media screen and (prefers-color-scheme:dark){{{_variables(DARK)}}}
 """
+RULES = """*{box-sizing:border-box}
+body{font:16px/1.5 system-ui,sans-serif;max-width:1080px;margin:0 auto;padding:1em;
+background:var(--page);color:var(--text);overflow-wrap:break-word}
+h1{font-size:1.5em;line-height:1.25;margin:.4em 0 .6em;overflow-wrap:anywhere}
+h2{font-size:1.2em;border-bottom:1px solid var(--rule);margin:2em 0 .6em}
+a{color:var(--link)} nav a{display:inline-block;padding:.2em .8em .2em 0}
+.note,figcaption,figure p{color:var(--muted);font-size:14px}
+.summary{background:var(--raised);border-radius:8px;padding:.8em 1em;margin:0;display:grid;
+grid-template-columns:repeat(auto-fit,minmax(min(100%,148px),1fr));gap:.8em 1.2em}
+.summary dt{color:var(--muted);font-size:14px}
+.summary dd{margin:0;font-weight:600;overflow-wrap:anywhere}
+.summary small{display:block;font-weight:400;color:var(--muted);font-size:14px}
+.collapsed,.diverged{color:var(--bad)} .drifting{color:var(--warn)}
+.wide{overflow-x:auto;max-width:100%}
+.wide:focus-visible,summary:focus-visible,a:focus-visible{outline:3px solid var(--link);outline-offset:2px}
+table{border-collapse:collapse;font-size:14px}
+td,th{padding:4px 12px 4px 0;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}
+thead th,td{white-space:nowrap} td.long{white-space:normal;min-width:16em}
+pre{background:var(--raised);padding:1em;margin:0;font-size:13px;line-height:1.45;width:max-content;min-width:100%}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:1.2em;margin-bottom:1.2em}
+figure{margin:0;min-width:0} figure p{margin:.2em 0;display:flex;flex-wrap:wrap;gap:0 1em}
+figcaption b{color:var(--text)} img,svg{max-width:100%;height:auto}
+.still svg{display:block;width:100%}
+.small{image-rendering:pixelated}
+.near img{width:96px;vertical-align:middle;image-rendering:pixelated}
+.near{margin:0;padding:0;list-style:none} .near li{margin:.2em 0;white-space:nowrap}
+"""
+STYLE = COLOURS + RULES

@@ -16,6 +16,7 @@ from tests.mutants import (
     projected,
     projection,
     rating,
+    reports,
     runs,
     sampling,
     scores,
@@ -35,6 +36,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, serving_batches, serving_access, rating, signing, pages, hub),
+    *(serving, serving_batches, serving_access, rating, signing, pages, hub, reports),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -13,8 +13,8 @@ MUTANTS = (
     Mutant(
         "reals shown for fakes",
         "gan/jobs/copies.py",
-        "{_picture(fake, index)}",
-        "{_picture(real, index)}",
+        "_picture(fake, index)",
+        "_picture(real, index)",
         ("tests/gan/jobs/test_copies.py::test_a_fake_stands_beside_what_it_copies",),
     ),
     Mutant(

@@ -164,9 +164,9 @@ MUTANTS = (
     Mutant(
         "bar without an end",
         "gan/jobs/comparison_page.py",
-        'for value in (low, row["difference"], high)]',
-        'for value in (low, row["difference"], 0)]',
-        (f"{COMPARE}test_table_and_page",),
+        '"high": high / reach}',
+        '"high": 0.0}',
+        (f"{COMPARE}test_an_interval_ends_where_its_picture_does",),
     ),
     Mutant(
         "statistics of any preparation",

@@ -175,13 +175,6 @@ MUTANTS = (
         (f"{JOBS}data_report.py::test_a_finished_set_is_measured_in_parts",),
     ),
     Mutant(
-        "the largest value falls off",
-        "gan/jobs/data_charts.py",
-        "found[min(int(share * count), count - 1)] += 1",
-        "found[min(int(share * count), count - 2)] += 1",
-        (f"{JOBS}data_report.py::test_a_histogram_counts",),
-    ),
-    Mutant(
         "a tab hears nothing of decisions",
         "gan/web/review/pages.py",
         """                self.hub.publish({"item": item})

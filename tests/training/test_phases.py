@@ -87,7 +87,7 @@ def test_an_accepted_change_is_a_phase(run, other_zip):
     saved = checkpoint.read(checkpoint.newest(run))
     assert saved.config["phases"] == [phase] and saved.config["data"]["images"] == 44
     assert "optimizer_g.lr 0.002 -> 0.1" in (saved.path / "card.md").read_text()
-    assert "<td>optimizer_g.lr</td><td>0.002</td><td>0.1</td>" in page(run)
+    assert "<td>optimizer_g.lr</td><td>0.002</td><td>0.1</td>" in page([run])
     go_on(run, plain(other_zip, *CHANGED, "kimg=0.032"), name="000000.024")  # no change any more
     assert recorded(run) == [phase]
 

@@ -108,7 +108,7 @@ def test_the_command_resumes_a_run_that_was_rolled_back(sabotage, tiny_zip, tmp_
     assert sigmas(checkpoint.read(straight / "checkpoints" / "000000.064").discriminator())
     stats = [json.loads(line) for line in (straight / "stats.jsonl").read_text().splitlines()]
     assert ["sigma/d" in line for line in stats] == sorted("sigma/d" in line for line in stats)
-    assert "discriminator.spectral_norm off -&gt; on" in page(straight)
+    assert "discriminator.spectral_norm off -&gt; on" in page([straight])
 
 
 def test_a_rollback_to_before_a_phase_keeps_its_settings(sabotage, tiny_zip, tmp_path):

@@ -74,11 +74,12 @@ def file_routes(static: Path) -> list[Any]:
     ]
 
 
-def page(folder: Path, name: str, context: Mapping[str, Any]) -> Any:
-    """The response of a template in `folder`, which may extend the shell's base.html; see `render`."""
+def page(folder: Path | Sequence[Path], name: str, context: Mapping[str, Any]) -> Any:
+    """The response of a template in these folders, which may extend the shell's base.html; see `render`."""
     from starlette.responses import HTMLResponse
 
-    return HTMLResponse(render((folder, FOLDER / "templates"), name, context))
+    folders = [folder] if isinstance(folder, Path) else folder
+    return HTMLResponse(render((*folders, FOLDER / "templates"), name, context))
 
 
 def colour_sheet() -> str:

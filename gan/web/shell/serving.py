@@ -1,11 +1,13 @@
-"""Runs a page on this machine until Ctrl-C."""
+"""Runs a page on this machine: until Ctrl-C, or in a thread as long as a block lasts."""
 
 import contextlib
 import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from gan.errors import UsageError, UserError, install
 from gan.web.shell.guard import Guard
@@ -61,6 +63,42 @@ def serve(
     port: 0 for a free one. max_message: bytes of a message from a tab. Raises UserError where the port is
     taken, the host is not of this machine, or the extra `web` is missing.
     """
+    server = _server(app, max_message)
+    with listening(host, port) as listener:
+        say(address(host, listener.getsockname()[1], app.token))
+        with contextlib.suppress(KeyboardInterrupt):  # how it is ended; uvicorn has closed all by then
+            server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def served(
+    app: Guard, host: str, port: int, say: Callable[[str], object], failed: Callable[[BaseException], object]
+) -> Iterator[None]:
+    """Serve in a thread until the block ends; `say` gets the address first, `failed` what ends it before.
+
+    Raises UserError as `serve` does.
+    """
+    server = _server(app, MAX_MESSAGE)
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listener])
+        except (Exception, SystemExit) as error:
+            failed(error)
+
+    with listening(host, port) as listener:
+        say(address(host, listener.getsockname()[1], app.token))
+        thread = threading.Thread(target=run, name="page", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(2 * GRACE)
+
+
+def _server(app: Guard, max_message: int) -> Any:
+    """Of uvicorn. UserError where the extra `web` is missing."""
     try:
         import uvicorn
     except ImportError as error:
@@ -76,10 +114,7 @@ def serve(
         ws_per_message_deflate=False,  # messages are small, or pictures that are compressed already
         timeout_graceful_shutdown=GRACE,
     )
-    with listening(host, port) as listener:
-        say(address(host, listener.getsockname()[1], app.token))
-        with contextlib.suppress(KeyboardInterrupt):  # how it is ended; uvicorn has closed all by then
-            uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -1,7 +1,6 @@
 """gan compare: tiny models and folders of images against a tiny data set."""
 
 import json
-import re
 import zipfile
 
 import numpy as np
@@ -13,6 +12,7 @@ import gan
 from gan.cli.main import main
 from gan.errors import UsageError, UserError
 from gan.jobs.comparison import verdict
+from gan.jobs.comparison_page import scaled
 from gan.jobs.scoring import DatasetImages
 from gan.models import checkpoint
 from metrics import frechet_distance
@@ -88,9 +88,14 @@ def test_table_and_page(run_folder, tiny_zip, noise, tmp_path):
     assert line.startswith("fd-untrained[40-full]  ")
     text = page.read_text(encoding="utf-8")
     assert "fd-untrained[40-full]" in text and str(noise) in text and "src=" not in text
-    low, high = map(float, re.search(r'class="line c1" d="M([\d.]+),30H([\d.]+)"', text).groups())
-    dot = float(re.search(r'class="dot c1" cx="([\d.]+)"', text)[1])
-    assert low < dot < high and max(abs(low - 320), abs(high - 320)) == pytest.approx(260, abs=0.1)
+    assert "<svg" in text and 'role="img" aria-label="Intervals of the differences A minus B"' in text
+
+
+def test_an_interval_ends_where_its_picture_does():
+    row = {"label": "fid", "better": "lower", "difference": -2.0, "interval": [-4.0, 1.0]}
+    assert scaled(row) == {"name": "fid (A is better left, B right)", "low": -1, "value": -0.5, "high": 0.25}
+    still = {"label": "x", "better": "", "difference": 0.0, "interval": [0.0, 0.0]}
+    assert scaled(still) == {"name": "x", "low": 0, "value": 0, "high": 0}
 
 
 def test_python_takes_modules_and_tensors(run_folder, tiny_zip):

@@ -111,6 +111,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **setting("--stop-when", "stalled", 'stop.when=["stalled"]'),
         **setting("--on-collapse", "stop", 'health.on_collapse="stop"'),
         **plain("--wandb", "offline", "wandb", "offline"),
+        "--report": "tests/gan/web/test_live_report.py::test_the_command_says_where_it_is",
         **DEVICE,
         "--dry-run": f"{LAST}train.py::test_dry_run_prints_a_config_that_loads",
         **setting("--seed", "5", "seed=5"),
@@ -224,7 +225,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **DEBUG,
     },
     "report": {
-        "RUN": Row(("other",), "run", Path("other")),
+        "RUN...": Row(("other", "more"), "runs", (Path("other"), Path("more"))),
         **plain("--out", "b", "out", Path("b")),
         **plain("--nearest", "9", "nearest", 9),
         **DEBUG,

@@ -85,7 +85,10 @@ def test_every_kind_has_a_page(tmp_path, kind):
     text = (made.path / "report.html").read_text()
     for source in found["sources"]:
         assert source["name"] in text and f"{rating_report.plain(source['value'], 3)} (" in text
-    assert text.count("<circle") == len(found["sources"]) and not (made.path / "decisions.jsonl").exists()
+    assert (
+        text.count('aria-roledescription="point"') == len(found["sources"])
+        and not (made.path / "decisions.jsonl").exists()
+    )
     lines = rating_report.lines(found)
     assert lines[0] == f"{kind}: {found['answers']} answers" and len(lines) == len(found["sources"]) + 3
     assert lines[-1] == "note: intervals of 2 raters are too narrow: have 5 or more"

@@ -15,7 +15,7 @@ from tests.training.test_held_out import write
 from tests.training.tiny import plain, run_training
 from training.data.images import open_dataset
 
-ROW = re.compile(r"<p>(<img.*?)</p>")
+ROW = re.compile(r"<li>(<img.*?)</li>")
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def copied(monkeypatch, tiny_zip):
 def test_copies_come_first_with_the_share_of_held_out_images(copied, tiny_zip, tmp_path):
     apart = write(tmp_path / "apart.zip", range(48, 60))
     run = run_training(plain(tiny_zip, f"data.held_out={apart}"), out=tmp_path / "runs", device="cpu")
-    html = page(run, nearest=4)
+    html = page([run], nearest=4)
     section = html.partition('id="nearest-training-images"')[2].partition("<h2")[0]
     rows = [re.findall(r'alt="image (\d+)"', row) for row in ROW.findall(section)]
     assert [len(row) for row in rows] == [4] * 4 and copied == [4]
     assert {(row[0], row[1]) for row in rows[:2]} == {("0", "5"), ("2", "2")}
     assert "50.0 % of the samples" in section and "of the held-out images" in section
     assert "by features of untrained" in section
-    assert "Nearest training images" not in page(run)
+    assert "Nearest training images" not in page([run])
 
 
 def test_the_best_checkpoint_and_a_network_that_d_never_saw(tiny_zip, tmp_path, monkeypatch):
@@ -75,4 +75,4 @@ def test_a_page_without_its_data_says_so(tiny_zip, tmp_path):
     run = run_training(plain(lost), out=tmp_path / "runs", device="cpu")
     lost.unlink()
     said = []
-    assert "lost.zip" in page(run, said.append, nearest=4) and any("lost.zip" in line for line in said)
+    assert "lost.zip" in page([run], said.append, nearest=4) and any("lost.zip" in line for line in said)

@@ -5,10 +5,10 @@ from itertools import combinations
 
 import pytest
 
-from gan.jobs.report_style import DARK, DASHES, LIGHT, STYLE
+from gan.jobs.report_style import CURVES, DARK, DASHES, LIGHT, STYLE
+from gan.jobs.reporting import FOLDER
 
 TEXTS = ("text", "muted", "link", "bad", "warn", "good")
-CURVES = ("c1", "c2", "c3", "c4", "c5")
 # Linear RGB as seen without one kind of cones (Machado et al. 2009, table 1, severity 1).
 EYES = {
     "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -58,7 +58,7 @@ def variables(css):
 
 def both():
     """The variables that a browser takes in light and in dark, read from the style sheet itself."""
-    light, dark = STYLE.split("@media(prefers-color-scheme:dark)")
+    light, dark = STYLE.split("@media screen and (prefers-color-scheme:dark)")
     return {"light": variables(light), "dark": variables(dark[: dark.index("}}")])}
 
 
@@ -90,6 +90,7 @@ def test_curves_differ_for_every_eye(theme, eye):
 def test_no_text_has_a_colour_of_its_own():
     assert "color-scheme:light dark" in STYLE
     rules = re.sub(r":root\{[^}]*\}", "", STYLE)
+    rules += (FOLDER / "report.css").read_text()
     assert not re.search(r"#[0-9a-f]{3,6}\b", rules)
     used = set(re.findall(r"[;{](?:color|fill|stroke|background):var\(--(\w+)\)", rules.replace("\n", "")))
     assert set(re.findall(r"[;{]color:var\(--(\w+)\)", rules.replace("\n", ""))) <= set(TEXTS)

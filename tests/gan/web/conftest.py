@@ -23,6 +23,7 @@ TOLD = (
     "409 (Conflict)",
     "400 (Bad Request)",
 )  # what Chromium logs itself and the page tells in words
+PATIENCE = 120_000  # milliseconds that a page may take on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -79,7 +80,7 @@ def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.on("console", lambda line: line.type == "error" and errors.append(line.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
+        page.goto(address, timeout=PATIENCE)
         return page
 
     opened.attach = attach

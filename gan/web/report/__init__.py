@@ -1,0 +1,1 @@
+"""The page of `gan train --report live`: the report of a run while it trains."""
