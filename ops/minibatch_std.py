@@ -26,14 +26,20 @@ def minibatch_std(x: Tensor, group: int, blocks: int) -> Tensor:
 
 def minibatch_std_ref(x: Tensor, group: int, blocks: int) -> Tensor:
     """The definition, in plain PyTorch: any order of derivative."""
-    sigma = (_grouped(x, group, blocks).var(dim=0, unbiased=False) + EPSILON).sqrt()
-    return _joined(x, sigma, group)
+    _, variance = _moments(_grouped(x, group, blocks))
+    return _joined(x, (variance + EPSILON).sqrt(), group)
 
 
 def _grouped(x: Tensor, group: int, blocks: int) -> Tensor:
     """[G, N/G, K, C/K, H, W]."""
     n, c, h, w = x.shape
     return x.reshape(group, n // group, blocks, c // blocks, h, w)
+
+
+def _moments(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance over the groups' samples, [G, ...] -> [...]; torch.var takes ten times as long there."""
+    mean = groups.mean(dim=0)
+    return mean, (groups - mean).square().mean(dim=0)
 
 
 def _joined(x: Tensor, sigma: Tensor, group: int) -> Tensor:
@@ -46,7 +52,7 @@ class _MinibatchStd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, group: int, blocks: int) -> Tensor:
-        variance, mean = torch.var_mean(_grouped(x, group, blocks), dim=0, correction=0)
+        mean, variance = _moments(_grouped(x, group, blocks))
         sigma = variance.add_(EPSILON).sqrt_()
         ctx.save_for_backward(x, mean, sigma)
         ctx.group, ctx.blocks = group, blocks
