@@ -37,7 +37,7 @@ def _grouped(x: Tensor, group: int, blocks: int) -> Tensor:
 
 
 def _moments(groups: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance over the groups' samples, [G, ...] -> [...]; torch.var takes ten times as long there."""
+    """Mean and variance over the samples of groups, [G, ...] -> [...]; torch.var takes ten times as long."""
     mean = groups.mean(dim=0)
     return mean, (groups - mean).square().mean(dim=0)
 
