@@ -57,6 +57,7 @@ class Inputs:
                     f" {facts.c_dim} values: give one pair, or as many"
                 )
         self._classifier = _classifier(settings.input_classifier)
+        self._watching = self._words is not None or self._classifier is not None or any(self._barred.values())
         self.counts: Counter[str] = Counter()
         self._counting = threading.Lock()
 
@@ -65,7 +66,8 @@ class Inputs:
 
         Raises Refused where one is met, and TooMany for a key that came near too often.
         """
-        self._usage.check_near_misses(key, *self._patience())
+        if self._watching:
+            self._usage.check_near_misses(key, *self._patience())
         found = {self._words.look(text) for text in texts} if self._words is not None else set()
         if found & {"exact", "disguised"}:
             self._refuse(key)

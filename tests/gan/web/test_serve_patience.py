@@ -92,7 +92,11 @@ def test_the_server_looks_at_its_connections(tmp_path, monkeypatch):
     def looked(seconds):
         raise Asked(seconds)
 
+    def served(config):
+        raise AssertionError("it would have served")
+
     monkeypatch.setattr(running, "patient", looked)
+    monkeypatch.setattr(uvicorn, "Server", served)
     run, state = write_run(tmp_path / "plain"), str(tmp_path / "s")
     options = {"device": "cpu", "content_filter": "off", "port": 0, "body_seconds": 7.0}
     with pytest.raises(Asked, match=r"7\.0"):

@@ -56,6 +56,7 @@ def admit(inputs, key, facts, label=None):
 
 def test_without_rules_all_is_let_in(inputs, models, key):
     rules = inputs()
+    rules._usage = None  # which is not asked, either
     assert rules.hear(key, ["anything", "x" * 5000]) is False
     for name, label in (("plain", None), ("animals", 2), ("animals", None), ("vectors", (9.0, 9.0, 9.0))):
         admit(rules, key, models[name], label)
@@ -84,11 +85,14 @@ def test_a_class_that_a_word_meets_is_not_served_by_number_either(inputs, models
 
 @pytest.mark.parametrize("entry", ["big dog", "BIG DOG", "animals/1", "animals/Big Dog", 1])
 def test_classes(inputs, models, key, entry):
-    rules = inputs(blocked_classes=(entry,))
-    with pytest.raises(Refused):
-        admit(rules, key, models["animals"], 1)
+    rules = inputs(blocked_classes=(entry,), near_misses=1)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            admit(rules, key, models["animals"], 1)
+    with pytest.raises(TooMany):
+        rules.hear(key, ["cat"])
     admit(rules, key, models["animals"], 0)
-    assert rules.counts == {"refused": 1}
+    assert rules.counts == {"refused": 2}
 
 
 @pytest.mark.parametrize("entry", ["dgo", "plain/1", "animals/9", 3, "vectors/0"])
