@@ -87,6 +87,19 @@ def test_an_image_with_verdict_and_marks(page, server):
     assert page.locator("figure a").get_attribute("download") == "11.png"
 
 
+def test_all_marks_are_named(page, server):
+    def marked(route):
+        answer = route.fetch()
+        told = {"x-gan-marked": "true", "x-gan-signed": "false", "x-gan-verdict": "blurred:open_nsfw"}
+        route.fulfill(response=answer, headers={**answer.headers, **told})
+
+    page.route("**/v1/images", marked)
+    connect(page, server[2])
+    made(page)
+    lines = page.locator("figcaption").inner_text().split("\n")
+    assert lines[1:3] == ["Verdict: blurred:open_nsfw", "Marked as AI-generated: metadata, watermark"]
+
+
 def test_several_of_a_class_come_unpacked(page, server):
     connect(page, server[2])
     page.locator("#model").select_option("classes")

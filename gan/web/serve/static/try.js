@@ -3,7 +3,7 @@
 
 import { $, announce } from "/static/shell/shell.js";
 
-const MARKED = { true: "also by a watermark", false: "no watermark: this picture cannot carry it" };
+const MARKS = { marked: "watermark", signed: "C2PA signature" }; // beside metadata, which every file has
 let models = [], most = 1, work = null, shown = [];
 
 const model = () => models.find((each) => each.name === $("model").value);
@@ -157,8 +157,8 @@ function figure(record, address, name) {
   const allowed = record.verdict === "allowed";
   caption.append(line(`Verdict: ${record.verdict}`, allowed ? "allowed" : "blocked"));
   if (address) {
-    const more = MARKED[record.marked];
-    caption.append(line(`Marked as AI-generated in its metadata${more ? `; ${more}` : ""}`));
+    const more = Object.keys(MARKS).filter((each) => String(record[each]) === "true").map((each) => MARKS[each]);
+    caption.append(line(`Marked as AI-generated: ${["metadata", ...more].join(", ")}`));
     const link = Object.assign(document.createElement("a"), { href: address, download: name, textContent: `Save ${name}` });
     caption.append(link);
   }
@@ -186,7 +186,8 @@ async function show(answer, body, seconds) {
     const all = { href: addressOf(data, type), download: "images.zip", textContent: "Save all as a zip" };
     $("more").append(Object.assign(document.createElement("a"), all));
   } else {
-    const record = { seed: body.seeds[0], verdict: answer.headers.get("x-gan-verdict"), marked: answer.headers.get("x-gan-marked") };
+    const [verdict, marked, signed] = ["verdict", "marked", "signed"].map((each) => answer.headers.get(`x-gan-${each}`));
+    const record = { seed: body.seeds[0], verdict, marked, signed };
     figures = [figure(record, addressOf(data, type), `${record.seed}.${body.format}`)];
   }
   $("images").classList.toggle("alone", figures.length === 1);
