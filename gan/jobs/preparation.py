@@ -28,7 +28,7 @@ from training.preparation import assemble, features, openmoji, ray_workers, scan
 from training.preparation import workers as pool
 from training.preparation.archives import open_source
 from training.preparation.catalogue import Catalogue, Store
-from training.preparation.datasheet import datasheet
+from training.preparation.datasheet import datasheet, sheet_of
 from training.preparation.examine import Task
 from training.preparation.features import Network
 from training.preparation.plan import Plan, check, decided, kept, remarks
@@ -211,10 +211,9 @@ def _write(out: Path, folder: Path, images: Store, request: Request, plan: Plan)
         with progress(entries, f"writing {path.name}", unit="img") as bar:
             bar.total = count
             writer.write_dataset(path, bar, about, force=True)
-    place = writer.place_of(out)
     measures = {name: (low, total / told["kept"], high) for name, (low, total, high) in plan.measures.items()}
-    sheet = datasheet(place.stem, asdict(request.form), told, plan.summary.fields, measures)
-    atomic_bytes(place.with_name(f"{place.stem}.DATASHEET.md"), sheet.encode())
+    sheet = datasheet(writer.place_of(out).stem, asdict(request.form), told, plan.summary.fields, measures)
+    atomic_bytes(sheet_of(out), sheet.encode())
 
 
 def _sha256(out: Path) -> str | None:

@@ -32,6 +32,7 @@ from training.initial import OF_DATA, start_from
 from training.losses.base import Loss
 from training.phases import Change
 from training.preparation import verify
+from training.preparation.datasheet import answered
 from training.recipes import fit, load_preset
 from training.rollback import check_remedies
 from training.state import check_loss, create
@@ -82,6 +83,8 @@ def train(
     with distributed.group(place), Stop(max_minutes) as stop, contextlib.ExitStack() as held:
         plan = prepare(config, data, overrides=overrides, resume=resume, loss=loss, **scored, **where)
         about = runs.describe_data(plan.dataset)
+        if plan.dataset.path is not None and (sheet := answered(plan.dataset.path)):
+            about["sheet"] = sheet
         beside = {"scorer": plan.scorer, "callbacks": Callbacks(callbacks), "stop": stop, "wandb": wandb}
         beside["threads"] = torch.get_num_threads()
         around = Surroundings(dataset=plan.dataset, held_out=plan.held_out, about=about, **beside)

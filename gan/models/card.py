@@ -23,6 +23,30 @@ USE = """\
 - Scores compare only under the same convention, detector, numbers of images and data.
 """
 
+# Questions of the data sheet (training/preparation/datasheet.py) that a model inherits.
+BIAS = (
+    "What do the instances represent?",
+    "Does the set show people, or anything confidential or offensive?",
+    "Which groups of people are shown, and how are they balanced?",
+    "Is there a label, and how are the classes balanced?",
+    "For what should it not be used?",
+)
+TRANSPARENCY = (
+    "Who created it, and who funded it?",
+    "How were the images acquired, and over what time?",
+    "Did the people shown consent, and were minors among them?",
+    "Was the data cleaned?",
+    "Under which licences are the images?",
+    "Who maintains the set, and how can images be taken out?",
+)
+_UNKNOWN_BIAS = (
+    "Whom and what the data show, and in what balance, nobody has written down: expect the model to show some"
+    " groups more often, or better, than others."
+)
+_UNKNOWN_SOURCE = (
+    "How the data were gathered, and whether people shown in them consented, nobody has written down."
+)
+
 
 def build(
     config: Mapping[str, Any],
@@ -49,6 +73,8 @@ def build(
         "Recipe": _bullets(_recipe(run)),
         "Changes on the way": _bullets(_phases(config.get("phases") or ())),
         "Scores": _scores(metrics, config["kimg"]),
+        "Bias": _answers(data, BIAS, _UNKNOWN_BIAS),
+        "Transparency": _answers(data, TRANSPARENCY, _UNKNOWN_SOURCE),
         "Use and limits": USE,
         "How to load": _loading(config),
     }
@@ -102,6 +128,24 @@ def _data(data: Mapping[str, Any]) -> list[str]:
         f"sha256 of images, labels and manifest: {data.get('sha256') or 'unknown'}",
         *([f"Classes: {named}"] if classes else []),
     ]
+
+
+def _answers(data: Mapping[str, Any], questions: Sequence[str], unknown: str) -> str:
+    """What the data sheet answers, and what it leaves open; `unknown` where it answers nothing of these."""
+    sheet = data.get("sheet") or {}
+    told = [question for question in questions if sheet.get(question)]
+    if not told:
+        return f"{unknown}\n"
+    parts = ["From the sheet of the data, as its makers filled it in:"]
+    parts += [f"**{question}**\n\n{_quoted(sheet[question])}" for question in told]
+    open_ = [question for question in questions if question not in told]
+    parts += [f"Left open: {' '.join(open_)}"] if open_ else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _quoted(answer: str) -> str:
+    """As a quotation, so that no heading in it becomes one of the card."""
+    return "\n".join(f"> {line}".rstrip() for line in answer.splitlines())
 
 
 def _recipe(run: Mapping[str, Any]) -> list[str]:

@@ -206,4 +206,11 @@ MUTANTS = (
         "math.prod(dataset.shape[1:]), gammas, ())",
         ("tests/gan/cli/test_tune.py::test_candidates_are_of_the_pixels_and_the_values_that_were_typed",),
     ),
+    Mutant(
+        "the sheet of the data is forgotten",
+        "gan/jobs/training.py",
+        'about["sheet"] = sheet',
+        'about["sheets"] = sheet',
+        ("tests/gan/jobs/test_training.py::test_the_card_repeats_the_sheet_beside_the_data",),
+    ),
 )

@@ -1,10 +1,15 @@
 """A data sheet for a set, with the questions of Gebru et al. 2021, "Datasheets for Datasets".
 
-What the tool knows is answered; what only people know is asked, and left open in so many words.
+What the tool knows is answered; what only people know is asked, and left open in so many words. What a model
+inherits of it, its card repeats.
 """
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from training.preparation.writer import place_of
 
 OPEN = "*Open: answer this before you share the set.*"
 SECTIONS: dict[str, dict[str, str | None]] = {  # section -> question -> which answer the tool has
@@ -47,6 +52,7 @@ _HEAD = (
     " questions marked open need a person."
 )
 _MOST = 40  # rows of a table
+_READ, _ANSWER = 2**18, 2000  # characters of a sheet that are read, and of an answer that are kept
 
 
 def datasheet(
@@ -67,6 +73,30 @@ def datasheet(
         parts.append(f"## {title}")
         parts += [f"**{text}**\n\n{answers[key] if key else OPEN}" for text, key in questions.items()]
     return "\n\n".join(parts) + "\n"
+
+
+def sheet_of(path: Path) -> Path:
+    """Where the sheet of a set lies: beside it."""
+    place = place_of(path)
+    return place.with_name(f"{place.stem}.DATASHEET.md")
+
+
+def answered(path: Path) -> dict[str, str]:
+    """Question -> answer in the sheet beside a set, of the questions above that are not open; {} without one.
+
+    Long answers are cut. Never raises: a sheet is for people, who may have written anything.
+    """
+    try:
+        with sheet_of(path).open(encoding="utf-8") as file:
+            text = file.read(_READ)
+    except (OSError, ValueError):
+        return {}
+    known = {question for questions in SECTIONS.values() for question in questions}
+    parts = re.split(r"^\*\*(.+)\*\*$", re.sub(r"^## .*$", "", text, flags=re.M), flags=re.M)
+    found = {
+        question: answer.strip()[:_ANSWER] for question, answer in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    return {q: answer for q, answer in found.items() if q in known and answer and answer != OPEN}
 
 
 def _answers(

@@ -1,6 +1,7 @@
 """`gan.train`: a run goes on under its own settings; what is typed beside it is a difference."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -36,6 +37,16 @@ def test_settings_and_data_come_from_the_run(run, tiny_zip, tmp_path):
     assert files(run.path, "000000.016") == files(straight.path, "000000.016")
     assert config_of(run)["seed"] == 7 and config_of(run)["kimg"] == 0.016
     assert "setting kimg 0.008 -> 0.016" in (run.path / "log.txt").read_text()
+
+
+def test_the_card_repeats_the_sheet_beside_the_data(tiny_zip, tmp_path):
+    data = tmp_path / "shapes.zip"
+    shutil.copy(tiny_zip, data)
+    question = "Did the people shown consent, and were minors among them?"
+    (tmp_path / "shapes.DATASHEET.md").write_text(f"**{question}**\n\nNobody is shown.\n")
+    run = gan.train("demo", data, out=tmp_path / "runs", overrides=SMALL, device="cpu")
+    (card,) = run.path.glob("checkpoints/*/card.md")
+    assert f"**{question}**\n\n> Nobody is shown.\n" in card.read_text()
 
 
 def test_auto_finds_the_run_and_takes_its_settings(run, tiny_zip, tmp_path):

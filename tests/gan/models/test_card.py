@@ -102,3 +102,19 @@ def test_a_section_comes_before_the_limits_and_once():
     other = card.with_section(twice, "Judged by people: quality", ["4"])
     assert "- 3\n" in other and "- 4\n" in other and other.endswith("## Use and limits\n\ny\n")
     assert card.with_section("", "A", ["1"]).strip() == "## A\n\n- 1"
+
+
+def test_what_the_sheet_of_the_data_says_of_people():
+    shown, consent = card.BIAS[1], card.TRANSPARENCY[2]
+    sheet = {shown: "Yes.\n## Faces of visitors", consent: "All, in writing."}
+    config = {**CONFIG, "data": {**CONFIG["data"], "sheet": sheet}}
+    found = sections(card.build(config, **SIZES))
+    assert f"**{shown}**\n\n> Yes.\n> ## Faces of visitors\n" in found["Bias"]
+    assert card.BIAS[2] in found["Bias"].partition("Left open: ")[2] and consent not in found["Bias"]
+    assert f"**{consent}**\n\n> All, in writing.\n" in found["Transparency"]
+
+
+def test_nobody_has_written_it_down():
+    found = sections(card.build(CONFIG, **SIZES))
+    assert "some groups more often" in found["Bias"] and "nobody has written down" in found["Transparency"]
+    assert list(found)[-4:] == ["Bias", "Transparency", "Use and limits", "How to load"]
