@@ -45,7 +45,7 @@ def test_the_card_repeats_the_sheet_beside_the_data(tiny_zip, tmp_path):
     question = "Did the people shown consent, and were minors among them?"
     (tmp_path / "shapes.DATASHEET.md").write_text(f"**{question}**\n\nNobody is shown.\n")
     run = gan.train("demo", data, out=tmp_path / "runs", overrides=SMALL, device="cpu")
-    (card,) = run.path.glob("checkpoints/*/card.md")
+    *_, card = sorted(run.path.glob("checkpoints/*/card.md"))
     assert f"**{question}**\n\n> Nobody is shown.\n" in card.read_text()
 
 
