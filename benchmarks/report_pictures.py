@@ -1,7 +1,7 @@
 """The pictures of docs/REPORTS.md: python -m benchmarks.report_pictures RUN RUN2 --out docs/images
 
 A headless Chromium of the system looks at the page of the first run in light colours, on a phone in the dark,
-on paper (PDF, of which the third page is drawn), and at the comparison of both in the dark.
+on paper (PDF, of which the second page is drawn), and at the comparison of both in the dark.
 """
 
 import shutil
@@ -54,7 +54,7 @@ def main(run: Path, other: Path, out: Path) -> None:
         page.pdf(path=str(Path(folder) / "one.pdf"), format="A4", print_background=True)
         drawn = pypdfium2.PdfDocument(Path(folder) / "one.pdf")
         click.echo(f"{len(drawn)} pages on paper")
-        keep(drawn[2].render(scale=1.3).to_pil(), out / "report-print.png")
+        keep(drawn[1].render(scale=1.3).to_pil(), out / "report-print.png")
         browser.close()
 
 
