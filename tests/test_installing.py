@@ -114,16 +114,15 @@ gan.push_to_hub(generator)
 """
 
 
-def test_types_of_the_public_functions(tmp_path):
+def test_types_are_checked_in_a_minute_and_users_see_them(tmp_path):
     pytest.importorskip("mypy")
-    (tmp_path / "user.py").write_text(SNIPPET)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache"), "--no-error-summary"]
-    done = subprocess.run([*command, str(tmp_path / "user.py")], cwd=ROOT, capture_output=True, text=True)
-    lines = [line for line in done.stdout.splitlines() if ": error:" in line]
-    places = [int(line.split(":")[1]) for line in lines]
-    assert places == [8, 9, 10], done.stdout + done.stderr
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ours = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ours.returncode == 0, ours.stdout + ours.stderr
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ours.returncode == 0, ours.stdout + ours.stderr
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 60
+    (tmp_path / "user.py").write_text(SNIPPET)
+    theirs = subprocess.run([*command, str(tmp_path / "user.py")], cwd=ROOT, capture_output=True, text=True)
+    lines = [line for line in theirs.stdout.splitlines() if ": error:" in line]
+    assert [int(line.split(":")[1]) for line in lines] == [8, 9, 10], theirs.stdout + theirs.stderr

@@ -89,7 +89,10 @@ def write(
 
 def requirements(has_name: bool) -> str:
     """requirements.txt: those of this package that drawing needs, in its words, with PyTorch for CPUs."""
-    told = metadata.requires("gan-workbench") or list(NEEDED)
+    try:
+        told = metadata.requires("gan-workbench") or []
+    except metadata.PackageNotFoundError:  # run from its folder, and not installed
+        told = []
     by_name = {line.partition(">")[0].partition(";")[0].strip(): line for line in told if "extra" not in line}
     lines = [f"--extra-index-url {CPU_WHEELS}", *(by_name.get(each, each) for each in NEEDED)]
     return "\n".join([*lines, f"gradio>={GRADIO}", *(["huggingface_hub"] if has_name else [])]) + "\n"
