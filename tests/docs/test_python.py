@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = ["kimg=0.008", "generator.channel_base=4096", "generator.channel_max=128"]
     run = gan.train("demo", Drawn(), out=folder / "runs", overrides=[*settings, "generator.use_noise=true"])
     run.path.rename(folder / RUN)
-    gan.sample(folder / RUN, "3", out=folder / "smile.png")
+    gan.images.save_png(folder / "smile.png", gan.sample(folder / RUN, "3")[0])
     return folder
 
 
@@ -65,13 +65,13 @@ def exploring() -> dict[str, Any]:
     G = gan.load(RUN)
     small = {"channel_base": 256, "channel_max": 8, "mapping": MappingConfig(layers=2)}
     other = stylegan3.GeneratorConfig(resolution=32, layers=6, z_dim=8, w_dim=G.w_dim, **small)
-    ws = G.mapping(gan.latents.z_from_seeds(range(16), G.z_dim))
+    w = G.mapping(gan.latents.z_from_seeds(range(16), G.z_dim))[:, 0]  # [16, w_dim]
     named = {
         "MODEL": RUN,
         "G3": other.build().eval().requires_grad_(False),
         "direction": torch.randn(G.w_dim),
     }
-    named |= {"ws_smiling": ws[:8], "ws_earnest": ws[8:], "others": torch.randn(3, G.w_dim)}
+    named |= {"ws_smiling": w[:8], "ws_earnest": w[8:], "others": torch.randn(3, G.w_dim)}
     return named | {"other": torch.randn(8, 128)}
 
 
