@@ -67,6 +67,22 @@ PICTURES: dict[str, tuple[str, ...]] = {
         f"{SHOT} {IMAGES}/rate-page.png --size 1000x640 "
         f"-- gan rate {RUN} {RUN}/checkpoints/000000 --kind pairs --trials 20 --out runs/rated",
     ),
+    "report-light.png": (
+        DEMO,
+        f"gan report {RUN}",
+        f"{SHOT} {IMAGES}/report-light.png --size 1100x900 {RUN}/report.html",
+    ),
+    "report-phone-dark.png": (
+        DEMO,
+        f"gan report {RUN}",
+        f"{SHOT} {IMAGES}/report-phone-dark.png --size 390x844 --dark {RUN}/report.html",
+    ),
+    "report-comparison.png": (
+        DEMO,
+        TRAIN_EARLY,
+        f"gan report {RUN} {EARLY} --out runs/comparison.html",
+        f"{SHOT} {IMAGES}/report-comparison.png --size 1100x900 --dark runs/comparison.html",
+    ),
     "tutorial-photographs.png": (
         f"{PAGE} tutorials/photographs.md grid.png {IMAGES}/tutorial-photographs.png",
     ),
@@ -77,6 +93,11 @@ PICTURES: dict[str, tuple[str, ...]] = {
 # Pictures of what a person has done on a page: no command makes them again.
 BY_HAND = {
     "explore-edit.png": "handles and targets drawn on the picture, and keyframes, in `gan explore`",
+    "report-print.png": "the third page of `gan report`, printed",
+    "serve-page.png": "four images drawn on the page of `gan serve`, with a key",
+    "serve-page-dark.png": "the same in the dark",
+    "serve-page-narrow.png": "the same on a phone",
+    "space.png": "nine glyphs drawn on the page that `gan space` writes",
     "rate-report.png": "answers of raters, simulated ones here; `gan rate STUDY --report` writes the page",
 }
 

@@ -13,13 +13,10 @@ WIDTH, HEIGHT, GAP, MARGIN = 700, 46, 22, 10
 def table() -> dict[str, set[str]]:
     """ROOMS of the test: room -> rooms that it may import. It is read, for an import would need pytest."""
     tree = ast.parse(TESTS.read_text(encoding="utf-8"))
-    wanted = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("GROUND", "MODEL", "ROOMS")
-    ]
+    given = [node for node in tree.body if isinstance(node, ast.Assign)]
+    last = next(number for number, node in enumerate(given) if getattr(node.targets[0], "id", "") == "ROOMS")
     names: dict[str, dict[str, set[str]]] = {}
-    exec(compile(ast.Module(wanted, []), str(TESTS), "exec"), names)
+    exec(compile(ast.Module(given[: last + 1], []), str(TESTS), "exec"), names)
     return names["ROOMS"]
 
 

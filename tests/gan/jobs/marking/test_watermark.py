@@ -114,6 +114,13 @@ def test_nothing_is_read_from_flat_pictures(side, level):
     assert MARKS.detect(torch.full((3, side, side), level, dtype=torch.uint8)) == NOTHING
 
 
+@pytest.mark.parametrize("shape", [(1, 16, 5000), (3, 5000, 16), (1, 48, 9000)], ids=str)
+def test_thin_pictures(shape):
+    """Thinner than half a cell."""
+    drawn = torch.randint(0, 256, shape, dtype=torch.uint8)
+    assert MARKS.detect(drawn) == NOTHING and MARKS.embed(drawn, PAYLOAD) is None
+
+
 def test_nothing_is_read_from_others():
     others = Watermark(b"\2" * 32)
     assert [others.detect(photograph(96, seed)).payload for seed in range(40)] == [None] * 40
