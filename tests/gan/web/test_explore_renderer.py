@@ -1,5 +1,7 @@
 """Pictures of points are those of direct calls, bit for bit."""
 
+import copy
+
 import pytest
 import torch
 
@@ -12,8 +14,10 @@ from gan.latents.inner import output_of
 from gan.latents.noise import layer_noise
 from gan.latents.pca import pca
 from gan.latents.styles import render, styles
+from gan.networks.blocks import halve
 from gan.randomness import Draws
 from gan.web.explore import films, state
+from gan.web.explore import renderer as module
 from gan.web.explore.renderer import Renderer
 from gan.web.explore.state import Point, View
 from tests.gan.web import explored
@@ -162,6 +166,26 @@ def test_a_picture_on_the_move_is_that_of_its_block(base):
         Renderer(explored.stylegan()).image(Point(), moving=True),
         Renderer(explored.stylegan()).image(Point()),
     )
+
+
+@pytest.mark.parametrize("make", [explored.stylegan3_t, explored.plain])
+def test_a_picture_on_the_move_is_in_bfloat16_where_that_is_faster(make, monkeypatch):
+    generator = make()
+    asked = {"half": 1.0, "whole": 2.0}
+    monkeypatch.setattr(module, "seconds", lambda g: asked["whole" if g is generator else "half"])
+    renderer = Renderer(generator)
+    moving, rest = renderer.image(Point(seed=5), moving=True), renderer.image(Point(seed=5))
+    half = copy.deepcopy(generator)
+    halve(half, torch.bfloat16, 32, None)
+    assert torch.equal(moving, Renderer(half).image(Point(seed=5))) and not torch.equal(moving, rest)
+    assert (moving.int() - rest.int()).abs().float().mean() < 2
+    assert next(renderer.hasty.parameters()) is next(generator.parameters())
+    asked["half"] = 3.0
+    assert torch.equal(Renderer(generator).image(Point(seed=5), moving=True), rest)
+
+
+def test_seconds_are_those_of_a_picture():
+    assert 0 < module.seconds(explored.stylegan3_t()) < 60 and module.seconds(explored.stylegan()) > 0
 
 
 @pytest.mark.parametrize("loop", [True, False])
