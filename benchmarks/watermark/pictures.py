@@ -58,7 +58,7 @@ def _codes() -> list[str]:
 def glyph(seed: int, side: int) -> Image.Image:
     """A glyph of OpenMoji, drawn at that side."""
     codes = _codes()
-    data = openmoji.draw_glyph(str(openmoji._font_file()), side, codes[seed * 977 % len(codes)])
+    data = openmoji.draw_glyph(str(openmoji.font_path()), side, codes[seed * 977 % len(codes)])
     return Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGB")
 
 
