@@ -80,5 +80,6 @@ def test_it_is_scored(run):
     old, new = (json.loads((run / "metrics.jsonl").read_text().splitlines()[i]) for i in (-2, -1))
     assert old == json.loads(before[-1])
     seen = {"d_features": [], "seen_by_d": False}
-    assert {**new, "value": 0} == {**old, "value": 0, "precision": "float32", "device": "cpu", **seen}
+    added = {"gan": gan.__version__, "precision": "float32", "device": "cpu", **seen}
+    assert {**new, "value": 0} == {**old, "value": 0, **added}
     assert new["value"] == pytest.approx(old["value"], rel=1e-3)

@@ -88,6 +88,8 @@ def test_commands_of_this_release():
         "push",
         "space",
         "serve",
+        "mark",
+        "verify",
         "demo",
         "ops",
         "doctor",

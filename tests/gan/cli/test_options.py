@@ -17,32 +17,21 @@ from click.testing import CliRunner
 
 from gan.cli.main import COMMANDS, main
 from gan.errors import UserError
-from tests.gan.cli import rows_explore
+from tests.gan.cli import rows_data, rows_explore, rows_hub, rows_marks, rows_rate, rows_serve
 from tests.gan.cli.rows import DEBUG, DEVICE, LAST, OUT, PLUGIN, SEED, Row, plain, setting
-from tests.gan.cli.rows_data import BASES as DATA_BASES
-from tests.gan.cli.rows_data import JOBS as DATA_JOBS
-from tests.gan.cli.rows_data import ROWS as DATA_ROWS
-from tests.gan.cli.rows_hub import BASES as HUB_BASES
-from tests.gan.cli.rows_hub import JOBS as HUB_JOBS
-from tests.gan.cli.rows_hub import ROWS as HUB_ROWS
-from tests.gan.cli.rows_marks import BASES as MARKS_BASES
-from tests.gan.cli.rows_marks import JOBS as MARKS_JOBS
-from tests.gan.cli.rows_marks import ROWS as MARKS_ROWS
-from tests.gan.cli.rows_rate import BASES as RATE_BASES
-from tests.gan.cli.rows_rate import JOBS as RATE_JOBS
-from tests.gan.cli.rows_rate import ROWS as RATE_ROWS
 from tests.gan.cli.rows_sample import SAMPLE
-from tests.gan.cli.rows_serve import BASES as SERVE_BASES
-from tests.gan.cli.rows_serve import JOBS as SERVE_JOBS
-from tests.gan.cli.rows_serve import ROWS as SERVE_ROWS
 from tests.pointers import missing
 
+ROOMS = (rows_data, rows_serve, rows_marks, rows_hub, rows_rate)  # files of commands that belong together
+
+
+def together(table):
+    """What those files have under that name."""
+    return {key: value for room in ROOMS for key, value in getattr(room, table).items()}
+
+
 JOBS = {  # command -> the function that it calls
-    **DATA_JOBS,
-    **SERVE_JOBS,
-    **MARKS_JOBS,
-    **HUB_JOBS,
-    **RATE_JOBS,
+    **together("JOBS"),
     "train": "gan.jobs.training.train",
     "tune": "gan.jobs.tuning.tune",
     "sample": "gan.jobs.sampling.draw",
@@ -60,11 +49,7 @@ JOBS = {  # command -> the function that it calls
     "ops build": "ops.build.build",
 }
 BASES = {  # what a complete command needs; a positional argument comes first
-    **DATA_BASES,
-    **SERVE_BASES,
-    **MARKS_BASES,
-    **HUB_BASES,
-    **RATE_BASES,
+    **together("BASES"),
     "tune": ["--data", "a.zip"],
     "sample": ["model", "--out", "a.png"],
     "directions": ["model", "--method", "sefa", "--out", "a.safetensors"],
@@ -85,11 +70,7 @@ DETECTOR = {
 }
 STATS = ("--convention", "--weights", "--precision", "--device")
 ROWS: dict[str, dict[str, Row | str]] = {
-    **DATA_ROWS,
-    **SERVE_ROWS,
-    **MARKS_ROWS,
-    **HUB_ROWS,
-    **RATE_ROWS,
+    **together("ROWS"),
     "train": {
         **plain("--data", "b.zip", "data", "b.zip"),
         **plain("--preset", "demo", "config", "demo"),

@@ -7,7 +7,7 @@ import pytest
 
 from gan.errors import UsageError, UserError
 from gan.jobs.serving.inputs import Inputs, Refused
-from gan.jobs.serving.keys import Database, Keys
+from gan.jobs.serving.keys import Keys
 from gan.jobs.serving.models import Facts
 from gan.jobs.serving.quotas import LocalUsage, TooMany
 from gan.jobs.serving.settings import ServeConfig
@@ -23,13 +23,6 @@ def models(tmp_path):
     animals = replace(plain, name="animals", c_dim=3, classes=("cat", "Big Dog", "water gun"))
     vectors = replace(plain, name="vectors", c_dim=3, vectors=True)
     return {facts.name: facts for facts in (plain, animals, vectors)}
-
-
-@pytest.fixture
-def database(tmp_path):
-    found = Database(tmp_path / "state")
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -17,13 +17,6 @@ DAY = 86_400
 
 
 @pytest.fixture
-def database(tmp_path):
-    found = Database(tmp_path / "state")
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def keys(database):
     return Keys(database)
 
