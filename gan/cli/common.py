@@ -46,6 +46,10 @@ class Finite(click.FloatRange):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
+    def _describe_range(self) -> str:  # what --help shows; click's own says x<=None where there is no bound
+        bounded = self.min is not None or self.max is not None
+        return super()._describe_range() if bounded else ""
+
 
 # Read by gan.cli.main from the arguments themselves, because an error may come before they are parsed.
 debug_option = click.option(

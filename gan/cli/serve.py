@@ -28,7 +28,10 @@ class ServeGroup(click.Group):
 
 @click.group("serve", cls=ServeGroup, epilog=EXAMPLES)
 def command() -> None:
-    """Serve models over HTTP: gan serve MODEL..., for clients that have an API key."""
+    """Serve models over HTTP: gan serve MODEL..., for clients that have an API key.
+
+    gan serve run --help lists the options of serving.
+    """
 
 
 command.add_command(serve_keys.command)

@@ -11,7 +11,7 @@ def command() -> None:
     """Check the audit log, audit.jsonl in the folder of --state."""
 
 
-@command.command("verify", epilog="Example: gan serve audit verify --head 9f86d081884c...")
+@command.command("verify", epilog="Example: gan serve audit verify --head HASH")
 @click.option("--head", help="Hash of a line that must be in the chain, printed by an earlier verify.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @state_option

@@ -11,13 +11,14 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan.errors import UserError
+from gan.errors import UsageError, UserError
 from gan.files import refusal
 from gan.jobs.serving.settings import STATE
 
@@ -107,7 +108,10 @@ def verify(folder: str | Path | None = None, known: str | None = None) -> tuple[
     """(lines, head) of the log in a folder. UserError, naming the first line that breaks the chain.
 
     folder: None for the default of the settings.  known: a head of earlier, which a line must still have.
+    Raises UsageError where `known` is no hash: a shortened one would read as an alarm.
     """
+    if known is not None and not re.fullmatch("[0-9a-f]{64}", known):
+        raise UsageError(f"{known[:80]!r} is no head: give the 64 digits that an earlier verify printed")
     path = Path(folder or STATE) / FILE
     number, head, met = 0, START, known in (None, START)
     for number, text in enumerate(_lines(path), 1):

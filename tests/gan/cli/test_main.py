@@ -172,6 +172,14 @@ def test_a_number_is_finite_and_in_its_range(call, value):
     assert result.stderr.startswith("gan: error: Invalid value for '--minutes': ")
 
 
+@pytest.mark.parametrize(("finite", "shown"), [(common.Finite(), False), (common.Finite(min=0), True)])
+def test_help_shows_the_range_of_a_number_that_has_one(call, finite, shown):
+    command = click.Command("turn", params=[click.Option(["--angle"], type=finite, help="Degrees.")])
+    result = call(command, "--help")
+    assert "None" not in result.output
+    assert ("x>=0" in result.output) is shown
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [

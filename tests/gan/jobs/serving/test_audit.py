@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from gan.errors import UserError
+from gan.errors import UsageError, UserError
 from gan.jobs.serving import audit
 from gan.jobs.serving.audit import FILE, START, Audit, verify
 
@@ -87,6 +87,9 @@ def test_lines_cut_off_the_end_show_beside_a_head_that_was_kept(log):
     with pytest.raises(UserError, match="lines were cut off"):
         verify(log.parent, head)
     assert verify(log.parent, verify(log.parent)[1])[0] == 4
+    for typed in (head[:12], head[:12] + "...", head.upper() + " ", ""):
+        with pytest.raises(UsageError, match="is no head: give the 64 digits"):
+            verify(log.parent, typed)
 
 
 def test_half_a_line_of_a_killed_server_is_cut_off_and_noted(log):
