@@ -15,7 +15,9 @@ threads, beside those of the bare generator.
 import contextlib
 import http.client
 import io
+import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -26,7 +28,7 @@ import threading
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -59,8 +61,12 @@ OFF = ("content_filter=off", "watermark=off", "c2pa=off")
 
 @dataclass
 class Tally:
-    """What clients met. seconds: of each answer with images.  statuses: of all answers, 0 for none."""
+    """What clients met.
 
+    begun: orders.  seconds: of each answer with images.  statuses: of all answers, 0 for none.
+    """
+
+    begun: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     wrong: int = 0
@@ -127,10 +133,20 @@ def server(model: str, state: Path, queue: int, given: Sequence[str]) -> Iterato
 
 
 def asked(
-    address: str, key: str, direct: Direct, orders: Sequence[Sequence[int]], clients: int, process: int
+    address: str,
+    key: str,
+    direct: Direct,
+    orders: Iterable[Sequence[int]],
+    clients: int,
+    process: int,
+    seconds: float = math.inf,
 ) -> Tally:
-    """Send all orders, each until it is answered, by so many clients at once."""
-    tally, waiting, alone = Tally(), iter(orders), threading.Lock()
+    """Send all orders, each until it is answered, by so many clients at once.
+
+    None is begun after `seconds`.
+    """
+    tally, alone, late = Tally(), threading.Lock(), time.monotonic() + seconds
+    waiting = itertools.takewhile(lambda _: time.monotonic() < late, orders)
 
     def client() -> None:
         link = urlsplit(address)
@@ -138,6 +154,7 @@ def asked(
         while True:
             with alone:
                 seeds = next(waiting, None)
+                tally.begun += seeds is not None
             if seeds is None:
                 connection.close()
                 return
@@ -215,9 +232,12 @@ def bare(model: str, seconds: float) -> tuple[float, float]:
 
 
 def measured(
-    model: str, mode: str, requests: int, each: int, queue: int, seconds: float
+    model: str, mode: str, requests: int, each: int, queue: int, seconds: float, minutes: float
 ) -> dict[str, object]:
-    """A record of one mode, "plain" or "marked". each: images of a request.  seconds: of each bare run."""
+    """A record of one mode, "plain" or "marked". each: images of a request.  seconds: of each bare run.
+
+    minutes: after which no request is begun.
+    """
     draw, clients = random.Random(0), max(2, 2 * (queue + BATCH) // each)
     orders = [tuple(draw.sample(range(POOL), each)) for _ in range(requests)]
     with tempfile.TemporaryDirectory() as folder:
@@ -230,15 +250,17 @@ def measured(
         given = OFF if mode == "plain" else ("content_filter=on", "watermark=auto", "c2pa=on")
         direct, before = Direct(model, state, mode == "marked"), bare(model, seconds)
         with server(model, state, queue, given) as (address, process):
-            asked(address, key, direct, orders[:1], 1, process)  # reads the model
+            if asked(address, key, direct, orders[:1], 1, process).statuses[200] != 1:  # reads the model
+                raise RuntimeError(f"no first image within {LATE / 2:g} s: is this machine busy?")
             used, began = processor_seconds(process), time.perf_counter()
-            tally = asked(address, key, direct, orders, clients, process)
+            tally = asked(address, key, direct, orders, clients, process, 60 * minutes)
             wall, used = time.perf_counter() - began, processor_seconds(process) - used
         after = bare(model, seconds)
         verify(state)
         lines = (json.loads(line) for line in (state / "audit.jsonl").read_text().splitlines())
         logged = sum(line["event"] == MADE for line in lines) - 1
-    pace = requests * each / wall
+    requests = tally.begun
+    pace = tally.statuses[200] * each / wall
     return {
         "model": facts_of(model).name,
         "mode": mode,
@@ -254,7 +276,7 @@ def measured(
         "images_per_second": pace,
         "bare": (before[0] + after[0]) / 2,
         "ratio": pace / ((before[0] + after[0]) / 2),
-        "processor_ratio": requests * each / max(used, 1e-9) / ((before[1] + after[1]) / 2),
+        "processor_ratio": tally.statuses[200] * each / max(used, 1e-9) / ((before[1] + after[1]) / 2),
         "seconds": [float(np.percentile(tally.seconds or [0.0], part)) for part in (50, 95, 99)],
         "memory": _first_and_last(tally, requests),
         "load": os.getloadavg()[0],
@@ -274,8 +296,18 @@ def _first_and_last(tally: Tally, requests: int) -> tuple[float, float]:
 @click.option("--queue", type=click.IntRange(1, 24), default=24, show_default=True, help="Of the server.")
 @click.option("--modes", default="plain,marked", show_default=True, help="Without and with filter and marks.")
 @click.option("--seconds", default=5.0, show_default=True, help="Of each run of the bare generator.")
+@click.option("--minutes", default=60.0, show_default=True, help="After which no more requests are begun.")
 @click.option("--json", "as_json", is_flag=True, help="Print a record a line.")
-def main(model: str, requests: int, each: int, queue: int, modes: str, seconds: float, as_json: bool) -> None:
+def main(
+    model: str,
+    requests: int,
+    each: int,
+    queue: int,
+    modes: str,
+    seconds: float,
+    minutes: float,
+    as_json: bool,
+) -> None:
     """Load a server of MODEL on loopback, with 64 clients at most, and compare every answer."""
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the server
@@ -285,7 +317,7 @@ def main(model: str, requests: int, each: int, queue: int, modes: str, seconds: 
         )
         click.echo("| p50, p95, p99, s | MiB first, last | Load |\n" + "|---" * 12 + "|")
     for mode in modes.split(","):
-        row = measured(model, mode, requests, each, queue, seconds)
+        row = measured(model, mode, requests, each, queue, seconds, minutes)
         if as_json:
             echo_json(row)
             continue
