@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli import serve_audit, serve_certificate, serve_keys
+from gan.cli import serve_audit, serve_certificate, serve_cost, serve_keys
 from gan.cli.common import debug_option, plugin_option
 from gan.cli.serve_keys import state_option
 
@@ -37,6 +37,7 @@ def command() -> None:
 command.add_command(serve_keys.command)
 command.add_command(serve_audit.command)
 command.add_command(serve_certificate.command)
+command.add_command(serve_cost.command)
 
 
 @command.command("run", epilog=EXAMPLES)

@@ -10,11 +10,13 @@ JOBS = {
     "serve keys list": "gan.jobs.serving.administration.overview",
     "serve keys revoke": "gan.jobs.serving.administration.revoke",
     "serve audit verify": "gan.jobs.serving.audit.verify",
+    "serve cost": "gan.jobs.serving.costs.measure",
 }
 BASES = {
     "serve run": ["model"],
     "serve keys create": ["me"],
     "serve keys revoke": ["me"],
+    "serve cost": ["model"],
 }
 ROWS: dict[str, dict[str, Row | str]] = {
     "serve run": {
@@ -54,6 +56,19 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--head", "ab", "known", "ab"),
         "--json": f"{LAST}serve.py::test_the_log_as_json",
         **plain("--state", "b", "folder", "b"),
+        **DEBUG,
+    },
+    "serve cost": {
+        "MODEL": Row(("other",), "settings.models", ("other",)),
+        "--price-per-hour": f"{LAST}serve_cost.py::test_prices",
+        "--price": f"{LAST}serve_cost.py::test_prices",
+        **plain("--batch", "4", "batch", 4),
+        **plain("--images", "32", "images", 32),
+        "--utilisation": f"{LAST}serve_cost.py::test_prices",
+        "--config": Row(("--config", "a.yaml"), "path", Path("a.yaml"), job="gan.config.load_yaml"),
+        **plain("--set", "watermark=off", "settings.watermark", "off"),
+        "--json": f"{LAST}serve_cost.py::test_as_json",
+        **PLUGIN,
         **DEBUG,
     },
 }
