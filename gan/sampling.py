@@ -290,7 +290,8 @@ def conditions_of(generator: nn.Module, seeds: Sequence[int], labels: Labels | N
         c = chosen(generator, drawn_numbers(generator, seeds))
     else:
         if generator.c_dim == 0:
-            raise UsageError("this model has no classes; leave the class out")
+            given = "condition" if isinstance(labels, Tensor) and labels.is_floating_point() else "class"
+            raise UsageError(f"this model has no classes and takes no conditions; leave the {given} out")
         if len(labels) != len(seeds):
             raise UsageError(f"{len(labels)} classes for {len(seeds)} seeds; give one class per seed")
         if remembered_conditions(generator) is not None and not isinstance(labels, Tensor):

@@ -100,7 +100,8 @@ def check(config: RunConfig, micro_batch: int | None) -> None:
     network, loss = config.discriminator, config.loss
     group = network.mbstd_group if isinstance(network, ComparesSamples) else 1
     if group and count > 1 and size % group:
-        raise UsageError(f"{what}: each must hold whole groups of discriminator.mbstd_group {group}")
+        whole = f"whole groups of discriminator.mbstd_group {group}"
+        raise UsageError(f"{what}: each must hold {whole}; choose a batch or micro_batch that gives them")
     if loss.path_length_weight and max(config.batch // loss.path_length_shrink, 1) < count:
         raise UsageError(f"{what}: path length has {config.batch // loss.path_length_shrink} samples only")
 

@@ -30,7 +30,8 @@ Examples:
 @click.command("train", epilog=EXAMPLES)
 @click.option(
     "--data",
-    help="Images of one size: zip, folder, tars, LMDB, parquet, .npy or .npz.  [default: the resumed run's]",
+    help="Images of one size: zip, folder, tars, LMDB, parquet, .npy, .npz, or hf://datasets/USER/NAME."
+    "  [default: the resumed run's]",
 )
 @click.option(
     "--preset",

@@ -167,7 +167,7 @@ def test_a_dry_run_reads_the_model_and_writes_nothing(model, tiny_zip, tmp_path)
         (["--init-from", tmp_path / "none"], "no model at"),
         (["--init-from", model, *wide], "take its settings: --set generator.channel_base=64"),
         (["--device=cuda:99"], "--device cuda:99"),
-        (["--micro-batch=3"], "each must hold whole groups"),
+        (["--micro-batch=3"], "whole groups of discriminator.mbstd_group 4; choose a batch or micro_batch"),
     ):
         result = dry(*more)
         assert result.exit_code > 0 and message in result.stderr and result.stderr.count("\n") == 1

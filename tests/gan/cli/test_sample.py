@@ -155,6 +155,7 @@ def test_classes_by_name_by_number_and_drawn(conditional, tmp_path):
         (["--out", "grid.tiff"], "cannot write '.tiff'; use a folder, or one of .png"),
         (["--out", "a", "--seeds", "5-"], "'5-' is no number or range"),
         (["--out", "a", "--class", "cat"], "this model has no classes"),
+        (["--out", "a", "--condition", "0.1,0.2"], "takes no conditions; leave the condition out"),
         (["--out", "a.png", "--walks", "2x1"], "--walks is for a video, and this --out makes a grid"),
         (["--out", "a.gif", "--walks", "2by1"], "--walks 2by1: write columns x rows, such as 4x2"),
         (["--out", "a", "--columns", "3"], "--columns is for a grid, and this --out makes a folder"),
