@@ -9,7 +9,8 @@ from training.objectives import deviation, observed
 
 def test_deviation_is_that_of_torch(close):
     x = torch.rand(5, 3, 4, 4, dtype=torch.float64)
-    close(deviation(x), x.std(dim=0))
+    close(deviation(x, dim=0), x.std(dim=0))
+    close(deviation(x, dim=1), x.std(dim=1))
 
 
 def test_diversity_compares_fakes_with_reals(close):

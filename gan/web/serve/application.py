@@ -26,7 +26,7 @@ from gan.web.serve.verifying import add_verify
 
 T = TypeVar("T")
 ABOUT = "Images of generators, with seed and digest of the model, and marked as AI-generated."
-_STATUSES = (401, 403, 408, 413, 422, 429, 503, 504)
+_STATUSES = (400, 401, 403, 408, 413, 422, 429, 503, 504)
 _LEFT = 499  # nginx's status for a client that left; nobody reads it
 
 

@@ -45,13 +45,13 @@ def add_batches(app: Any, service: Service, work: BatchWork, door: Door, documen
         response.headers["location"] = f"{PATH}/{batch.id}"
         return await shown(batch)
 
-    @app.get(f"{PATH}/{{batch}}", responses=documented(401, 403, 404, 429), tags=["batches"])
+    @app.get(f"{PATH}/{{batch}}", responses=documented(401, 403, 404, 422, 429), tags=["batches"])
     async def progress(found: own) -> dict[str, Any]:
         """How far a batch is: images done, of which held back by a filter, seconds to the end."""
         return await shown(found)
 
     @app.delete(
-        f"{PATH}/{{batch}}", status_code=204, responses=documented(401, 403, 404, 429), tags=["batches"]
+        f"{PATH}/{{batch}}", status_code=204, responses=documented(401, 403, 404, 422, 429), tags=["batches"]
     )
     async def remove(found: own, key: looking) -> None:
         """Cancel a batch and remove its images. What was not begun goes back to the day's quota."""
@@ -70,7 +70,7 @@ def _add_download(app: Any, work: BatchWork, own: Any, documented: Documented) -
     @app.get(
         f"{PATH}/{{batch}}/images",
         response_class=FileResponse,
-        responses={**told, **documented(401, 403, 404, 409, 429)},
+        responses={**told, **documented(401, 403, 404, 409, 422, 429)},
         tags=["batches"],
     )
     async def images(found: own) -> FileResponse:

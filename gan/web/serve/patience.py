@@ -6,16 +6,34 @@ theirs in `edge`.
 """
 
 import asyncio
+import functools
+from collections.abc import Callable
 from typing import Any
 
 
-def patient(seconds: float) -> type[asyncio.Protocol]:
-    """uvicorn's protocol of HTTP/1.1, which waits that long for the head of a request."""
+def patient(seconds: float) -> Callable[..., asyncio.Protocol]:
+    """What makes uvicorn's protocol of HTTP/1.1 that waits so long for the head of a request; it pickles."""
+    return functools.partial(_connection, seconds)
+
+
+def _connection(
+    seconds: float, config: Any, server_state: Any, app_state: Any, _loop: Any = None
+) -> asyncio.Protocol:
+    """One connection, as uvicorn asks for it."""
+    found = _protocol()(config, server_state, app_state, _loop)
+    found.seconds = seconds
+    return found
+
+
+@functools.cache
+def _protocol() -> Any:
+    """The class of connections, made when its package is there."""
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Patient(H11Protocol):
-        """One connection."""
+        """One connection.  seconds: for which it waits."""
 
+        seconds = 0.0
         _late: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
@@ -40,7 +58,7 @@ def patient(seconds: float) -> type[asyncio.Protocol]:
             return self.cycle is not None and not self.cycle.response_complete
 
         def _wait(self) -> None:
-            self._late = self.loop.call_later(seconds, self._end)
+            self._late = self.loop.call_later(self.seconds, self._end)
 
         def _calm(self) -> None:
             if self._late is not None:

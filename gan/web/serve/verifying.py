@@ -102,5 +102,5 @@ class _Looks:
 def _documented() -> dict[int, dict[str, Any]]:
     """Problem documents for OpenAPI."""
     content = {problems.MEDIA: {"schema": problems.SCHEMA}}
-    statuses = (401, 403, 408, 413, 422, 429, 503)
+    statuses = (400, 401, 403, 408, 413, 422, 429, 503)
     return {each: {"content": content, "description": "A problem document (RFC 9457)."} for each in statuses}

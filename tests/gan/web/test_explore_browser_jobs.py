@@ -19,12 +19,12 @@ def test_projection(page, model):
     panel.locator("#upload").set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": PNG})
     page.wait_for_selector("#project-start:not([disabled])")
     panel.get_by_label("Distance").select_option("pixels")
-    typed(panel.get_by_label("Steps, value"), 40)
+    typed(panel.get_by_label("Steps, value", exact=True), 40)
     panel.locator("#project-start").click()
     ended(page, "project", "PSNR")
     assert pixels(page) == rgba(model.renderer.image(point(page))) != first
     assert point(page).latent
-    typed(panel.get_by_label("Steps, value"), 5000)
+    typed(panel.get_by_label("Steps, value", exact=True), 5000)
     panel.locator("#project-start").click()
     page.wait_for_function("() => document.querySelector('#panel-project progress').value > 0.002")
     panel.locator("#project-stop").click()
@@ -45,10 +45,11 @@ def test_a_file_that_is_none(page):
 
 def test_drag(page, model):
     first, panel = pixels(page), opened(page, "drag")
+    panel.locator("#drag-place[aria-pressed=true]").wait_for()
     box = page.locator("#figures canvas").bounding_box()
     for share in (0.4, 0.6):
         page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
-    fields = panel.locator(".pair input")
+    fields = panel.locator(".pair.points input")
     values = [float(fields.nth(i).input_value()) for i in range(4)]
     assert values == pytest.approx([12.3, 15.5, 18.7, 15.5], abs=0.2)
     typed(panel.get_by_label("Pair 1, target x"), 16)
@@ -57,7 +58,8 @@ def test_drag(page, model):
     ended(page, "drag", "steps")
     assert pixels(page) == rgba(model.renderer.image(point(page))) != first
     panel.locator("#drag-clear").click()
-    assert panel.locator(".pair").count() == 0 and page.locator(".overlay circle").count() == 0
+    panel.locator(".pair.points").first.wait_for(state="detached")
+    assert panel.locator(".pair.points").count() == 0 and page.locator(".overlay circle").count() == 0
     page.locator("#undo").click()
     assert pixels(page) == first
 

@@ -25,7 +25,12 @@ def browser():
     """Opens addresses as a browser does, with cookies."""
     jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), jar)
-    return lambda address: opener.open(address, timeout=30).read().decode()
+
+    def opened(address):
+        with opener.open(address, timeout=30) as answer:
+            return answer.read().decode()
+
+    return opened
 
 
 class Looking:

@@ -204,7 +204,7 @@ def test_a_live_page_follows_its_run_and_keeps_what_was_chosen(tab, run, tmp_pat
         row = chart.locator("td", has_text="9")
         row.first.wait_for()  # the table is open still
         assert page.get_by_label("log values").is_checked() and row.first.inner_text() == "9"
-        page.wait_for_function("document.getElementById('connection').textContent.startsWith('as of')")
+        page.locator("#connection", has_text="as of").wait_for()
         assert page.locator("body").evaluate("e => getComputedStyle(e).maxWidth") == "1080px"
-    page.wait_for_function("document.getElementById('connection').textContent.includes('has ended')")
+    page.locator("#connection", has_text="has ended").wait_for()
     assert len(said) == 1

@@ -43,9 +43,9 @@ def until(true):
         time.sleep(0.02)
 
 
-def key_of(state):
+def key_of(state, role="user"):
     limits = {"per_minute": 10_000, "per_day": 10_000, "days": None}
-    return create(state, "me", terms="1", attested_by="tests", **limits)
+    return create(state, role, terms="1", attested_by="tests", role=role, **limits)
 
 
 @contextmanager
@@ -89,7 +89,8 @@ def test_two_processes_share_port_keys_quotas_log_batches_and_figures(run, tmp_p
             assert torch.equal(pixels(found.read("seed0039.png")), direct[39])
         assert overview(tmp_path)[0]["used_today"] == 80
         time.sleep(1.2)  # in which both have told what they see
-        figures = [ask(f"{home}/metrics", key).decode() for _ in range(4)]
+        operator = key_of(tmp_path, "operator")
+        figures = [ask(f"{home}/metrics", operator).decode() for _ in range(4)]
         for text in figures:  # whichever of them answers
             assert 'gan_requests_total{route="/v1/images",status="200"} 40.0' in text
             assert 'gan_images_total{verdict="allowed"} 80.0' in text
