@@ -1,9 +1,12 @@
 """Generated parts of the site: nothing of the code is left out, and no text becomes markup by accident."""
 
+import importlib
+
 import click
 import pytest
 
 from gan import elsewhere
+from gan.cli.main import COMMANDS
 from gan.config import to_dict
 from gan.networks import ARCHITECTURES
 from metrics.conventions import CONVENTIONS
@@ -15,8 +18,11 @@ from training.recipes import preset_names
 
 def test_every_option_of_every_command(generated):
     text = generated.commands.markdown()
-    count = 0
-    for words, command in generated.commands.each():
+    count, listed = 0, dict(generated.commands.each())
+    for name in ("data", "ops", "serve"):
+        group = importlib.import_module(COMMANDS[name].module).command
+        assert {f"gan {name} {part}" for part in group.list_commands(click.Context(group))} <= set(listed)
+    for words, command in listed.items():
         assert f"# {words}\n" in text
         for option in (o for p in command.params if isinstance(p, click.Option) for o in p.opts):
             assert f"`{option}" in text or f" {option}" in text, option
