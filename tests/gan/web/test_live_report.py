@@ -83,7 +83,8 @@ def test_nothing_without_the_token():
         for path in ("/", "/content", "/version", "/vega.js", "/style.css", "/?token=wrong"):
             with pytest.raises(urllib.error.HTTPError) as refused:
                 browser()(base + path)
-            assert refused.value.code == 401
+            with refused.value:  # it holds the connection
+                assert refused.value.code == 401
         inside = browser()
         assert "The run has not begun yet" in inside(address)
         assert "vegaEmbed" in inside(f"{base}/vega.js") and ".reel" in inside(f"{base}/style.css")

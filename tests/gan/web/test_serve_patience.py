@@ -128,7 +128,8 @@ def test_two_thousand_idle_connections(tmp_path):
                 with urllib.request.urlopen(request, timeout=60) as answer:
                     return answer.status, answer.read()
             except urllib.error.HTTPError as error:
-                return error.code, error.read()
+                with error:  # it holds the connection
+                    return error.code, error.read()
 
         first = ask("/v1/images", {"seeds": [1]})
         assert first[0] == 200

@@ -143,8 +143,9 @@ def test_a_batch_survives_kill_9(run, tmp_path):
         until(lambda: json.loads(ask(f"{home}/v1/batches/{place}", key))["state"] == "done")
         data = ask(f"{home}/v1/batches/{place}/images", key)
         assert ask(f"{home}/v1/batches/{place}", key, method="DELETE") == b""
-        with pytest.raises(urllib.error.HTTPError, match="404"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as gone:
             ask(f"{home}/v1/batches/{place}", key)
+        gone.value.close()
     with zipfile.ZipFile(io.BytesIO(data)) as found:
         assert found.testzip() is None and len(found.namelist()) == 201
         assert all(torch.equal(pixels(found.read(f"seed{seed:04d}.png")), direct[seed]) for seed in seeds)
