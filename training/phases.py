@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan import plugins
-from gan.config import assignment, from_dict, override, to_dict
+from gan.config import assignment, flat, from_dict, override, to_dict
 from gan.errors import UserError
 from gan.files import atomic_bytes
 from gan.models.checkpoint import Checkpoint
@@ -55,7 +55,7 @@ def with_settings(config: RunConfig, other: RunConfig, keys: Iterable[str]) -> R
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         values[key] = value
-    known = _flat(to_dict(config)).keys() & _flat(plain).keys()
+    known = flat(to_dict(config)).keys() & flat(plain).keys()
     values = {key: value for key, value in values.items() if key in known}
     return override(config, [assignment(key, value) for key, value in values.items()])
 
@@ -68,8 +68,8 @@ def changes(saved: Checkpoint, config: RunConfig, data: Mapping[str, Any]) -> li
     """
     rollbacks = saved_rollbacks(saved.state())
     free = FREE_TO_CHANGE - {"health.remedies"} if rollbacks else FREE_TO_CHANGE
-    old = _flat(to_dict(from_dict(RunConfig, saved.config["run"])))
-    new = _flat(to_dict(hardened(config, rollbacks)))
+    old = flat(to_dict(from_dict(RunConfig, saved.config["run"])))
+    new = flat(to_dict(hardened(config, rollbacks)))
     found = [
         Change(key, old.get(key), new.get(key))
         for key in old | new
@@ -95,7 +95,7 @@ def _changed_plugins(saved: Checkpoint) -> list[Change]:
 
 def settings_changed(old: RunConfig, new: RunConfig) -> list[Change]:
     """Every setting in which two configs differ."""
-    before, after = _flat(to_dict(old)), _flat(to_dict(new))
+    before, after = flat(to_dict(old)), flat(to_dict(new))
     return [
         Change(key, before.get(key), after.get(key))
         for key in before | after
@@ -167,11 +167,3 @@ def _short(value: Any) -> str:
 
 def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
-def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat

@@ -1,9 +1,9 @@
 """Settings on the page of `gan report`: what differs from the preset, and from run to run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from gan.config import to_dict
+from gan.config import flat, to_dict
 from gan.errors import UserError
 from gan.jobs.report_files import RunFiles
 from training.initial import OF_DATA
@@ -37,15 +37,6 @@ def against_each_other(runs: Sequence[RunFiles]) -> list[dict[str, Any]]:
         if len(set(values)) > 1:
             rows.append({"setting": key, **dict(zip((run.name for run in runs), values, strict=True))})
     return rows
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"loss": {"r2": true}} -> {"loss.r2": true}."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return found
 
 
 def shown(value: Any) -> str:

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gan import plugins
 from gan.cli.main import main
 from metrics import METRICS
 from tests.docs.commands import complaint, gan_words, lines
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 from tests.docs.running import chosen, run
+from tests.gan.tables import restored
 from training.augment import AUGMENTATIONS
 
 # Pages that are run here: in moments, and in minutes.
@@ -152,13 +152,7 @@ def test_python_that_is_not_run_parses_and_imports_what_exists():
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch):
     """What a page adds to the tables is gone at the end."""
-    kept = [(table, dict(table)) for table in (METRICS, AUGMENTATIONS)]
-    monkeypatch.setattr(plugins, "_loaded", {})
-    monkeypatch.setattr(plugins, "_named", set())
-    yield
-    for table, before in kept:
-        table.clear()
-        table.update(before)
+    yield from restored(monkeypatch, METRICS, AUGMENTATIONS)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import gan
 from gan import plugins
 from gan.errors import UsageError, UserError
 from gan.models import checkpoint
+from tests.gan.tables import restored
 from tests.training.tiny import plain, run_training
 from training.losses import LOSSES
 from training.recipes import PRESETS, load_preset
@@ -23,13 +24,7 @@ LOSSES.add("mine", LogitLoss(lambda real, fake: -fake, lambda real, fake: fake.t
 @pytest.fixture(autouse=True)
 def clean(monkeypatch):
     """Tables and what is loaded are as before at the end."""
-    tables = [(table, dict(table)) for table in (LOSSES, PRESETS)]
-    monkeypatch.setattr(plugins, "_loaded", {})
-    monkeypatch.setattr(plugins, "_named", set())
-    yield
-    for table, before in tables:
-        table.clear()
-        table.update(before)
+    yield from restored(monkeypatch, LOSSES, PRESETS)
 
 
 @pytest.fixture

@@ -36,16 +36,6 @@ def api(run, tmp_path):
         yield found
 
 
-@pytest.fixture
-def client(api):
-    return api[0]
-
-
-@pytest.fixture
-def service(api):
-    return api[1]
-
-
 class Gate:
     """Batches of images are drawn one by one, as the test lets them."""
 

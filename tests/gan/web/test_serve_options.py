@@ -55,11 +55,6 @@ def api(runs, tables, tmp_path):
         yield found
 
 
-@pytest.fixture
-def client(api):
-    return api[0]
-
-
 def along(run, table, seed, index, amount, **given):
     """What `gan sample --direction TABLE:INDEX --range AMOUNT..AMOUNT --columns 1` draws."""
     way = Along(direction=f"{table}:{index}", span=(amount, amount))

@@ -45,16 +45,6 @@ def api(run, tmp_path):
         yield found
 
 
-@pytest.fixture
-def client(api):
-    return api[0]
-
-
-@pytest.fixture
-def service(api):
-    return api[1]
-
-
 def ask(client, data, **options):
     return client.post("/v1/verify", content=data, headers={"content-type": "image/png", **options})
 
