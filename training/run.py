@@ -152,10 +152,10 @@ def restore(
     return state
 
 
-def roll_back(
+def write_back(
     run: Path, lost: TrainState, halt: str, config: RunConfig, data: Mapping[str, Any]
-) -> tuple[TrainState, list[str]]:
-    """The state to go on with after `lost` halted for the reason `halt`, and what was done, for the log.
+) -> list[str]:
+    """Write the checkpoint to go on from after `lost` halted for `halt`; what was done, for the log.
 
     config: the one that the run began with. The checkpoint that the run goes back to is written again with
     the number of rollbacks, then the newer ones are set aside; a kill in between repeats the rollback.
@@ -174,21 +174,25 @@ def roll_back(
     count = f"rollback {state.rollbacks} of at most {config.health.max_rollbacks}"
     note = f"{count}: back to {state.nimg / 1000:g} kimg with {changed}"
     log(run, state, "rollback", note, "rollback")
-    return state, [note, *notes, *(f"set aside {path}" for path in moved)]
+    return [note, *notes, *(f"set aside {path}" for path in moved)]
 
 
-def roll_back_together(
+def roll_back(
     run: Path, lost: TrainState, halt: str, config: RunConfig, data: Mapping[str, Any]
 ) -> tuple[TrainState, list[str]]:
-    """`roll_back` by the first process, whose UserError all raise; the others then read what it wrote."""
-    done: list[tuple[TrainState, list[str]]] = []
+    """`write_back` by the first process, whose UserError all raise; then every process reads what it wrote.
+
+    The first one, too: weights under norms that were put on a discriminator stand at other places in its
+    optimiser than those of one built with norms, and processes add up gradients in that order.
+    """
+    notes: list[str] = []
 
     def back() -> str:
-        done.append(roll_back(run, lost, halt, config, data))
+        notes.extend(write_back(run, lost, halt, config, data))
         return str(checkpoint.newest_good(run)[0])
 
     folder = distributed.from_first(back)
-    return done[0] if done else (restore(checkpoint.read(folder), config, [], lost.device, lost.loss), [])
+    return restore(checkpoint.read(folder), config, [], lost.device, lost.loss), notes
 
 
 def describe_data(dataset: ImageDataset) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def train(
         held.enter_context(backends(plan.config))
         run, state, notes = begin(plan, Path(out), accept_change, held)
         while halt := session(run, state, [*plan.notes, *notes], around):
-            state, notes = runs.roll_back_together(run, state, halt, plan.config, about)
+            state, notes = runs.roll_back(run, state, halt, plan.config, about)
     return Run(run)
 
 

@@ -146,7 +146,7 @@ TOGETHER = [*GUARDED, "batch=8", "tick_kimg=0.016", "discriminator.mbstd_group=2
 
 
 @pytest.mark.slow
-def test_two_processes_roll_back_together(tiny_zip, tmp_path):
+def test_two_processes_roll_back(tiny_zip, tmp_path):
     """All go back to the same checkpoint with the same settings, go on, and hold the same bits."""
     settings = [*TOGETHER, "health.on_collapse=rollback", ALL]
     told = torchrun("two_runs.py", "rollback", str(tiny_zip), str(tmp_path), *settings)
@@ -245,6 +245,18 @@ def test_killed_after_the_rollback_it_goes_on_bit_for_bit(remedies, rolled_back,
     assert held(back).keys() == held(again).keys()
     assert all(torch.equal(value, held(again)[name]) for name, value in held(back).items())
     assert all(torch.equal(value, again.tensors()[name]) for name, value in back.tensors().items())
+
+
+def test_the_optimiser_has_the_order_of_one_that_resumes(tmp_path):
+    """In it processes add up gradients, some of which may have gone back and some joined later."""
+    lost = tiny_state(*SMALL, NORM)
+    advance(lost, 1)
+    save(tmp_path, lost, DATA)
+    lost.nimg += 4
+    back, _ = runs.roll_back(tmp_path, lost, "collapsed: test", lost.config, DATA)
+    [group] = back.optimizer_d.param_groups
+    names = {parameter: name for name, parameter in back.discriminator.named_parameters()}
+    assert [names[parameter] for parameter in group["params"]] == list(names.values())
 
 
 def test_other_remedies_after_a_rollback_are_a_change(rolled_back, tmp_path):

@@ -17,8 +17,9 @@ looked, scandir = [], os.scandir
 with distributed.group():
     os.scandir = lambda path: looked.append(path) or scandir(path)
     dataset = open_together(Path(sys.argv[1]))
-    print(distributed.rank(), "looked", len(looked), "times,", len(dataset), "images", file=sys.stderr)
+    said = f"{distributed.rank()} looked {len(looked)} times, {len(dataset)} images\n"
+    sys.stderr.write(said)  # at once, or the lines of two processes mix
     try:
         open_together(Path(sys.argv[2]))
     except UserError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
