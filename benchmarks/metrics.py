@@ -64,7 +64,7 @@ def forward_rates(networks: Networks, repeats: int) -> tuple[float, float]:
     with recorded(calls):
         extractor.features(x)
     layouts = (torch.contiguous_format, torch.channels_last)
-    floors = [floor(calls, layout, torch.float32, gradient=False) for layout in layouts]
+    floors = [floor(calls, layout, torch.float32, False, networks.device) for layout in layouts]
     with torch.inference_mode():
         seconds, *least = medians((lambda: extractor.features(x), *floors), repeats)
     return BATCH / min(least), BATCH / seconds
