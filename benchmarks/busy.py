@@ -72,7 +72,7 @@ def measured(
 
 
 @click.command(epilog="Example: python -m benchmarks.busy --seconds 4")
-@click.option("--preset", default="demo", show_default=True, help="Name of a preset.")
+@click.option("--preset", default="stylegan2-tiny", show_default=True, help="Name of a preset.")
 @click.option("--resolution", default=32, show_default=True, help="Pixels a side.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting of the preset.")
 @click.option("--threads", "most", default=2, show_default=True, help="The most; half of it, ... and auto.")

@@ -28,15 +28,15 @@ from training.state import TrainState
 
 GROUP, COUNT = "nature", 200
 RECIPES: dict[str, tuple[str, list[str]]] = {
-    "StyleGAN2 + ADA": ("demo", ["augment.name=ada", "augment.policy=bgc", "augment.kimg=20"]),
-    "StyleGAN2 + DiffAugment": ("demo", ["augment.name=diffaugment"]),
+    "StyleGAN2 + ADA": ("stylegan2-tiny", ["augment.name=ada", "augment.policy=bgc", "augment.kimg=20"]),
+    "StyleGAN2 + DiffAugment": ("stylegan2-tiny", ["augment.name=diffaugment"]),
     "StyleGAN2 + ADA, from another model": (
-        "demo",
+        "stylegan2-tiny",
         ["augment.name=ada", "augment.policy=bgc", "augment.kimg=20"],
     ),
-    "projected": ("projected-32", []),
+    "projected": ("demo", []),
     "FastGAN, projected": (
-        "projected-32",
+        "demo",
         ["generator={type: fastgan, z_dim: 128, channel_base: 512, channel_max: 64}"],
     ),
 }

@@ -84,7 +84,7 @@ def prepared(preset: str, resolution: int, settings: tuple[str, ...] = ()) -> Tr
 
 
 @click.command(epilog="Example: python -m benchmarks.launches --names 20")
-@click.option("--preset", default="demo", show_default=True, help="Name of a preset.")
+@click.option("--preset", default="stylegan2-tiny", show_default=True, help="Name of a preset.")
 @click.option("--resolution", default=32, show_default=True, help="Pixels a side.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting of the preset.")
 @click.option("--names", default=25, show_default=True, help="Names to list, the most frequent first.")

@@ -14,8 +14,8 @@ from ops.bench import medians
 from training.recipes import fit, load_preset, preset_names
 
 SIDES = {
+    "stylegan2-tiny": 32,
     "demo": 32,
-    "projected-32": 32,
     "stylegan2-small": 64,
     "sngan-32": 32,
     "r3gan-cifar10": 32,

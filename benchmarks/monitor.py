@@ -16,7 +16,9 @@ from training.state import create
 REPEATS = 5
 
 
-@click.command(epilog="Example: python -m benchmarks.monitor data/openmoji-32.zip demo stylegan2-small")
+@click.command(
+    epilog="Example: python -m benchmarks.monitor data/openmoji-32.zip stylegan2-tiny stylegan2-small"
+)
 @click.argument("data")
 @click.argument("presets", nargs=-1, required=True)
 def main(data: str, presets: tuple[str, ...]) -> None:

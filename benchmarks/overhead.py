@@ -167,11 +167,15 @@ def events(config: RunConfig, dataset: ImageDataset, folder: Path, fakes: int, r
     ]
 
 
-@click.command(epilog="Example: python -m benchmarks.overhead --data data/openmoji-32.zip --preset demo")
+@click.command(
+    epilog="Example: python -m benchmarks.overhead --data data/openmoji-32.zip --preset stylegan2-tiny"
+)
 @click.option(
     "--data", default="data/openmoji-32.zip", show_default=True, help="Data set, drawn if it is missing."
 )
-@click.option("--preset", "presets", multiple=True, default=("demo", "stylegan2-small"), help="Repeatable.")
+@click.option(
+    "--preset", "presets", multiple=True, default=("stylegan2-tiny", "stylegan2-small"), help="Repeatable."
+)
 @click.option("--batch", type=int, help="Images of a timed step.  [default: the preset's]")
 @click.option("--threads", default=1, show_default=True, help="Threads of PyTorch.")
 @click.option(

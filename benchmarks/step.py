@@ -33,8 +33,8 @@ def trainer(preset: str, resolution: int, steps: int, device: torch.device) -> C
     return run
 
 
-@click.command(epilog="Example: python -m benchmarks.step --preset demo --threads 2")
-@click.option("--preset", default="demo", show_default=True, help="Name of a preset.")
+@click.command(epilog="Example: python -m benchmarks.step --preset stylegan2-tiny --threads 2")
+@click.option("--preset", default="stylegan2-tiny", show_default=True, help="Name of a preset.")
 @click.option("--resolution", default=32, show_default=True, help="Pixels a side.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")

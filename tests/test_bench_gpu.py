@@ -23,7 +23,7 @@ def test_the_steps_are_named_once_and_name_what_exists():
 
 def test_a_training_step_is_measured():
     small = [
-        "--preset=demo",
+        "--preset=stylegan2-tiny",
         "--resolution=16",
         "--batch=4",
         "--steps=2",

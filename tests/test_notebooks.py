@@ -31,7 +31,7 @@ def code_cells(notebook) -> list:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
-    """A run of the preset demo on 220 discs of two colours at 16x16, of two snapshots."""
+    """A run of the preset stylegan2-tiny on 220 discs of two colours at 16x16, of two snapshots."""
     folder = tmp_path_factory.mktemp("discs")
     rng, (y, x) = np.random.default_rng(0), np.mgrid[:16, :16]
     for index in range(220):
@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     overrides = ["kimg=0.064", "tick_kimg=0.032", "snapshot_ticks=1", "generator.channel_max=8"]
     overrides += ["discriminator.channel_max=8", "data.workers=0"]
     where = {"out": folder / "runs", "device": "cpu"}
-    return gan.train("demo", folder / "set", overrides=overrides, **where).path
+    return gan.train("stylegan2-tiny", folder / "set", overrides=overrides, **where).path
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

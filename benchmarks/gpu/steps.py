@@ -32,7 +32,7 @@ def pytest(name: str, *what: str, minutes: float = 4.0) -> Step:
 def training(name: str, *options: str, minutes: float = 2.0) -> Step:
     """A preset's training step."""
     base = ["-m", "benchmarks.gpu.training"]
-    small = ["--preset=demo", "--resolution=16", "--batch=4", "--steps=2", "--repeats=1"]
+    small = ["--preset=stylegan2-tiny", "--resolution=16", "--batch=4", "--steps=2", "--repeats=1"]
     return Step(name, [*base, "--device", "cuda", *options], [*base, "--device", "cpu", *small], minutes)
 
 

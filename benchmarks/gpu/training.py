@@ -76,7 +76,9 @@ def busy(state: TrainState, feed: Iterator[Batch], steps: int) -> tuple[float | 
     return total / seconds, longest
 
 
-@click.command(epilog="Example: python -m benchmarks.gpu.training --preset demo --resolution 32 --device cpu")
+@click.command(
+    epilog="Example: python -m benchmarks.gpu.training --preset stylegan2-tiny --resolution 32 --device cpu"
+)
 @click.option("--preset", default="stylegan2", show_default=True, help="Name of a preset.")
 @click.option("--resolution", default=256, show_default=True, help="Pixels a side.")
 @click.option("--batch", default=32, show_default=True, help="Images a step.")

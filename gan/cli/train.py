@@ -36,7 +36,7 @@ Examples:
 @click.option(
     "--preset",
     help="Recipe: a shipped name, or a path to a .yaml file, such as a run's config.yaml."
-    "  [default: demo on a CPU, stylegan2-small on a GPU]",
+    "  [default: stylegan2-tiny on a CPU, stylegan2-small on a GPU]",
 )
 @runs_option
 @click.option(

@@ -15,7 +15,7 @@ METRIC = "fd-efficientnet-lite0"  # as gan.jobs.tuning, which loads torch, has i
 EXAMPLES = """\b
 Examples:
   gan tune --data faces.zip --preset stylegan2-small --budget 240
-  gan tune --data data/openmoji-32.zip --preset demo --gammas 3,30,100 --lrs 0.001,0.002 --pilot-kimg 4
+  gan tune --data data/openmoji-32.zip --gammas 3,30,100 --lrs 0.001,0.002 --pilot-kimg 4
 """
 
 
@@ -41,7 +41,8 @@ class Numbers(click.ParamType):
 @click.option("--data", required=True, help="Data set: a zip or folder of images of one size.")
 @click.option(
     "--preset",
-    help="Recipe: a shipped name, or a .yaml file.  [default: demo on a CPU, stylegan2-small on a GPU]",
+    help="Recipe: a shipped name, or a .yaml file."
+    "  [default: stylegan2-tiny on a CPU, stylegan2-small on a GPU]",
 )
 @runs_option
 @click.option(

@@ -82,7 +82,8 @@ def run_demo(
     """
     clock = Clock()
     prepare_data(Path(config.data.path), clock)
-    config, dataset = training.shaped(config, open_dataset(config.data.path, condition="none"))
+    opened = open_dataset(config.data.path)
+    config, dataset = training.shaped(by_class(config, opened), opened)
     with contextlib.closing(dataset):
         run = None if fresh else find_run(out, config)
         left = minutes * 60 - (trained_seconds(run) if run else 0)
@@ -107,6 +108,13 @@ def prepare_data(path: Path, clock: Clock) -> None:
         raise UserError(f"no data set at {path}; leave --data out to draw {drawn}")
     with clock.stage("data", f"drawing {path} from {openmoji.NAME} ..."):
         draw_openmoji(path, resolution=RESOLUTION)
+
+
+def by_class(config: RunConfig, opened: ImageDataset) -> RunConfig:
+    """The config to train on the classes of a set, where it has any."""
+    labelled = opened.conditioned("labels").labels is not None
+    data = dataclasses.replace(config.data, conditional="labels" if labelled else False)
+    return dataclasses.replace(config, data=data)
 
 
 def find_run(out: Path, config: RunConfig) -> Path | None:

@@ -229,7 +229,7 @@ def starting_point(
 
 def default_preset(device: torch.device) -> str:
     """The preset of a run without one: as large as its device can train in reasonable time."""
-    return "demo" if device.type == "cpu" else "stylegan2-small"
+    return "stylegan2-tiny" if device.type == "cpu" else "stylegan2-small"
 
 
 def with_parts(

@@ -67,13 +67,13 @@ def complaint(words: list[str]) -> str:
 
 def check_names(name: str, given: dict[str, object]) -> None:
     """Settings, metrics and presets that exist; UserError otherwise. Names in capitals stand for others."""
-    preset = str(given.get("preset") or "demo")
+    preset = str(given.get("preset") or "stylegan2-tiny")
     shipped = preset in preset_names()
     if not shipped and not re.fullmatch(r"[A-Z]+|.*\.yaml", preset):
         load_preset(preset)
     settings = [text for text in given.get("assignments") or [] if not re.fullmatch(r"KEY=VALUE|.*=N", text)]
     if name in ("gan train", "gan tune") and not given.get("resume") and not given.get("plugin"):
-        override(load_preset(preset if shipped else "demo"), settings)
+        override(load_preset(preset if shipped else "stylegan2-tiny"), settings)
     for metric in re.split(r",(?![^\[]*\])", str(given.get("metrics") or "fid")):
         if not metric.isupper():
             parse(metric)

@@ -37,7 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of the demo's shape: 8 style layers, 128 channels at 32x32, noise."""
     folder = tmp_path_factory.mktemp("home")
     settings = ["kimg=0.008", "generator.channel_base=4096", "generator.channel_max=128"]
-    run = gan.train("demo", Drawn(), out=folder / "runs", overrides=[*settings, "generator.use_noise=true"])
+    run = gan.train(
+        "stylegan2-tiny", Drawn(), out=folder / "runs", overrides=[*settings, "generator.use_noise=true"]
+    )
     run.path.rename(folder / RUN)
     gan.images.save_png(folder / "smile.png", gan.sample(folder / RUN, "3")[0])
     return folder

@@ -164,7 +164,7 @@ STYLEGAN3_AT_64 = {
 }
 WIDE, NARROW = (w * w * 9 + w for w in (256, 128))  # a 3x3 convolution of SN
 RECIPES = {
-    "demo": Recipe(  # own, all of it
+    "stylegan2-tiny": Recipe(  # own, all of it
         side=32,
         parameters=(246_076, 218_449),
         G={"synthesis.b32.conv1.weight": (16, 16, 3, 3), "mapping.fc1.weight": (128, 128)},

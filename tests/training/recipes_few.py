@@ -76,10 +76,10 @@ FEW = {
         batch=32,
         augment=dict.fromkeys(("translation", "cutout"), 1.0),
     ),
-    "projected-32": Recipe(  # own; networks after PG
+    "demo": Recipe(  # own; networks after PG
         side=32,
         parameters=(
-            246_076 - 64 * 16 + 129 * 64 * 16,  # that of demo with a map of w for a constant one
+            246_076 - 64 * 16 + 129 * 64 * 16,  # that of stylegan2-tiny with a map of w for a constant one
             (2 + 1) * DOWN + 4 * (SAME + 64 * 9 + 65),  # the spread of a group is one channel more
         ),
         G={"synthesis.b32.conv1.weight": (16, 16, 3, 3), "synthesis.b4.input.weight": (1024, 128)},
@@ -89,7 +89,7 @@ FEW = {
             "batch": 16,
             "discriminator.spectral_norm": False,
             "discriminator.mbstd_group": 4,
-            "discriminator.feature_resolution": 64,
+            "discriminator.feature_resolution": 48,
             "loss.name": "logistic",
             "loss.r1_on": "features",
             "loss.r1_gamma": 100.0,

@@ -17,15 +17,15 @@ from training.step import train_step
 STEPS = WARM + 3
 ON = torch.device("cuda")
 CASES = {
-    "stylegan2": ("demo", ["loss.r1_interval=2", "generator.use_noise=true"]),
+    "stylegan2": ("stylegan2-tiny", ["loss.r1_interval=2", "generator.use_noise=true"]),
     "styles mixed, lengths of paths": (
         "stylegan2",
         ["loss.r1_interval=1", "loss.path_length_interval=1", "loss.path_length_weight=2"],
     ),
-    "lecam": ("demo", ["loss.lecam_weight=0.1", "loss.r1_interval=null"]),
+    "lecam": ("stylegan2-tiny", ["loss.lecam_weight=0.1", "loss.r1_interval=null"]),
     "sngan": ("sngan-32", []),
     "r3gan": ("r3gan-64", ["augment.name=none", "loss.r1_gamma=1"]),
-    "projected": ("projected-32", ["augment={name: none, policy: null}"]),
+    "projected": ("demo", ["augment={name: none, policy: null}"]),
 }
 
 
@@ -65,7 +65,9 @@ def test_steps_by_graph_are_those_of_python(case):
 
 @pytest.mark.needs_gpu
 def test_steps_by_a_graph_of_cuda_are_those_of_python():
-    config = fit(small("demo", "x.zip", "loss.d_steps=1", "loss.r1_interval=2"), shape=(3, 32, 32), c_dim=3)
+    config = fit(
+        small("stylegan2-tiny", "x.zip", "loss.d_steps=1", "loss.r1_interval=2"), shape=(3, 32, 32), c_dim=3
+    )
     plain, graphs = (create(override(config, [f"cuda_graphs={on}"]), ON) for on in ("false", "true"))
     for one, other in zip(trained(plain, STEPS), trained(graphs, STEPS), strict=True):
         assert all(torch.allclose(one[name], other[name], rtol=1e-3, atol=1e-5) for name in one)
@@ -102,7 +104,7 @@ def test_a_value_that_is_looked_at_ends_the_recording():
     ],
 )
 def test_what_has_no_graph(settings, reason):
-    config = override(small("demo", "x.zip"), settings)
+    config = override(small("stylegan2-tiny", "x.zip"), settings)
     assert reason in refusal(config, ON)
     with pytest.raises(UsageError, match="set cuda_graphs to auto, or to false"):
         graphs_of(override(config, ["cuda_graphs=true"]), ON)
@@ -112,7 +114,7 @@ def test_what_has_no_graph(settings, reason):
 
 
 def test_graphs_are_of_cuda():
-    config = small("demo", "x.zip", "cuda_graphs=true")
+    config = small("stylegan2-tiny", "x.zip", "cuda_graphs=true")
     assert refusal(config, ON) is None and described(config, ON) == ", in CUDA graphs"
     with pytest.raises(UsageError, match="this run is on cpu"):
         create(config)
@@ -120,7 +122,7 @@ def test_graphs_are_of_cuda():
 
 def test_they_are_made_where_they_are_asked_for(monkeypatch):
     monkeypatch.setattr("training.graphs.OnCuda", Taped)
-    config = small("demo", "x.zip")
+    config = small("stylegan2-tiny", "x.zip")
     made = {
         value: graphs_of(override(config, [f"cuda_graphs={value}"]), ON)
         for value in ("false", "auto", "true")

@@ -24,15 +24,15 @@ ON_THE_CPU = (
     "training/augment/pipe.py",
 )
 CASES = {
-    "stylegan2": ("demo", []),
-    "micro-batches": ("demo", ["micro_batch=2", "discriminator.mbstd_group=2"]),
-    "undone if need be": ("demo", ["micro_batch=auto", "augment.name=ada"]),
+    "stylegan2": ("stylegan2-tiny", []),
+    "micro-batches": ("stylegan2-tiny", ["micro_batch=2", "discriminator.mbstd_group=2"]),
+    "undone if need be": ("stylegan2-tiny", ["micro_batch=auto", "augment.name=ada"]),
     "path length": (
-        "demo",
+        "stylegan2-tiny",
         ["loss.path_length_weight=2", "loss.lecam_weight=0.1", "loss.style_mixing=1"],
     ),
     "stylegan2-ada": ("stylegan2-ada-auto", ["augment.policy=bgcfnc", "augment.p=0.7"]),
-    "diffaugment": ("demo", ["augment.name=diffaugment"]),
+    "diffaugment": ("stylegan2-tiny", ["augment.name=diffaugment"]),
     "stylegan3": ("stylegan3-t", []),
     "r3gan": ("r3gan-64", ["augment.p=0.7"]),
 }

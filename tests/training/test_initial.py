@@ -94,7 +94,7 @@ def test_other_resolution_and_classes(tiny_zip, tmp_path):
 
 
 def test_frozen_layers_keep_the_weights_of_the_model(model, tiny_zip, tmp_path):
-    options = ["--data", tiny_zip, "--preset", "demo", "--out", tmp_path, "--device=cpu"]
+    options = ["--data", tiny_zip, "--preset", "stylegan2-tiny", "--out", tmp_path, "--device=cpu"]
     options += [
         "--init-from",
         model,
@@ -155,7 +155,7 @@ def test_what_makes_no_sense_is_one_clear_error(tiny_zip, tmp_path):
 
 def test_a_dry_run_reads_the_model_and_writes_nothing(model, tiny_zip, tmp_path):
     def dry(*more):
-        typed = ["--data", tiny_zip, "--preset=demo", "--out", tmp_path / "runs", "--dry-run"]
+        typed = ["--data", tiny_zip, "--preset=stylegan2-tiny", "--out", tmp_path / "runs", "--dry-run"]
         typed += [*(f"--set={item}" for item in TINY), *more]
         return CliRunner().invoke(main, ["train", *map(str, typed)])
 

@@ -11,7 +11,7 @@ from training.objectives import objectives
 WIDTHS = "channel_base=512", "channel_max=16"  # a 32nd of those of stylegan2-small
 NARROW = tuple(f"{network}.{key}" for network in ("generator", "discriminator") for key in WIDTHS)
 CASES = {
-    "tiny at 32x32": ("demo", 32, (), 592),
+    "tiny at 32x32": ("stylegan2-tiny", 32, (), 592),
     "stylegan2-small at 64x64": ("stylegan2-small", 64, ("batch=4", *NARROW), 688),
 }
 
@@ -35,6 +35,6 @@ def test_what_is_counted():
 
 
 def test_phases_count_as_often_as_they_are_due():
-    state = launches.prepared("demo", 8)
+    state = launches.prepared("stylegan2-tiny", 8)
     found = {"d": Counter(a=3), "r1": Counter(a=4, b=2)}
     assert launches.per_step(state, found) == {"a": 4, "b": 0.5}  # R1 in every fourth step

@@ -233,7 +233,7 @@ def test_an_auto_run_that_fits_has_the_bits_of_a_plain_one(tiny_zip, tmp_path):
 
 
 def test_the_option(tiny_zip):
-    arguments = ["--data", str(tiny_zip), "--preset", "demo", "--dry-run", "--micro-batch"]
+    arguments = ["--data", str(tiny_zip), "--preset", "stylegan2-tiny", "--dry-run", "--micro-batch"]
     assert "micro_batch: auto" in CliRunner().invoke(command, [*arguments, "auto"]).output
     assert "micro_batch: 4" in CliRunner().invoke(command, [*arguments, "4"]).output
     assert CliRunner().invoke(command, [*arguments, "0"]).exit_code == 2

@@ -159,5 +159,5 @@ def test_the_option_needs_a_run(tiny_zip):
 
 
 def test_another_preset_beside_a_run_is_refused(run):
-    with pytest.raises(UsageError, match="is of preset tiny, not demo: leave out --preset"):
-        train("demo", out=run.parent, resume=run, device="cpu")
+    with pytest.raises(UsageError, match="is of preset tiny, not stylegan2-tiny: leave out --preset"):
+        train("stylegan2-tiny", out=run.parent, resume=run, device="cpu")

@@ -109,7 +109,7 @@ def test_without_the_client_it_is_one_line_and_no_run(tiny_zip, tmp_path, monkey
         "train",
         "--data",
         str(tiny_zip),
-        "--preset=demo",
+        "--preset=stylegan2-tiny",
         "--out",
         str(tmp_path),
         "--wandb=online",

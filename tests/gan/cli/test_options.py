@@ -73,7 +73,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
     **together("ROWS"),
     "train": {
         **plain("--data", "b.zip", "data", "b.zip"),
-        **plain("--preset", "demo", "config", "demo"),
+        **plain("--preset", "stylegan2-tiny", "config", "stylegan2-tiny"),
         **OUT,
         **setting("--kimg", "7", "kimg=7.0"),
         **setting("--batch", "6", "batch=6"),
@@ -101,7 +101,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
     },
     "tune": {
         **plain("--data", "b.zip", "data", "b.zip"),
-        **plain("--preset", "demo", "preset", "demo"),
+        **plain("--preset", "stylegan2-tiny", "preset", "stylegan2-tiny"),
         **OUT,
         **plain("--gammas", "0.1,1", "gammas", (0.1, 1.0)),
         **plain("--lrs", "0.1,0.2", "lrs", (0.1, 0.2)),

@@ -39,7 +39,7 @@ def invoke(*arguments):
 
 def test_dry_run_prints_a_config_that_loads(tiny_zip, tmp_path):
     result = invoke(
-        "--data", tiny_zip, "--preset", "demo", "--kimg", 7, "--out", tmp_path, "--dry-run", *SMALL
+        "--data", tiny_zip, "--preset", "stylegan2-tiny", "--kimg", 7, "--out", tmp_path, "--dry-run", *SMALL
     )
     assert result.exit_code == 0
     config = yaml.safe_load(result.stdout)
@@ -49,10 +49,12 @@ def test_dry_run_prints_a_config_that_loads(tiny_zip, tmp_path):
 
 
 def test_a_tiny_run_leaves_what_the_contract_lists(tiny_zip, tmp_path):
-    result = invoke("--data", tiny_zip, "--preset", "demo", "--kimg", 0.016, "--out", tmp_path, *SMALL)
+    result = invoke(
+        "--data", tiny_zip, "--preset", "stylegan2-tiny", "--kimg", 0.016, "--out", tmp_path, *SMALL
+    )
     assert result.exit_code == 0, result.output
     run = Path(result.stdout.strip())
-    assert run == tmp_path / "00000-demo-tiny-16"
+    assert run == tmp_path / "00000-stylegan2-tiny-tiny-16"
     for name in ("config.yaml", "environment.json", "log.txt", "reals.png", "fakes-000000.016.png"):
         assert (run / name).stat().st_size > 0
     assert list(run.glob("events.out.tfevents.*"))
@@ -68,16 +70,20 @@ def test_a_tiny_run_leaves_what_the_contract_lists(tiny_zip, tmp_path):
 
 
 def test_on_collapse_is_a_setting(tiny_zip):
-    result = invoke("--data", tiny_zip, "--preset=demo", "--on-collapse=rollback", "--dry-run", *SMALL)
+    result = invoke(
+        "--data", tiny_zip, "--preset=stylegan2-tiny", "--on-collapse=rollback", "--dry-run", *SMALL
+    )
     assert yaml.safe_load(result.stdout)["health"]["on_collapse"] == "rollback"
     nothing = ["--on-collapse=rollback", "--set", "health.remedies=[gamma]", "--set", "loss.r1_gamma=0"]
-    result = invoke("--data", tiny_zip, "--preset=demo", "--dry-run", *SMALL, *nothing)
+    result = invoke("--data", tiny_zip, "--preset=stylegan2-tiny", "--dry-run", *SMALL, *nothing)
     assert result.exit_code == 2 and "add d_lr" in result.stderr
     assert invoke("--data", tiny_zip, "--on-collapse=panic").exit_code == 2
 
 
 def test_time_limit_saves_and_stops(tiny_zip, tmp_path):
-    result = invoke("--data", tiny_zip, "--preset=demo", "--max-minutes=1e-6", "--out", tmp_path, *SMALL)
+    result = invoke(
+        "--data", tiny_zip, "--preset=stylegan2-tiny", "--max-minutes=1e-6", "--out", tmp_path, *SMALL
+    )
     assert result.exit_code == 0 and "time is up" in result.stderr
     program, command, *typed = shlex.split(result.stderr.split("Go on with ")[1].splitlines()[0])
     assert (program, command) == ("gan", "train") and invoke(*typed, "--dry-run").exit_code == 0
@@ -86,7 +92,7 @@ def test_time_limit_saves_and_stops(tiny_zip, tmp_path):
 
 def test_a_size_that_cannot_be_made_names_the_nearest(tmp_path):
     path = packed(tmp_path, a=png((17, 64)))
-    result = invoke("--data", path, "--preset=demo", "--out", tmp_path / "runs", *SMALL)
+    result = invoke("--data", path, "--preset=stylegan2-tiny", "--out", tmp_path / "runs", *SMALL)
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
     assert str(path) in result.stderr and "crop them to 16x64 or pad them to 20x64" in result.stderr
 
@@ -120,7 +126,9 @@ BAD_DATA = {
 def test_bad_data_is_one_line_with_a_remedy(case, tmp_path):
     members, message = BAD_DATA[case]
     path = packed(tmp_path, **members)
-    result = invoke("--data", path, "--preset=demo", "--kimg=0.1", "--out", tmp_path / "runs", *SMALL)
+    result = invoke(
+        "--data", path, "--preset=stylegan2-tiny", "--kimg=0.1", "--out", tmp_path / "runs", *SMALL
+    )
     assert result.exit_code == 1
     errors = [line for line in result.stderr.splitlines() if "gan: error" in line]
     assert len(errors) == 1 and errors[0].startswith("gan: error:") and message in errors[0]
@@ -136,11 +144,11 @@ def test_bad_options_are_one_line_with_a_remedy(tiny_zip, tmp_path):
         (["--data", tiny_zip, "--set", "loss.gama=3"], 2, "loss.r1_gamma"),
         (["--data", tiny_zip, "--set", "generator.w_dim=wide"], 2, "generator.w_dim"),
         (
-            ["--data", tiny_zip, "--out", tmp_path / "file" / "runs", "--preset=demo"],
+            ["--data", tiny_zip, "--out", tmp_path / "file" / "runs", "--preset=stylegan2-tiny"],
             1,
             "choose another --out",
         ),
-        (["--data", tiny_zip, "--preset=demo", "--metrics", "fd-untraind"], 2, "fd-untrained"),
+        (["--data", tiny_zip, "--preset=stylegan2-tiny", "--metrics", "fd-untraind"], 2, "fd-untrained"),
         (["--data", tiny_zip, "--set", "data.path=b.zip"], 2, "data.path=b.zip differ: leave out --set"),
         (
             ["--data", tiny_zip, "--init-from=a", "--set=init_from=b"],
@@ -148,7 +156,7 @@ def test_bad_options_are_one_line_with_a_remedy(tiny_zip, tmp_path):
             "--init-from a and --set init_from=b",
         ),
         (["--data", tiny_zip, "--init-from=a", "--freeze-d=200"], 2, "has 7 convolutions before its head"),
-        (["--data", tiny_zip, "--preset=demo", "--resume", tmp_path / "nowhere"], 1, "nowhere"),
+        (["--data", tiny_zip, "--preset=stylegan2-tiny", "--resume", tmp_path / "nowhere"], 1, "nowhere"),
     ]
     for arguments, code, message in cases:
         result = invoke(*arguments)
@@ -166,7 +174,7 @@ def start(data, out, kimg):
         "--data",
         str(data),
         "--preset",
-        "demo",
+        "stylegan2-tiny",
         "--out",
         str(out),
     ]

@@ -21,7 +21,7 @@ SMALL = [
     "--set=health.images=0",
     "--set=batch=4",
     "--device=cpu",
-    "--preset=demo",
+    "--preset=stylegan2-tiny",
     "--metric=fd-untrained",
     "--num-fakes=8",
 ]
@@ -56,17 +56,24 @@ def test_a_search_writes_a_preset_that_trains(tiny_zip, tmp_path, pilots):
     scores = [row["score"] for row in found["ranking"]]
     assert scores[0] <= scores[1] and len(pilots[0]) == 5
     best = found["ranking"][0]
-    run = tmp_path / "tune-demo-tiny-16" / f"gamma{best['gamma']:g}-lr0.002" / "00000-demo-tiny-16"
+    run = (
+        tmp_path
+        / "tune-stylegan2-tiny-tiny-16"
+        / f"gamma{best['gamma']:g}-lr0.002"
+        / "00000-stylegan2-tiny-tiny-16"
+    )
     assert best["run"] == str(run)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [r["kimg"] for r in records] == [0.004, 0.008] and records[1]["value"] == best["score"]
     assert {r["num_fake"] for r in records} == {8}
     trained = load_preset(str(run / "config.yaml"))
     assert (trained.loss.r1_gamma, trained.optimizer_g.lr) == (best["gamma"], best["lr"])
-    path = tmp_path / "tuned-demo-tiny-16.yaml"
+    path = tmp_path / "tuned-stylegan2-tiny-tiny-16.yaml"
     assert found["preset"] == str(path)
-    wanted = override(load_preset("demo"), [item.removeprefix("--set=") for item in SMALL if "--set" in item])
-    wanted = override(wanted, [f"loss.r1_gamma={best['gamma']}", "preset=tuned-demo-tiny-16"])
+    wanted = override(
+        load_preset("stylegan2-tiny"), [item.removeprefix("--set=") for item in SMALL if "--set" in item]
+    )
+    wanted = override(wanted, [f"loss.r1_gamma={best['gamma']}", "preset=tuned-stylegan2-tiny-tiny-16"])
     assert load_preset(str(path)) == wanted
     again = invoke(*arguments)
     assert again.exit_code == 0 and len(pilots[0]) == 5, again.output
@@ -102,7 +109,7 @@ def test_a_lost_pilot_is_last_and_tells_why(tiny_zip, tmp_path, pilots, monkeypa
     def stopped(config, *, out, **options):
         if config.loss.r1_gamma != 1:
             return real(config, out=out, **options)
-        run = out / "00000-demo-tiny-16"
+        run = out / "00000-stylegan2-tiny-tiny-16"
         run.mkdir(parents=True)
         event = {"state": "diverged", "reason": "weights are NaN", "action": "stop"}
         (run / "health.jsonl").write_text(json.dumps(event) + "\n")
@@ -129,7 +136,7 @@ def test_the_budget_sets_the_length_and_ends_the_search(tiny_zip, tmp_path):
     assert result.exit_code == 0, result.output
     found, record = (
         json.loads(result.stdout),
-        json.loads((tmp_path / "tune-demo-tiny-16/tune.json").read_text()),
+        json.loads((tmp_path / "tune-stylegan2-tiny-tiny-16/tune.json").read_text()),
     )
     heuristic = default_r1_gamma(256, 4)
     assert {row["gamma"] for row in found["ranking"]} <= {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import gan
 from gan import processors
 from gan.config import override
 from gan.errors import UserError
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*the covariance is singular:Use
 TINY = [
     "preset=demo",
     "batch=8",
+    "data.conditional=labels",
     "kimg=0.064",
     "tick_kimg=0.032",
     "snapshot_ticks=1",
@@ -157,6 +159,23 @@ def test_used_up_time_is_not_trained_again(copied: Path, config: RunConfig, monk
     assert record["kimg"] == 0.064
 
 
+def test_classes_are_used_where_there_are_any(config: RunConfig, tmp_path: Path) -> None:
+    """Four of the tiny set; none of a folder without an index."""
+    plain = override(config, ["data.conditional=false"])
+    labelled = demo.by_class(plain, open_dataset(config.data.path))
+    assert labelled.data.conditional == "labels"
+    assert demo.by_class(config, open_dataset(write_folder(tmp_path))).data.conditional is False
+    run, _ = run_demo(dataclasses.replace(plain, kimg=0.008), tmp_path / "runs")
+    assert gan.load(run).c_dim == 4
+
+
+def write_folder(folder: Path) -> Path:
+    """Eight plain images."""
+    for index in range(8):
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(folder / f"{index}.png")
+    return folder
+
+
 def test_longer_run_goes_on(copied: Path, config: RunConfig) -> None:
     """A finished run whose length or time limit is raised is resumed, and scored again."""
     longer = dataclasses.replace(config, kimg=0.096)
@@ -180,14 +199,14 @@ def test_stop_by_hand_leaves_the_run_to_resume(tmp_path: Path, config: RunConfig
 
 @pytest.mark.parametrize("change", ["seed=1", "loss.r1_gamma=3", "generator.channel_max=4", "preset=other"])
 def test_run_with_other_settings_is_left_alone(change: str, copied: Path, config: RunConfig) -> None:
-    same, dataset = jobs_training.shaped(config, open_dataset(config.data.path, condition="none"))
+    same, dataset = jobs_training.shaped(config, open_dataset(config.data.path))
     dataset.close()
     assert demo.find_run(copied, same) == copied / "00000-demo-tiny-16"
     assert demo.find_run(copied, override(same, [change])) is None
 
 
 def test_run_on_other_data_or_without_config_is_left_alone(copied: Path, config: RunConfig) -> None:
-    same, dataset = jobs_training.shaped(config, open_dataset(config.data.path, condition="none"))
+    same, dataset = jobs_training.shaped(config, open_dataset(config.data.path))
     dataset.close()
     assert demo.find_run(copied, override(same, ["data.path=elsewhere/tiny-16.zip"])) is None
     (copied / "00000-demo-tiny-16" / "config.yaml").unlink()

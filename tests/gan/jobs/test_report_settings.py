@@ -10,17 +10,17 @@ from training.recipes import load_preset
 
 def run(*assignments, name="x"):
     config = to_dict(
-        override(load_preset("demo"), ["data.path=a.zip", "generator.resolution=64", *assignments])
+        override(load_preset("stylegan2-tiny"), ["data.path=a.zip", "generator.resolution=64", *assignments])
     )
     return dataclasses.replace(EMPTY, config=config, name=name)
 
 
 def test_what_differs_from_the_preset_but_for_the_data():
     rows, why = against_preset(run("batch=8", "loss.r1_gamma=3"))
-    wanted = load_preset("demo")
+    wanted = load_preset("stylegan2-tiny")
     assert [(row["setting"], row["this run"]) for row in rows] == [("batch", "8"), ("loss.r1_gamma", "3")]
-    assert rows[0]["preset demo"] == str(wanted.batch) and why == ""
-    assert against_preset(run()) == ([], "Nothing: all settings are those of the preset demo.")
+    assert rows[0]["preset stylegan2-tiny"] == str(wanted.batch) and why == ""
+    assert against_preset(run()) == ([], "Nothing: all settings are those of the preset stylegan2-tiny.")
 
 
 def test_presets_that_are_not_known():
@@ -35,7 +35,7 @@ def test_presets_that_are_not_known():
 
 def test_what_differs_from_run_to_run():
     rows = against_each_other([run(name="a"), run("batch=8", name="b")])
-    assert rows == [{"setting": "batch", "a": str(load_preset("demo").batch), "b": "8"}]
+    assert rows == [{"setting": "batch", "a": str(load_preset("stylegan2-tiny").batch), "b": "8"}]
     odd = dataclasses.replace(EMPTY, config={"mine": {"key": None}}, name="c")
     assert {"setting": "mine.key", "a": "not there", "c": "null"} in against_each_other([run(name="a"), odd])
 

@@ -19,7 +19,7 @@ SMALL = [*TINY, *EVERY_TWO_STEPS]
 def run(tiny_zip, tmp_path):
     """A run of eight images with a seed of its own."""
     typed = [*SMALL, "seed=7", "optimizer_g.lr=0.003"]
-    return gan.train("demo", tiny_zip, out=tmp_path, overrides=typed, device="cpu")
+    return gan.train("stylegan2-tiny", tiny_zip, out=tmp_path, overrides=typed, device="cpu")
 
 
 def config_of(run):
@@ -28,7 +28,7 @@ def config_of(run):
 
 def test_settings_and_data_come_from_the_run(run, tiny_zip, tmp_path):
     straight = gan.train(
-        "demo",
+        "stylegan2-tiny",
         tiny_zip,
         out=tmp_path / "b",
         overrides=[*SMALL, "seed=7", "optimizer_g.lr=0.003", "kimg=0.016"],
@@ -44,13 +44,13 @@ def test_the_card_repeats_the_sheet_beside_the_data(tiny_zip, tmp_path):
     shutil.copy(tiny_zip, data)
     question = "Did the people shown consent, and were minors among them?"
     (tmp_path / "shapes.DATASHEET.md").write_text(f"**{question}**\n\nNobody is shown.\n")
-    run = gan.train("demo", data, out=tmp_path / "runs", overrides=SMALL, device="cpu")
+    run = gan.train("stylegan2-tiny", data, out=tmp_path / "runs", overrides=SMALL, device="cpu")
     *_, card = sorted(run.path.glob("checkpoints/*/card.md"))
     assert f"**{question}**\n\n> Nobody is shown.\n" in card.read_text()
 
 
 def test_auto_finds_the_run_and_takes_its_settings(run, tiny_zip, tmp_path):
-    for config, data in (("demo", tiny_zip), (None, tiny_zip), (None, None)):
+    for config, data in (("stylegan2-tiny", tiny_zip), (None, tiny_zip), (None, None)):
         plan = training.prepare(config, data, out=tmp_path, resume="auto")
         assert plan.saved.run == run.path and plan.config.seed == 7 and plan.changes == []
     assert (
@@ -68,11 +68,11 @@ def test_auto_tells_runs_of_one_name_apart_by_their_data(run, tmp_path, tiny_zip
         for name in source.namelist()[1:]:
             if name != "dataset.json":
                 target.writestr(name, source.read(name))
-    newer = gan.train("demo", other, out=tmp_path, overrides=[*SMALL, "seed=1"], device="cpu")
-    assert newer.path.name == "00001-demo-tiny-16"
-    assert training.prepare("demo", tiny_zip, out=tmp_path, resume="auto").saved.run == run.path
-    assert training.prepare("demo", other, out=tmp_path, resume="auto").saved.run == newer.path
-    assert training.prepare("demo", None, out=tmp_path, resume="auto").saved.run == newer.path
+    newer = gan.train("stylegan2-tiny", other, out=tmp_path, overrides=[*SMALL, "seed=1"], device="cpu")
+    assert newer.path.name == "00001-stylegan2-tiny-tiny-16"
+    assert training.prepare("stylegan2-tiny", tiny_zip, out=tmp_path, resume="auto").saved.run == run.path
+    assert training.prepare("stylegan2-tiny", other, out=tmp_path, resume="auto").saved.run == newer.path
+    assert training.prepare("stylegan2-tiny", None, out=tmp_path, resume="auto").saved.run == newer.path
 
 
 def test_a_difference_is_shown_refused_and_taken(run):
@@ -87,9 +87,9 @@ def test_a_difference_is_shown_refused_and_taken(run):
 
 
 def test_another_preset_beside_a_run_is_refused(run, tiny_zip):
-    assert training.prepare("demo", tiny_zip, resume=run.path).config.seed == 7
+    assert training.prepare("stylegan2-tiny", tiny_zip, resume=run.path).config.seed == 7
     assert training.prepare(run.path / "config.yaml", None, resume=run.path).config.seed == 7
-    with pytest.raises(UsageError, match="is of preset demo, not sngan-32: leave out --preset"):
+    with pytest.raises(UsageError, match="is of preset stylegan2-tiny, not sngan-32: leave out --preset"):
         training.prepare("sngan-32", tiny_zip, resume=run.path)
 
 
@@ -112,7 +112,9 @@ def test_settings_after_a_rollback_are_not_hardened_twice(run):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     plan = training.prepare(None, None, resume=run.path)
     assert plan.config.loss.r1_gamma == 30 and plan.changes == []
-    assert plan.config.optimizer_d.lr == training.prepare("demo", plan.dataset).config.optimizer_d.lr
+    assert (
+        plan.config.optimizer_d.lr == training.prepare("stylegan2-tiny", plan.dataset).config.optimizer_d.lr
+    )
 
 
 def test_a_branch_that_is_left_is_set_aside(run):
@@ -137,12 +139,15 @@ def test_data_that_is_gone_and_data_that_differs(run, tmp_path, tiny_zip):
 
 def test_without_anything_to_train_on(tmp_path):
     with pytest.raises(UsageError, match="no data set: name a zip or folder of images with --data"):
-        training.prepare("demo", None, out=tmp_path)
+        training.prepare("stylegan2-tiny", None, out=tmp_path)
 
 
 def test_without_a_preset_the_device_decides(tiny_zip, tmp_path):
     plan = training.prepare(None, tiny_zip, out=tmp_path, device="cpu")
-    assert plan.config.preset == "demo" and "no preset was named: demo, made for cpu" in plan.notes[0]
+    assert (
+        plan.config.preset == "stylegan2-tiny"
+        and "no preset was named: stylegan2-tiny, made for cpu" in plan.notes[0]
+    )
     import torch
 
     assert training.default_preset(torch.device("cuda")) == "stylegan2-small"
@@ -156,7 +161,7 @@ def test_a_run_at_its_end_says_how_to_go_on(run, capsys):
 
 def test_a_loss_given_as_an_object_is_asked_for(tiny_zip, tmp_path):
     loss = LOSSES["hinge"]
-    run = gan.train("demo", tiny_zip, out=tmp_path, overrides=SMALL, loss=loss)
+    run = gan.train("stylegan2-tiny", tiny_zip, out=tmp_path, overrides=SMALL, loss=loss)
     assert config_of(run)["loss"]["name"] == "given:LogitLoss"
     with pytest.raises(UsageError, match=r"an object, of the class LogitLoss: .*gan.train\(loss=\.\.\.\)"):
         gan.train(None, resume=run.path)
@@ -180,8 +185,8 @@ def test_what_follows_from_the_data_is_refused_where_it_contradicts(tiny_zip, tm
         with pytest.raises(
             UsageError, match=rf"{item} contradicts .*tiny-16.zip, whose images make it {value}"
         ):
-            training.prepare("demo", tiny_zip, out=tmp_path, overrides=[item])
-    training.prepare("demo", tiny_zip, out=tmp_path, overrides=["generator.resolution=16"])
+            training.prepare("stylegan2-tiny", tiny_zip, out=tmp_path, overrides=[item])
+    training.prepare("stylegan2-tiny", tiny_zip, out=tmp_path, overrides=["generator.resolution=16"])
 
 
 def test_a_console_line_fits_a_terminal_and_warnings_are_lines(run, capsys):
@@ -199,7 +204,7 @@ def test_a_long_run_says_how_long_it_takes(tiny_zip, tmp_path, capsys):
             return "enough" if state.nimg >= 28 else None
 
     gan.train(
-        "demo",
+        "stylegan2-tiny",
         tiny_zip,
         out=tmp_path,
         overrides=[*SMALL, "kimg=99999", "tick_kimg=100"],

@@ -113,7 +113,7 @@ def test_the_result_is_scored(tmp_path, tiny_zip, capsys):
 
 def test_it_cannot_be_resumed(tmp_path, small, tiny_zip, capsys):
     folder = converted(tmp_path, small)
-    options = ("--data", tiny_zip, "--preset", "demo", "--out", tmp_path / "runs")
+    options = ("--data", tiny_zip, "--preset", "stylegan2-tiny", "--out", tmp_path / "runs")
     assert run("train", *options, "--resume", folder) == 1
     assert "is for sampling only" in capsys.readouterr().err
 

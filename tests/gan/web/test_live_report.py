@@ -120,7 +120,7 @@ def test_the_command_says_where_it_is(tiny_zip, tmp_path, monkeypatch):
     settings = [
         f"--set={item.split('=', 1)[0]}={item.split('=', 1)[1]}" for item in ("kimg=0.004", "batch=4")
     ]
-    common = ["train", "--data", str(tiny_zip), "--preset", "demo", "--device", "cpu", *settings]
+    common = ["train", "--data", str(tiny_zip), "--preset", "stylegan2-tiny", "--device", "cpu", *settings]
     result = CliRunner().invoke(main, [*common, "--out", str(tmp_path / "a"), "--report", "live"])
     assert result.exit_code == 0, result.output
     [_] = re.findall(r"^report: (http://127\.0\.0\.1:\d+/\?token=\S+)$", result.stderr, re.M)
@@ -138,7 +138,7 @@ def test_without_the_extra_no_run_is_begun(tiny_zip, tmp_path, monkeypatch):
             "--data",
             str(tiny_zip),
             "--preset",
-            "demo",
+            "stylegan2-tiny",
             "--out",
             str(tmp_path / "runs"),
             "--report",

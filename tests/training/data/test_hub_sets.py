@@ -159,7 +159,7 @@ def test_commands_on_sets_take_the_name(fake_hub, tiny_zip, tmp_path):
 
 def test_settings_keep_the_commit(fake_hub, tiny_zip):
     sha = put(fake_hub, {"tiles.zip": tiny_zip.read_bytes()})
-    config = pinned(override(load_preset("demo"), [f'data.held_out="{NAME}"']))
+    config = pinned(override(load_preset("stylegan2-tiny"), [f'data.held_out="{NAME}"']))
     assert config.data.held_out == f"{NAME}@{sha}/tiles.zip"
     dataset = open_dataset(NAME)
     assert with_parts(config, config, dataset, None).data.path == f"{NAME}@{sha}/tiles.zip"
