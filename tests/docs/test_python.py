@@ -65,14 +65,12 @@ def exploring() -> dict[str, Any]:
     G = gan.load(RUN)
     small = {"channel_base": 256, "channel_max": 8, "mapping": MappingConfig(layers=2)}
     other = stylegan3.GeneratorConfig(resolution=32, layers=6, z_dim=8, w_dim=G.w_dim, **small)
-    w = G.mapping(gan.latents.z_from_seeds(range(16), G.z_dim))[:, 0]  # [16, w_dim]
     named = {
         "MODEL": RUN,
         "G3": other.build().eval().requires_grad_(False),
         "direction": torch.randn(G.w_dim),
     }
-    named |= {"ws_smiling": w[:8], "ws_earnest": w[8:], "others": torch.randn(3, G.w_dim)}
-    return named | {"other": torch.randn(8, 128)}
+    return named | {"others": torch.randn(3, G.w_dim), "other": torch.randn(8, 128)}
 
 
 def scoring() -> dict[str, Any]:
