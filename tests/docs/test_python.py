@@ -13,7 +13,7 @@ import gan
 from gan.networks import stylegan3
 from gan.networks.mapping import MappingConfig
 from tests.docs.pages import blocks
-from tests.docs.running import chosen, page_of, typed
+from tests.docs.running import chosen, executed, page_of, typed
 
 RUN = "runs/00000-demo-openmoji-32"  # the demo's, on every page
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ def run(page: str, names: dict[str, Any]) -> None:
     python = [block for block in chosen(page) if block.kind == "python"]
     assert python, page
     for block in python:
-        exec(compile("\n" * block.line + block.text, page, "exec"), names)
+        executed(block, page, names)
 
 
 def exploring() -> dict[str, Any]:
