@@ -1,6 +1,6 @@
 """A study that simulated raters have answered: `python docs/simulated_raters.py STUDY FOLDER FOLDER ...`.
 
-Of pairs of pictures, each folder is preferred to the one before it with odds of e to 1; one answer in ten is a tie.
+Each folder is preferred to the one before it, with odds of e to 1; one answer in ten is a tie.
 """
 
 import math
