@@ -19,10 +19,10 @@ SHORT = {
     r"gan train .*--preset r3gan": "--set generator.widths=[8,8,8,8] --set discriminator.widths=[8,8,8,8]",
     r"gan train .*--preset few-shot": "--set generator.channel_max=8 "
     "--set discriminator.feature_resolution=64",
-    r"gan train .*--metrics ": "--metrics-fakes 8",
-    r"gan tune ": "--gammas 1,10 --pilot-kimg 0.016 --num-fakes 8 --set generator.channel_max=8 "
+    r"gan train .*--metrics ": "--metrics-fakes 16",
+    r"gan tune ": "--gammas 1,10 --pilot-kimg 0.016 --num-fakes 16 --set generator.channel_max=8 "
     "--set discriminator.channel_max=8 --set threads=1 --set data.workers=0",
-    r"gan (evaluate|compare) .*--data": "--num-fakes 8",
+    r"gan (evaluate|compare) .*--data": "--num-fakes 16",
     r"gan sample .*--seeds 0-\d\d": "--seeds 0-15",
     r"gan sample (?!.*--like).*(\.mp4|\.gif|--animate)": "--frames-per-seed 2",
     r"gan sample .*--size ": "--size 128x64",
@@ -35,7 +35,6 @@ SHORT = {
     r"gan serve cost ": "--images 8",
     r"gan ops bench": "--only bias_act --repeats 1 --batch 1",
 }
-FILES = r"--metrics? \S*(?<![\w\[-])(fid|is|kid|pr)\b(?!\[(efficientnet|st-lpips|edges))"
 # Pattern of a line -> why no test types it.
 NOT_TYPED = {
     r"pip |git |cd gan|hf ": "the network",
@@ -44,7 +43,7 @@ NOT_TYPED = {
     r"export |'?head=|srun ": "SLURM",
     r"torchrun ": "several processes: tests/gan/cli/test_train_processes.py and test_evaluate_processes.py",
     r"gan .* hf://": "a hub: docs/HUB.md runs on a small one",
-    rf"gan .*{FILES}": "a feature network whose weights are a file to fetch",
+    r"gan .*--metrics \S*(?<![\w\[-])pr\b(?!\[)|gan evaluate \.\.\.": "VGG16, 528 MB of weights",
     r"gan evaluate .*eq-t": "a StyleGAN3: tests/metrics/test_equivariance.py",
     r"gan ops build --cuda": "nvcc: tests/ops",
     r"python .*app\.py": "a page of gradio, without end: tests/gan/jobs/test_space.py",

@@ -13,8 +13,11 @@ from PIL import Image
 import gan
 from gan.jobs.sampling.drawing import draw as draw_samples
 from gan.jobs.sampling.request import Request
+from metrics.networks.extractors import INCEPTION_FILE
+from metrics.networks.inception import Inception
 from tests import official, snapshots
 from tests.conftest import draw
+from tests.docs.pages import DOCS, blocks
 from tests.gan.models.test_importing_community import discriminator_state, generator_state
 from training.preparation.writer import About, Entry, write_dataset
 
@@ -79,6 +82,19 @@ def community(path: Path) -> None:
     torch.save({"g_ema": generator_state(), "d": discriminator_state()}, path)
 
 
+def edges() -> str:
+    """The detector that docs/METRICS.md has as a block of Python."""
+    [block] = [block for block in blocks(DOCS / "METRICS.md") if "class Edges" in block.text]
+    return block.text
+
+
+def inception(folder: Path) -> None:
+    """A file of weights as it would be fetched, of random numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    torch.save(Inception().state_dict(), folder / INCEPTION_FILE.name)
+
+
 def trained(folder: Path) -> Path:
     """A folder of two runs: `demo`, 32x32 pixels without classes, and `classes`, 64x64 with them."""
     for name, side, more in (("demo", 32, ()), ("classes", 64, ("data.conditional=true",))):
@@ -112,6 +128,8 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
     ("runs/*", lambda path, number, models: shutil.copytree(models / "demo" / "run", path)),
     ("photos", lambda path, number, models: photographs(path)),
     ("SRC", lambda path, number, models: photographs(path)),
+    ("their_stats.npz", lambda path, number, models: np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048))),
+    ("edges.py", lambda path, number, models: path.write_text(edges(), encoding="utf-8")),
     ("grid.png", lambda path, number, models: shutil.copy(models / "grid.png", path)),
     ("*.csv", lambda path, number, models: labels(path)),
     ("*.pkl", lambda path, number, models: published(path)),

@@ -12,8 +12,8 @@ import torch
 import gan
 from gan.networks import stylegan3
 from gan.networks.mapping import MappingConfig
-from tests.docs.pages import blocks
-from tests.docs.running import chosen, executed, page_of, typed
+from tests.docs.running import chosen, executed, typed
+from tests.docs.stage import edges
 
 RUN = "runs/00000-demo-openmoji-32"  # the demo's, on every page
 pytestmark = pytest.mark.slow
@@ -100,7 +100,6 @@ def test_exports_are_read_as_the_page_says(home: Path) -> None:
 
 def test_a_detector_of_a_page_is_found_by_name(home: Path) -> None:
     """Its file, as the page has it, and the command below it."""
-    [block] = [block for block in blocks(page_of("METRICS.md")) if "class Edges" in block.text]
-    Path("edges.py").write_text(block.text, encoding="utf-8")
+    Path("edges.py").write_text(edges(), encoding="utf-8")
     scores = "fd[edges],kid[edges],pr[edges]"
     typed(f'gan evaluate --images X.zip --data X.zip --detector edges.py:edges --metrics "{scores}"')

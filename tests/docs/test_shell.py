@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 import gan
+from gan.files import cache_folder, sha256
+from metrics.networks import weights
 from tests.docs.pages import Block, blocks
 from tests.docs.running import executed, page_of, typed
 from tests.docs.shell import NOT_TYPED, SHORT, commands, reason, shortened
-from tests.docs.stage import SMALL, given, trained
+from tests.docs.stage import SMALL, given, inception, trained
 from tests.gan.models.fake_hub import TOKEN, Hub
 
 DEMO = "runs/00000-demo-openmoji-32"
@@ -35,12 +37,13 @@ SLOW = {
     "HUB.md": (DEMO,),
     "METRICS.md": (
         *(DEMO, "RUN", "RUN_A", "RUN_B", "A", "B", "folder_a", "folder_b"),
-        *("X.zip", "data/openmoji-32.zip", "data/x.zip", "edges.py"),
+        *("X.zip", "data/openmoji-32.zip", "data/x.zip", "edges.py", "their_stats.npz"),
     ),
     "OPS.md": (),
     "README.md": (
         *(DEMO, "RUN", "RUN2", "RUN_A", "RUN_B", "photos", "my-images", "SRC", "photo.jpg", "cat.png"),
-        *("grid.png", "cats-256.zip", "faces-256.zip", "faces-64.zip", "official.pkl"),
+        *("grid.png", "faces-128.zip", "cats-256.zip", "faces-256.zip", "faces-64.zip", "A", "B"),
+        *("official.pkl", "X-val.zip"),
     ),
     "TRAINING.md": ("faces.zip", "photos"),
     "TRANSFER_AND_EXPORT.md": ("MODEL", "runs/00003-stylegan2-faces", "cats.zip", "labelled.zip"),
@@ -48,6 +51,7 @@ SLOW = {
 STAGED = {**FAST, **SLOW}
 APART = {"README.md", "TRAINING.md"}  # pages whose blocks are alternatives
 PYTHON = {"README.md", "HUB.md"}  # pages whose Python runs here, too
+INCEPTION = {"README.md", "METRICS.md"}  # pages that score by it
 
 
 def shells(name: str) -> list[Block]:
@@ -75,6 +79,13 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     monkeypatch.setattr(uvicorn.Server, "main_loop", main_loop)
+
+
+@pytest.fixture
+def fetched(fake_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where weights are kept there is a file for Inception, of random numbers."""
+    monkeypatch.setattr(weights, "_checked", lambda file, path: sha256(path))
+    inception(cache_folder() / "weights")
 
 
 @pytest.fixture
@@ -110,7 +121,9 @@ def run(name: str, folder: Path, models: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_page_runs(name, tmp_path, models, ending, short, fake_hub, monkeypatch):
+def test_page_runs(name, tmp_path, models, ending, short, fake_hub, monkeypatch, request):
+    if name in INCEPTION:
+        request.getfixturevalue("fetched")
     if name == "HUB.md":
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         on_the_hub(fake_hub, models)
