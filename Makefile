@@ -39,7 +39,7 @@ docs: $(STAMP) ## The documentation site, in build/docs; a warning is an error
 	@$(RUN) -m sphinx -W --keep-going -q -E -b html docs build/docs
 	@echo "Open build/docs/index.html in a browser; it needs no server and no network."
 
-pictures: $(STAMP) ## Make the pages' pictures again by the commands beside them, or PICTURES="docs/images/... ..." of them
+pictures: $(STAMP) ## Make the pages' pictures again by the commands beside them, or PICTURES="docs/images/... ...", "--from demo" or "--list" of them
 	@$(RUN) docs/pictures.py $(PICTURES)
 
 bench: $(STAMP) ## Benchmarks: operators, networks, a training step, models, directions, scores, preparing data; prints the tables of docs/BENCHMARKS.md

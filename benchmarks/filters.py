@@ -21,18 +21,14 @@ import torch
 from PIL import Image
 from scipy.stats import beta
 
+from benchmarks import sources
 from gan.jobs.sampling import sample
 from gan.jobs.serving.memorised import Memorised, threshold
 from training.data.images import open_dataset
-from training.preparation import openmoji
 from training.preparation.content import ContentFilter
 
 THRESHOLDS = (0.2, 0.5, 0.8)
 PERCENTILES = (1.0, 5.0, 25.0, 50.0)
-PHOTOGRAPHS = (
-    *("astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field"),
-    *("immunohistochemistry", "moon", "retina", "rocket"),
-)
 Score = Callable[[np.ndarray], float]
 
 
@@ -53,11 +49,10 @@ class Met(NamedTuple):
 
 def photographs() -> Iterator[np.ndarray]:
     """uint8 [H, W, 3]: each whole, then its corners and its middle at half the side."""
-    import skimage.data
     from sklearn.datasets import load_sample_images
 
-    for name in PHOTOGRAPHS:
-        yield from parts(np.asarray(getattr(skimage.data, name)()))
+    for name in sources.PHOTOGRAPHS:
+        yield from parts(np.asarray(sources.photograph(name)))
     for image in load_sample_images().images:
         yield from parts(image)
 
@@ -72,9 +67,8 @@ def faces() -> Iterator[np.ndarray]:
 
 def glyphs(step: int) -> Iterator[np.ndarray]:
     """uint8 [256, 256, 3]: every `step`-th glyph of OpenMoji."""
-    for codes in openmoji.glyph_codes()[::step]:
-        png = openmoji.draw_glyph(str(openmoji.font_path()), 256, codes)
-        yield np.asarray(Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB"))
+    for codes in sources.glyphs()[::step]:
+        yield np.asarray(sources.glyph(codes, 256))
 
 
 def parts(image: np.ndarray) -> Iterator[np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import filters, key_checks
+from benchmarks import filters, key_checks, sources
 from gan.jobs.serving import memorised
 from tests.training.tiny import plain, run_training
 
@@ -30,7 +30,7 @@ def test_pictures_are_rgb_and_cut_within():
     pytest.importorskip("skimage", reason="scikit-image is not installed")
     found = list(filters.parts(np.arange(64 * 48, dtype=np.uint32).astype(np.uint8).reshape(64, 48)))
     assert [part.shape for part in found] == [(64, 48, 3)] + [(32, 24, 3)] * 5
-    assert sum(1 for _ in filters.photographs()) == 6 * (len(filters.PHOTOGRAPHS) + 2)
+    assert sum(1 for _ in filters.photographs()) == 6 * (len(sources.PHOTOGRAPHS) + 2)
     assert next(filters.faces()).shape == (25, 25, 3)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from gan.errors import UsageError, unknown
 from gan.latents import MAX_SEED
 from gan.networks import discriminator_config, generator_config
 from gan.networks.stylegan2 import DiscriminatorConfig, GeneratorConfig
@@ -252,8 +253,8 @@ class RunConfig:
             raise ValueError(f"keep_every_kimg must be > 0; got {self.keep_every_kimg}")
         if self.kimg <= 0 or self.tick_kimg <= 0:
             raise ValueError(f"kimg and tick_kimg must be > 0; got {self.kimg} and {self.tick_kimg}")
-        if self.augment.name != "none":
-            _ = AUGMENTATIONS[self.augment.name]
+        if self.augment.name not in ("none", *AUGMENTATIONS):
+            raise UsageError(unknown("augmentation", self.augment.name, ("none", *AUGMENTATIONS)))
         check_networks(self)
         self.augment.check(*image_shape(self.discriminator))
 

@@ -129,10 +129,11 @@ def _refuse_shared(training: ImageDataset, held_out: ImageDataset) -> None:
     if kept.is_file():
         return
     if found := shared(training, held_out):
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        are = "are" if more else "is"
         raise UserError(
-            f"{called(held_out.source, found[0])}{more} of {held_out.place} is in {training.place} too, not"
-            f" held out: make the training set anew, with gan data prepare --against {held_out.place}"
+            f"{called(held_out.source, found[0])}{more} of {held_out.place} {are} in {training.place} too, "
+            f"not held out: make the training set anew, with gan data prepare --against {held_out.place}"
         )
     atomic_bytes(kept, b"disjoint\n")
 

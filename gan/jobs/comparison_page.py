@@ -6,12 +6,10 @@ from typing import Any
 
 from gan.files import atomic_bytes
 from gan.jobs.charts import plain
-from gan.jobs.report_style import STYLE
+from gan.jobs.report_sheet import sheet
 from gan.jobs.still_charts import intervals
 from gan.models.seen import MARK
-from gan.templates import render
 
-FOLDER = Path(__file__).parent / "templates"
 COLUMNS = ("", "A", "B", "A - B", "95 % interval", "p")
 SIDES = {"lower": ("A", "B"), "higher": ("B", "A")}  # that are better left and right of the middle line
 
@@ -24,13 +22,12 @@ def write_page(out: Path, rows: Sequence[dict], names: tuple[str, str], data: st
     counts = f"{rows[0]['num_fake']:,} images of each" if rows else "no numbers"
     bars = [scaled(row) for row in rows]
     context = {
-        "style": STYLE,
         "about": f"A is {names[0]}, B is {names[1]}, against {data}, {counts}.",
         "columns": COLUMNS,
         "rows": [_cells(row) for row in rows],
         "drawing": intervals(bars, "Intervals of the differences A minus B") if bars else None,
     }
-    atomic_bytes(out, render((FOLDER,), "comparison.html", context).encode())
+    atomic_bytes(out, sheet("comparison.html", "gan compare", context).encode())
 
 
 def scaled(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from PIL import Image
 from gan import distributed, precision
 from gan.files import atomic_bytes
 from gan.images import to_pil, view
-from gan.jobs.report_style import STYLE
-from gan.templates import render
+from gan.jobs.report_sheet import sheet
 from metrics.images import Images
 from metrics.measure import Statistic, measure
 from metrics.memorisation import Memorisation, memorisation
@@ -21,7 +20,6 @@ from metrics.networks import Networks
 NETWORK = "efficientnet-lite0"  # its weights need no download
 WORST, NEIGHBOURS = 24, 3
 SIDE, PLAIN = 128, 64  # pixels of a picture at most, and of one that is kept to the bit
-FOLDER = Path(__file__).parent / "templates"
 
 
 class Compared(NamedTuple):
@@ -47,8 +45,8 @@ def write_page(out: Path, real: Images, fake: Images, networks: Networks) -> Non
         "nearest real image than that one is from its own nearest other. The number after each row is the "
         "quotient of these distances: 0 is a copy, up to 1 is closer than real images are to each other."
     )
-    context = {"style": STYLE, "about": about, "rows": rows(real, fake, compare, WORST)}
-    atomic_bytes(out, render((FOLDER,), "copies.html", context).encode())
+    context = {"about": about, "rows": rows(real, fake, compare, WORST)}
+    atomic_bytes(out, sheet("copies.html", "gan evaluate", context).encode())
 
 
 def compared(real: Images, fake: Images, networks: Networks, name: str) -> Compared:

@@ -16,15 +16,13 @@ from gan.files import atomic_bytes
 from gan.jobs import data_selection as selection
 from gan.jobs import data_subject
 from gan.jobs.data_subject import Subject
-from gan.jobs.report_style import STYLE
+from gan.jobs.report_sheet import sheet
 from gan.jobs.still_charts import Still, histogram
 from gan.jobs.thumbnails import placeholder
 from gan.jobs.work_folder import Seen
-from gan.templates import render
 from training.data.faults import DataError, Refused
 from training.data.places import local
 
-FOLDER = Path(__file__).parent / "templates"
 SIDE = 144  # pixels of a picture
 CLASSES = 60  # that are shown
 EXAMPLES = 3  # paths of a fault
@@ -60,7 +58,6 @@ def page(subject: Subject) -> str:
     files = subject.files
     context = {
         "title": subject.name,
-        "style": STYLE,
         "prepared": subject.prepared,
         "facts": _facts(subject),
         "causes": _causes(files, show),
@@ -76,7 +73,7 @@ def page(subject: Subject) -> str:
         "faults": _faults(subject.faults),
         "about": {name: value for name, value in subject.about.items() if value not in (None, "", [], {})},
     }
-    return render((FOLDER,), "data_report.html", context)
+    return sheet("data_report.html", "gan data report", context)
 
 
 def _pictures(subject: Subject) -> Callable[[Seen, str], dict[str, Any]]:

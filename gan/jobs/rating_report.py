@@ -21,12 +21,10 @@ from gan.jobs import decisions, rating
 from gan.jobs.charts import plain
 from gan.jobs.rating_answers import Answers
 from gan.jobs.rating_results import results, rows
-from gan.jobs.report_style import STYLE
+from gan.jobs.report_sheet import sheet
 from gan.jobs.still_charts import Still, intervals
 from gan.models import card, checkpoint
-from gan.templates import render
 
-FOLDER = Path(__file__).parent / "templates"
 SHOWN = 60  # flagged pictures on the page
 COLUMNS = ("rater", "trial", "catch", "right", "sources", "pictures", "answer", "note", "ms", "time")
 MEASURES = {
@@ -108,7 +106,6 @@ def page(study: rating.Study, found: dict[str, Any]) -> str:
     images = {number: base64.b64encode(study.picture(number)).decode() for number in names}
     context = {
         "title": study.path.resolve().name,
-        "style": STYLE,
         "found": found,
         "measure": MEASURES[study.kind],
         "names": study.names,
@@ -118,7 +115,7 @@ def page(study: rating.Study, found: dict[str, Any]) -> str:
         "number": _number,
         "plain": plain,
     }
-    return render((FOLDER,), "rating_report.html", context)
+    return sheet("rating_report.html", "gan rate", context)
 
 
 def write_cards(study: rating.Study, found: dict[str, Any]) -> list[str]:

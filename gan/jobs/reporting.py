@@ -13,12 +13,11 @@ from gan.jobs.charts import Chart
 from gan.jobs.report_files import RunFiles, Say, names, read
 from gan.jobs.report_marks import marks
 from gan.jobs.report_pictures import pictures
+from gan.jobs.report_sheet import FOLDER, sheet
 from gan.jobs.report_style import COLOURS, CURVES, RULES
 from gan.jobs.report_summary import summary
 from gan.models.seen import MARK
-from gan.templates import render
 
-FOLDER = Path(__file__).parent / "templates"
 NAME, TOGETHER = "report.html", "comparison.html"  # of the page in a run directory, about it or about several
 EVENT = {"kimg": "at kimg", "tick": "tick", "state": "state", "reason": "reason", "action": "what was done"}
 EVENT |= {"rollbacks": "rollbacks so far"}
@@ -53,7 +52,7 @@ def page(runs: Sequence[Path], say: Say = lambda damage: None, nearest: int = 0)
     library, script = chart_library.scripts(), own_script()
     about = context(runs, say, nearest)
     about |= {"style": COLOURS + rules(), "library": library, "script": script}
-    return render((FOLDER,), "report.html", about | {"policy": policy(library, script)})
+    return sheet("report.html", "gan report", about | {"policy": policy(library, script)})
 
 
 def context(runs: Sequence[Path], say: Say = lambda damage: None, nearest: int = 0) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tests.docs.commands import lines
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 
 RUN = {"python", "bash"}
+TOOLS = {"mkdir", "cat"}  # of the system
 
 
 def page_of(name: str) -> Path:
@@ -38,8 +39,16 @@ def typed(line: str) -> None:
         except SystemExit as end:
             assert end.code == 0, line
         return
+    if words[0] in TOOLS:
+        subprocess.run(line, shell=True, check=True)
+        return
     assert words[0] == "python", f"cannot type {line}"
     subprocess.run([sys.executable, *words[1:]], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def executed(block: Block, page: str, names: dict[str, object]) -> None:
+    """A block of Python, whose lines have the page's numbers."""
+    exec(compile("\n" * block.line + block.text, page, "exec"), names)
 
 
 def run(name: str) -> int:
@@ -49,7 +58,7 @@ def run(name: str) -> int:
         if block.title:
             Path(block.title).write_text(block.text, encoding="utf-8")
         elif block.kind == "python":
-            exec(compile("\n" * block.line + block.text, name, "exec"), names)
+            executed(block, name, names)
         else:
             for line in lines(block.text):
                 typed(line)

@@ -20,6 +20,7 @@ from metrics import METRICS
 from tests.docs.commands import complaint, gan_words, lines
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 from tests.docs.running import chosen, run
+from tests.docs.test_shell import STAGED
 from tests.gan.tables import restored
 from training.augment import AUGMENTATIONS
 
@@ -40,26 +41,13 @@ FAST = [
 SLOW = ["tutorials/photographs.md", "tutorials/conditional.md", "tutorials/reproduce.md"]
 # Pages of which the tests named here run the blocks, or whose commands want more than a test has.
 ELSEWHERE = {
+    **dict.fromkeys(STAGED, "tests/docs/test_shell.py, and its Python there or in test_python.py"),
     "API.md": "tests/test_api_page.py",
     "BENCHMARKS.md": "measurements, of minutes to hours",
-    "COLLAPSE.md": "measurements; tests/test_collapse.py, and tutorials/reproduce.md is run",
     "CONTRIBUTING.md": "make, git and pytest themselves",
-    "DATA.md": "names stand for sets of the reader; tests/training/preparation, and the tutorials are run",
-    "DATA_REVIEW.md": "pages that are served; tests/gan/web",
-    "EXPLORE.md": "MODEL stands for the reader's; tests/gan/cli and tests/gan/web",
-    "HUB.md": "names of a hub; tests of the hub have a small one on loopback",
-    "IMPORT.md": "published files; tests/gan/models/importing",
-    "METRICS.md": "RUN and X.zip stand for the reader's, weights are fetched; tests/metrics",
     "MODELS.md": "training of hours",
-    "OPS.md": "compiling, CUDA; tests/ops",
-    "RATING.md": "pages that are served; tests/gan/web/rate",
-    "README.md": "the front door: installs, clones, trains for minutes to days",
     "RELIABILITY.md": "faults that are made on purpose; the tests that the page names",
-    "REPORTS.md": "RUN stands for the reader's; tests/gan/cli/test_report.py",
     "SECURITY.md": "pages that are served",
-    "SERVING.md": "an API that is served; tests/gan/web/serve",
-    "TRAINING.md": "training of hours; tests/training, and the tutorials are run",
-    "TRANSFER_AND_EXPORT.md": "MODEL stands for the reader's; tests/gan/cli",
     "notebooks": "tests/test_notebooks.py runs the notebooks that these are rendered from",
     "reference": "generated, or tables alone",
     "design/rooms.md": "no code",

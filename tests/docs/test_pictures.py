@@ -35,8 +35,15 @@ def test_every_picture_is_shown():
 
 
 def test_the_last_command_names_the_picture():
-    for name, commands in pictures.PICTURES.items():
-        assert name in commands[-1] or f"--pictures {pictures.IMAGES}" in commands[-1], name
+    for name, picture in pictures.PICTURES.items():
+        last = picture.commands[-1]
+        assert name in last or last.endswith(f" {pictures.IMAGES}"), name
+
+
+def test_every_source_is_used_and_needs_what_there_is():
+    used = {name for picture in pictures.PICTURES.values() for name in picture.sources}
+    assert used == set(pictures.SOURCES)
+    assert pictures.sources(["early", "study"]) == ["demo", "early", "study"]
 
 
 def test_commands_name_what_exists():
@@ -49,17 +56,70 @@ def test_commands_name_what_exists():
             assert importlib.util.find_spec(module), command
 
 
-def test_the_runner(monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def rows(monkeypatch, tmp_path):
+    """Three pictures of two sources, of which one needs the other, in a folder of their own."""
     monkeypatch.setattr(pictures, "ROOT", tmp_path)
-    rows = {"a.png": ("echo 1 >> said", "echo a >> said"), "b.png": ("echo 1 >> said", "echo b >> said")}
-    monkeypatch.setattr(pictures, "PICTURES", rows)
+    made = {
+        "one": pictures.Source("a first thing", "1 minute", ("echo 1 >> said",)),
+        "two": pictures.Source("a second", "hours", ("echo 2 >> said",), ("one",)),
+    }
+    monkeypatch.setattr(pictures, "SOURCES", made)
+    shown = {
+        "a.png": pictures.Picture(("one",), ("echo a >> said",)),
+        "b.png": pictures.Picture(("two",), ("echo b >> said",)),
+        "c.png": pictures.Picture(("one",), ("echo c >> said",)),
+    }
+    monkeypatch.setattr(pictures, "PICTURES", shown)
+    return tmp_path / "said"
+
+
+def test_the_runner(rows, capsys):
     pictures.main(["docs/images/b.png", "a.png"])
-    assert (tmp_path / "said").read_text().split() == ["1", "b", "a"]  # what both need is typed once
+    assert rows.read_text().split() == ["1", "2", "b", "a"]  # what both need is typed once, and first
     assert "$ echo b >> said" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="no such picture"):
-        pictures.main(["c.png"])
+        pictures.main(["d.png"])
     with pytest.raises(SystemExit, match="handles"):
         pictures.main(["explore-edit.png"])
+
+
+def test_those_of_a_source(rows):
+    pictures.main(["--from", "one"])
+    assert rows.read_text().split() == ["1", "a", "c"]
+    with pytest.raises(SystemExit, match="no such source: tow; there are one, two"):
+        pictures.main(["--from", "tow"])
+
+
+def test_the_list(rows, capsys):
+    pictures.main(["--list"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[:5] == [
+        "one: a first thing; 1 minute",
+        "  a.png",
+        "  c.png",
+        "two: a second; hours",
+        "  b.png",
+    ]
+    assert said[5] == "by hand:" and "  serve-page.png: four images" in "\n".join(said)
+    assert not rows.exists()
+
+
+def test_simulated_raters(tmp_path):
+    """They answer everything, and prefer the later folder."""
+    pytest.importorskip("jinja2", reason="the extra web is not installed")
+    from gan.jobs import rating
+    from gan.jobs.rating_answers import Answers
+    from gan.jobs.rating_results import results
+    from tests.gan.jobs.rating_studies import folder
+
+    raters = loaded("simulated_raters")
+    places = tuple(folder(tmp_path / name, 12, 20 * i) for i, name in enumerate("abc"))
+    raters.answered(tmp_path / "study", places)
+    study = rating.opened(tmp_path / "study")
+    found = results(study, Answers(study), 0)
+    assert [source["name"] for source in found["sources"]] == ["c", "b", "a"]
+    assert len(found["raters"]) == raters.RATERS and all(rater["kept"] for rater in found["raters"])
 
 
 @pytest.mark.slow

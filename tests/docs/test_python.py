@@ -12,8 +12,8 @@ import torch
 import gan
 from gan.networks import stylegan3
 from gan.networks.mapping import MappingConfig
-from tests.docs.pages import blocks
-from tests.docs.running import chosen, page_of, typed
+from tests.docs.running import chosen, executed, typed
+from tests.docs.stage import edges
 
 RUN = "runs/00000-demo-openmoji-32"  # the demo's, on every page
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def run(page: str, names: dict[str, Any]) -> None:
     python = [block for block in chosen(page) if block.kind == "python"]
     assert python, page
     for block in python:
-        exec(compile("\n" * block.line + block.text, page, "exec"), names)
+        executed(block, page, names)
 
 
 def exploring() -> dict[str, Any]:
@@ -67,14 +67,12 @@ def exploring() -> dict[str, Any]:
     G = gan.load(RUN)
     small = {"channel_base": 256, "channel_max": 8, "mapping": MappingConfig(layers=2)}
     other = stylegan3.GeneratorConfig(resolution=32, layers=6, z_dim=8, w_dim=G.w_dim, **small)
-    w = G.mapping(gan.latents.z_from_seeds(range(16), G.z_dim))[:, 0]  # [16, w_dim]
     named = {
         "MODEL": RUN,
         "G3": other.build().eval().requires_grad_(False),
         "direction": torch.randn(G.w_dim),
     }
-    named |= {"ws_smiling": w[:8], "ws_earnest": w[8:], "others": torch.randn(3, G.w_dim)}
-    return named | {"other": torch.randn(8, 128)}
+    return named | {"others": torch.randn(3, G.w_dim), "other": torch.randn(8, 128)}
 
 
 def scoring() -> dict[str, Any]:
@@ -104,7 +102,6 @@ def test_exports_are_read_as_the_page_says(home: Path) -> None:
 
 def test_a_detector_of_a_page_is_found_by_name(home: Path) -> None:
     """Its file, as the page has it, and the command below it."""
-    [block] = [block for block in blocks(page_of("METRICS.md")) if "class Edges" in block.text]
-    Path("edges.py").write_text(block.text, encoding="utf-8")
+    Path("edges.py").write_text(edges(), encoding="utf-8")
     scores = "fd[edges],kid[edges],pr[edges]"
     typed(f'gan evaluate --images X.zip --data X.zip --detector edges.py:edges --metrics "{scores}"')

@@ -52,6 +52,10 @@ def test_fit_shapes_both_networks_and_fills_gamma():
         ("generator.c_dim=10", "differ: leave them out"),
         ("generator.type=stylegan9", "stylegan2"),
         ("generator.activation=lrelux", "generator: unknown activation 'lrelux'; did you mean 'lrelu'"),
+        (
+            "augment.name=adda",
+            r"unknown augmentation 'adda'; .* known: ada, diffaugment, none",
+        ),
         ("generator.mapping.activation=eval", "generator.mapping: unknown activation 'eval'"),
         ("generator.mapping.layers=0", "generator.mapping: layers must be >= 1"),
         ("generator.z_dim=0", "generator: z_dim must be >= 1"),

@@ -12,6 +12,8 @@ from gan.latents import class_centers, drawn_w, find_centers, nearest_center, pl
 from gan.latents.abilities import require_movable, require_noise, require_styles
 from gan.latents.centers import DRAWS
 
+CLASS_CENTER = "--truncation-center class"
+OTHER_CENTERS = "take global or nearest"
 CLASS_DRAWS = 1000  # of w, of which the centre of a class is the mean
 Edit = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -58,7 +60,9 @@ def towards_centers(generator: nn.Module, look: Look, labels: sampling.Labels | 
         centers = find_centers(drawn_w(generator, max(DRAWS, look.centers), c=c), look.centers)
         return lambda ws, _: truncate(ws, nearest_center(ws, centers), look.psi, look.psi_cutoff)
     if generator.c_dim and sampling.remembered_conditions(generator) is not None:
-        raise UsageError("this model takes vectors and has no classes: truncate towards global or nearest")
+        raise UsageError(f"{CLASS_CENTER}: this model takes vectors and has no classes; {OTHER_CENTERS}")
+    if not generator.c_dim:
+        raise UsageError(f"{CLASS_CENTER}: this model has no classes; {OTHER_CENTERS}")
     used = None if labels is None else sorted(set(torch.as_tensor(labels).tolist()))
     centers = class_centers(generator, CLASS_DRAWS, classes=used)
     return lambda ws, c: truncate(ws, c @ centers, look.psi, look.psi_cutoff)

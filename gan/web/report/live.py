@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from gan.jobs import chart_library, reporting
+from gan.jobs.report_sheet import FOLDER as SHEETS
 from gan.templates import render
 from gan.web.shell import application, token_for
 from gan.web.shell.application import page
@@ -46,7 +47,7 @@ class Live:
 
     def __enter__(self) -> "Live":
         chart_library.scripts()
-        app = application("Report", self._routes, reporting.FOLDER, token_for(HOST, None))
+        app = application("Report", self._routes, SHEETS, token_for(HOST, None))
         self._stack.enter_context(
             served(app, HOST, 0, lambda address: self._say(f"report: {address}"), self._warn)
         )
@@ -81,7 +82,7 @@ class Live:
             if self._run is None or version == self._made[0] or now - self._at < PAUSE:
                 return self._made
             try:
-                folders = (reporting.FOLDER,)
+                folders = (SHEETS,)
                 html = render(folders, "report_content.html", reporting.context([self._run]))
                 self._made = version, html
             except Exception as error:  # whatever it is, the run goes on
@@ -103,7 +104,7 @@ class Live:
             version, html = await asyncio.to_thread(self.content)
             title = self._run.resolve().name if self._run else "Report"
             context = {"title": title, "version": version, "content": html, "milliseconds": ASKED}
-            return page((FOLDER, reporting.FOLDER), "live.html", context)
+            return page((FOLDER, SHEETS), "live.html", context)
 
         async def content(_: Any) -> Any:
             version, html = await asyncio.to_thread(self.content)

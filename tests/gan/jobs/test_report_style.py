@@ -5,8 +5,8 @@ from itertools import combinations
 
 import pytest
 
+from gan.jobs.report_sheet import FOLDER
 from gan.jobs.report_style import CURVES, DARK, DASHES, LIGHT, STYLE
-from gan.jobs.reporting import FOLDER
 
 TEXTS = ("text", "muted", "link", "bad", "warn", "good")
 # Linear RGB as seen without one kind of cones (Machado et al. 2009, table 1, severity 1).

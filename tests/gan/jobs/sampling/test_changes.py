@@ -142,10 +142,15 @@ def test_further_edits_reach_z_or_w(name):
     assert levels_apart(edited, plain) > 1
 
 
+def test_a_model_without_classes_names_the_option():
+    with pytest.raises(UsageError, match="--truncation-center class: this model has no classes; take global"):
+        draw(generator("stylegan2"), Request(seeds="1", look=Look(psi=0.5, center="class")))
+
+
 def test_vectors_have_no_classes_to_truncate_towards():
     built = generator("stylegan2 of classes")
     sampling.remember_conditions(built, torch.randn(5, 3))
-    with pytest.raises(UsageError, match="takes vectors and has no classes"):
+    with pytest.raises(UsageError, match="center class: this model takes vectors and has no classes"):
         draw(built, Request(seeds="1", look=Look(psi=0.5, center="class")))
     assert draw(built, Request(seeds="1", look=Look(psi=0.5, center="nearest:2"))).shape[0] == 1
     with pytest.raises(UsageError, match="style mixing takes one class or one condition"):
