@@ -11,8 +11,8 @@ MUTANTS = (
     Mutant(
         "bias of one order",
         "metrics/jackknife.py",
-        "bias = first - curved * count / (count - 2)",
-        "bias = first",
+        "return first - curved * count / (count - 2)",
+        "return first",
         (f"{INTERVALS}test_bias_of_two_orders_is_taken_off_exactly",),
     ),
     Mutant(
@@ -25,7 +25,7 @@ MUTANTS = (
     Mutant(
         "variance of one deletion",
         "metrics/jackknife.py",
-        "variance = (count - 1) * self.without",
+        "variance = (len(self.without) - 1) * self.without",
         "variance = self.without",
         (f"{INTERVALS}test_the_mean_has_the_textbook_error",),
     ),
