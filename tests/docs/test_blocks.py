@@ -48,7 +48,7 @@ ELSEWHERE = {
     "DATA_REVIEW.md": "pages that are served; tests/gan/web",
     "EXPLORE.md": "MODEL stands for the reader's; tests/gan/cli and tests/gan/web",
     "HUB.md": "names of a hub; tests of the hub have a small one on loopback",
-    "IMPORT.md": "published files; tests/gan/models/importing",
+    "IMPORT.md": "published files; tests/gan/models/test_importing.py and its siblings",
     "METRICS.md": "RUN and X.zip stand for the reader's, weights are fetched; tests/metrics",
     "MODELS.md": "training of hours",
     "OPS.md": "compiling, CUDA; tests/ops",
