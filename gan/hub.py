@@ -28,11 +28,13 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = ("1", "ON", "YES", "TRUE")
 NO_TOKEN = "this needs a token that may write: `hf auth login`, or HF_TOKEN in the environment"
 _FORM = "write hf://USER/NAME, hf://USER/NAME@REVISION or hf://datasets/USER/NAME"
+FOLDERS = {"model": "", "dataset": "datasets/", "space": "spaces/"}  # kind -> how its names begin
+_CALLED = {"model": "model", "dataset": "data set", "space": "Space"}
 
 
 @dataclass(frozen=True)
 class Name:
-    """kind: model or dataset.  repo: user/name.  revision: branch, tag or commit.  inside: a path, or ""."""
+    """kind: of FOLDERS.  repo: user/name.  revision: branch, tag or commit.  inside: a path, or ""."""
 
     kind: str
     repo: str
@@ -40,8 +42,13 @@ class Name:
     inside: str = ""
 
     def __str__(self) -> str:
-        prefix = "datasets/" if self.kind == "dataset" else ""
-        return f"hf://{prefix}{self.repo}@{self.revision}" + (f"/{self.inside}" if self.inside else "")
+        name = f"hf://{FOLDERS[self.kind]}{self.repo}@{self.revision}"
+        return name + (f"/{self.inside}" if self.inside else "")
+
+    @property
+    def page(self) -> str:
+        """Address of the repository's page."""
+        return f"{endpoint()}/{FOLDERS[self.kind]}{self.repo}"
 
     @property
     def pinned(self) -> bool:
@@ -117,14 +124,13 @@ def asking(name: Name) -> Iterator[None]:
     from huggingface_hub import errors
     from huggingface_hub.utils import HfHubHTTPError
 
-    what = f"{'data set' if name.kind == 'dataset' else name.kind} {name.repo}"
+    what = f"{_CALLED[name.kind]} {name.repo}"
     try:
         yield
     except UserError:
         raise
     except errors.GatedRepoError as error:
-        page = f"{endpoint()}/{'datasets/' if name.kind == 'dataset' else ''}{name.repo}"
-        raise UserError(f"the {what} has terms: accept them at {page}, then `hf auth login`") from error
+        raise UserError(f"the {what} has terms: accept them at {name.page}, then `hf auth login`") from error
     except errors.RevisionNotFoundError as error:
         raise UserError(f"the {what} has no revision {name.revision}: mend what follows the @") from error
     except errors.RepositoryNotFoundError as error:

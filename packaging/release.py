@@ -43,6 +43,8 @@ def problems(version: str, root: Path = ROOT) -> list[str]:
         found.append(
             f"CHANGELOG.md has no section '## [{version}] - YYYY-MM-DD' with an entry: name Unreleased so"
         )
+    if importlib.util.find_spec("build") is None:
+        found.append("the package build is missing: pip install build")
     if _git(root, "status", "--porcelain"):
         found.append("the working tree has changes: commit or stash them")
     if _git(root, "tag", "--list", f"v{version}"):
@@ -78,7 +80,10 @@ def main(arguments: list[str]) -> int:
             print(f"release: that failed; nothing after it was done: {command[0]}", file=sys.stderr)
             return 1
     if not found:
-        print("Then: git push origin main --tags; python -m twine upload dist/*", file=sys.stderr)
+        files = f"dist/gan_workbench-{options.version}[.-]*"  # of this version alone
+        print(
+            f"Then: git push origin main v{options.version}; python -m twine upload {files}", file=sys.stderr
+        )
     return int(bool(found))
 
 

@@ -137,7 +137,8 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "-q", "-m", "A change")
 
 
-def test_a_release_is_checked(release, tree):
+def test_a_release_is_checked(release, tree, monkeypatch):
+    monkeypatch.setattr(release.importlib.util, "find_spec", lambda name: name)
     assert release.problems(VERSION, tree) == []
     assert release.problems("1", tree) == ["1 is no version such as 1.2.0 or 1.2.0rc1"]
     assert [line.split(" has ")[0] for line in release.problems("9.0.0", tree)] == [
@@ -152,6 +153,9 @@ def test_a_release_is_checked(release, tree):
         "the working tree has changes",
     ]
     git(tree, "checkout", "-q", ".")
+    with monkeypatch.context() as patch:
+        patch.setattr(release.importlib.util, "find_spec", lambda _: None)
+        assert release.problems(VERSION, tree) == ["the package build is missing: pip install build"]
     git(tree, "tag", "v0.1.0")
     assert release.problems(VERSION, tree) == ["the tag v0.1.0 is there already: choose the next version"]
 
@@ -163,7 +167,9 @@ def test_a_release_is_dry_unless_told(release, tree, monkeypatch, capsys):
     real = subprocess.run
     monkeypatch.setattr(release.subprocess, "run", lambda *a, **k: ran.append(a[0]) or real(["true"]))
     assert release.main([VERSION]) == 0 and ran == []
-    printed = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    printed = said.out.splitlines()
+    assert "twine upload dist/gan_workbench-0.1.0[.-]*" in said.err
     assert len(printed) == len(release.steps(VERSION)) and "git tag --annotate v0.1.0" in printed[-1]
     assert release.main([VERSION, "--do"]) == 0 and ran == release.steps(VERSION)
     monkeypatch.setattr(release, "problems", lambda version: ["no"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli import data_prepare, data_report, data_review, data_sets
+from gan.cli import data_prepare, data_push, data_report, data_review, data_sets
 from gan.cli.common import debug_option, echo_json, seed_option
 
 
@@ -53,3 +53,4 @@ def openmoji(
 
 command.add_command(data_report.command)
 command.add_command(data_review.command)
+command.add_command(data_push.command)

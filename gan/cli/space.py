@@ -27,7 +27,7 @@ def command(model: str, out: Path, name: str | None, title: str | None) -> None:
     """Write a Space for MODEL: a page of gradio with seeds, truncation and classes, that runs on CPUs.
 
     To see it here: pip install -r OUT/requirements.txt, then python OUT/app.py. To publish it:
-    hf upload USER/NAME OUT --repo-type space, once the Space is made on the hub with gradio as its kind.
+    hf upload USER/NAME OUT --repo-type space. Model and page at once: gan push MODEL USER/NAME --space.
     """
     from gan.jobs.space import write
 

@@ -22,6 +22,7 @@ from gan import hub
 from gan.errors import UsageError, UserError
 from gan.files import atomic_folder
 from gan.models import card, checkpoint, content, hub_card, light, publication
+from gan.models.content import Checkpoint
 
 TITLE = "Images of {name}"
 LEFT_OUT = ("jobs", "web", "cli", "csrc", "prebuilt", "__pycache__")  # folders that the page does not need
@@ -63,10 +64,7 @@ def write(
         name = str(hub.parse(name, "model"))
     if out.exists():
         raise UserError(f"{out} is there already: choose another --out, or remove it")
-    saved = checkpoint.read(checkpoint.resolve(model))
-    if needed := (saved.config.get("run") or {}).get("plugins"):
-        named = ", ".join(str(plugin.get("name")) for plugin in needed)
-        raise UsageError(f"{saved.path} needs the plug-in {named}, and a Space runs none: it cannot be shown")
+    saved = usable(model)
     data = saved.config.get("data") or {}
     title = title or TITLE.format(name=data.get("name") or "unknown data")
     with atomic_folder(out) as folder:
@@ -85,6 +83,15 @@ def write(
     paths = [path for path in out.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in paths)
     return {"path": str(out), "files": len(paths), "bytes": size, "title": title, "model": name or "model/"}
+
+
+def usable(model: str | Path) -> Checkpoint:
+    """The checkpoint of a model. UserError where there is none, UsageError where it needs a plug-in."""
+    saved = checkpoint.read(checkpoint.resolve(model))
+    if needed := (saved.config.get("run") or {}).get("plugins"):
+        named = ", ".join(str(plugin.get("name")) for plugin in needed)
+        raise UsageError(f"{saved.path} needs the plug-in {named}, and a Space runs none: it cannot be shown")
+    return saved
 
 
 def requirements(has_name: bool) -> str:

@@ -13,8 +13,7 @@ from typing import Any
 from torch import nn
 
 from gan import config as configs
-from gan import hub, shapes
-from gan.errors import UsageError, UserError
+from gan import hub, hub_pushing, shapes
 from gan.models import card, checkpoint, content, hub_card, hub_checkpoints, publication
 from gan.models.content import Checkpoint
 from gan.models.light import TRAINING
@@ -53,32 +52,27 @@ def push_to_hub(
     Raises UsageError for a name that is none, UserError for a missing or damaged model, without a token,
     where the hub refuses, and where private is asked of a repository that is public already.
     """
-    target = _target(name, revision)
+    target = hub_pushing.target(name, "model", revision)
     with tempfile.TemporaryDirectory(prefix="gan-push-") as temporary:
         if isinstance(model, nn.Module):
             saved = checkpoint.read(save_pretrained(model, Path(temporary) / "saved"))
         else:
             saved = checkpoint.read(checkpoint.resolve(model))
         folder = _staged(saved, Path(temporary) / "staged", target)
-        sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+        files = {path.name: path for path in sorted(folder.iterdir())}
         record = {
             "name": str(target),
-            "url": f"{hub.endpoint()}/{target.repo}",
+            "url": target.page,
             "private": private,
-            "files": sizes,
+            "files": {path: file.stat().st_size for path, file in files.items()},
             "readme": (folder / "README.md").read_text(encoding="utf-8"),
         }
-        return record if dry_run else {**record, "name": str(target.at(_pushed(folder, target, private)))}
-
-
-def _target(name: str, revision: str | None) -> hub.Name:
-    target = hub.parse(name if hub.is_name(name) else f"hf://{name}", "model")
-    if target.inside or (revision and target.revision not in (hub.MAIN, revision)):
-        raise UsageError(f"{name} is no place to push to: write user/name, and a branch as --revision")
-    target = target.at(revision or target.revision)
-    if target.pinned:
-        raise UsageError(f"{target.revision} is a commit, which never changes: push to a branch")
-    return target
+        if dry_run:
+            return record
+        commit = hub_pushing.push(
+            target, files, lambda _: hub_checkpoints.WANTED, private=private, message="Model"
+        )
+        return {**record, "name": str(target.at(commit))}
 
 
 def _staged(saved: Checkpoint, folder: Path, target: hub.Name) -> Path:
@@ -89,33 +83,3 @@ def _staged(saved: Checkpoint, folder: Path, target: hub.Name) -> Path:
     readme = hub_card.readme(config, text, target.repo, Run(saved.run).records)
     (folder / "README.md").write_text(readme, encoding="utf-8")
     return folder
-
-
-def _pushed(folder: Path, target: hub.Name, private: bool) -> str:
-    """Push a folder, remove files of an earlier push that it lacks, and return the commit."""
-    api = hub.api()
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
-
-    if hub.is_offline():
-        raise UserError("HF_HUB_OFFLINE is set, so nothing can be pushed: unset it")
-    if not get_token():
-        raise UserError(hub.NO_TOKEN)
-    with hub.asking(target):
-        api.create_repo(target.repo, repo_type="model", private=private, exist_ok=True)
-        if target.revision != hub.MAIN:
-            api.create_branch(target.repo, branch=target.revision, repo_type="model", exist_ok=True)
-        there = api.repo_info(target.repo, repo_type="model", revision=target.revision)
-        if private and there.private is False:
-            raise UserError(
-                f"{target.repo} exists and is public: make it private in its settings at {hub.endpoint()}, or"
-                " take another name"
-            )
-        paths = sorted(folder.iterdir())
-        changes: list[Any] = [CommitOperationAdd(path.name, path) for path in paths]
-        here = {path.name for path in paths}
-        old = [s.rfilename for s in there.siblings or [] if s.rfilename in hub_checkpoints.WANTED]
-        changes += [CommitOperationDelete(name) for name in old if name not in here]
-        done = api.create_commit(
-            target.repo, changes, commit_message="Model", revision=target.revision, repo_type="model"
-        )
-    return str(done.oid)

@@ -1,10 +1,11 @@
-"""Fixtures of what scores need: an open data set, and a cache that holds nothing yet."""
+"""Fixtures: an open data set, a cache that holds nothing yet, a run directory, a token of a hub."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.gan.models.fake_hub import TOKEN
 from tests.gan.runs import write_run
 from training.data.images import ImageDataset, open_dataset
 
@@ -27,3 +28,10 @@ def dataset(tiny_zip: Path) -> Iterator[ImageDataset]:
 def run_folder(tmp_path: Path) -> Path:
     """A run directory with one checkpoint of an untrained model."""
     return write_run(tmp_path / "runs" / "00000-demo-tiny")
+
+
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> str:
+    """One that may write to `fake_hub`."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    return TOKEN

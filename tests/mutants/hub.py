@@ -6,6 +6,8 @@ REFUSALS = "tests/gan/models/test_hub_refusals.py::"
 HUB = "tests/gan/models/test_hub.py::"
 SETS = "tests/training/data/test_hub_sets.py::"
 SPACE = "tests/gan/jobs/test_space.py::"
+PUSHING = "tests/gan/jobs/test_pushing.py::"
+DATA = "tests/gan/jobs/test_data_pushing.py::"
 FILES = "gan/hub_files.py"
 
 MUTANTS = (
@@ -74,16 +76,16 @@ MUTANTS = (
     ),
     Mutant(
         "a private model goes to a public repository",
-        "gan/models/hub.py",
+        "gan/hub_pushing.py",
         "if private and there.private is False:",
         "if private and there.private is None:",
         (f"{HUB}test_private_is_not_asked_of_a_public_repository",),
     ),
     Mutant(
         "files of an earlier push stay",
-        "gan/models/hub.py",
-        "for name in old if name not in here]",
-        "for name in old if name not in old]",
+        "gan/hub_pushing.py",
+        "if path in held and path not in files]",
+        "if path in held and path in files]",
         (f"{HUB}test_a_later_push_takes_away_what_it_lacks",),
     ),
     Mutant(
@@ -141,5 +143,61 @@ MUTANTS = (
         "if splits[file.path] == TRAIN]",
         "if splits[file.path]]",
         (f"{SETS}test_the_training_split_of_tables",),
+    ),
+    Mutant(
+        "a page draws from a branch that may move",
+        "gan/jobs/pushing.py",
+        'record["name"], private, dry_run)',
+        'f"hf://{name}", private, dry_run)',
+        (f"{PUSHING}test_a_model_and_its_page",),
+    ),
+    Mutant(
+        "a Space of somebody's own is written over",
+        "gan/jobs/pushing.py",
+        "not set(there) <= set(NEW)",
+        "not set(NEW) <= set(NEW)",
+        (f"{PUSHING}test_a_space_of_another_kind_stays",),
+    ),
+    Mutant(
+        "the Space of a private model is public",
+        "gan/jobs/pushing.py",
+        "_earlier(place, there), private=private,",
+        "_earlier(place, there), private=False,",
+        (f"{PUSHING}test_a_private_model_has_a_private_page",),
+    ),
+    Mutant(
+        "a set without a licence is pushed",
+        "training/preparation/publishing.py",
+        "    if not told:\n        some",
+        "    if told == UNKNOWN:\n        some",
+        (f"{DATA}test_a_licence_is_needed",),
+    ),
+    Mutant(
+        "another set is taken away unasked",
+        "gan/jobs/data_pushing.py",
+        "if others and not force:",
+        "if others and force is None:",
+        (f"{DATA}test_another_set_is_taken_away_only_by_force",),
+    ),
+    Mutant(
+        "the card of a set names another digest",
+        "training/preparation/publishing.py",
+        "`{dataset.sha256}`, of images",
+        "`{hash(dataset)}`, of images",
+        (f"{DATA}test_the_card",),
+    ),
+    Mutant(
+        "sources in a card are paths of their makers",
+        "training/preparation/publishing.py",
+        'urlsplit(str(said.get("source") or "")).netloc',
+        'str(said.get("source") or "")',
+        (f"{DATA}test_the_card",),
+    ),
+    Mutant(
+        "a set from a hub has lost its sheet",
+        "training/preparation/datasheet.py",
+        "return hub_sets.card(path)[:_READ]",
+        'return ""',
+        (f"{DATA}test_answers_of_the_sheet_come_along",),
     ),
 )

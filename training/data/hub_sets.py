@@ -2,9 +2,11 @@
 
 A repository holds one of these, the first that is there: one zip; tables of parquet, of which those of the
 split `train` are taken where there are several splits; images with their `dataset.json` or metadata. A path
-behind the name takes one file or one folder: `hf://datasets/user/name@revision/data/test-00000.parquet`.
+behind the name takes one file or one folder: `hf://datasets/user/name@revision/data/test-00000.parquet`. The
+card of the repository comes along, for what it says of the images.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -12,13 +14,15 @@ from pathlib import Path, PurePosixPath
 from gan import hub
 from gan.errors import UserError
 from gan.hub import Name
-from gan.hub_files import File, fetch, listed
+from gan.hub_files import File, fetch, listed, name_of
 from training.data.metadata import is_metadata
 from training.data.names import SUFFIXES, is_hidden
 from training.data.parquet import ENDING
 
 MOST_SET = 2**38  # bytes of a zip, a tar or a table
 MOST_IMAGE = 2**28  # of a picture, and of what is said of all of them
+MOST_CARD = 2**20
+CARD = "README.md"
 INDEX = ("dataset.json", "vectors.npy")
 PACKED = (".zip", ".tar", ENDING)
 TRAIN = "train"
@@ -38,10 +42,31 @@ def fetched(place: str | Path) -> Path:
     whole, chosen = chosen_of(name, listing.files)
     # Files of a split lie apart from those of others, which a folder is read with.
     part = TRAIN if chosen and len(chosen) < len(whole) and chosen[0].path.endswith(ENDING) else ""
-    found = fetch(name, lambda _: chosen, _most, "" if len(chosen) == 1 else part)
+    found = fetch(name, lambda _: chosen, most, "" if len(chosen) == 1 else part)
+    _card(found.name)
     if len(chosen) == 1 and chosen[0].path.endswith(PACKED):
         return found.folder / chosen[0].path
     return found.folder / name.inside
+
+
+def card(path: Path) -> str:
+    """The card of the repository that `path` was fetched from; "" without one, and for any other path."""
+    name = name_of(path)
+    place = None if name is None else _card(name)
+    return place.read_text(encoding="utf-8", errors="replace") if place and place.is_file() else ""
+
+
+def _card(name: Name) -> Path | None:
+    """The file of the card, fetched unless it is there; None where that cannot be: a set is read without."""
+    with contextlib.suppress(UserError):
+        found = fetch(
+            name,
+            lambda listing: [file for file in listing.files if file.path == CARD and file.size],
+            lambda _: MOST_CARD,
+            "card",
+        )
+        return found.folder / CARD
+    return None
 
 
 def chosen_of(name: Name, files: Sequence[File]) -> tuple[list[File], list[File]]:
@@ -96,7 +121,8 @@ def _last(file: File) -> str:
     return PurePosixPath(file.path).name
 
 
-def _most(path: str) -> int:
+def most(path: str) -> int:
+    """Bytes that a file of a set, by its path, may have to be fetched."""
     if path.lower().endswith(PACKED) or path.endswith("vectors.npy"):
         return MOST_SET
     return MOST_IMAGE

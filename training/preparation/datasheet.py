@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from training.data import hub_sets
 from training.preparation.writer import place_of
 
 OPEN = "*Open: answer this before you share the set.*"
@@ -81,16 +82,21 @@ def sheet_of(path: Path) -> Path:
     return place.with_name(f"{place.stem}.DATASHEET.md")
 
 
+def text_of(path: Path) -> str:
+    """The sheet beside a set, or of one from a hub the card, which has the sheet in it; "" without one."""
+    try:
+        with sheet_of(path).open(encoding="utf-8") as file:
+            return file.read(_READ)
+    except (OSError, ValueError):
+        return hub_sets.card(path)[:_READ]
+
+
 def answered(path: Path) -> dict[str, str]:
-    """Question -> answer in the sheet beside a set, of the questions above that are not open; {} without one.
+    """Question -> answer in the sheet of a set, of the questions above that are not open; {} without one.
 
     Long answers are cut. Never raises: a sheet is for people, who may have written anything.
     """
-    try:
-        with sheet_of(path).open(encoding="utf-8") as file:
-            text = file.read(_READ)
-    except (OSError, ValueError):
-        return {}
+    text = text_of(path)
     known = {question for questions in SECTIONS.values() for question in questions}
     parts = re.split(r"^\*\*(.+)\*\*$", re.sub(r"^## .*$", "", text, flags=re.M), flags=re.M)
     found = {
@@ -105,17 +111,17 @@ def _answers(
     kept, files = summary["kept"], summary["files"]
     shape = f"{form['height']}x{form['width']} pixels, {form['channels']} channels, 8 bits"
     splits = ", ".join(f"{count} {split}" for split, count in summary["splits"].items())
-    reasons = _table("reason", summary["reasons"])
+    reasons = table("reason", summary["reasons"])
     faults = {f"{kind} ({said['policy']})": said["files"] for kind, said in summary["faults"].items()}
     return {
         "count": f"{kept} images of {shape}, of {files} files in the sources.",
-        "classes": _table("class", summary["classes"]) if summary["classes"] else "There are no labels.",
+        "classes": table("class", summary["classes"]) if summary["classes"] else "There are no labels.",
         "splits": f"{splits}. The split of an image follows from its pixels alone.",
-        "faults": _table("fault", faults),
+        "faults": table("fault", faults),
         "left out": f"{files - kept} files were left out.\n\n{reasons}",
         "making": f"Turned upright, made sRGB, crop `{form['crop']}`, resized by `{form['filter']}`.",
-        "files": f"{_table('format', counted['format'])}\n\n{_table('mode', counted['mode'])}",
-        "licences": _table("licence", counted["licence"]),
+        "files": f"{table('format', counted['format'])}\n\n{table('mode', counted['mode'])}",
+        "licences": table("licence", counted["licence"]),
     }
 
 
@@ -126,8 +132,8 @@ def _spread(measures: Mapping[str, tuple[float, float, float]]) -> str:
     return "\n".join(lines)
 
 
-def _table(what: str, counts: Mapping[str, int]) -> str:
-    """Counts as a table, the largest first; the rest as one row."""
+def table(what: str, counts: Mapping[str, int]) -> str:
+    """Counts of files as a Markdown table, the largest first; the rest as one row."""
     if not counts:
         return "None were found."
     total = sum(counts.values())

@@ -5,15 +5,9 @@ from pathlib import Path
 import pytest
 
 from gan.models import hub
-from tests.gan.models.fake_hub import TOKEN, Hub
+from tests.gan.models.fake_hub import Hub
 
 NAME = "user/glyphs"
-
-
-@pytest.fixture
-def token(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    return TOKEN
 
 
 @pytest.fixture

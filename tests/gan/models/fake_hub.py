@@ -42,7 +42,7 @@ class Hub:
     """repositories: ("models", "user/name") -> what it holds.  asked: methods and paths, in order.
 
     served: path in a repository -> other bytes than were committed.  sizes: that are listed instead of the
-    true ones.  short: paths whose answers end early.
+    true ones.  short: paths whose answers end early.  refused: statuses of the next commits.
     """
 
     address: str = ""
@@ -53,6 +53,7 @@ class Hub:
     served: dict[str, bytes] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     short: set[str] = field(default_factory=set)
+    refused: list[int] = field(default_factory=list)
 
     def put(self, name: str, files: Files, kind: str = "models", branch: str = "main") -> str:
         """Commit files to a repository, made if there is none; returns the commit."""
@@ -150,6 +151,8 @@ class Handler(BaseHTTPRequestHandler):
         name, kind = f"{asked['organization']}/{asked['name']}", f"{asked.get('type', 'model')}s"
         if (kind, name) in self.hub.repositories:
             return self.say({"url": f"{self.hub.address}/{name}"}, 409)
+        if kind == "spaces" and asked.get("sdk") != "gradio":
+            return self.refuse(400, "")
         private = asked.get("visibility") == "private"
         self.hub.repositories[kind, name] = Repository(private)
         self.hub.put(name, {".gitattributes": b"*.safetensors filter=lfs\n"}, kind)
@@ -172,9 +175,13 @@ class Handler(BaseHTTPRequestHandler):
         self.say({"files": modes})
 
     def batch(self, name: str) -> None:
+        """Where to send large files; nowhere for those that are here already."""
         wanted = json.loads(self.body)["objects"]
         to = f"{self.hub.address}/lfs"
-        objects = [{**o, "actions": {"upload": {"href": f"{to}/{o['oid']}"}}} for o in wanted]
+        objects = [
+            o if o["oid"] in self.hub.blobs else {**o, "actions": {"upload": {"href": f"{to}/{o['oid']}"}}}
+            for o in wanted
+        ]
         self.say({"transfer": "basic", "objects": objects})
 
     def upload(self, oid: str) -> None:
@@ -183,6 +190,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200)
 
     def commit(self, kind: str, name: str, revision: str) -> None:
+        if self.hub.refused:
+            return self.refuse(self.hub.refused.pop(0), "")
         repository = self.hub.repositories[kind, name]
         files = dict(repository.files(revision)[1])
         for line in map(json.loads, self.body.splitlines()):
@@ -194,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
             elif line["key"] == "deletedFile":
                 del files[value["path"]]
         sha = repository.commit(files, revision)
-        self.say({"commitUrl": f"{self.hub.address}/{name}/commit/{sha}", "commitOid": sha})
+        return self.say({"commitUrl": f"{self.hub.address}/{name}/commit/{sha}", "commitOid": sha})
 
 
 REPO = r"(?P<name>[^/]+/[^/]+?)"
@@ -216,7 +225,7 @@ ROUTES = (
     ("POST", rf"{KIND}{REPO}/branch/(?P<branch>.+)", Handler.branch),
     ("POST", rf"{KIND}{REPO}/preupload/(?P<revision>.+)", Handler.preupload),
     ("POST", rf"{KIND}{REPO}/commit/(?P<revision>.+)", Handler.commit),
-    ("POST", rf"/{REPO}\.git/info/lfs/objects/batch", Handler.batch),
+    ("POST", rf"/(?:datasets/|spaces/)?{REPO}\.git/info/lfs/objects/batch", Handler.batch),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", Handler.upload),
 )
 
