@@ -34,7 +34,7 @@ class Picture(NamedTuple):
 
 
 RUN = "runs/00000-demo-openmoji-32"
-EARLY = "runs/48/00000-demo-openmoji-32"
+EARLY = "runs/48/00000-stylegan2-tiny-openmoji-32"
 RATED = ("runs/rated/5-kimg", "runs/rated/20-kimg", "runs/rated/last")
 SHOT = "python docs/screenshot.py"
 COLLAPSE = "python -m benchmarks.collapse --out runs/collapse"
@@ -44,9 +44,12 @@ DRAWN = "gan sample {model} --seeds 0-39 --out {out}"
 SOURCES: dict[str, Source] = {
     "demo": Source("the run of `gan demo`", "12 minutes", ("gan demo",)),
     "early": Source(
-        "its recipe after 48 kimg",
+        "the preset stylegan2-tiny after 48 kimg",
         "8 minutes",
-        (f"test -d {EARLY} || gan train --data data/openmoji-32.zip --preset demo --kimg 48 --out runs/48",),
+        (
+            f"test -d {EARLY}"
+            " || gan train --data data/openmoji-32.zip --preset stylegan2-tiny --kimg 48 --out runs/48",
+        ),
         ("demo",),
     ),
     "glyphs": Source(

@@ -20,7 +20,7 @@ from gan.errors import UsageError
 
 EXAMPLES = """\b
 Examples:
-  gan train --data data/openmoji-32.zip --preset demo
+  gan train --data data/openmoji-32.zip --preset demo --set data.conditional=true
   gan train --data faces.zip --preset stylegan2 --batch 64 --set loss.r1_gamma=2 --dry-run
   gan train --resume runs/00003-stylegan2-faces --kimg 50000
   gan train --data cats.zip --preset stylegan2 --init-from runs/00003-stylegan2-faces --freeze-d 4

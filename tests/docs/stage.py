@@ -101,7 +101,9 @@ def trained(folder: Path) -> Path:
         data = folder / name / "data" / "openmoji-32.zip"
         data.parent.mkdir(parents=True)
         data_set(data, 0, side)
-        run = gan.train("demo", data, out=folder / name, overrides=[*SMALL, *CHANNELS, *more], device="cpu")
+        run = gan.train(
+            "stylegan2-tiny", data, out=folder / name, overrides=[*SMALL, *CHANNELS, *more], device="cpu"
+        )
         run.path.rename(folder / name / "run")
     draw_samples(folder / "demo" / "run", Request(seeds="0-3"), out=folder / "grid.png")
     return folder
