@@ -6,7 +6,10 @@ from tests.cuda_emulation import build
 from tests.cuda_emulation.running import PASSED, files_of, run_tests
 
 
-@pytest.mark.parametrize("order", ["forward", "shuffle"])
+FORWARD = pytest.param("forward", marks=pytest.mark.slow)  # the sanitizers' run has the same tests and order
+
+
+@pytest.mark.parametrize("order", [FORWARD, "shuffle"])
 def test_operators(order: str) -> None:
     done = run_tests(build.library("plain"), files_of(), "plain", order)
     assert done.returncode == PASSED, done.stdout[-6000:]
