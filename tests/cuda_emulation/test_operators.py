@@ -5,7 +5,6 @@ import pytest
 from tests.cuda_emulation import build
 from tests.cuda_emulation.running import PASSED, files_of, run_tests
 
-
 FORWARD = pytest.param("forward", marks=pytest.mark.slow)  # the sanitizers' run has the same tests and order
 
 
