@@ -69,8 +69,10 @@ class Share(NamedTuple):
     def interval(self, value: float, variance: float, quantile: float) -> tuple[float, float]:
         """Wilson's, of as many independent images as would have that variance, and no more than there are.
 
-        Whatever is found, this number is of a share moved to 1 / 2 by four images (Agresti & Coull 1998), so
-        that it is known of 0 and 1, too.
+        Less variance than that of independent images is noise: given the other set, each of the images counts
+        or not whatever the rest do, but for those of coverage, where more was seen. Whatever is found, the
+        number is of a share moved to 1 / 2 by four images (Agresti & Coull 1998), so that it is known of 0
+        and 1, too.
         """
         p, variance = value / self.whole, variance / self.whole**2
         moved = (self.images * p + 2) / (self.images + 4)

@@ -162,7 +162,7 @@ def neighbours_of(
     count = min(others, 2 * k + _SPARE)
     found = nearest(queries, points, count, exclude_self=itself)
     squared, indices = _kth(found, kept, k)
-    while len(short := squared.isinf().any(1).nonzero()[:, 0]):  # all near ones are left out in some case
+    while count < others and len(short := squared.isinf().any(1).nonzero()[:, 0]):  # too few near ones kept
         count = min(others, 2 * count)
         found = nearest(queries[short], points, count + itself)
         squared[short], indices[short] = _kth(found, kept, k, short if itself else None)
