@@ -26,7 +26,7 @@ SHORT = {
     r"gan sample .*--seeds 0-\d\d": "--seeds 0-15",
     r"gan sample (?!.*--like).*(\.mp4|\.gif|--animate)": "--frames-per-seed 2",
     r"gan sample .*--size ": "--size 128x64",
-    r"gan directions .*supervised": "--samples 64",
+    r"gan directions .*--score": "--samples 64",
     r"gan project ": "--steps 5 --tune-steps 2 --distance pixels",
     r"gan report .*--nearest ": "--nearest 8",
     r"gan data (prepare|openmoji) ": "--resolution 32 --workers 1",

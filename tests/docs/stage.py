@@ -22,7 +22,13 @@ from tests.gan.models.test_importing_community import discriminator_state, gener
 from training.preparation.writer import About, Entry, write_dataset
 
 SMALL = ("kimg=0.008", "threads=1", "data.workers=0", "generator.use_noise=true")
-CHANNELS = ("generator.channel_base=4096", "generator.channel_max=8", "discriminator.channel_max=8")
+SMALL += ("generator.channel_max=8", "discriminator.channel_max=8")
+WIDE = "generator.channel_base=4096"  # as many channels in every layer
+KINDS = {  # preset, pixels, settings
+    "demo": ("demo", 32, WIDE),
+    "classes": ("demo", 64, WIDE, "data.conditional=true"),
+    "stylegan2": ("stylegan2", 32, "batch=8"),
+}
 CLASSES = ("cat", "dog", "cats", "dogs")
 COUNT = 40
 
@@ -95,48 +101,56 @@ def inception(folder: Path) -> None:
     torch.save(Inception().state_dict(), folder / INCEPTION_FILE.name)
 
 
-def trained(folder: Path) -> Path:
-    """A folder of two runs: `demo`, 32x32 pixels without classes, and `classes`, 64x64 with them."""
-    for name, side, more in (("demo", 32, ()), ("classes", 64, ("data.conditional=true",))):
-        data = folder / name / "data" / "openmoji-32.zip"
-        data.parent.mkdir(parents=True)
-        data_set(data, 0, side)
-        run = gan.train(
-            "stylegan2-tiny", data, out=folder / name, overrides=[*SMALL, *CHANNELS, *more], device="cpu"
-        )
-        run.path.rename(folder / name / "run")
-    draw_samples(folder / "demo" / "run", Request(seeds="0-3"), out=folder / "grid.png")
-    return folder
+class Models:
+    """Runs of eight images, trained when they are first asked for.
+
+    demo: that preset's, 32x32 pixels. stylegan2: the same pixels, its preset with few channels. classes: the
+    demo's, 64x64 pixels of four classes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, kind: str) -> Path:
+        """The run directory."""
+        run = self.folder / kind / "run"
+        if not run.exists():
+            preset, side, *more = KINDS[kind]
+            data = self.folder / kind / "data" / "openmoji-32.zip"
+            data.parent.mkdir(parents=True)
+            data_set(data, 0, side)
+            made = gan.train(preset, data, out=run.parent, overrides=[*SMALL, *more], device="cpu")
+            made.path.rename(run)
+        return run
+
+    def data(self, kind: str) -> Path:
+        """What it was trained on."""
+        return self.run(kind).parent / "data" / "openmoji-32.zip"
 
 
-def given(names: tuple[str, ...], models: Path) -> None:
-    """Put all of these into the working directory. models: of `trained`."""
-    for number, name in enumerate(names):
+def given(names: tuple[str, ...], models: Models) -> None:
+    """Put all of these into the working directory; NAME=KIND is a run of that kind of `models`."""
+    for number, (name, _, kind) in enumerate(name.partition("=") for name in names):
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        for pattern, make in MAKERS:
-            if path.match(pattern):
-                make(path, number, models)
-                break
+        if kind or name.startswith(("runs/", "RUN")):
+            shutil.copytree(models.run(kind or "demo"), path)
+        elif name == "grid.png":
+            draw_samples(models.run("demo"), Request(seeds="0-3"), out=path)
         else:
-            raise AssertionError(f"nothing makes {name}")
+            make = next(make for pattern, make in MAKERS.items() if path.match(pattern))
+            make(path, number)
 
 
-Maker = Callable[[Path, int, Path], object]
-MAKERS: tuple[tuple[str, Maker], ...] = (
-    ("*.zip", lambda path, number, models: data_set(path, COUNT * number)),
-    ("MODEL", lambda path, number, models: shutil.copytree(models / "classes" / "run", path)),
-    ("RUN*", lambda path, number, models: shutil.copytree(models / "demo" / "run", path)),
-    ("runs/*", lambda path, number, models: shutil.copytree(models / "demo" / "run", path)),
-    ("photos", lambda path, number, models: photographs(path)),
-    ("SRC", lambda path, number, models: photographs(path)),
-    ("their_stats.npz", lambda path, number, models: np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048))),
-    ("edges.py", lambda path, number, models: path.write_text(edges(), encoding="utf-8")),
-    ("grid.png", lambda path, number, models: shutil.copy(models / "grid.png", path)),
-    ("*.csv", lambda path, number, models: labels(path)),
-    ("*.pkl", lambda path, number, models: published(path)),
-    ("*.pt", lambda path, number, models: community(path)),
-    ("*.png", lambda path, number, models: path.write_bytes(picture(number, (48, 48)))),
-    ("*.jpg", lambda path, number, models: path.write_bytes(picture(number, (60, 48), "JPEG"))),
-    ("*", lambda path, number, models: data_set(path, COUNT * number)),
-)
+MAKERS: dict[str, Callable[[Path, int], object]] = {
+    "photos": lambda path, number: photographs(path),
+    "SRC": lambda path, number: photographs(path),
+    "*.csv": lambda path, number: labels(path),
+    "*.pkl": lambda path, number: published(path),
+    "*.pt": lambda path, number: community(path),
+    "their_stats.npz": lambda path, number: np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048)),
+    "edges.py": lambda path, number: path.write_text(edges(), encoding="utf-8"),
+    "*.png": lambda path, number: path.write_bytes(picture(number, (48, 48))),
+    "*.jpg": lambda path, number: path.write_bytes(picture(number, (60, 48), "JPEG")),
+    "*": lambda path, number: data_set(path, COUNT * number),  # a zip or a folder
+}

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 import gan
-from gan.files import cache_folder, sha256
+from gan.files import sha256
 from metrics.networks import weights
 from tests.docs.pages import Block, blocks
 from tests.docs.running import executed, page_of, typed
 from tests.docs.shell import NOT_TYPED, SHORT, commands, reason, shortened
-from tests.docs.stage import SMALL, given, inception, trained
+from tests.docs.stage import SMALL, Models, given, inception
 from tests.gan.models.fake_hub import TOKEN, Hub
 
 DEMO = "runs/00000-demo-openmoji-32"
@@ -33,7 +33,7 @@ FAST = {
 }
 SLOW = {
     "COLLAPSE.md": (),
-    "EXPLORE.md": ("MODEL", DEMO, "smiles.csv", "smile.png", "cat.jpg", "photos"),
+    "EXPLORE.md": ("MODEL=classes", DEMO, "smiles.csv", "smile.png", "cat.jpg", "photos"),
     "HUB.md": (DEMO,),
     "METRICS.md": (
         *(DEMO, "RUN", "RUN_A", "RUN_B", "A", "B", "folder_a", "folder_b"),
@@ -46,12 +46,14 @@ SLOW = {
         *("official.pkl", "X-val.zip"),
     ),
     "TRAINING.md": ("faces.zip", "photos"),
-    "TRANSFER_AND_EXPORT.md": ("MODEL", "runs/00003-stylegan2-faces", "cats.zip", "labelled.zip"),
+    "TRANSFER_AND_EXPORT.md": (
+        *("MODEL=stylegan2", "runs/00003-stylegan2-faces=stylegan2", "cats.zip", "labelled.zip"),
+    ),
 }
 STAGED = {**FAST, **SLOW}
 APART = {"README.md", "TRAINING.md"}  # pages whose blocks are alternatives
 PYTHON = {"README.md", "HUB.md"}  # pages whose Python runs here, too
-INCEPTION = {"README.md", "METRICS.md"}  # pages that score by it
+NEEDS = {"README.md": "fetched", "METRICS.md": "fetched", "HUB.md": "hub"}  # page -> fixture
 
 
 def shells(name: str) -> list[Block]:
@@ -66,8 +68,8 @@ def running(name: str) -> list[Block]:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("models"))
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    return Models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture
@@ -82,10 +84,21 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def fetched(fake_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where weights are kept there is a file for Inception, of random numbers."""
+def fetched(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a cache of this test's own there is a file for Inception, of random numbers."""
     monkeypatch.setattr(weights, "_checked", lambda file, path: sha256(path))
-    inception(cache_folder() / "weights")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "ops").symlink_to(cache / "ops")
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+    inception(tmp_path / "cache" / "weights")
+
+
+@pytest.fixture
+def hub(fake_hub: Hub, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub with what docs/HUB.md takes for given: a model, private as it is pushed later, and a data set."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    gan.push_to_hub(models.run("demo"), "user/glyphs", private=True)
+    fake_hub.put("user/tiles", {"tiles.zip": models.data("demo").read_bytes()}, "datasets")
 
 
 @pytest.fixture
@@ -95,15 +108,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gan, "evaluate", partial(gan.evaluate, num_fakes=8))
 
 
-def on_the_hub(hub: Hub, models: Path) -> None:
-    """What docs/HUB.md takes for given: a model, private as the page pushes it later, and a data set."""
-    gan.push_to_hub(models / "demo" / "run", "user/glyphs", private=True)
-    hub.put(
-        "user/tiles", {"tiles.zip": (models / "demo" / "data" / "openmoji-32.zip").read_bytes()}, "datasets"
-    )
-
-
-def run(name: str, folder: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def run(name: str, folder: Path, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run what can be run of a page."""
     names: dict[str, object] = {"gan": gan}
     for number, block in enumerate(running(name)):
@@ -121,12 +126,9 @@ def run(name: str, folder: Path, models: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_page_runs(name, tmp_path, models, ending, short, fake_hub, monkeypatch, request):
-    if name in INCEPTION:
-        request.getfixturevalue("fetched")
-    if name == "HUB.md":
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        on_the_hub(fake_hub, models)
+def test_page_runs(name, tmp_path, models, ending, short, monkeypatch, request):
+    if name in NEEDS:
+        request.getfixturevalue(NEEDS[name])
     run(name, tmp_path, models, monkeypatch)
 
 
