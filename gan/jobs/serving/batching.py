@@ -20,6 +20,7 @@ from gan.jobs.serving.moves import Move
 from gan.sampling import BATCH
 
 _USUAL = 1.0  # seconds that a batch is taken to need before one was measured
+_GATHERING = 0.02  # seconds, at most, for which a batch that is not full waits for more wishes
 _MEMORY = 0.8  # weight of earlier batches in the measured time of one
 
 
@@ -150,12 +151,24 @@ class Queue:
     def _next(self) -> list[_Waiting]:
         """The next batch, waited for; none at the end."""
         with self._changed:
+            if self._waiting:
+                self._gather()
             while True:
                 if batch := self._taken():
                     return batch
                 if self._closing:
                     return []
                 self._changed.wait()
+
+    def _gather(self) -> None:
+        """Wait, for no longer than a batch needs, until one is full: one image costs as much as eight.
+
+        Only where wishes came while the batch before was drawn; who asks alone does not wait.
+        """
+        late = time.monotonic() + min(self._seconds, _GATHERING)
+        while 0 < len(self._waiting) < self._batch and not self._closing:
+            if not self._changed.wait(max(0.0, late - time.monotonic())):
+                return
 
     def _taken(self) -> list[_Waiting]:
         """The oldest wish, an urgent one first, and others of its kind; late and cancelled ones go."""
