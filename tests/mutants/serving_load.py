@@ -86,6 +86,20 @@ MUTANTS = (
         (f"{JOBS}audit.py::test_lines_that_wait_are_flushed_together",),
     ),
     Mutant(
+        "what waits for filters is not bounded",
+        f"{ROOM}batching.py",
+        "max(self._urgent() + asked, self._finishing) > self._capacity",
+        "self._urgent() + asked > self._capacity",
+        (f"{JOBS}batching.py::test_images_that_wait_for_filters_refuse_others",),
+    ),
+    Mutant(
+        "the filters' backlog is not told",
+        f"{ROOM}service.py",
+        "with self.models.finishing(order.model, len(images)):",
+        "with self.models.finishing(order.model, 0):",
+        (f"{WEB}images.py::test_a_backlog_of_filters_is_overload",),
+    ),
+    Mutant(
         "batches that are not full do not wait",
         f"{ROOM}batching.py",
         "            if self._waiting:\n                self._gather()\n",

@@ -5,11 +5,12 @@ network always sees a batch of that size, filled up where wishes run out (`gan.s
 image has the same bytes whoever it rode with. Memory is bounded: a queue that is full refuses at once.
 """
 
+import contextlib
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -78,7 +79,8 @@ class Queue:
     """Wishes -> images, by one thread, which starts with the first wish.
 
     draw: up to `batch` wishes of one kind -> as many uint8 [C, H, W]; what it raises reaches those wishes.
-    capacity: urgent wishes that may wait; who submits others bounds them.
+    capacity: urgent wishes that may wait, and images in `finishing` from which none is accepted; who submits
+    others bounds them.
     Its methods may be called from any thread.
     """
 
@@ -89,6 +91,7 @@ class Queue:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._finishing = 0  # images
         self._thread: threading.Thread | None = None
         self._seconds = _USUAL  # of a batch
 
@@ -110,7 +113,7 @@ class Queue:
             asked = sum(wish.urgent for wish in wishes)
             if self._urgent() + asked > self._capacity:
                 self._waiting = deque(each for each in self._waiting if not each.image.cancelled())
-            if asked and self._urgent() + asked > self._capacity:
+            if asked and max(self._urgent() + asked, self._finishing) > self._capacity:
                 raise Overloaded(self._wait())
             self._waiting.extend(entries)
             if self._thread is None or not self._thread.is_alive():
@@ -118,6 +121,17 @@ class Queue:
                 self._thread.start()
             self._changed.notify()
         return [each.image for each in entries]
+
+    @contextlib.contextmanager
+    def finishing(self, images: int) -> Iterator[None]:
+        """So many images were drawn, and within the block wait for filters and marks, or pass them."""
+        with self._changed:
+            self._finishing += images
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._finishing -= images
 
     def close(self) -> None:
         """Accept nothing more, finish what was accepted, and end the thread."""

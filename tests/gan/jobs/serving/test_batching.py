@@ -90,6 +90,17 @@ def test_a_batch_that_is_not_full_waits_a_moment_for_more(held, drawing, monkeyp
     assert [future.result(1).item() for future in last] == [5, 6]
 
 
+def test_images_that_wait_for_filters_refuse_others(held):
+    with held.finishing(4):
+        held.submit(wishes(1), 30)
+        with held.finishing(1), pytest.raises(Overloaded):
+            held.submit(wishes(2), 30)
+        held.submit(wishes(2), 30)
+        with held.finishing(1):
+            held.submit([Wish(seed=3, urgent=False)], 30)
+    assert len(held) == 3
+
+
 def test_urgent_ones_go_first_and_others_fill_up(held, drawing):
     others = held.submit([Wish(seed=seed, urgent=False) for seed in (1, 2, 3)], 30)
     urgent = held.submit(wishes(4, 5), 30)
