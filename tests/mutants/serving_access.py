@@ -165,7 +165,7 @@ MUTANTS = (
     Mutant(
         "the server does not look at its connections",
         f"{API}running.py",
-        '        "http": patient(settings.body_seconds),\n',
+        '        "http": patient(settings.body_seconds, settings.max_connections),\n',
         "",
         (f"{WEB}patience.py::test_the_server_looks_at_its_connections",),
     ),

@@ -17,12 +17,16 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from gan.errors import UsageError, UserError, unknown
 from gan.files import refusal
+from gan.jobs.serving.combining import Combined
+
+T = TypeVar("T")
 
 FILE = "keys.sqlite"  # in the folder of the server's state
 _KEY = re.compile(r"gan_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
@@ -30,6 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _REMEMBERED = 60.0  # seconds
 _MOST_REMEMBERED = 1024
 _DAY = 86_400
+_PATIENCE = 10.0, 1.0  # seconds that a writer, and a reader, wait for another process
 USUAL = "user"  # the role of a key where none is named, and of those made before there were roles
 # What the holder of a key may do. A role that is not listed may do nothing.
 ROLES: dict[str, frozenset[str]] = {
@@ -101,8 +106,9 @@ class Database:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(
-                self.path, timeout=10, isolation_level=None, check_same_thread=False
+            self._connection, self._reader = (
+                sqlite3.connect(self.path, timeout=seconds, isolation_level=None, check_same_thread=False)
+                for seconds in _PATIENCE
             )
             self._connection.executescript(f"PRAGMA journal_mode=WAL; {_TABLES}")
             _migrate(self._connection)
@@ -110,7 +116,42 @@ class Database:
             raise UserError(refusal("write", self.path, error)) from error
         except sqlite3.Error as error:
             raise UserError(f"{self.path} is no file of keys ({error}): restore or remove it") from error
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._together: Combined[Callable[[sqlite3.Connection], Any], Any] = Combined(self._do)
+
+    def read(self, query: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT, of what was committed last; it waits for no writer, thread or process.
+
+        Raises UserError where the file cannot be read at once.
+        """
+        try:
+            with self._reading:
+                return self._reader.execute(query, given).fetchall()
+        except sqlite3.Error as error:
+            raise UserError(f"cannot read {self.path} ({error}): try again") from error
+
+    def together(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, in one transaction with that of other threads that wait: one flush for all.
+
+        What it has done is undone where it raises. Raises UserError where the file cannot be written.
+        """
+        found: T = self._together(work)
+        return found
+
+    def _do(self, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        found: list[Any] = []
+        with self.transaction() as connection:
+            for work in works:
+                connection.execute("SAVEPOINT one")
+                try:
+                    found.append(work(connection))
+                except sqlite3.Error:
+                    raise
+                except Exception as error:
+                    connection.execute("ROLLBACK TO one")
+                    found.append(error)
+                connection.execute("RELEASE one")
+        return found
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -133,6 +174,7 @@ class Database:
 
     def close(self) -> None:
         """Nothing may be asked afterwards."""
+        self._reader.close()
         self._connection.close()
 
 
@@ -203,9 +245,8 @@ class Keys:
         number, secret = match.groups() if match else ("", "")
         found = self._stored(number)
         salt, expected = found[1:] if found else self._nobody
-        seen = hmac.digest(self._pepper, given.encode("utf-8", "replace"), "sha256")
-        known = self._verified.get(seen)
-        if known is None or known[0] != number or known[1] < time.monotonic():
+        seen = self._keyed(given)
+        if not self._remembers(seen, number):
             right = hmac.compare_digest(_hash(secret, salt), expected)
             if not right or found is None:
                 raise Denied("the API key is missing, wrong, revoked or expired")
@@ -214,14 +255,34 @@ class Keys:
             raise Denied("the API key is missing, wrong, revoked or expired")
         return found[0]
 
+    def recall(self, given: str) -> Key | None:
+        """The key, where it was verified within a minute and is valid now; None where `verify` must say.
+
+        It reads one row and waits for nobody.
+        """
+        match = _KEY.fullmatch(given)
+        if match is None or not self._remembers(self._keyed(given), match[1]):
+            return None
+        try:
+            found = self._stored(match[1])
+        except UserError:
+            return None
+        return found[0] if found is not None and found[0].state(time.time()) == "valid" else None
+
+    def _keyed(self, given: str) -> bytes:
+        """Under which a key is remembered."""
+        return hashlib.blake2b(given.encode("utf-8", "replace"), key=self._pepper).digest()
+
+    def _remembers(self, seen: bytes, number: str) -> bool:
+        known = self._verified.get(seen)
+        return known is not None and known[0] == number and known[1] >= time.monotonic()
+
     def _stored(self, number: str) -> tuple[Key, bytes, bytes] | None:
         """Key, salt and hash of a number."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {_FIELDS}, salt, hash FROM keys WHERE number = ?", (number,)
-            ).fetchone()
-        if row is None:
+        rows = self._database.read(f"SELECT {_FIELDS}, salt, hash FROM keys WHERE number = ?", (number,))
+        if not rows:
             return None
+        (row,) = rows
         return Key(**dict(zip(Key.__dataclass_fields__, row[:-2], strict=True))), row[-2], row[-1]
 
     def _remember(self, seen: bytes, number: str) -> None:

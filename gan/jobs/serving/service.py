@@ -111,7 +111,8 @@ class Service:
         wishes = await asyncio.to_thread(self.accept, key, order, request)
         try:
             images = await self._drawn(order.model, wishes)
-            return await asyncio.to_thread(self.finish, key, order, request, images)
+            with self.models.finishing(order.model, len(images)):
+                return await asyncio.to_thread(self.finish, key, order, request, images)
         except asyncio.CancelledError:  # it stays charged: the work may have been done
             self.note(key, order, request, "cancelled")
             raise
