@@ -25,8 +25,8 @@ SMALL = ("kimg=0.008", "threads=1", "data.workers=0", "generator.use_noise=true"
 SMALL += ("generator.channel_max=8", "discriminator.channel_max=8")
 WIDE = "generator.channel_base=4096"  # as many channels in every layer
 KINDS = {  # preset, pixels, settings
-    "demo": ("demo", 32, WIDE),
-    "classes": ("demo", 64, WIDE, "data.conditional=true"),
+    "demo": ("stylegan2-tiny", 32, WIDE),
+    "classes": ("stylegan2-tiny", 64, WIDE, "data.conditional=true"),
     "stylegan2": ("stylegan2", 32, "batch=8"),
 }
 CLASSES = ("cat", "dog", "cats", "dogs")
@@ -104,7 +104,7 @@ def inception(folder: Path) -> None:
 class Models:
     """Runs of eight images, trained when they are first asked for.
 
-    demo: that preset's, 32x32 pixels. stylegan2: the same pixels, its preset with few channels. classes: the
+    demo: of stylegan2-tiny, 32x32 pixels. stylegan2: the same pixels, its preset with few channels. classes: the
     demo's, 64x64 pixels of four classes.
     """
 
