@@ -104,8 +104,8 @@ def inception(folder: Path) -> None:
 class Models:
     """Runs of eight images, trained when they are first asked for.
 
-    demo: of stylegan2-tiny, 32x32 pixels. stylegan2: the same pixels, its preset with few channels. classes: the
-    demo's, 64x64 pixels of four classes.
+    demo: of stylegan2-tiny, 32x32 pixels. classes: the same at 64x64 pixels of four classes. stylegan2: of
+    that preset, 32x32 pixels, with few channels.
     """
 
     def __init__(self, folder: Path) -> None:
