@@ -193,6 +193,16 @@ def from_first(work: Callable[[], str]) -> str:
     return shared_text(found)
 
 
+def by_first(work: Callable[[], object]) -> None:
+    """Let rank 0 alone do it. All raise its UserError."""
+
+    def told() -> str:
+        work()
+        return ""
+
+    from_first(told)
+
+
 def agreed(reason: str | None) -> str | None:
     """The reason of the lowest rank that has one, on every rank; None where nobody has one."""
     if world() == 1:

@@ -73,7 +73,7 @@ def _precise(x: Tensor) -> torch.dtype:
     return torch.float64 if x.dtype == torch.float64 else torch.float32
 
 
-def _grid_gradient(x: Tensor, grid: Tensor, dy: Tensor) -> Tensor:
+def _grid_gradient(x: Tensor, grid: Tensor, dy: Tensor) -> Tensor | None:
     return through_twin(grid_sample_ref, (x, grid), dy, (False, True))[1]
 
 

@@ -44,7 +44,8 @@ def scale_bias_act(
         raise ValueError(f"scale must be [{n}, {c}] and b [{c}] for x {list(x.shape)}; got {given}")
     if noise is not None and not _fits(noise, x):
         raise ValueError(f"noise must be [{n}, 1, {h}, {w}] or [{h}, {w}]; got {list(noise.shape)}")
-    scale, noise, b = (None if t is None else t.to(x.dtype) for t in (scale, noise, b))
+    scale = scale.to(x.dtype)
+    noise, b = (None if t is None else t.to(x.dtype) for t in (noise, b))
     if not fused(x):
         return scale_bias_act_ref(x, scale, noise, b, act, alpha, gain, clamp)
     noise = None if noise is None else noise.reshape(-1, h * w)

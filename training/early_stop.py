@@ -27,7 +27,7 @@ class StopConfig:
     overfit_ticks: int = 20
     overfit_r_v: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.stalled_scores < 1 or self.overfit_ticks < 1:
             raise ValueError("stalled_scores and overfit_ticks must be >= 1")
         if not 0 <= self.stalled_gain < 1:

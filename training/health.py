@@ -6,11 +6,12 @@ thresholds are heuristics, wide enough that a run which learns stays `healthy`.
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Record = Mapping[str, float | str | None]
+State = Literal["healthy", "drifting", "collapsed", "diverged"]
 REPEATED = 3  # failing steps of a tick, and most of its steps: no accident any more
 LEVELS = ("healthy", "drifting", "collapsed", "diverged")  # 0 to 3 in TensorBoard
 
@@ -42,7 +43,7 @@ class HealthConfig:
     max_rollbacks: int = 3
     remedies: tuple[Literal["gamma", "d_lr", "spectral_norm"], ...] = ("gamma", "d_lr")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.images < 0 or self.images == 1 or self.window < 1 or self.max_rollbacks < 0:
             raise ValueError("images must be 0 or >= 2, window >= 1 and max_rollbacks >= 0")
         if self.collapsed_diversity > self.drifting_diversity:
@@ -59,7 +60,7 @@ class HealthConfig:
 class Verdict:
     """state, and the reason in words; "" for a healthy run."""
 
-    state: Literal["healthy", "drifting", "collapsed", "diverged"]
+    state: State
     reason: str = ""
 
     @property
@@ -74,7 +75,12 @@ def judge(records: Sequence[Record], config: HealthConfig) -> Verdict:
     A number that is absent or None says nothing. Worst first: diverged, collapsed, drifting.
     """
     window = records[-config.window :]
-    for state, check in (("diverged", _diverged), ("collapsed", _collapsed), ("drifting", _drifting)):
+    checks: tuple[tuple[State, Callable[[Sequence[Record], HealthConfig], str | None]], ...] = (
+        ("diverged", _diverged),
+        ("collapsed", _collapsed),
+        ("drifting", _drifting),
+    )
+    for state, check in checks:
         if window and (reason := check(window, config)):
             return Verdict(state, reason)
     return Verdict("healthy")

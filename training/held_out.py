@@ -111,7 +111,7 @@ def open_held_out(path: str, training: ImageDataset) -> ImageDataset:
             f"data.held_out {path} has other classes or vectors than {training.place}: make both with one"
             " gan data prepare --val"
         )
-    distributed.from_first(lambda: _refuse_shared(training, opened) or "")
+    distributed.by_first(lambda: _refuse_shared(training, opened))
     return opened
 
 

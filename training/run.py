@@ -88,7 +88,8 @@ def begin(
     config: as `fit` returns it. Its networks start from the weights of config.init_from, if it names a model.
     Under torchrun, the first process makes the directory.
     """
-    state, record, notes = create(config, device, loss=loss, conditions=examples(dataset)), None, []
+    state, record = create(config, device, loss=loss, conditions=examples(dataset)), None
+    notes: list[str] = []
     if config.init_from:
         record, notes = start_from(state, config.init_from, dataset.classes)
     elif getattr(config.generator, "lora_rank", 0):

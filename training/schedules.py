@@ -19,7 +19,7 @@ class Schedule:
     shape: Literal["cosine", "linear", "exponential"] = "cosine"
     warmup_kimg: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kimg < 0 or self.warmup_kimg < 0:
             raise ValueError(f"kimg and warmup_kimg must be >= 0; got {self.kimg} and {self.warmup_kimg}")
         if self.shape == "exponential" and not (self.start > 0 and self.end > 0):

@@ -92,6 +92,14 @@ runs_option = click.option(
     help="Folder of run directories.",
 )
 
+private_option = click.option(
+    "--private", is_flag=True, help="Make a repository that only you and your organisation see."
+)
+
+branch_option = click.option(
+    "--revision", metavar="BRANCH", help="Branch to push to, made if there is none.  [default: main]"
+)
+
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto (a GPU if there is one), cpu, cuda, cuda:1, ..."
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gan.cli.common import debug_option, echo_json
+from gan.cli.common import branch_option, debug_option, echo_json, private_option
 
 EPILOG = """\b
 Examples:
@@ -20,10 +20,8 @@ _SHOWN = 20  # files that are printed
 @click.option(
     "--licence", "--license", help="Licence of the images of which the set says none, such as CC-BY-4.0."
 )
-@click.option("--private", is_flag=True, help="Make a repository that only you and your organisation see.")
-@click.option(
-    "--revision", metavar="BRANCH", help="Branch to push to, made if there is none.  [default: main]"
-)
+@private_option
+@branch_option
 @click.option("--force", is_flag=True, help="Take away the files of another set that is there.")
 @click.option("--dry-run", is_flag=True, help="Print the files and the card, and push nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print name, digest, files and card as JSON.")

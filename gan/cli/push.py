@@ -2,7 +2,7 @@
 
 import click
 
-from gan.cli.common import debug_option, echo_json, plugin_option
+from gan.cli.common import branch_option, debug_option, echo_json, plugin_option, private_option
 
 EPILOG = """\b
 Examples:
@@ -15,10 +15,8 @@ Examples:
 @click.command("push", epilog=EPILOG)
 @click.argument("model")
 @click.argument("name", metavar="USER/NAME")
-@click.option("--private", is_flag=True, help="Make a repository that only you and your organisation see.")
-@click.option(
-    "--revision", metavar="BRANCH", help="Branch to push to, made if there is none.  [default: main]"
-)
+@private_option
+@branch_option
 @click.option("--space", is_flag=True, help="Push a Space of that name too: a page that draws from it.")
 @click.option("--dry-run", is_flag=True, help="Print the files and the card, and push nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print name, address, files and card as JSON.")

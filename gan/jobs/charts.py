@@ -8,7 +8,7 @@ print need no script.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from gan.jobs.report_style import CURVES, DASHES
 
@@ -148,7 +148,7 @@ def plain(value: float, digits: int) -> str:
     return f"{value:.{digits}g}"
 
 
-def number(value: Any) -> bool:
+def number(value: Any) -> TypeGuard[float]:
     """Whether a value of a record is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

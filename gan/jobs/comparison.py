@@ -55,7 +55,7 @@ def compare(
         raise UsageError(f"psi {psi:g} needs a model; images are scored as they are")
     with opened_with_networks(data, metrics, convention, weights, precision, device) as (dataset, networks):
         count = _count([side for side, model in zip((a, b), models, strict=True) if not model], num_fakes)
-        options = {"convention": convention, "num_fakes": count, "num_reals": num_reals}
+        options: dict[str, Any] = {"convention": convention, "num_fakes": count, "num_reals": num_reals}
         options |= {"sampler": sampler, "seed": seed}
         sides, saw = [], []
         for side, model in zip((a, b), models, strict=True):
@@ -67,7 +67,7 @@ def compare(
                 records, known = _of_images(side, dataset, metrics, networks, observed, options), None
             sides.append((records, observed))
             saw.append(known)
-    rows = differences(*sides, seed=seed)
+    rows = differences(sides[0], sides[1], seed=seed)
     for row in rows:
         row["seen_by_d"] = [seen.by(row, known) for known in saw]
     if report and distributed.rank() == 0:
@@ -148,7 +148,7 @@ def _of_model(
             observe=observed,
             **options,
         )
-    return records, saved and seen.of_config(saved.config)
+    return records, seen.of_config(saved.config) if saved else None
 
 
 def _of_images(

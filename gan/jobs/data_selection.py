@@ -55,10 +55,11 @@ def outliers(files: Sequence[Seen]) -> list[tuple[Seen, str]]:
     Else in one of MEASURES: by the distance from the median in units of 1.4826 times the median absolute
     deviation, which is the standard deviation of a normal distribution; sharpness by its logarithm.
     """
-    kept, found = [seen for seen in files if seen.verdict == "keep"], {}
-    if known := [seen for seen in kept if seen.outlier is not None]:
-        known.sort(key=lambda seen: (-seen.outlier, seen.number))
-        return [(seen, f"outlier {seen.outlier:.3g}") for seen in known[:SHOWN] if seen.outlier > OUTLIER]
+    kept = [seen for seen in files if seen.verdict == "keep"]
+    if known := [(seen.outlier, seen) for seen in kept if seen.outlier is not None]:
+        known.sort(key=lambda pair: (-pair[0], pair[1].number))
+        return [(seen, f"outlier {value:.3g}") for value, seen in known[:SHOWN] if value > OUTLIER]
+    found: dict[int, tuple[float, Seen, str]] = {}
     for measure in MEASURES:
         pairs = [(seen, _scaled(measure, v)) for seen in kept if (v := getattr(seen, measure)) is not None]
         if not pairs:

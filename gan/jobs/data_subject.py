@@ -70,6 +70,7 @@ def _finished(place: Path) -> Subject:
     for number in range(0, len(dataset), step):
         image = dataset.image(number)
         measured = measure(rgb(image.transpose(1, 2, 0)))
+        figures: dict[str, Any] = {name: measured[name] for name in MEASURES}
         label = None if dataset.labels is None else dataset.classes[dataset.labels[number]]
         files.append(
             Seen(
@@ -81,7 +82,7 @@ def _finished(place: Path) -> Subject:
                 width=image.shape[2],
                 height=image.shape[1],
                 mode=_COLOURS.get(len(image), f"{len(image)} channels"),
-                **{name: measured[name] for name in MEASURES},
+                **figures,
             )
         )
     counts = sorted(zip(dataset.classes, dataset.counts.tolist(), strict=True), key=lambda pair: -pair[1])

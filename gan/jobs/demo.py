@@ -88,7 +88,7 @@ def run_demo(
         run = None if fresh else find_run(out, config)
         left = minutes * 60 - (trained_seconds(run) if run else 0)
         record = _read_record(run) if run else None
-        if record and (record["minutes"] >= minutes or record["kimg"] >= config.kimg):
+        if run and record and (record["minutes"] >= minutes or record["kimg"] >= config.kimg):
             clock.say(f"{run} is finished already; --fresh trains another")
             return run, record
         if run is None or (left > _ROUNDING * minutes * 60 and _newest_kimg(run) < config.kimg):

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import metadata
 from typing import NamedTuple
 
@@ -47,8 +48,8 @@ def absent(distribution: str, extra: str | None = None) -> list[str]:
     Versions are not compared. Raises PackageNotFoundError if the distribution itself is not installed.
     """
     missing = []
-    for line in metadata.requires(distribution) or ():
-        name, extras, marker = _REQUIREMENT.match(line).groups()
+    for found in filter(None, map(_REQUIREMENT.match, metadata.requires(distribution) or ())):
+        name, extras, marker = found.groups()
         of = re.search(r"extra\s*==\s*[\"']([\w-]+)", marker or "")
         system = re.search(r"sys_platform\s*==\s*[\"'](\w+)", marker or "")
         if (of and of[1]) != extra or (system and system[1] != sys.platform):
@@ -126,7 +127,7 @@ def _tools() -> Iterator[Check]:
 
     finders: dict[str, Callable] = {"C++ compiler": toolchain.compiler, "ninja": toolchain.ninja}
     if torch.version.cuda:
-        finders["nvcc"] = lambda: toolchain.nvcc(torch.version.cuda)
+        finders["nvcc"] = partial(toolchain.nvcc, torch.version.cuda)
     for name, find in finders.items():
         try:
             tool = find()

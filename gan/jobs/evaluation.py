@@ -68,7 +68,12 @@ def evaluate(
     Arguments, records and errors are those of `evaluate_model` and
     `evaluate_images`; also UsageError for seed, psi or batch with images, which are scored as they are.
     """
-    shared = {"convention": convention, "num_fakes": num_fakes, "intervals": intervals, "weights": weights}
+    shared: dict[str, Any] = {
+        "convention": convention,
+        "num_fakes": num_fakes,
+        "intervals": intervals,
+        "weights": weights,
+    }
     shared |= {"num_reals": num_reals, "sampler": sampler}
     shared |= {"precision": precision, "device": device, "report": report, "told": told}
     if is_model(fakes):
@@ -131,7 +136,12 @@ def evaluate_model(
     that are unknown.
     """
     if found := statistics_at(data):
-        options = {"convention": convention, "num_fakes": num_fakes, "intervals": intervals, "report": report}
+        options: dict[str, Any] = {
+            "convention": convention,
+            "num_fakes": num_fakes,
+            "intervals": intervals,
+            "report": report,
+        }
         options |= {"num_reals": num_reals, "sampler": sampler, "told": told}
         options |= {"batch": batch, "psi": psi, "seed": seed}
         return _against(model, found, metrics, weights, precision, device, **options)
@@ -149,8 +159,8 @@ def evaluate_model(
                 records = score(generator, dataset, metrics, **options)
         if report:
             seeds = range(seed, seed + (num_fakes or ON_PAGE))
-            fakes = drawn(generator, dataset, seeds, psi, batch)
-            write_page(Path(report), DatasetImages(dataset), fakes, networks)
+            page = drawn(generator, dataset, seeds, psi, batch)
+            write_page(Path(report), DatasetImages(dataset), page, networks)
     return records
 
 
@@ -161,8 +171,12 @@ def loaded(
 
     Raises UserError where there is none, or its weights are not finite.
     """
-    saved = None if isinstance(model, nn.Module) else checkpoint.read(checkpoint.resolve(model))
-    generator = saved.generator(device) if saved else model
+    saved: checkpoint.Checkpoint | None = None
+    if isinstance(model, nn.Module):
+        generator = model
+    else:
+        saved = checkpoint.read(checkpoint.resolve(model))
+        generator = saved.generator(device)
     if wrong := nonfinite(generator):
         raise UserError(f"{saved.path if saved else 'the model'}: {wrong}; score an older checkpoint")
     return generator, saved
@@ -189,7 +203,12 @@ def evaluate_images(
     Other arguments, records and errors as in `evaluate_model`; UserWarning where the sizes differ.
     """
     if found := statistics_at(data):
-        options = {"convention": convention, "num_fakes": num_fakes, "intervals": intervals, "report": report}
+        options: dict[str, Any] = {
+            "convention": convention,
+            "num_fakes": num_fakes,
+            "intervals": intervals,
+            "report": report,
+        }
         options |= {"num_reals": num_reals, "sampler": sampler, "told": told}
         return _against(images, found, metrics, weights, precision, device, **options)
     ready = opened_with_networks(data, metrics, convention, weights, precision, device)
@@ -206,7 +225,8 @@ def evaluate_images(
             options |= {"networks": networks, "told": keep, "progress": bars}
             records = measured(real, fakes, metrics, **options)
         if report:
-            write_page(Path(report), real, sampled(fakes, num_fakes, sampler or Sampler()), networks)
+            page: Any = sampled(fakes, num_fakes, sampler or Sampler())
+            write_page(Path(report), real, page, networks)
     return records
 
 
@@ -237,7 +257,12 @@ def _against(
     items = plan(metrics, convention, num_fakes)
     check_named(found, metrics)
     networks = networks_of(items, weights, precision, device)
-    options = {"convention": convention, "intervals": intervals, "networks": networks, "sampler": sampler}
+    options: dict[str, Any] = {
+        "convention": convention,
+        "intervals": intervals,
+        "networks": networks,
+        "sampler": sampler,
+    }
     if not is_model(fakes):
         with opened(fakes) as shown:
             count = num_fakes or len(shown)
@@ -269,7 +294,7 @@ def _kept(told: Told, saved: checkpoint.Checkpoint | None) -> Iterator[Told]:
     try:
         yield records.extend
     finally:
-        seen.mark(records, saved and seen.of_config(saved.config))
+        seen.mark(records, seen.of_config(saved.config) if saved else None)
         if records:
             told(records)
         if records and saved:
@@ -309,7 +334,7 @@ def opened(images: Any) -> Iterator[ImageDataset]:
 def progress_bars(reals: int, fakes: int) -> Iterator[Progress]:
     """Progress callback with a bar for each kind of image, which appears with the first of them."""
     with contextlib.ExitStack() as stack:
-        totals, bars = {"real": reals, "fake": fakes}, {}
+        totals, bars = {"real": reals, "fake": fakes}, dict[str, Any]()
 
         def report(stage: str, count: int) -> None:
             if distributed.rank():

@@ -162,10 +162,12 @@ def _described(
     with contextlib.closing(Store(folder, features.FILE)) as store:
         for catalogue, places in filter(None, sets):
             if wanted := features.missing(catalogue, store):
-                work = {"wanted": wanted, "run": run}
-                done = features.describe(catalogue, store, places, network, request.form.background, **work)
+                done = features.describe(
+                    catalogue, store, places, network, request.form.background, wanted=wanted, run=run
+                )
                 _watched(done, len(wanted), "describing")
-        features.rate(sets[0][0], store)
+        if sets[0]:
+            features.rate(sets[0][0], store)
         yield store
 
 

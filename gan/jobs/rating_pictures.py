@@ -39,11 +39,11 @@ class Source:
 
     def described(self) -> dict[str, str | None]:
         """For study.json."""
-        return {"place": str(self.place), "checkpoint": self.checkpoint and str(self.checkpoint)}
+        return {"place": str(self.place), "checkpoint": str(self.checkpoint) if self.checkpoint else None}
 
     def read(self, numbers: Sequence[int], device: str) -> Iterator[tuple[str, Tensor]]:
         """(name, uint8 [1 or 3, H, W]) of each; a model draws them from these seeds."""
-        if self.size is None:
+        if self.checkpoint is not None:
             generator, _ = loaded(self.checkpoint, pick(device))
             names = iter(f"seed {number}" for number in numbers)
             for batch in sampling.images(generator, numbers):

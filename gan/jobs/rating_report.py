@@ -79,7 +79,8 @@ def table(study: rating.Study, found: Sequence[dict[str, Any]]) -> str:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for row in found:
-        answer, note = row["answer"], ""
+        answer: Any = row["answer"]
+        note = ""
         if isinstance(answer, dict):
             answer, note = " ".join(answer["flags"]) or "fine", answer["note"]
         known = row | {"answer": answer, "note": note, "pictures": " | ".join(row["pictures"])}

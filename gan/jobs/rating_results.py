@@ -141,7 +141,8 @@ def _pairs(study: Study, kept: Sequence[Row], notes: list[str], seed: int) -> di
 
 
 def _deception(study: Study, kept: Sequence[Row], notes: list[str], seed: int) -> dict[str, Any]:
-    units, sources = _units(kept), []
+    units = _units(kept)
+    sources: list[dict[str, Any]] = []
     source = np.array([row["sources"][0] for row in kept])
     wrong = np.array([(row["answer"] == "real") != (row["sources"][0] == study.real) for row in kept])
     of_reals = source == study.real
@@ -153,7 +154,7 @@ def _deception(study: Study, kept: Sequence[Row], notes: list[str], seed: int) -
             notes.append(f"{name}: no HYPE before fakes of it and real pictures were judged")
             continue
         counts = [_summed(units, part) for part in (wrong & mine, mine, wrong & of_reals, of_reals)]
-        found = hype(*counts, seed=seed)
+        found = hype(counts[0], counts[1], counts[2], counts[3], seed=seed)
         told = {"name": name, **_interval(found.hype), "fakes_judged": int(mine.sum())}
         told |= {
             "fakes_taken_for_real": _interval(found.fakes),
@@ -224,7 +225,8 @@ def _flagged(study: Study, kept: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _alpha(study: Study, kept: Sequence[Row]) -> float | None:
     """Krippendorff's alpha over pictures, or pairs of them, that several raters judged."""
-    raters, units = sorted({row["rater"] for row in kept}), {}
+    raters = sorted({row["rater"] for row in kept})
+    units: dict[tuple[int, ...], int] = {}
     for row in kept:
         units.setdefault(tuple(sorted(row["numbers"])), len(units))
     ratings = np.full((len(raters), len(units)), np.nan)

@@ -52,11 +52,8 @@ def plan(kind: str, sizes: Sequence[int | None], real: int | None, trials: int |
         return Plan(trials, [[every[i] for i in rng.permutation(len(every))[:trials]]], [(0,)])
     slots = _slots(kind, len(sizes), real)
     often = Counter(slots)
-    most = min(
-        len(slots) * ((MAX_TRIALS if sizes[deck] is None else sizes[deck]) // often[slot])
-        for slot in often
-        for deck in slot
-    )
+    ends = [MAX_TRIALS if size is None else size for size in sizes]
+    most = min(len(slots) * (ends[deck] // often[slot]) for slot in often for deck in slot)
     trials = _fitting(trials, most, usual=USUAL)
     turns = -(-trials // len(slots))
     needs = {deck: turns * often[slot] for slot in often for deck in slot}

@@ -1,7 +1,8 @@
 """Which statistics of ticks are charts of `gan report`: of one run, or of several in one chart."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gan.jobs.charts import Chart, Curve, Mark, chart, measured
 from gan.jobs.report_files import RunFiles
@@ -48,7 +49,7 @@ def charts(runs: Sequence[RunFiles], marks: Sequence[Mark]) -> list[Chart]:
     return [one for one in found if one]
 
 
-def pace(stats: Sequence[dict]) -> float | None:
+def pace(stats: Sequence[Mapping[str, Any]]) -> float | None:
     """Median over the ticks of the seconds that thousand images took; None where none was measured."""
     found = [value for _, value in measured(stats, "sec_per_kimg")]
     return statistics.median(found) if found else None

@@ -1,7 +1,9 @@
 """What happened to a run and when: marks on every chart of `gan report`, and their list."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from gan.jobs.charts import Mark, number, spread
 from gan.jobs.report_files import Record, RunFiles
@@ -38,16 +40,18 @@ def _health(events: Sequence[Record]) -> Iterator[Mark]:
     for event in events:
         state = str(event.get("state") or "")
         parts = [str(event[key]) for key in ("reason", "action") if event.get(key) not in (None, "", "none")]
-        yield Mark(kimg=event.get("kimg"), what=": ".join([state, *parts]), tone=TONES.get(state, "plain"))
+        yield Mark(
+            kimg=event.get("kimg", math.nan), what=": ".join([state, *parts]), tone=TONES.get(state, "plain")
+        )
 
 
 def _phases(phases: Sequence[Record] | str) -> Iterator[Mark]:
     for place, phase in enumerate(phases if isinstance(phases, list) else [], 2):
         if isinstance(phase, Mapping):
-            yield Mark(kimg=phase.get("kimg"), what=f"phase {place}: {', '.join(changes(phase))}")
+            yield Mark(kimg=phase.get("kimg", math.nan), what=f"phase {place}: {', '.join(changes(phase))}")
 
 
-def changes(phase: Record) -> list[str]:
+def changes(phase: Mapping[str, Any]) -> list[str]:
     """'batch 4 -> 8' of each change of a phase."""
     found = phase.get("changes")
     return [
@@ -62,7 +66,7 @@ def _steps(stats: Sequence[Record]) -> Iterator[Mark]:
         count = record.get("nonfinite_steps")
         if number(count) and count > 0:
             what = f"{count:g} step{'s' * (count != 1)} with numbers that are not finite"
-            yield Mark(kimg=record.get("kimg"), what=what, tone="warn")
+            yield Mark(kimg=record.get("kimg", math.nan), what=what, tone="warn")
 
 
 def _augmentation(run: RunFiles) -> Iterator[Mark]:

@@ -70,8 +70,11 @@ def pictures(run: RunFiles, say: Say, runs: int = 1) -> Pictures:
             faults.append(str(error))
             continue
         small = max(width, height) < SMALL
-        size = {"width": width, "height": height, "small": small}
-        found[kimg is not None].append(Picture(source=source, caption=caption, alt=alt, kimg=kimg, **size))
+        found[kimg is not None].append(
+            Picture(
+                source=source, caption=caption, alt=alt, width=width, height=height, small=small, kimg=kimg
+            )
+        )
     return Pictures(run=run.name, grids=found[True], others=found[False], faults=faults)
 
 

@@ -150,10 +150,15 @@ class RunScorer:
         """
         if not self.metrics:
             return []
-        options = {"num_fakes": self.num_fakes, "seed": 0, "kimg": nimg / 1000, "batch": self.batch}
+        options: dict[str, Any] = {
+            "num_fakes": self.num_fakes,
+            "seed": 0,
+            "kimg": nimg / 1000,
+            "batch": self.batch,
+        }
         try:
             records = score(generator, dataset, self.metrics, **options, networks=self._networks)
-            records += self._gap(generator, dataset, options) if self._held_out else []
+            records += self._gap(generator, dataset, self._held_out, options) if self._held_out else []
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
@@ -191,20 +196,22 @@ class RunScorer:
         count = min(len(dataset), len(held_out))
         return item, count, min(item.fakes, count)
 
-    def _gap(self, generator: nn.Module, dataset: ImageDataset, options: dict[str, Any]) -> list[dict]:
+    def _gap(
+        self, generator: nn.Module, dataset: ImageDataset, held_out: ImageDataset, options: dict[str, Any]
+    ) -> list[dict]:
         """How much further the fakes are from held-out images than from as many of the training set."""
-        _, count, fakes = self._of_gap(dataset, self._held_out)
+        _, count, fakes = self._of_gap(dataset, held_out)
         options = {**options, "num_fakes": fakes, "num_reals": count, "networks": self._networks}
         with warnings.catch_warnings():  # of few images, which bias both alike
             warnings.simplefilter("ignore", UserWarning)
-            sides = [score(generator, each, [self._first], **options) for each in (dataset, self._held_out)]
+            sides = [score(generator, each, [self._first], **options) for each in (dataset, held_out)]
         if not all(sides):
             return []  # of another process
-        train, held_out = (records[0] for records in sides)
-        values = train["value"], held_out["value"]
+        train, other = (records[0] for records in sides)
+        values = train["value"], other["value"]
         gap = {key: value for key, value in train.items() if key not in OF_ONE_SET}
         gap["value"] = None if None in values else values[1] - values[0]
-        return [called(train, "train"), called(held_out, "held-out"), called(gap, "gap")]
+        return [called(train, "train"), called(other, "held-out"), called(gap, "gap")]
 
     def _remedy(self) -> str:
         """What to do about a score that does not fit."""
@@ -238,7 +245,7 @@ def features_seen(config: RunConfig, saved: checkpoint.Checkpoint | None = None)
     """
     before = saved or (checkpoint.read(checkpoint.resolve(config.init_from)) if config.init_from else None)
     now = seen.of_config({"discriminator": to_dict(config.discriminator)})
-    return seen.united(now, before and seen.of_config(before.config))
+    return seen.united(now, seen.of_config(before.config) if before else None)
 
 
 def called(record: dict, part: str) -> dict:

@@ -45,7 +45,7 @@ class Surroundings:
     callbacks: Callbacks
     stop: Stop
     threads: int
-    wandb: str = "off"
+    wandb: sinks.WandB = "off"
 
 
 def session(run: Path, state: TrainState, notes: Sequence[str], around: Surroundings) -> str | None:
@@ -69,7 +69,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         awaited = distributed.agreed(around.callbacks.hears("snapshot"))
 
         def settle() -> None:
-            distributed.from_first(lambda: writer.settle() or "")
+            distributed.by_first(writer.settle)
 
         def snapshot() -> None:
             folder = Path(distributed.from_first(lambda: str(writer.begin(state))))
@@ -87,7 +87,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         enough = score() if late else None
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
-        events = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
+        events: dict[str, Any] = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
         events |= {"monitor": monitor, "callbacks": around.callbacks}
         events["should_stop"] = lambda: writer.failure() or around.stop.reason()
         reason = enough or loop.train(state, feed, run=run, reporter=reporter, **events)

@@ -79,7 +79,9 @@ def _reduced(data: bytes, side: int) -> Image.Image | None:
 
 
 def _packed(image: Image.Image, side: int) -> bytes:
-    image.thumbnail((side, side), Image.Resampling.BOX if min(image.size) > 4 * side else Image.LANCZOS)
+    image.thumbnail(
+        (side, side), Image.Resampling.BOX if min(image.size) > 4 * side else Image.Resampling.LANCZOS
+    )
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY, method=2)
     return buffer.getvalue()

@@ -77,15 +77,20 @@ def train(
     Raises UserError for what the user can mend. With a RunConfig and `resume`, every setting of it counts as
     given.
     """
-    scored = {"metrics": metrics, "metrics_fakes": metrics_fakes}
-    where = {"out": out, "wandb": wandb, "device": device}
+    scored: dict[str, Any] = {"metrics": metrics, "metrics_fakes": metrics_fakes}
+    where: dict[str, Any] = {"out": out, "wandb": wandb, "device": device}
     place = pick(device)
     with distributed.group(place), Stop(max_minutes) as stop, contextlib.ExitStack() as held:
         plan = prepare(config, data, overrides=overrides, resume=resume, loss=loss, **scored, **where)
         about = runs.describe_data(plan.dataset)
         if plan.dataset.path is not None and (sheet := answered(plan.dataset.path)):
             about["sheet"] = sheet
-        beside = {"scorer": plan.scorer, "callbacks": Callbacks(callbacks), "stop": stop, "wandb": wandb}
+        beside: dict[str, Any] = {
+            "scorer": plan.scorer,
+            "callbacks": Callbacks(callbacks),
+            "stop": stop,
+            "wandb": wandb,
+        }
         beside["threads"] = torch.get_num_threads()
         around = Surroundings(dataset=plan.dataset, held_out=plan.held_out, about=about, **beside)
         held.enter_context(backends(plan.config))
@@ -140,9 +145,9 @@ def prepare(
     typed = pinned(with_parts(override(base, overrides), base, given, loss))
     opened = given or _recorded(typed, saved)
     share_fingerprint(opened)
-    distributed.from_first(lambda: uniform.check(opened) or "")
-    if opened.path is not None:
-        distributed.from_first(lambda: verify.check(opened.path) or "")
+    distributed.by_first(lambda: uniform.check(opened))
+    if (path := opened.path) is not None:
+        distributed.by_first(lambda: verify.check(path))
     fitted, dataset = shaped(typed, opened)
     refuse_settings_of_data(overrides, fitted, dataset)
     notes += filter(None, (opened.left_out, dataset.unseen))
@@ -190,13 +195,13 @@ def begin(
     plan: Plan, out: Path, accept_change: bool, held: contextlib.ExitStack
 ) -> tuple[Path, Any, list[str]]:
     """The run directory, locked as long as `held` is open, its state, and lines for its log."""
-    make = {"device": plan.device, "loss": plan.loss}
+    make: dict[str, Any] = {"device": plan.device, "loss": plan.loss}
     if plan.saved is None:
         run, state, notes = runs.begin(out, plan.config, plan.dataset, **make)
         _lock(run, held)
         return run, state, notes
     saved, run = plan.saved, plan.saved.run
-    distributed.from_first(lambda: phases.permit(run, saved, plan.changes, accept_change) or "")
+    distributed.by_first(lambda: phases.permit(run, saved, plan.changes, accept_change))
     _lock(run, held)
     return runs.go_on(saved, plan.config, plan.changes, **make)
 
@@ -340,4 +345,4 @@ def _told(base: RunConfig, config: RunConfig, changes: Sequence[Change]) -> list
 
 def _lock(run: Path, held: contextlib.ExitStack) -> None:
     """Let the first process hold the run directory; all raise what it is refused with."""
-    distributed.from_first(lambda: held.enter_context(lock.held(run)) or "")
+    distributed.by_first(lambda: held.enter_context(lock.held(run)))

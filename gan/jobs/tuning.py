@@ -85,7 +85,7 @@ class Study:
         [item] = plan([metric])
         if not item.spec.better:
             raise UsageError(f"--metric {metric}: neither its low nor its high values are better")
-        self.stopped, self._told = False, set()
+        self.stopped, self._told = False, set[str]()
         self.sign = 1 if item.spec.better == "lower" else -1
         self.base, self.dataset, self.out, self.seconds, self.device = base, dataset, out, seconds, device
         self.metric, self.scorer = metric, RunScorer([metric], num_fakes, device)
@@ -144,13 +144,15 @@ class Study:
                 return self._cost(pilot)
         left = self.seconds - self.record["seconds"]
         if left <= 0:
-            return self._stop()
+            self._stop()
+            return None
         self.say(f"{candidate.name}: training to {kimg:g} kimg, {left / 60:.1f} minutes are left")
         pilot = {"gamma": candidate.gamma, "lr": candidate.lr, "kimg": kimg, "score": None}
         try:
             run, reached = self.train(candidate, kimg, left)
             if reached < kimg:
-                return self._stop()
+                self._stop()
+                return None
             pilot |= {"score": self.score(run), "run": str(run)}
         except Lost as lost:
             pilot |= {"run": str(lost.run), "reason": str(lost)}

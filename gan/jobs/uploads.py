@@ -71,7 +71,7 @@ def _checked(data: bytes) -> tuple[str, dict[str, Any]]:
     try:
         with Image.open(io.BytesIO(plain), formats=FORMATS) as image:
             (width, height), form = image.size, str(image.format).lower()
-            info = {**image.info, **about}
+            info: dict[Any, Any] = {**image.info, **about}
     except Image.DecompressionBombError as error:
         raise UserError(f"this image has more than {MOST_PIXELS:,} pixels: make it smaller") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

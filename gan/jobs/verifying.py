@@ -65,7 +65,7 @@ class Verdict:
 
     def without(self, *facts: str) -> "Verdict":
         """The same, but for facts of these names."""
-        kept = {
+        kept: dict[str, Any] = {
             name: replace(each, facts={k: value for k, value in each.facts.items() if k not in facts})
             for name, each in self.findings().items()
         }
@@ -98,7 +98,7 @@ class Verifier:
         except UserError as error:
             raise UsageError(str(error)) from error
         digest = hashlib.sha256(data).hexdigest()
-        findings = {
+        findings: dict[str, Any] = {
             "c2pa": self._signature(data, upload.form),
             "watermark": self._mark(upload.image),
             "exact": self._exactly(digest, upload.pixels),
@@ -106,8 +106,8 @@ class Verifier:
         }
         sure = [each.confidence or 0.0 for each in findings.values() if each.ours]
         height, width = upload.pixels.shape[:2]
-        size = {"width": width, "height": height, "format": upload.form, "sha256": digest}
-        return Verdict(ours=bool(sure), confidence=max(sure, default=None), **size, **findings)
+        told: dict[str, Any] = {"width": width, "height": height, "format": upload.form, "sha256": digest}
+        return Verdict(ours=bool(sure), confidence=max(sure, default=None), **told, **findings)
 
     def _signature(self, data: bytes, form: str) -> Finding:
         if self._reader is None:
@@ -134,7 +134,7 @@ class Verifier:
         found = self._watermark.detect(image)
         if found.payload is None:
             return Finding(state="absent", text="no watermark of ours: never there, or it did not survive")
-        facts = {"key": f"{found.payload.key:04x}", "model": f"{found.payload.model:04x}"}
+        facts: dict[str, Any] = {"key": f"{found.payload.key:04x}", "model": f"{found.payload.model:04x}"}
         facts |= {"agreement": round(found.confidence, 4), "error": found.error}
         text = f"our watermark, of a model whose digest begins with {facts['model']}; an unmarked picture"
         text += f" reads so with a probability of {found.error:.1g}"
@@ -170,7 +170,7 @@ def _claims(info: dict[str, Any]) -> Finding:
     generated = SOURCE.encode() in xmp
     if said is None and not generated:
         return Finding(state="absent", text="no claim of being AI-generated in EXIF or XMP")
-    facts = {"generated": True, **({"text": said[1].decode("ascii").strip()} if said else {})}
+    facts: dict[str, Any] = {"generated": True, **({"text": said[1].decode("ascii").strip()} if said else {})}
     text = f"says to be AI-generated{': ' + facts['text'] if said else ''}; anybody can write or remove that"
     return Finding(state="said", text=text, facts=facts)
 

@@ -197,12 +197,19 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _seen(record: dict[str, Any], line: int, path: Path, sources: int) -> Seen:
     """A record, checked. UserError where it lacks what every file has."""
-    name, source, verdict = (record.get(key) for key in ("path", "source", "verdict"))
+    name, verdict = record.get("path"), record.get("verdict")
+    source: Any = record.get("source")
     if not isinstance(name, str) or verdict not in VERDICTS or source not in range(sources):
         raise UserError(
             f"{path}: line {line} has no path, source or verdict of a file: run gan data prepare again"
         )
     faults = [fault for fault in record.get("faults") or [] if isinstance(fault, dict)]
+    texts = ("reason", "label", "mode", "format", "split", "licence")
+    more: dict[str, Any] = {
+        **{key: _text(record.get(key)) for key in texts},
+        **{key: _whole(record.get(key)) for key in ("width", "height", "bytes")},
+        **{key: _finite(record.get(key)) for key in (*MEASURES, "outlier")},
+    }
     return Seen(
         number=line - 1,
         path=name,
@@ -214,9 +221,7 @@ def _seen(record: dict[str, Any], line: int, path: Path, sources: int) -> Seen:
         keeper=record.get("keeper") is True,
         faults=tuple(sys.intern(str(fault.get("kind"))) for fault in faults),
         detail="; ".join(str(fault.get("detail") or fault.get("kind")) for fault in faults),
-        **{key: _text(record.get(key)) for key in ("reason", "label", "mode", "format", "split", "licence")},
-        **{key: _whole(record.get(key)) for key in ("width", "height", "bytes")},
-        **{key: _finite(record.get(key)) for key in (*MEASURES, "outlier")},
+        **more,
     )
 
 

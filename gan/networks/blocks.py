@@ -92,14 +92,14 @@ class _at_rest:
         self.momenta = [norm.momentum for norm in self.norms]
 
     def __enter__(self) -> None:
-        self.counts = [norm.num_batches_tracked.clone() for norm in self.norms]
+        self.counts = [norm.get_buffer("num_batches_tracked").clone() for norm in self.norms]
         for norm in self.norms:
             norm.momentum = 0.0
 
     def __exit__(self, *_: object) -> None:
         for norm, momentum, count in zip(self.norms, self.momenta, self.counts, strict=True):
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(count)
+            norm.get_buffer("num_batches_tracked").copy_(count)
 
 
 def exact(x: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ class EfficientNetLite(nn.Module):
 
     def fold(self) -> "EfficientNetLite":
         """Merge every batch norm into the convolution before it; same function, fewer passes over memory."""
-        pairs = [(self, "conv_stem", "bn0"), (self, "conv_head", "bn1")]
+        pairs: list[tuple[nn.Module, str, str]] = [(self, "conv_stem", "bn0"), (self, "conv_head", "bn1")]
         for block in self.blocks:
             pairs += [(block, "depthwise_conv", "bn1"), (block, "project_conv", "bn2")]
             pairs += [(block, "expand_conv", "bn0")] if block.expands else []

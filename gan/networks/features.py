@@ -61,6 +61,9 @@ class Tapped(nn.Module):
     all four strides, such as a plain transformer.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, net: nn.Module, name: str, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()
         self.net = net.eval().requires_grad_(False)
@@ -211,7 +214,7 @@ FEATURE_NETWORKS = table(
     "feature network",
     {
         name: FeatureNetwork(
-            build=lambda path, depth=depth: Lite(path, depth),
+            build=functools.partial(Lite, depth=depth),
             licence=PACKAGED[name].licence,
             package=PACKAGED[name],
         )

@@ -63,6 +63,8 @@ class Conv2d(Scaled):
     """
 
     constants = ("resample_filter", "weight", "bias")
+    resample_filter: Tensor
+    bias: Tensor | None
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ class MappingConfig:
     lr_multiplier: float = 0.01
     w_avg_beta: float = 0.998
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_activation(self.activation)
         positive(self, "layers", "embed_features", "layer_features")
 
@@ -37,6 +37,8 @@ class MappingNetwork(nn.Module):
     z_dim or c_dim may be 0; the input is then not used and may be None. With num_ws None there is no
     running mean and no truncation (the discriminator's label network).
     """
+
+    w_avg: Tensor
 
     def __init__(self, config: MappingConfig, *, z_dim: int, c_dim: int, w_dim: int, num_ws: int | None):
         super().__init__()

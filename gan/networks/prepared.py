@@ -14,13 +14,14 @@ from torch.nn.utils import parametrize
 
 
 class Scaled(nn.Module):
-    """A module whose forward takes some of its parameters times constants.
+    """A module whose forward takes some of its parameters times constants."""
 
-    factors: name -> constant; a name without one is taken as it is.
-    """
-
-    factors: Mapping[str, float] = {}
     ready: "Weights | None" = None
+
+    @property
+    def factors(self) -> Mapping[str, float]:
+        """Name of a parameter -> its constant; one without is taken as it is."""
+        return {}
 
     def scaled(self, name: str) -> Tensor:
         """The parameter of that name times its constant."""
@@ -47,7 +48,8 @@ class Weights:
         return self._found.get((module, name))
 
     def _computed(self) -> dict[tuple[nn.Module, str], Tensor]:
-        trained, fixed = {}, {}
+        trained: dict[tuple[nn.Module, str], tuple[Tensor, float]] = {}
+        fixed: dict[tuple[nn.Module, str], tuple[Tensor, float]] = {}
         for module in self.modules:
             for name, factor in module.factors.items():
                 if factor == 1 or parametrize.is_parametrized(module, name):

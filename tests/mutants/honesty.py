@@ -66,7 +66,7 @@ MUTANTS = (
     Mutant(
         "evaluations are not marked",
         "gan/jobs/evaluation.py",
-        "seen.mark(records, saved and seen.of_config(saved.config))",
+        "seen.mark(records, seen.of_config(saved.config) if saved else None)",
         "seen.mark(records, None)",
         (f"{SCORES}evaluating_a_model_marks_it_and_images_are_unknown",),
     ),
@@ -129,7 +129,7 @@ MUTANTS = (
     Mutant(
         "the gap of one set",
         "gan/jobs/run_scores.py",
-        "for each in (dataset, self._held_out)]",
+        "for each in (dataset, held_out)]",
         "for each in (dataset, dataset)]",
         (f"{HELD_OUT}every_score_is_followed_by_its_gap",),
     ),

@@ -146,8 +146,8 @@ MUTANTS = (
     Mutant(
         "own loss is not handed on",
         "gan/jobs/training.py",
-        'make = {"device": plan.device, "loss": plan.loss}',
-        'make = {"device": plan.device, "loss": None}',
+        '= {"device": plan.device, "loss": plan.loss}',
+        '= {"device": plan.device, "loss": None}',
         ("tests/training/test_context.py::test_an_own_loss_goes_on_bit_for_bit",),
     ),
     Mutant(

@@ -254,8 +254,8 @@ MUTANTS = (
     Mutant(
         "training on what is left of a set",
         "gan/jobs/training.py",
-        "if opened.path is not None:",
-        "if opened.path is None:",
+        "if (path := opened.path) is not None:",
+        "if (path := opened.path) is None:",
         ("tests/gan/cli/test_data_prepare.py::test_training_refuses_a_set_of_which_a_part_is_lost",),
     ),
     Mutant(

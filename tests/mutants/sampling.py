@@ -48,8 +48,8 @@ MUTANTS = (
     Mutant(
         "page of other seeds",
         "gan/jobs/evaluation.py",
-        "fakes = drawn(generator, dataset, seeds, psi, batch)",
-        "fakes = drawn(generator, dataset, seeds, 1.0, batch)",
+        "page = drawn(generator, dataset, seeds, psi, batch)",
+        "page = drawn(generator, dataset, seeds, 1.0, batch)",
         ("tests/gan/jobs/test_evaluation.py::test_a_page_shows_the_images_that_were_scored",),
     ),
     Mutant(
@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "number of fakes while training",
         "gan/jobs/run_scores.py",
-        '"num_fakes": self.num_fakes, "seed": 0',
-        '"num_fakes": 16, "seed": 0',
+        '"num_fakes": self.num_fakes,\n            "seed": 0',
+        '"num_fakes": 16,\n            "seed": 0',
         ("tests/training/test_scores.py::test_the_number_of_fakes_is_as_asked_for",),
     ),
     Mutant(

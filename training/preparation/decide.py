@@ -16,8 +16,8 @@ from training.preparation.notes import Notes, named
 from training.preparation.policies import verdict
 
 FIELDS = ("licence", "author", "source_url")
-COLUMNS = ("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "phash")
-COLUMNS += (
+COLUMNS: tuple[str, ...] = (
+    *("path", "source", "bytes", "sha256", "pixels_sha256", "width", "height", "mode", "format", "phash"),
     *MEASURES,
     "content",
     "faces",

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont, features
 
@@ -67,7 +68,7 @@ def render(resolution: int, *, limit: int | None = None, workers: int | None = N
         yield from map(_entry, codes, map(draw, codes))
         return
     # spawn: the caller may hold threads, which a fork would lose; an interrupt is the caller's to report
-    silent = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    silent: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
     pool = ProcessPoolExecutor(workers, get_context("spawn"), **silent)
     try:
         yield from map(_entry, codes, pool.map(draw, codes, chunksize=_CHUNK))

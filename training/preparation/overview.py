@@ -39,7 +39,7 @@ def overview(path: Path) -> dict[str, Any]:
     sources = [open_source(place) for place in expanded([path])]
     kind = _KINDS.get(type(sources[0]), "folder")
     index = read_index(path) if kind in ("zip", "folder") or path.is_dir() else {}
-    manifest = index.get("manifest") if isinstance(index.get("manifest"), dict) else {}
+    manifest: Any = index.get("manifest") if isinstance(index.get("manifest"), dict) else {}
     members = [(source, m) for source in sources for m in source.members(hidden=False) if not m.closed]
     images = [
         (s, m)

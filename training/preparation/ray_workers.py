@@ -7,6 +7,7 @@ sources at the same path.
 
 import contextlib
 import itertools
+import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -84,7 +85,7 @@ def _connected(address: str) -> Iterator[Any]:
         host, _, port = address.rpartition(":")
         if host and "/" not in host:  # Ray itself would go on trying for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(**place, log_to_driver=False, logging_level="error")
+        ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray's own are bare
         raise UserError(f"no Ray cluster at {address} ({line(error)}): ray start --head makes one") from error
     try:

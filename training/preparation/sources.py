@@ -89,7 +89,7 @@ class FolderSource:
             except OSError as error:
                 yield _closed(prefix, "unreadable", error.strerror or str(error))
                 continue
-            linked = []
+            linked: list[tuple[bytes, str]] = []
             if {entry.name for entry in entries} >= OWN:
                 continue
             for entry in entries:

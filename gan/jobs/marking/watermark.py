@@ -144,7 +144,7 @@ class Watermark:
                 break
             near = [(self._place(cells, whole * each), whole * each) for each in (1.0, *BETWEEN)]
             place, whole = max(near, key=lambda each: each[0].level)
-            seen = Weighted(pixels, Sampler(*pixels.shape, whole)).cells
+            seen = Weighted(pixels, Sampler(pixels.shape[0], pixels.shape[1], whole)).cells
             symbols = self._read(_moved(seen, place.y, place.x))
             found = _decoded(symbols, min(1.0, count * _tail(place.level)) * TRIES)
             if found.payload:

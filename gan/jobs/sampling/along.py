@@ -79,7 +79,10 @@ def check(request: Request) -> None:
     for name in ("space", "kind", "walks"):
         if getattr(request.motion, name) != getattr(plain, name):
             raise UsageError(f"--{name} is for a walk through seeds, not along a --direction; leave one out")
-    others = {"--truncation-center": look.center != "global", "--noise-strength": look.noise_strength}
+    others: dict[str, object] = {
+        "--truncation-center": look.center != "global",
+        "--noise-strength": look.noise_strength,
+    }
     others |= {"--translate": look.translate != (0.0, 0.0), "--rotate": look.rotate}
     if given := [option for option, value in others.items() if value]:
         raise UsageError(f"{given[0]} does not go along a --direction yet; leave one out")

@@ -4,6 +4,7 @@ Letters: N images, C channels, H rows, W columns, L layers, D latent size.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +34,12 @@ def mixed(
     Raises UsageError for a model without styles and for layers that it has not.
     """
     require_styles(generator, "mixed")
-    chosen, look = parse_layers(layers, generator.num_ws), {"psi": psi, "psi_cutoff": psi_cutoff}
+    chosen = parse_layers(layers, generator.num_ws)
     ws_rows, ws_columns = (
-        sampling.styles(generator, seeds, labels=labels, changes=changes, **look)
+        sampling.styles(generator, seeds, labels=labels, changes=changes, psi=psi, psi_cutoff=psi_cutoff)
         for seeds, labels in (rows, columns)
     )
-    drawn = {"noise": noise, "noise_seed": noise_seed, "changes": changes}
+    drawn: dict[str, Any] = {"noise": noise, "noise_seed": noise_seed, "changes": changes}
     if margins:
         first = sampling.rendered(generator, ws_columns, columns[0], **drawn)
         for i, batch in enumerate(first):

@@ -35,7 +35,7 @@ class Look:
     translate: tuple[float, float] = (0.0, 0.0)
     rotate: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.center not in ("global", "class") and not self.centers:
             raise UsageError(
                 f"truncation towards '{self.center}': use global, class, nearest or nearest:K with K >= 1"
@@ -78,7 +78,7 @@ class Motion:
     scale: int | None = None
     size: tuple[int, int] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise UsageError("--scale and --size both say how large a frame is; leave one of them out")
         if not 0 < self.fps <= 1000 or self.frames_per_seed < 1 or min(self.walks) < 1:
@@ -117,7 +117,7 @@ class Along:
     span: tuple[float, float] = (-3.0, 3.0)
     sha256: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not all(map(math.isfinite, self.span)) or self.span[0] > self.span[1]:
             raise UsageError(f"span {self.span}: two finite numbers, the smaller first")
 
@@ -141,7 +141,7 @@ class Request:
     mix: Mix | None = None
     along: Along | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.labels is not None and self.vectors is not None:
             raise UsageError("--class and --condition: a model knows one of them; leave the other out")
         if self.mix is not None and self.along is not None:

@@ -56,7 +56,7 @@ class _Reshaped:
     tensor: StoredTensor
     shape: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if math.prod(self.shape) != math.prod(self.tensor.shape):
             raise Refused("it is damaged: a weight of a layer has axes that it should not have")
 

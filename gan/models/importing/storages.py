@@ -223,8 +223,10 @@ def whole(stream: Unpickler) -> Any:
     return result
 
 
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, RuntimeError)
-_ZIP_ERRORS += (NotImplementedError, OverflowError)
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, RuntimeError),
+    *(NotImplementedError, OverflowError),
+)
 
 
 def _reason(error: Exception) -> str:
