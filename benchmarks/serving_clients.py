@@ -34,7 +34,7 @@ from gan.jobs.serving.watermarking import payload_of
 from gan.models import checkpoint
 from gan.sampling import BATCH, images
 
-LATE = 120.0  # seconds after which a client gives an answer up
+LATE = 600.0  # seconds after which a client gives an answer up
 LOOK = 0.25  # seconds between two looks at the server's memory
 
 
