@@ -141,7 +141,7 @@ def model_of(run: str | None, preset: str | None, side: int) -> Iterator[str]:
 
 def told(row: dict[str, object]) -> str:
     """A line of the table."""
-    times, memory = (", ".join(f"{x:.3g}" for x in row[name]) for name in ("times", "memory"))  # type: ignore[attr-defined]
+    times, memory = (", ".join(f"{x:.3g}" for x in row[name]) for name in ("times", "memory"))
     cells = [row["mode"], f"{row['requests']:,} x {row['each']}", row["lost"], row["wrong"], row["refused"]]
     figures = "images_per_second", "bare", "ratio", "processor_ms", "bare_processor_ms", "processor_ratio"
     cells += [f"{row[name]:.3g}" for name in figures]

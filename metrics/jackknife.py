@@ -27,7 +27,7 @@ none count, with the number of images that would make the variance found that of
 Letters: G blocks, R splits into halves.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -129,7 +129,8 @@ class Replicates(NamedTuple):
 
     def _variance(self) -> float:
         if self.without is None:
-            return (self.halves[:, 0] - self.halves[:, 1]).square().mean().item() / 4
+            halves = cast(Tensor, self.halves)  # one of the two is there
+            return (halves[:, 0] - halves[:, 1]).square().mean().item() / 4
         variance = (len(self.without) - 1) * self.without.var(correction=0).item()
         if self.halves is None:
             return variance
