@@ -19,10 +19,10 @@ SHORT = {
     r"gan train .*--preset r3gan": "--set generator.widths=[8,8,8,8] --set discriminator.widths=[8,8,8,8]",
     r"gan train .*--preset few-shot": "--set generator.channel_max=8 "
     "--set discriminator.feature_resolution=64",
-    r"gan train .*--metrics ": "--metrics-fakes 16",
+    r"gan train .*--metrics ": "--metrics-fakes 32",
     r"gan tune ": "--gammas 1,10 --pilot-kimg 0.016 --num-fakes 16 --set generator.channel_max=8 "
     "--set discriminator.channel_max=8 --set threads=1 --set data.workers=0",
-    r"gan (evaluate|compare) .*--data": "--num-fakes 16",
+    r"gan (evaluate|compare) .*--data": "--num-fakes 32",
     r"gan sample .*--seeds 0-\d\d": "--seeds 0-15",
     r"gan sample (?!.*--like).*(\.mp4|\.gif|--animate)": "--frames-per-seed 2",
     r"gan sample .*--size ": "--size 128x64",

@@ -21,13 +21,11 @@ from tests.docs.pages import DOCS, blocks
 from tests.gan.models.test_importing_community import discriminator_state, generator_state
 from training.preparation.writer import About, Entry, write_dataset
 
-SMALL = ("kimg=0.008", "threads=1", "data.workers=0", "generator.use_noise=true")
-SMALL += ("generator.channel_max=8", "discriminator.channel_max=8")
-WIDE = "generator.channel_base=4096"  # as many channels in every layer
+SMALL = ("kimg=0.008", "threads=1", "data.workers=0")
 KINDS = {  # preset, pixels, settings
-    "demo": ("stylegan2-tiny", 32, WIDE),
-    "classes": ("stylegan2-tiny", 64, WIDE, "data.conditional=true"),
-    "stylegan2": ("stylegan2", 32, "batch=8"),
+    "demo": ("demo", 32),
+    "classes": ("demo", 64, "data.conditional=true"),
+    "stylegan2": ("stylegan2", 32, "batch=8", "generator.channel_max=8", "discriminator.channel_max=8"),
 }
 CLASSES = ("cat", "dog", "cats", "dogs")
 COUNT = 40
@@ -104,8 +102,8 @@ def inception(folder: Path) -> None:
 class Models:
     """Runs of eight images, trained when they are first asked for.
 
-    demo: of stylegan2-tiny, 32x32 pixels. classes: the same at 64x64 pixels of four classes. stylegan2: of
-    that preset, 32x32 pixels, with few channels.
+    demo: that preset's, 32x32 pixels. classes: the same, 64x64 pixels of four classes. stylegan2: its preset
+    with few channels, 32x32 pixels.
     """
 
     def __init__(self, folder: Path) -> None:
