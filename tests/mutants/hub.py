@@ -145,6 +145,13 @@ MUTANTS = (
         (f"{SETS}test_the_training_split_of_tables",),
     ),
     Mutant(
+        "a dry run pushes a model",
+        "gan/models/hub.py",
+        "if dry_run:",
+        "if not files:",
+        (f"{HUB}test_a_dry_run_asks_nobody",),
+    ),
+    Mutant(
         "a page draws from a branch that may move",
         "gan/jobs/pushing.py",
         'record["name"], private, dry_run)',
