@@ -181,6 +181,7 @@ def _until_answered(
                 tally.seconds.append(seconds)
         if status != 429:
             return
+        connection.close()  # the server would, where the wait is longer than it keeps an idle one
         time.sleep(float(answer.headers["retry-after"]))
 
 
