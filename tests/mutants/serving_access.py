@@ -130,8 +130,8 @@ MUTANTS = (
     Mutant(
         "without Redis all may pass",
         f"{ROOM}shared.py",
-        "            kind = type(error).__name__  # its text could hold what was sent",
-        '            return ["0", "0", "0"]',
+        "        kind = type(error).__name__  # its text could hold what was sent",
+        '        return ["0", "0", "0"]',
         (f"{JOBS}shared.py::test_redis_goes_and_comes_back",),
     ),
     Mutant(

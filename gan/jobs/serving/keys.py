@@ -17,9 +17,10 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from gan.errors import UsageError, UserError, unknown
 from gan.files import refusal
@@ -86,8 +87,31 @@ class Key:
         return "valid" if self.expires is None or now < self.expires else "expired"
 
 
+class Stored(NamedTuple):
+    """A key, and the salted hash of its secret."""
+
+    key: Key
+    salt: bytes
+    hash: bytes
+
+
+class KeyStore(Protocol):
+    """Where keys are kept. Raises UserError where it does not answer: then nobody is let in."""
+
+    def add(self, stored: Stored) -> bool:
+        """Keep a key; False, and nothing kept, where its name is taken."""
+
+    def stored(self) -> list[Stored]:
+        """All keys, oldest first."""
+
+    def find(self, number: str) -> Stored | None:
+        """The key of a number."""
+
+    def revoke(self, number: str, when: float) -> None:
+        """Note that a key is revoked; one that is already stays so since then."""
+
+
 _FIELDS = ", ".join(Key.__dataclass_fields__)
-_COLUMNS = _FIELDS.replace("name,", "name, salt, hash,", 1)
 
 
 class Database:
@@ -131,16 +155,56 @@ class Database:
             except sqlite3.OperationalError as error:
                 raise UserError(f"cannot write {self.path} ({error}): make room, or try again") from error
 
+    def add(self, stored: Stored) -> bool:
+        """Keep a key; False, and nothing kept, where its name is taken."""
+        with self.transaction() as connection:
+            if connection.execute("SELECT 1 FROM keys WHERE name = ?", (stored.key.name,)).fetchone():
+                return False
+            values = [getattr(stored.key, field) for field in Key.__dataclass_fields__]
+            connection.execute(
+                f"INSERT INTO keys ({_FIELDS}, salt, hash) VALUES ({'?,' * len(values)}?,?)",
+                (*values, stored.salt, stored.hash),
+            )
+            connection.execute("INSERT INTO usage (number) VALUES (?)", (stored.key.number,))
+        return True
+
+    def stored(self) -> list[Stored]:
+        """All keys, oldest first."""
+        with self.transaction() as connection:
+            rows = connection.execute(f"SELECT {_FIELDS}, salt, hash FROM keys ORDER BY created").fetchall()
+        return list(map(_stored, rows))
+
+    def find(self, number: str) -> Stored | None:
+        """The key of a number."""
+        with self.transaction() as connection:
+            row = connection.execute(
+                f"SELECT {_FIELDS}, salt, hash FROM keys WHERE number = ?", (number,)
+            ).fetchone()
+        return None if row is None else _stored(row)
+
+    def revoke(self, number: str, when: float) -> None:
+        """Note that a key is revoked; one that is already stays so since then."""
+        with self.transaction() as connection:
+            connection.execute(
+                "UPDATE keys SET revoked = coalesce(revoked, ?) WHERE number = ?", (when, number)
+            )
+
+    def forget(self, number: str) -> None:
+        """Let go of a key that is kept elsewhere from now on."""
+        with self.transaction() as connection:
+            for table in ("keys", "usage"):
+                connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))
+
     def close(self) -> None:
         """Nothing may be asked afterwards."""
         self._connection.close()
 
 
 class Keys:
-    """The keys in a database."""
+    """The keys in a store: the SQLite file of a state folder, or Redis."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
         self._pepper = secrets.token_bytes(32)  # of what is remembered
         self._verified: dict[bytes, tuple[str, float]] = {}
         self._nobody = secrets.token_bytes(16), secrets.token_bytes(32)  # stands in for an unknown number
@@ -167,42 +231,46 @@ class Keys:
             raise UsageError(f"{name!r} is no name of a key: use letters, digits and any of ._@-, up to 64")
         number, secret, salt = secrets.token_hex(6), secrets.token_urlsafe(32), secrets.token_bytes(16)
         now = time.time()
-        expires = None if days is None else now + days * _DAY
-        attested = None if terms is None else now
-        row = (number, name, salt, _hash(secret, salt), now, expires, None, per_minute, per_day)
-        with self._database.transaction() as connection:
-            if connection.execute("SELECT 1 FROM keys WHERE name = ?", (name,)).fetchone():
-                raise UsageError(f"there is a key {name} already: choose another name")
-            connection.execute(
-                f"INSERT INTO keys ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (*row, attested, terms, attested_by, role),
-            )
-            connection.execute("INSERT INTO usage (number) VALUES (?)", (number,))
+        key = Key(
+            number=number,
+            name=name,
+            created=now,
+            expires=None if days is None else now + days * _DAY,
+            revoked=None,
+            per_minute=per_minute,
+            per_day=per_day,
+            attested=None if terms is None else now,
+            terms=terms,
+            attested_by=attested_by,
+            role=role,
+        )
+        if not self._store.add(Stored(key, salt, _hash(secret, salt))):
+            raise UsageError(f"there is a key {name} already: choose another name")
         return f"gan_{number}_{secret}"
 
     def all(self) -> list[Key]:
         """Every key, oldest first, those revoked and expired among them."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT {_FIELDS} FROM keys ORDER BY created").fetchall()
-        return [Key(**dict(zip(Key.__dataclass_fields__, row, strict=True))) for row in rows]
+        return [each.key for each in self._store.stored()]
+
+    def of(self, number: str) -> Key | None:
+        """The key of a number."""
+        found = self._store.find(number)
+        return found and found.key
 
     def revoke(self, name: str) -> Key:
         """Let a key, by name or number, open nothing from now on. UsageError where there is none."""
-        with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE keys SET revoked = coalesce(revoked, ?) WHERE name = ? OR number = ?",
-                (time.time(), name, name),
-            )
-            if not changed.rowcount:
-                raise UsageError(f"there is no key {name}: gan serve keys list")
-        return next(key for key in self.all() if name in (key.name, key.number))
+        number = next((key.number for key in self.all() if name in (key.name, key.number)), None)
+        if number is None:
+            raise UsageError(f"there is no key {name}: gan serve keys list")
+        self._store.revoke(number, time.time())
+        return next(key for key in self.all() if key.number == number)
 
     def verify(self, given: str) -> Key:
         """The stored key that `given` is. Raises Denied for all others; takes some 50 ms at first."""
         match = _KEY.fullmatch(given)
         number, secret = match.groups() if match else ("", "")
-        found = self._stored(number)
-        salt, expected = found[1:] if found else self._nobody
+        found = self._store.find(number)
+        salt, expected = (found.salt, found.hash) if found else self._nobody
         seen = hmac.digest(self._pepper, given.encode("utf-8", "replace"), "sha256")
         known = self._verified.get(seen)
         if known is None or known[0] != number or known[1] < time.monotonic():
@@ -210,24 +278,18 @@ class Keys:
             if not right or found is None:
                 raise Denied("the API key is missing, wrong, revoked or expired")
             self._remember(seen, number)
-        if found is None or found[0].state(time.time()) != "valid":
+        if found is None or found.key.state(time.time()) != "valid":
             raise Denied("the API key is missing, wrong, revoked or expired")
-        return found[0]
-
-    def _stored(self, number: str) -> tuple[Key, bytes, bytes] | None:
-        """Key, salt and hash of a number."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {_FIELDS}, salt, hash FROM keys WHERE number = ?", (number,)
-            ).fetchone()
-        if row is None:
-            return None
-        return Key(**dict(zip(Key.__dataclass_fields__, row[:-2], strict=True))), row[-2], row[-1]
+        return found.key
 
     def _remember(self, seen: bytes, number: str) -> None:
         if len(self._verified) >= _MOST_REMEMBERED:
             self._verified.clear()
         self._verified[seen] = number, time.monotonic() + _REMEMBERED
+
+
+def _stored(row: Sequence[Any]) -> Stored:
+    return Stored(Key(**dict(zip(Key.__dataclass_fields__, row[:-2], strict=True))), row[-2], row[-1])
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

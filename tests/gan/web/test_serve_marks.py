@@ -114,7 +114,7 @@ def test_a_blocked_image_is_not_marked(api, tmp_path, monkeypatch):
 
         return Verdict(action="block", reason="blocklist")
 
-    monkeypatch.setattr(service.filters, "verdict", refused)
+    monkeypatch.setattr(service.engine.filters, "verdict", refused)
     assert post(client, [1]).status_code == 403 and last(service)["marked"] == [False]
 
 
