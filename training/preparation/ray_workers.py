@@ -88,7 +88,7 @@ def connected(address: str) -> Iterator[Any]:
 
     place: dict[str, Any] = {"address": address}
     if address == LOCAL:
-        place |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        place = {"address": LOCAL, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers what runs here
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if main else None

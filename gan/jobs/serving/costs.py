@@ -175,7 +175,7 @@ def _pace(
     shares: dict[str, float],
 ) -> Pace:
     left = [each.data for each in made if each.data]
-    width, height = Image.open(io.BytesIO(left[0])).size if left else (0, 0)
+    width, height = Image.open(io.BytesIO(left[0]), formats=("PNG",)).size if left else (0, 0)
     return Pace(
         model=model,
         device=facts["device"],
