@@ -75,8 +75,8 @@ MUTANTS = (
     Mutant(
         "an unknown key is refused at once",
         f"{ROOM}keys.py",
-        "if known is None or known[0]",
-        "if (found and known is None) or known and known[0]",
+        "if not self._remembers(seen, number):",
+        "if found and not self._remembers(seen, number):",
         (f"{JOBS}keys.py::test_what_is_wrong_costs_what_is_right_costs",),
     ),
     Mutant(
@@ -292,8 +292,8 @@ MUTANTS = (
     Mutant(
         "who left is drawn for",
         f"{API}application.py",
-        "        task.cancel()\n",
-        "",
+        "return await work\n",
+        "return await asyncio.shield(work)\n",
         (f"{WEB}images.py::test_a_client_that_leaves_is_cancelled",),
     ),
     Mutant(

@@ -24,14 +24,14 @@ MUTANTS = (
     ),
     Mutant(
         "old files are not migrated",
-        f"{ROOM}keys.py",
+        f"{ROOM}database.py",
         "if column not in present:",
         'if column not in present and column == "calm_at":',
         (f"{JOBS}keys.py::test_a_file_of_a_version_without_roles_goes_on",),
     ),
     Mutant(
         "a full disk shuts the keys",
-        f"{ROOM}keys.py",
+        f"{ROOM}database.py",
         'self._connection.execute("ROLLBACK")',
         "pass",
         (f"{JOBS}keys.py::test_a_failed_commit_does_not_shut_the_file",),
@@ -165,7 +165,7 @@ MUTANTS = (
     Mutant(
         "the server does not look at its connections",
         f"{API}running.py",
-        '        "http": patient(settings.body_seconds),\n',
+        '        "http": patient(settings.body_seconds, settings.max_connections),\n',
         "",
         (f"{WEB}patience.py::test_the_server_looks_at_its_connections",),
     ),

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from gan.errors import UsageError
 from gan.jobs.marking import certificates
-from gan.jobs.serving.keys import USUAL, Database, Key, Keys
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import USUAL, Key, Keys
 from gan.jobs.serving.quotas import LocalUsage, Usage
 from gan.jobs.serving.settings import STATE
 from gan.jobs.serving.shared import SharedUsage, client_of

@@ -20,6 +20,7 @@ from typing import Any
 
 from gan.errors import UsageError, UserError
 from gan.files import refusal
+from gan.jobs.serving.combining import Combined
 from gan.jobs.serving.settings import STATE
 
 FILE = "audit.jsonl"  # in the folder of the server's state
@@ -33,7 +34,8 @@ _BLOCK = 2**20  # bytes that are searched at once, while other threads wait
 class Audit:
     """The log in a folder; methods may be called from any thread, and several processes may add to it.
 
-    Each line is added under a lock of the operating system, after those that others have added meanwhile.
+    Each line is added under a lock of the operating system, after those that others have added meanwhile;
+    lines of threads that wait at once are written and flushed together.
     Raises UserError where it cannot be written, or its last line is no line of a log. Half a line, which a
     killed server leaves and for which nothing has left, is cut off and noted.
     """
@@ -47,6 +49,7 @@ class Audit:
         except OSError as error:
             raise UserError(refusal("write", self.path, error)) from error
         self._number, self.head, self._size = 0, START, 0
+        self._together: Combined[Mapping[str, Any], None] = Combined(self._add)
         try:
             with self._alone():
                 self._catch_up()
@@ -59,9 +62,13 @@ class Audit:
 
         Returns when it is on the disk. Raises UserError where it cannot be written; nothing stays of it then.
         """
+        self._together(record)
+
+    def _add(self, records: Sequence[Mapping[str, Any]]) -> list[BaseException | None]:
+        """None of each that is on the disk; what is no JSON is left out, with its error."""
         with self._alone():
             self._catch_up()
-            self._write(record)
+            return self._write(records)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -82,14 +89,24 @@ class Audit:
         self._number, self.head = last["number"], last["hash"]
         if torn:
             os.ftruncate(self._file, os.fstat(self._file).st_size - torn)
-            self._write({"event": "half a line was cut off", "bytes": torn})
+            self._write([{"event": "half a line was cut off", "bytes": torn}])
         self._size = os.fstat(self._file).st_size
 
-    def _write(self, record: Mapping[str, Any]) -> None:
-        line = {"number": self._number + 1, "time": _now(), **record, "previous": self.head}
-        line["hash"] = _hash(line)
-        data = (json.dumps(line) + "\n").encode()
-        size = os.fstat(self._file).st_size
+    def _write(self, records: Sequence[Mapping[str, Any]]) -> list[BaseException | None]:
+        """As `_add` does, at the end of the chain that is known."""
+        number, head, lines = self._number, self.head, []
+        faults: list[BaseException | None] = []
+        for record in records:
+            line = {"number": number + 1, "time": _now(), **record, "previous": head}
+            try:
+                line["hash"] = _hash(line)
+                lines.append(json.dumps(line) + "\n")
+            except (TypeError, ValueError, RecursionError) as error:
+                faults.append(error)
+                continue
+            faults.append(None)
+            number, head = line["number"], line["hash"]
+        data, size = "".join(lines).encode(), os.fstat(self._file).st_size
         try:
             if os.write(self._file, data) != len(data):
                 raise OSError("only a part of a line was written")
@@ -97,7 +114,8 @@ class Audit:
         except OSError as error:
             os.ftruncate(self._file, size)
             raise UserError(refusal("write", self.path, error)) from error
-        self._number, self.head, self._size = line["number"], line["hash"], size + len(data)
+        self._number, self.head, self._size = number, head, size + len(data)
+        return faults
 
     def close(self) -> None:
         """Nothing may be added afterwards."""

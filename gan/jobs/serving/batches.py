@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.files import atomic_write
-from gan.jobs.serving.keys import Database
+from gan.jobs.serving.database import Database
 from gan.jobs.serving.moves import Move
 from gan.jobs.serving.orders import Order
 

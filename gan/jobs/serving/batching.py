@@ -5,11 +5,12 @@ network always sees a batch of that size, filled up where wishes run out (`gan.s
 image has the same bytes whoever it rode with. Memory is bounded: a queue that is full refuses at once.
 """
 
+import contextlib
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from gan.jobs.serving.moves import Move
 from gan.sampling import BATCH
 
 _USUAL = 1.0  # seconds that a batch is taken to need before one was measured
+_GATHERING = 0.02  # seconds, at most, for which a batch that is not full waits for more wishes
 _MEMORY = 0.8  # weight of earlier batches in the measured time of one
 
 
@@ -77,7 +79,8 @@ class Queue:
     """Wishes -> images, by one thread, which starts with the first wish.
 
     draw: up to `batch` wishes of one kind -> as many uint8 [C, H, W]; what it raises reaches those wishes.
-    capacity: urgent wishes that may wait; who submits others bounds them.
+    capacity: urgent wishes that may wait, and images in `finishing` from which none is accepted; who submits
+    others bounds them.
     Its methods may be called from any thread.
     """
 
@@ -88,6 +91,7 @@ class Queue:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._finishing = 0  # images
         self._thread: threading.Thread | None = None
         self._seconds = _USUAL  # of a batch
 
@@ -109,7 +113,7 @@ class Queue:
             asked = sum(wish.urgent for wish in wishes)
             if self._urgent() + asked > self._capacity:
                 self._waiting = deque(each for each in self._waiting if not each.image.cancelled())
-            if asked and self._urgent() + asked > self._capacity:
+            if asked and max(self._urgent() + asked, self._finishing) > self._capacity:
                 raise Overloaded(self._wait())
             self._waiting.extend(entries)
             if self._thread is None or not self._thread.is_alive():
@@ -117,6 +121,17 @@ class Queue:
                 self._thread.start()
             self._changed.notify()
         return [each.image for each in entries]
+
+    @contextlib.contextmanager
+    def finishing(self, images: int) -> Iterator[None]:
+        """So many images were drawn, and within the block wait for filters and marks, or pass them."""
+        with self._changed:
+            self._finishing += images
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._finishing -= images
 
     def close(self) -> None:
         """Accept nothing more, finish what was accepted, and end the thread."""
@@ -150,12 +165,24 @@ class Queue:
     def _next(self) -> list[_Waiting]:
         """The next batch, waited for; none at the end."""
         with self._changed:
+            if self._waiting:
+                self._gather()
             while True:
                 if batch := self._taken():
                     return batch
                 if self._closing:
                     return []
                 self._changed.wait()
+
+    def _gather(self) -> None:
+        """Wait, for no longer than a batch needs, until one is full: one image costs as much as eight.
+
+        Only where wishes came while the batch before was drawn; who asks alone does not wait.
+        """
+        late = time.monotonic() + min(self._seconds, _GATHERING)
+        while 0 < len(self._waiting) < self._batch and not self._closing:
+            if not self._changed.wait(max(0.0, late - time.monotonic())):
+                return
 
     def _taken(self) -> list[_Waiting]:
         """The oldest wish, an urgent one first, and others of its kind; late and cancelled ones go."""

@@ -4,6 +4,7 @@ An engine knows neither keys, quotas nor the log, and signs nothing: it may run 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -36,6 +37,9 @@ class Engine(Protocol):
         seconds: in which the images must have been drawn. Raises Overloaded, Closed and Expired. Cancelling
         it lets go of what has not begun.
         """
+
+    def finishing(self, model: str, images: int) -> contextlib.AbstractContextManager[None]:
+        """So many images were drawn, and within the block their files are made: too many are overload."""
 
     def told(self) -> dict[str, Any]:
         """What clients hear: `filters`, names of those that are on, and `memorisation`, None or its facts."""
@@ -84,6 +88,10 @@ class LocalEngine:
         wishes = self.models.wishes(job.order, job.urgent)
         images = await self._drawn(job.order.model, wishes, seconds)
         return partial(self._files, job, images)
+
+    def finishing(self, model: str, images: int) -> contextlib.AbstractContextManager[None]:
+        """As `Engine.finishing` has it."""
+        return self.models.finishing(model, images)
 
     def told(self) -> dict[str, Any]:
         """As `Engine.told` has it, with the device, its threads, and the version of PyTorch."""

@@ -8,24 +8,16 @@ A wrong number costs as long as a wrong secret. What was verified is remembered 
 hash that lives in this process alone, while revocation and expiry are read anew for every request.
 """
 
-import contextlib
 import hashlib
 import hmac
-import os
 import re
 import secrets
-import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from gan.errors import UsageError, UserError, unknown
-from gan.files import refusal
 
-FILE = "keys.sqlite"  # in the folder of the server's state
 _KEY = re.compile(r"gan_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _REMEMBERED = 60.0  # seconds
@@ -38,17 +30,6 @@ ROLES: dict[str, frozenset[str]] = {
     "verifier": frozenset({"models", "verify"}),
     "operator": frozenset({"models", "verify", "metrics", "batches of others"}),
 }
-_TABLES = """
-CREATE TABLE IF NOT EXISTS keys (
-    number TEXT PRIMARY KEY, name TEXT UNIQUE NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL,
-    created REAL NOT NULL, expires REAL, revoked REAL, per_minute INTEGER NOT NULL, per_day INTEGER NOT NULL,
-    attested REAL, terms TEXT, attested_by TEXT, role TEXT NOT NULL DEFAULT 'user');
-CREATE TABLE IF NOT EXISTS usage (
-    number TEXT PRIMARY KEY, free_at REAL NOT NULL DEFAULT 0, day INTEGER NOT NULL DEFAULT 0,
-    images INTEGER NOT NULL DEFAULT 0, calm_at REAL NOT NULL DEFAULT 0);
-"""
-# Columns that later versions added, for files of earlier ones.
-_ADDED = (("keys", "role", "TEXT NOT NULL DEFAULT 'user'"), ("usage", "calm_at", "REAL NOT NULL DEFAULT 0"))
 
 
 class Denied(UserError):
@@ -107,97 +88,11 @@ class KeyStore(Protocol):
     def find(self, number: str) -> Stored | None:
         """The key of a number."""
 
-    def revoke(self, number: str, when: float) -> None:
-        """Note that a key is revoked; one that is already stays so since then."""
-
-
-_FIELDS = ", ".join(Key.__dataclass_fields__)
-
-
-class Database:
-    """The SQLite file of keys and of their use; several processes may have it open.
-
-    Raises UserError where it cannot be opened, or is none.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        self.path = Path(folder) / FILE
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(
-                self.path, timeout=10, isolation_level=None, check_same_thread=False
-            )
-            self._connection.executescript(f"PRAGMA journal_mode=WAL; {_TABLES}")
-            _migrate(self._connection)
-        except OSError as error:
-            raise UserError(refusal("write", self.path, error)) from error
-        except sqlite3.Error as error:
-            raise UserError(f"{self.path} is no file of keys ({error}): restore or remove it") from error
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection, alone among threads and processes; what was done is undone on an error.
-
-        Raises UserError where the file cannot be written.
-        """
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:  # a disk that is full ends some by itself
-                        self._connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.OperationalError as error:
-                raise UserError(f"cannot write {self.path} ({error}): make room, or try again") from error
-
-    def add(self, stored: Stored) -> bool:
-        """Keep a key; False, and nothing kept, where its name is taken."""
-        with self.transaction() as connection:
-            if connection.execute("SELECT 1 FROM keys WHERE name = ?", (stored.key.name,)).fetchone():
-                return False
-            values = [getattr(stored.key, field) for field in Key.__dataclass_fields__]
-            connection.execute(
-                f"INSERT INTO keys ({_FIELDS}, salt, hash) VALUES ({'?,' * len(values)}?,?)",
-                (*values, stored.salt, stored.hash),
-            )
-            connection.execute("INSERT INTO usage (number) VALUES (?)", (stored.key.number,))
-        return True
-
-    def stored(self) -> list[Stored]:
-        """All keys, oldest first."""
-        with self.transaction() as connection:
-            rows = connection.execute(f"SELECT {_FIELDS}, salt, hash FROM keys ORDER BY created").fetchall()
-        return list(map(_stored, rows))
-
-    def find(self, number: str) -> Stored | None:
-        """The key of a number."""
-        with self.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {_FIELDS}, salt, hash FROM keys WHERE number = ?", (number,)
-            ).fetchone()
-        return None if row is None else _stored(row)
+    def glance(self, number: str) -> Stored | None:
+        """As `find`, without a wait: None also where it cannot be said at once."""
 
     def revoke(self, number: str, when: float) -> None:
         """Note that a key is revoked; one that is already stays so since then."""
-        with self.transaction() as connection:
-            connection.execute(
-                "UPDATE keys SET revoked = coalesce(revoked, ?) WHERE number = ?", (when, number)
-            )
-
-    def forget(self, number: str) -> None:
-        """Let go of a key that is kept elsewhere from now on."""
-        with self.transaction() as connection:
-            for table in ("keys", "usage"):
-                connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))
-
-    def close(self) -> None:
-        """Nothing may be asked afterwards."""
-        self._connection.close()
 
 
 class Keys:
@@ -271,9 +166,8 @@ class Keys:
         number, secret = match.groups() if match else ("", "")
         found = self._store.find(number)
         salt, expected = (found.salt, found.hash) if found else self._nobody
-        seen = hmac.digest(self._pepper, given.encode("utf-8", "replace"), "sha256")
-        known = self._verified.get(seen)
-        if known is None or known[0] != number or known[1] < time.monotonic():
+        seen = self._keyed(given)
+        if not self._remembers(seen, number):
             right = hmac.compare_digest(_hash(secret, salt), expected)
             if not right or found is None:
                 raise Denied("the API key is missing, wrong, revoked or expired")
@@ -282,24 +176,29 @@ class Keys:
             raise Denied("the API key is missing, wrong, revoked or expired")
         return found.key
 
+    def recall(self, given: str) -> Key | None:
+        """The key, where it was verified within a minute and is valid now; None where `verify` must say.
+
+        It waits for nobody: a store that must be asked over a network says nothing here.
+        """
+        match = _KEY.fullmatch(given)
+        if match is None or not self._remembers(self._keyed(given), match[1]):
+            return None
+        found = self._store.glance(match[1])
+        return found.key if found is not None and found.key.state(time.time()) == "valid" else None
+
+    def _keyed(self, given: str) -> bytes:
+        """Under which a key is remembered."""
+        return hashlib.blake2b(given.encode("utf-8", "replace"), key=self._pepper).digest()
+
+    def _remembers(self, seen: bytes, number: str) -> bool:
+        known = self._verified.get(seen)
+        return known is not None and known[0] == number and known[1] >= time.monotonic()
+
     def _remember(self, seen: bytes, number: str) -> None:
         if len(self._verified) >= _MOST_REMEMBERED:
             self._verified.clear()
         self._verified[seen] = number, time.monotonic() + _REMEMBERED
-
-
-def _stored(row: Sequence[Any]) -> Stored:
-    return Stored(Key(**dict(zip(Key.__dataclass_fields__, row[:-2], strict=True))), row[-2], row[-1])
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Add what a file of an earlier version lacks; other processes may do the same at once."""
-    connection.execute("BEGIN IMMEDIATE")
-    for table, column, declared in _ADDED:
-        present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        if column not in present:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
-    connection.execute("COMMIT")
 
 
 def _hash(secret: str, salt: bytes) -> bytes:

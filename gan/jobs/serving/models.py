@@ -4,6 +4,7 @@ Every model has a queue of its own, so that one in demand does not stop the othe
 checkpoint that a path meant when the server started.
 """
 
+import contextlib
 import re
 import threading
 from collections import OrderedDict
@@ -144,6 +145,10 @@ class Models(Catalogue):
     def submit(self, name: str, wishes: Sequence[Wish], seconds: float) -> list["Future[Tensor]"]:
         """As `Queue.submit` does, for a known name."""
         return self._queues[name].submit(wishes, seconds)
+
+    def finishing(self, name: str, images: int) -> contextlib.AbstractContextManager[None]:
+        """As `Queue.finishing` does, for a known name."""
+        return self._queues[name].finishing(images)
 
     def waiting(self, name: str) -> int:
         """Images that wait for a model."""

@@ -10,10 +10,12 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from gan.errors import UserError
-from gan.jobs.serving.keys import Database, Key
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Key
 
 _MINUTE, _DAY = 60.0, 86_400
 _ROUNDING = 1e-6  # seconds
@@ -61,22 +63,25 @@ class LocalUsage:
     def charge(self, key: Key, images: int) -> None:
         """Count one request of that many images. Raises TooMany, and then counts nothing."""
         now = self._clock()
-        today = int(now // _DAY)
-        with self._database.transaction() as connection:
-            free_at, day, used = connection.execute(
-                "SELECT free_at, day, images FROM usage WHERE number = ?", (key.number,)
-            ).fetchone()
-            used = used if day >= today else 0  # a later day: the clock was set back
-            free_at = min(max(free_at, now), now + _MINUTE)
-            after = free_at + _MINUTE / key.per_minute
-            refused = refusal(key, after - now, used, images, now)
-            kept = (after, used + images) if refused is None else (free_at, used)
-            connection.execute(  # also where it is refused: no key waits for a clock that was set back
-                "UPDATE usage SET free_at = ?, images = ?, day = ? WHERE number = ?",
-                (*kept, today, key.number),
-            )
+        refused = self._database.together(partial(self._charged, key, images, now))
         if refused is not None:
             raise refused
+
+    def _charged(self, key: Key, images: int, now: float, connection: sqlite3.Connection) -> TooMany | None:
+        """Why it is refused; None where it was counted."""
+        today = int(now // _DAY)
+        free_at, day, used = connection.execute(
+            "SELECT free_at, day, images FROM usage WHERE number = ?", (key.number,)
+        ).fetchone()
+        used = used if day >= today else 0  # a later day: the clock was set back
+        free_at = min(max(free_at, now), now + _MINUTE)
+        after = free_at + _MINUTE / key.per_minute
+        refused = refusal(key, after - now, used, images, now)
+        kept = (after, used + images) if refused is None else (free_at, used)
+        connection.execute(  # also where it is refused: no key waits for a clock that was set back
+            "UPDATE usage SET free_at = ?, images = ?, day = ? WHERE number = ?", (*kept, today, key.number)
+        )
+        return refused
 
     def refund(self, key: Key, images: int) -> None:
         """Give back images that the server did not make; the request stays counted."""

@@ -11,10 +11,11 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.jobs.serving.audit import MADE, Audit
+from gan.jobs.serving.database import Database
 from gan.jobs.serving.engine import Engine, LocalEngine
 from gan.jobs.serving.finishing import sign
 from gan.jobs.serving.inputs import Inputs
-from gan.jobs.serving.keys import Database, Key, Keys
+from gan.jobs.serving.keys import Key, Keys
 from gan.jobs.serving.orders import Job, Made, Order
 from gan.jobs.serving.quotas import LocalUsage, Usage
 from gan.jobs.serving.settings import ServeConfig
@@ -73,7 +74,8 @@ class Service:
         job = await asyncio.to_thread(self.accept, key, order, request)
         try:
             files = await self.engine.draw(job, self.settings.deadline_seconds)
-            return await asyncio.to_thread(self.finish, job, request, files)
+            with self.engine.finishing(order.model, len(order.seeds)):
+                return await asyncio.to_thread(self.finish, job, request, files)
         except asyncio.CancelledError:  # it stays charged: the work may have been done
             self.note(key, order, request, "cancelled")
             raise

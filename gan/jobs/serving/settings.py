@@ -23,7 +23,8 @@ class ServeConfig:
 
     state: folder of keys, of the watermark's secret and of the audit log.
     tls_certificate, tls_private_key: PEM files, both or none.
-    queue: images that may wait for a model.  most_images: of one request.  deadline_seconds: of one request.
+    queue: images that may wait for a model; where more wait for filters and marks, none is accepted, either.
+    most_images: of one request.  deadline_seconds: of one request.
     most_batch_images: of one batch.  batch_hours: after which a finished one is removed.  batch_disk_gib: of
     the files of all batches.  workers: processes behind the port, each with queues, models and limits of
     connections of its own; with ray, replicas.  ray: HOST:PORT of a Ray cluster whose machines make the

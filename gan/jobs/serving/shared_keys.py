@@ -53,6 +53,10 @@ class SharedKeys:
         found, revoked = self._together("hget", number)
         return None if found is None else self._read(number, found, revoked)
 
+    def glance(self, _: str) -> Stored | None:
+        """Nothing: Redis is asked over a network, and the event loop must not wait for it."""
+        return None
+
     def revoke(self, number: str, when: float) -> None:
         """Note that a key is revoked; one that is already stays so since then."""
         answered(self._client, lambda: self._client.hsetnx(REVOKED, number, repr(when)))

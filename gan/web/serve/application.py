@@ -19,7 +19,7 @@ from gan.web.serve import problems
 from gan.web.serve.batches import add_batches
 from gan.web.serve.counting import Figures
 from gan.web.serve.door import Door
-from gan.web.serve.edge import Edge
+from gan.web.serve.edge import Edge, heard
 from gan.web.serve.page import add_page
 from gan.web.serve.problems import Answer, Blocked, Gone
 from gan.web.serve.schemas import EXAMPLES, order_of, wanted
@@ -175,16 +175,24 @@ def _packed(service: Service, order: Order, made: Sequence[Made]) -> tuple[bytes
 
 async def unless_gone(request: Any, work: Coroutine[Any, Any, T]) -> T:
     """What `work` returns; it is cancelled where the client leaves first, and Gone is raised."""
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    own, is_gone = asyncio.current_task(), False
+
+    async def watch() -> None:
+        nonlocal is_gone
+        await _left(request)
+        is_gone = True
+        own.cancel()  # type: ignore[union-attr]
+
+    watching = asyncio.ensure_future(watch())
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise Gone
+        return await work
+    except asyncio.CancelledError:
+        if not is_gone:
+            raise
+        heard(own)
+        raise Gone from None
     finally:
-        gone.cancel()
-        task.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        watching.cancel()
 
 
 async def _left(request: Any) -> None:

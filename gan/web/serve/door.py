@@ -24,6 +24,8 @@ class Door:
         """The key that was given. Raises Denied, and Overloaded where too many are being checked."""
         if given is None:
             raise Denied("the API key is missing: send Authorization: Bearer KEY")
+        if (known := self._keys.recall(given)) is not None:
+            return known
         if self._waiting >= MOST:
             raise Overloaded(1)
         self._waiting += 1

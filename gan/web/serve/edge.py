@@ -71,10 +71,23 @@ class Edge:
     async def _whole(self, receive: Receive) -> bytes | tuple[int, str] | None:
         """The body; status and reason where there is none to be had; None where the client left."""
         most, seconds = self._settings.max_body_bytes, self._settings.body_seconds
+        task, is_late = asyncio.current_task(), False
+
+        def late() -> None:
+            nonlocal is_late
+            is_late = True
+            task.cancel()  # type: ignore[union-attr]
+
+        timer = asyncio.get_running_loop().call_later(seconds, late)  # a tenth of wait_for's time
         try:
-            body = await asyncio.wait_for(whole_body(receive, most), seconds)
-        except (TimeoutError, asyncio.TimeoutError):
+            body = await whole_body(receive, most)
+        except asyncio.CancelledError:
+            if not is_late:
+                raise
+            heard(task)
             return 408, f"the request did not come whole within {seconds:g} s"
+        finally:
+            timer.cancel()
         return (413, f"a request has at most {most:,} bytes") if body is False else body
 
 
@@ -99,6 +112,12 @@ async def whole_body(receive: Receive, most: int) -> bytes | Literal[False] | No
             return False
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+def heard(task: Any) -> None:
+    """A task was cancelled by its own watch and goes on: Python 3.11 and later are to forget that."""
+    if hasattr(task, "uncancel"):
+        task.uncancel()
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

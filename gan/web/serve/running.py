@@ -13,12 +13,12 @@ from gan.jobs.serving.replicas import RayEngine
 from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.application import application
+from gan.web.serve.descriptors import make_room
 from gan.web.serve.patience import patient
 from gan.web.serve.workers import run_workers
 from gan.web.shell.serving import listening, loopback
 
 _KEEP_ALIVE = 5  # seconds that an idle connection stays
-_MOST_HEADERS = 16_384  # bytes of a request's first line and headers
 
 
 def run(settings: ServeConfig, say: Callable[[str], object] = print) -> None:
@@ -27,11 +27,13 @@ def run(settings: ServeConfig, say: Callable[[str], object] = print) -> None:
     Raises UserError where the port is taken, a file of TLS cannot be used, or the extra `serve` is missing.
     """
     try:
+        import httptools  # noqa: F401
         import uvicorn
     except ImportError as error:
-        raise UserError(f"serving needs the package uvicorn; {install('serve')}") from error
+        raise UserError(f"serving needs the package {error.name}; {install('serve')}") from error
 
     _check(settings)
+    make_room(settings.max_connections)
     with listening(settings.host, settings.port) as listener:
         here = address(settings, listener.getsockname()[1])
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended all by then
@@ -70,11 +72,9 @@ def _options(settings: ServeConfig) -> dict[str, Any]:
         "proxy_headers": False,
         "ssl_certfile": settings.tls_certificate,
         "ssl_keyfile": settings.tls_private_key,
-        "limit_concurrency": settings.max_connections,
         "timeout_keep_alive": _KEEP_ALIVE,
         "timeout_graceful_shutdown": int(settings.deadline_seconds) + 1,
-        "http": patient(settings.body_seconds),
-        "h11_max_incomplete_event_size": _MOST_HEADERS,
+        "http": patient(settings.body_seconds, settings.max_connections),
     }
 
 

@@ -4,6 +4,9 @@ import errno
 import hashlib
 import json
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
 import pytest
@@ -167,6 +170,50 @@ def test_on_the_disk_before_it_returns(log, monkeypatch):
     audit.append({"event": "made", "mark": "here"})
     audit.close()
     assert len(synced) == 1 and b'"mark": "here"' in synced[0]
+
+
+def test_lines_that_wait_are_flushed_together(log, monkeypatch):
+    """While one is at the disk, others come: one flush for them, one chain; what is no JSON fails alone."""
+    audit, real = Audit(log.parent), os.fsync
+    begun, free, synced = threading.Event(), threading.Event(), []
+
+    def held(file):
+        synced.append(log.read_bytes().count(b"\n"))
+        begun.set()
+        assert free.wait(30)
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", held)
+    with ThreadPoolExecutor(8) as threads:
+        first = threads.submit(audit.append, {"event": "made", "n": 0})
+        assert begun.wait(30)
+        others = [threads.submit(audit.append, {"event": "made", "n": n}) for n in range(1, 6)]
+        odd = threads.submit(audit.append, {"event": "made", "n": {1, 2}})
+        late = time.monotonic() + 30
+        while len(audit._together._coming) < 6:
+            assert time.monotonic() < late
+            time.sleep(0.005)
+        assert not any(each.done() for each in (first, *others))
+        free.set()
+        assert [each.result(30) for each in (first, *others)] == [None] * 6
+        with pytest.raises(TypeError):
+            odd.result(30)
+    audit.close()
+    assert synced == [6, 11] and verify(log.parent) == (11, audit.head)
+    assert sorted(json.loads(line).get("n", -1) for line in lines(log)[5:]) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_full_disk_fails_all_lines_that_waited(log, monkeypatch):
+    audit, real = Audit(log.parent), os.write
+    before = log.read_bytes()
+    monkeypatch.setattr(os, "write", lambda file, data: real(file, data[: len(data) // 2]))
+    with pytest.raises(UserError, match="cannot write"):
+        audit._add([{"event": "made", "n": n} for n in range(3)])
+    assert log.read_bytes() == before
+    monkeypatch.undo()
+    audit._add([{"event": "made", "n": n} for n in range(3)])
+    audit.close()
+    assert verify(log.parent) == (8, audit.head)
 
 
 def test_a_file_is_found_before_its_pixels_however_far_apart(tmp_path, monkeypatch):

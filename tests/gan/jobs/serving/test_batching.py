@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 import pytest
 import torch
 
+from gan.jobs.serving import batching
 from gan.jobs.serving.batching import Closed, Expired, Overloaded, Queue, Wish
 from gan.jobs.serving.moves import Move
 
@@ -47,6 +48,14 @@ def held(drawing):
     assert first[0].result(1) is not None
 
 
+def until(true):
+    """Wait for it, half a minute at most."""
+    late = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < late
+        time.sleep(0.005)
+
+
 def wishes(*seeds, psi=1.0):
     return [Wish(seed=seed, psi=psi) for seed in seeds]
 
@@ -57,6 +66,39 @@ def test_the_oldest_goes_first_with_others_of_its_psi(held, drawing):
     drawing.free.set()
     assert [future.result(30).item() for future in (*one, *four)] == [1, 2, 3, 4]
     assert drawing.batches == [[0], [1, 3], [2, 4]]
+
+
+def test_a_batch_that_is_not_full_waits_a_moment_for_more(held, drawing, monkeypatch):
+    """Where wishes came meanwhile; who asks alone does not wait, and the end waits for nobody."""
+    monkeypatch.setattr(batching, "_GATHERING", 30.0)
+    held._seconds = 30.0
+    one = held.submit(wishes(1), 30)
+    drawing.free.set()
+    until(lambda: len(drawing.batches[0]) and held._seconds != 30.0)  # the batch of seed 0 is done
+    time.sleep(0.05)
+    assert drawing.batches == [[0]]
+    others = held.submit(wishes(2, 3), 30)
+    assert [future.result(10).item() for future in (*one, *others)] == [1, 2, 3]
+    assert held.submit(wishes(4), 30)[0].result(10).item() == 4
+    assert drawing.batches == [[0], [1, 2, 3], [4]]
+    drawing.free.clear()
+    last = held.submit(wishes(5), 30)
+    until(lambda: len(drawing.batches) == 4)
+    last += held.submit(wishes(6), 30)
+    drawing.free.set()
+    held.close()
+    assert [future.result(1).item() for future in last] == [5, 6]
+
+
+def test_images_that_wait_for_filters_refuse_others(held):
+    with held.finishing(4):
+        held.submit(wishes(1), 30)
+        with held.finishing(1), pytest.raises(Overloaded):
+            held.submit(wishes(2), 30)
+        held.submit(wishes(2), 30)
+        with held.finishing(1):
+            held.submit([Wish(seed=3, urgent=False)], 30)
+    assert len(held) == 3
 
 
 def test_urgent_ones_go_first_and_others_fill_up(held, drawing):

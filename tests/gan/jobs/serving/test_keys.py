@@ -4,13 +4,16 @@ import contextlib
 import hashlib
 import sqlite3
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gan.errors import UsageError, UserError
 from gan.jobs.serving import keys as keys_module
 from gan.jobs.serving.administration import overview, revoke
-from gan.jobs.serving.keys import FILE, ROLES, Database, Denied, Keys
+from gan.jobs.serving.database import FILE, Database
+from gan.jobs.serving.keys import ROLES, Denied, Keys
 from gan.jobs.serving.quotas import LocalUsage, TooMany
 
 DAY = 86_400
@@ -90,8 +93,10 @@ def test_what_is_wrong_costs_what_is_right_costs(keys, hashed):
 
 def test_revoked_at_once_also_by_another_process(keys, database):
     given = keys.create("me")
-    assert keys.verify(given).name == "me"
+    assert keys.recall(given) is None  # nobody verified it
+    assert keys.verify(given).name == "me" and keys.recall(given) == keys.verify(given)
     assert revoke(database.path.parent, "me").revoked
+    assert keys.recall(given) is None
     with pytest.raises(Denied):
         keys.verify(given)
     (record,) = overview(database.path.parent)
@@ -104,11 +109,32 @@ def test_expired(keys, monkeypatch):
     given = keys.create("me", days=2)
     created = keys.verify(given).created
     monkeypatch.setattr(keys_module.time, "time", lambda: created + 2 * DAY - 1)
-    assert keys.verify(given)
+    assert keys.verify(given) and keys.recall(given)
     monkeypatch.setattr(keys_module.time, "time", lambda: created + 2 * DAY + 1)
+    assert keys.recall(given) is None
     with pytest.raises(Denied):
         keys.verify(given)
     assert keys.all()[0].state(created + 2 * DAY + 1) == "expired"
+
+
+def test_a_key_is_recalled_for_a_minute_and_without_its_hash(keys, hashed, monkeypatch):
+    given, other = keys.create("me"), keys.create("other")
+    keys.verify(given)
+    hashed.clear()
+    now = keys_module.time.monotonic()
+    assert keys.recall(given).name == "me" and hashed == []
+    for wrong in (other, given[:-1], given[:17] + other[17:], "", "x"):
+        assert keys.recall(wrong) is None
+    monkeypatch.setattr(keys_module.time, "monotonic", lambda: now + 61)
+    assert keys.recall(given) is None
+
+
+def test_keys_are_read_while_somebody_writes(keys, database):
+    given = keys.create("me")
+    keys.verify(given)
+    with database.transaction() as connection:
+        connection.execute("UPDATE usage SET images = 3")
+        assert keys.recall(given).name == "me"
 
 
 def test_names(keys):
@@ -218,6 +244,43 @@ def test_images_a_day(keys, database, clock):
     assert usage.used(key) == 0
     clock.now += DAY
     usage.charge(other, 10)
+
+
+def test_charges_that_wait_share_a_transaction(keys, database, clock, monkeypatch):
+    """One flush for all of them; who has used up its quota is refused alone."""
+    usage, key = LocalUsage(database, clock), keys.verify(keys.create("me", per_day=10))
+    begun, count = [], 12
+
+    def traced(statement):
+        begun.append(statement.startswith("BEGIN"))
+
+    database._connection.set_trace_callback(traced)
+    together = database._together
+    with ThreadPoolExecutor(count) as threads, database._lock, together._lock:  # somebody is at the disk
+        futures = [threads.submit(usage.charge, key, 1) for _ in range(count)]
+        late = time.monotonic() + 30
+        while len(together._coming) < count:
+            assert time.monotonic() < late
+            time.sleep(0.005)
+    failed = [error for future in futures if (error := future.exception(30)) is not None]
+    database._connection.set_trace_callback(None)
+    assert len(failed) == 2 and all(isinstance(error, TooMany) for error in failed)
+    assert sum(begun) == 1 and usage.used(key) == 10
+
+
+def test_work_that_fails_is_undone_alone(keys, database):
+    keys.create("me")
+
+    def wrong(connection):
+        connection.execute("UPDATE usage SET images = 7")
+        raise ValueError("no")
+
+    def right(connection):
+        return connection.execute("UPDATE usage SET calm_at = 5").rowcount
+
+    found = database._do([right, wrong, right])
+    assert found[0] == found[2] == 1 and isinstance(found[1], ValueError)
+    assert database.read("SELECT images, calm_at FROM usage", ()) == [(0, 5.0)]
 
 
 def test_a_clock_that_jumps(keys, database, clock):

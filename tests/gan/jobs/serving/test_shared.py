@@ -16,7 +16,8 @@ from functools import partial
 import pytest
 
 from gan.errors import UsageError, UserError
-from gan.jobs.serving.keys import Database, Key, Keys
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Key, Keys
 from gan.jobs.serving.quotas import LocalUsage, TooMany
 from gan.jobs.serving.shared import SharedUsage
 

@@ -10,7 +10,8 @@ import pytest
 
 from gan.errors import UsageError, UserError
 from gan.jobs.serving import administration
-from gan.jobs.serving.keys import Database, Denied, Keys
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Denied, Keys
 from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 from gan.jobs.serving.shared import client_of
