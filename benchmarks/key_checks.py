@@ -15,7 +15,8 @@ from pathlib import Path
 
 import click
 
-from gan.jobs.serving.keys import Database, Denied, Keys
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Denied, Keys
 
 UNKNOWN = f"gan_{'0' * 12}_{'x' * 43}"
 

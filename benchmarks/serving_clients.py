@@ -28,7 +28,8 @@ from gan.jobs.marking.metadata import Origin, marked
 from gan.jobs.marking.secret import secret_of
 from gan.jobs.marking.watermark import Watermark
 from gan.jobs.sampling import sample
-from gan.jobs.serving.keys import Database, Keys
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Keys
 from gan.jobs.serving.models import facts_of
 from gan.jobs.serving.watermarking import payload_of
 from gan.models import checkpoint

@@ -48,6 +48,11 @@ command.add_command(serve_cost.command)
 @state_option
 @click.option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1, ...  [default: auto]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes behind the port.  [default: 1]")
+@click.option(
+    "--ray",
+    metavar="HOST:PORT|auto|local",
+    help="Make the images on the machines of a Ray cluster: --workers are replicas there.",
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting; repeatable.")
 @plugin_option
 @debug_option
@@ -59,6 +64,7 @@ def run(
     state: str | None,
     device: str | None,
     workers: int | None,
+    ray: str | None,
     assignments: tuple[str, ...],
 ) -> None:
     """Serve each MODEL, a run directory (its newest checkpoint) or a checkpoint directory.
@@ -70,5 +76,5 @@ def run(
     from gan.web.serve.running import run as serve
 
     typed = {"models": models, "host": host, "port": port, "state": state, "device": device}
-    typed["workers"] = workers
+    typed |= {"workers": workers, "ray": ray}
     serve(settings(config, assignments, typed), say=click.echo)

@@ -18,9 +18,21 @@ if TYPE_CHECKING:
     "--price", "named", multiple=True, metavar="NAME=PRICE", help="Of a machine by name; repeatable."
 )
 @click.option(
-    "--batch", type=click.IntRange(1, 256), default=8, show_default=True, help="Images of a request."
+    "--batch",
+    "batches",
+    type=click.IntRange(1, 256),
+    multiple=True,
+    default=(1, 8),
+    show_default=True,
+    help="Images of a request; repeatable.",
 )
-@click.option("--images", type=click.IntRange(1, 10**6), default=64, show_default=True, help="Measured.")
+@click.option(
+    "--images",
+    type=click.IntRange(1, 10**6),
+    default=64,
+    show_default=True,
+    help="Measured, by --batch.",
+)
 @click.option(
     "--utilisation",
     type=Finite(min=0, max=1, min_open=True),
@@ -37,7 +49,7 @@ def command(
     model: str,
     price_per_hour: float | None,
     named: tuple[str, ...],
-    batch: int,
+    batches: tuple[int, ...],
     images: int,
     utilisation: float,
     config: Path | None,
@@ -46,7 +58,8 @@ def command(
 ) -> None:
     """Measure the images a second of MODEL with filters and marks, and price 1,000 of them.
 
-    The server's own queue and filters work, without HTTP; nothing is left in its state folder.
+    The server's own queue and filters work, without HTTP; nothing is left in its state folder. Prices hold
+    for machines as fast as this one: run it on each kind of machine that you think of.
     """
     from gan.jobs.serving import costs
     from gan.jobs.serving.settings import settings
@@ -54,7 +67,7 @@ def command(
     prices = costs.prices_of(named)
     if price_per_hour is not None:
         prices = {"this machine": price_per_hour, **prices}
-    pace = costs.measure(settings(config, assignments, {"models": (model,)}), images, batch)
+    pace = costs.measure(settings(config, assignments, {"models": (model,)}), images, batches)
     if as_json:
         echo_json(costs.told(pace, prices, utilisation))
         return
@@ -62,15 +75,30 @@ def command(
 
 
 def _show(pace: "Pace", prices: dict[str, float], utilisation: float) -> None:
-    """The pace, what it assumes, and a line a machine."""
-    from gan.jobs.serving.costs import price_of_thousand
+    """The pace, what it is made of, what it assumes, and a line a machine."""
+    from gan.jobs.serving.costs import CLIENTS, images_a_day, price_of_thousand
 
-    click.echo(f"{pace.per_second:.4g} images/s of {pace.model} on {pace.device} ({pace.threads} threads)")
-    click.echo(f"  measured: {pace.images} images in {pace.seconds:.2f} s, {pace.batch} a request, no HTTP")
-    click.echo(f"  filters: {', '.join(pace.filters) or 'none'}; held back: {pace.blocked}")
+    shown = f"{pace.width} x {pace.height} px, {pace.size:,.0f} bytes a PNG" if pace.width else "none left"
+    click.echo(f"{pace.model}: {shown}; {pace.device}, {pace.threads} threads")
+    for rate in pace.rates:
+        one = f"{rate.per_second:.4g} images/s" + ("" if rate.batch == 1 else " in all")
+        click.echo(f"  {rate.batch} a request: {one} ({rate.images} images in {rate.seconds:.2f} s)")
+    parts = ", ".join(f"{part} {share:.0%}" for part, share in pace.shares.items() if share >= 0.005)
+    click.echo(f"work: {parts}")
     signed = "signed by C2PA" if pace.c2pa else "not signed"
-    click.echo(f"  watermarked: {pace.marked}; {signed}; {pace.size:,.0f} bytes an image")
-    click.echo(f"  assumed: machines at this pace make images for {utilisation:.0%} of the time that is paid")
+    filters = ", ".join(pace.filters) or "none"
+    marks = f"watermarked {pace.marked}, held back {pace.blocked} of {pace.images}"
+    click.echo(f"filters: {filters}; {marks}; {signed}")
+    click.echo(f"measured: {CLIENTS} clients that ask as soon as they are answered, without HTTP and TLS")
+    if not prices:
+        return
+    click.echo(
+        f"assumed: machines as fast as this one, which make images {utilisation:.0%} of the time that is paid"
+    )
     for name, price in prices.items():
-        thousand = price_of_thousand(price, pace.per_second, utilisation)
-        click.echo(f"{name}: {price:g} an hour, {thousand:.4g} for 1,000 images")
+        costs = ", ".join(
+            f"{price_of_thousand(price, rate.per_second, utilisation):.4g} at {rate.batch} a request"
+            for rate in pace.rates
+        )
+        most = images_a_day(max(rate.per_second for rate in pace.rates), utilisation)
+        click.echo(f"{name}: {price:g} an hour; 1,000 images: {costs}; {most:,.0f} images a day at most")

@@ -24,6 +24,7 @@ from tests.mutants import (
     serving_access,
     serving_batches,
     serving_load,
+    serving_replicas,
     signing,
     state,
     steps,
@@ -37,6 +38,7 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, serving_batches, serving_access, serving_load, rating, signing, pages, hub, reports),
+    *(serving, serving_batches, serving_replicas, serving_access, serving_load, rating, signing, pages),
+    *(hub, reports),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -85,8 +85,8 @@ MUTANTS = (
     Mutant(
         "another cluster than the one asked for",
         "training/preparation/ray_workers.py",
-        'else {"address": address}',
-        "else {}",
+        'place: dict[str, Any] = {"address": address}',
+        "place: dict[str, Any] = {}",
         ("tests/training/preparation/test_ray_workers.py::test_an_address_is_where_work_goes",),
     ),
     Mutant(

@@ -82,7 +82,7 @@ MUTANTS = (
     Mutant(
         "a remembered key opens for ever",
         f"{ROOM}keys.py",
-        'if found is None or found[0].state(time.time()) != "valid":',
+        'if found is None or found.key.state(time.time()) != "valid":',
         "if found is None:",
         (f"{JOBS}keys.py::test_revoked_at_once_also_by_another_process",),
     ),
@@ -158,9 +158,9 @@ MUTANTS = (
     ),
     Mutant(
         "blocked images leave",
-        f"{ROOM}service.py",
-        "left = leaving(image, verdict)",
-        "left = image",
+        f"{ROOM}finishing.py",
+        "image=leaving(work.image, work.verdict))",
+        "image=work.image)",
         (f"{WEB}images.py::test_a_blocked_image_does_not_drop_its_batch",),
     ),
     Mutant(
@@ -180,20 +180,20 @@ MUTANTS = (
     Mutant(
         "overload costs quota",
         f"{ROOM}service.py",
-        "await asyncio.to_thread(self.usage.refund, key, len(wishes))",
+        "await asyncio.to_thread(self.usage.refund, key, len(order.seeds))",
         "await asyncio.to_thread(self.usage.used, key)",
         (f"{WEB}images.py::test_overload_is_answered_and_costs_no_quota",),
     ),
     Mutant(
         "a deadline that never comes",
-        f"{ROOM}service.py",
+        f"{ROOM}engine.py",
         "timeout=seconds,",
         "timeout=seconds + 1000,",
         (f"{WEB}images.py::test_a_deadline",),
     ),
     Mutant(
         "who hangs up is drawn for",
-        f"{ROOM}service.py",
+        f"{ROOM}engine.py",
         "                future.cancel()\n",
         "",
         (f"{WEB}images.py::test_a_client_that_hangs_up_is_cancelled",),
@@ -242,9 +242,9 @@ MUTANTS = (
     ),
     Mutant(
         "images without their watermark",
-        f"{ROOM}service.py",
-        "left, carries, verdict = self.watermarking",
-        "_, carries, verdict = self.watermarking",
+        f"{ROOM}finishing.py",
+        "image=image if verdict.allowed else None",
+        "image=work.image if verdict.allowed else None",
         (f"{WEB}marks.py::test_an_image_carries_the_mark_of_key_and_model",),
     ),
     Mutant(

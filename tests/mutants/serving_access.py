@@ -24,14 +24,14 @@ MUTANTS = (
     ),
     Mutant(
         "old files are not migrated",
-        f"{ROOM}keys.py",
+        f"{ROOM}database.py",
         "if column not in present:",
         'if column not in present and column == "calm_at":',
         (f"{JOBS}keys.py::test_a_file_of_a_version_without_roles_goes_on",),
     ),
     Mutant(
         "a full disk shuts the keys",
-        f"{ROOM}keys.py",
+        f"{ROOM}database.py",
         'self._connection.execute("ROLLBACK")',
         "pass",
         (f"{JOBS}keys.py::test_a_failed_commit_does_not_shut_the_file",),
@@ -130,8 +130,8 @@ MUTANTS = (
     Mutant(
         "without Redis all may pass",
         f"{ROOM}shared.py",
-        "            kind = type(error).__name__  # its text could hold what was sent",
-        '            return ["0", "0", "0"]',
+        "        kind = type(error).__name__  # its text could hold what was sent",
+        '        return ["0", "0", "0"]',
         (f"{JOBS}shared.py::test_redis_goes_and_comes_back",),
     ),
     Mutant(

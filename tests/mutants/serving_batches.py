@@ -66,9 +66,9 @@ MUTANTS = (
     ),
     Mutant(
         "filters see what was made small",
-        f"{ROOM}service.py",
-        "verdict = self.filters.verdict(image)",
-        "verdict = self.filters.verdict(sized(image, order.size))",
+        f"{ROOM}finishing.py",
+        "(judge, withhold, resize, watermark, encode)",
+        "(resize, judge, withhold, watermark, encode)",
         (f"{WEB}options.py::test_a_filter_sees_the_image_as_the_model_made_it",),
     ),
     Mutant(

@@ -60,13 +60,13 @@ MUTANTS = (
     Mutant(
         "a revoked key is recalled",
         f"{ROOM}keys.py",
-        'return found[0] if found is not None and found[0].state(time.time()) == "valid" else None',
+        'return found.key if found is not None and found.key.state(time.time()) == "valid" else None',
         "return found[0] if found is not None else None",
         (f"{JOBS}keys.py::test_revoked_at_once_also_by_another_process",),
     ),
     Mutant(
         "the mistake of one stays for all",
-        f"{ROOM}keys.py",
+        f"{ROOM}database.py",
         'connection.execute("ROLLBACK TO one")',
         "pass",
         (f"{JOBS}database.py::test_work_that_fails_is_undone_alone",),
@@ -95,8 +95,8 @@ MUTANTS = (
     Mutant(
         "the filters' backlog is not told",
         f"{ROOM}service.py",
-        "with self.models.finishing(order.model, len(images)):",
-        "with self.models.finishing(order.model, 0):",
+        "with self.engine.finishing(order.model, len(order.seeds)):",
+        "with self.engine.finishing(order.model, 0):",
         (f"{WEB}faults.py::test_a_backlog_of_filters_is_overload",),
     ),
     Mutant(

@@ -80,9 +80,9 @@ MUTANTS = (
     ),
     Mutant(
         "signed before it is marked",
-        "gan/jobs/serving/service.py",
-        "            data, signed, verdict = self.signing.sign(data, form, origin, verdict)\n",
-        "            signed = self.signing.signer is not None\n",
+        "gan/jobs/serving/finishing.py",
+        "    data, signed, verdict = signing.sign(made.data, job.order.file_form, origin, made.verdict)\n",
+        "    data, signed, verdict = made.data, signing.signer is not None, made.verdict\n",
         (f"{WEB}an_image_of_the_server_is_its_own",),
     ),
     Mutant(

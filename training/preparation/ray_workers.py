@@ -8,7 +8,10 @@ sources at the same path.
 import contextlib
 import itertools
 import logging
+import os
+import signal
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -44,7 +47,7 @@ def runner(address: str, processes: int | None = None) -> Runner:
         raise UserError(f"--ray needs the package ray: {install('ray')}") from error
 
     def run(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        with _connected(address) as ray:
+        with connected(address) as ray:
             count = processes or max(1, int(ray.cluster_resources().get("CPU", 1)))
             kind = ray.remote(num_cpus=1 if processes is None else 0, max_restarts=0)(_Actor)
             yield from _spread(ray, [kind.remote(function) for _ in range(count)], iter(items))
@@ -77,10 +80,19 @@ def _spread(ray: Any, actors: list[Any], items: Iterator[Any]) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _connected(address: str) -> Iterator[Any]:
+def connected(address: str) -> Iterator[Any]:
+    """The package ray, connected to the cluster at an address; "local" starts one, for this machine alone.
+
+    What a driver does at SIGTERM is left as it is. Raises UserError where there is no cluster.
+    """
     import ray
 
-    place = {"address": "local", "include_dashboard": False} if address == LOCAL else {"address": address}
+    place: dict[str, Any] = {"address": address}
+    if address == LOCAL:
+        place = {"address": LOCAL, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers what runs here
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if main else None
     try:
         host, _, port = address.rpartition(":")
         if host and "/" not in host:  # Ray itself would go on trying for minutes
@@ -88,6 +100,9 @@ def _connected(address: str) -> Iterator[Any]:
         ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray's own are bare
         raise UserError(f"no Ray cluster at {address} ({line(error)}): ray start --head makes one") from error
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
     try:
         yield ray
     finally:

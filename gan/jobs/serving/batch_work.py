@@ -5,26 +5,24 @@ model's queue, and writes their files, so that no batch waits for the end of ano
 different batches. At the end of a server the images at work are finished, and the rest when one starts again.
 """
 
+import asyncio
 import contextlib
 import secrets
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import Any
-
-from torch import Tensor
 
 from gan.errors import UserError
 from gan.files import atomic_bytes
 from gan.jobs.serving.batches import Batch, Batches
 from gan.jobs.serving.batching import Closed
 from gan.jobs.serving.keys import Key
+from gan.jobs.serving.orders import Job, Made, Order
 from gan.jobs.serving.packing import file_name, manifest, record_of
-from gan.jobs.serving.service import Forbidden, Made, Order, Service
+from gan.jobs.serving.service import Forbidden, Service
 from gan.sampling import BATCH
 
 _PAUSE = 1.0  # seconds between looks for batches of other processes, and before another attempt
@@ -52,7 +50,6 @@ class BatchWork:
         self.batches = Batches(service.database, service.settings.state)
         self._ending, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
-        self._at_work: tuple[str, Sequence[Future[Tensor]]] = "", ()
         self._failures: Counter[str] = Counter()
         self._swept = float("-inf")
 
@@ -75,11 +72,11 @@ class BatchWork:
         service = self._service
         if self._full():
             raise Full
-        service.accept(key, order, request)
+        job = service.accept(key, order, request)
         try:
             number = secrets.token_hex(16)
             service.note(key, order, number, "batch accepted")
-            batch = self.batches.add(number, key.number, order, service.models.of(order.model).digest)
+            batch = self.batches.add(number, key.number, order, job.digest)
         except UserError:
             service.usage.refund(key, len(order.seeds))
             raise
@@ -91,10 +88,6 @@ class BatchWork:
         gone = self.batches.remove(batch)
         if gone is None:
             return
-        number, futures = self._at_work
-        if number == gone.id:
-            for future in futures:
-                future.cancel()
         left = 0 if gone.finished is not None else gone.total - gone.begun
         self._refund(gone, left)
         event = "batch removed" if gone.finished is not None else "batch cancelled"
@@ -123,7 +116,7 @@ class BatchWork:
                 return False
             try:
                 self._go_on(batch)
-            except (Closed, CancelledError):
+            except Closed:
                 return False
             except Exception as error:
                 print(f"gan: batch {number}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -151,14 +144,9 @@ class BatchWork:
         part = replace(batch.order, seeds=batch.order.seeds[done : done + BATCH])
         if key is None or not self.batches.begin(batch, done + len(part.seeds)):
             return
-        wishes = self._service.wishes(part, urgent=False)
-        futures = self._service.models.submit(part.model, wishes, _FOR_EVER)
-        self._at_work = batch.id, futures
-        try:
-            images = [future.result() for future in futures]
-        finally:
-            self._at_work = "", ()
-        made = self._service.finish(key, part, batch.id, images)
+        job = Job(key=key, order=part, digest=batch.digest, urgent=False)
+        files = asyncio.run(self._service.engine.draw(job, _FOR_EVER))
+        made = self._service.finish(job, batch.id, files)
         if not self.batches.keep(batch, done, [self._written(batch, part, each) for each in made]):
             self.batches.discard(batch)  # it was removed meanwhile
         elif done + len(part.seeds) == batch.total:
@@ -197,7 +185,7 @@ class BatchWork:
         return manifest(batch.order, batch.digest, [])
 
     def _key(self, batch: Batch) -> Key | None:
-        return next((key for key in self._service.keys.all() if key.number == batch.key), None)
+        return self._service.keys.of(batch.key)
 
     def _refund(self, batch: Batch, images: int) -> None:
         """Of the day on which it was charged; another day's quota is not made larger by it."""

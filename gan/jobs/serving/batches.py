@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from gan.files import atomic_write
-from gan.jobs.serving.keys import Database
+from gan.jobs.serving.database import Database
 from gan.jobs.serving.moves import Move
-from gan.jobs.serving.service import Order
+from gan.jobs.serving.orders import Order
 
 FOLDER = "batches"  # in that of the server's state
 ZIP = "images.zip"

@@ -6,19 +6,24 @@ comes near what is blocked again and again is refused for a while, whatever it a
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
 
 from gan import plugins
 from gan.errors import UsageError, UserError
 from gan.jobs.serving import wording
+from gan.jobs.serving.hooks import Asked, Hook, Undecided
 from gan.jobs.serving.keys import Key
 from gan.jobs.serving.models import Facts
 from gan.jobs.serving.quotas import Usage
 from gan.jobs.serving.settings import ServeConfig
 
+# Of requests that met a rule: refused; near: let through, and counted against the key; failed: the classifier
+# did, and the request was refused; late: it did not answer in time, and the request was turned away.
+OUTCOMES = ("refused", "near", "failed", "late")
+Bounds = tuple[tuple[float, float], ...]
 Label = int | tuple[float, ...] | None
-Classifier = Callable[[dict[str, Any]], object]
 
 
 class Refused(UserError):
@@ -31,8 +36,7 @@ class Refused(UserError):
 class Inputs:
     """The rules of the settings, for the models that are served.
 
-    counts: requests by outcome: "refused", "near" (let through, and counted against the key), "failed" (the
-    classifier did, and the request was refused). Methods may be called from any thread.
+    counts: requests by one of OUTCOMES. Methods may be called from any thread.
     """
 
     def __init__(self, settings: ServeConfig, models: Mapping[str, Facts], usage: Usage) -> None:
@@ -50,13 +54,9 @@ class Inputs:
                 )
             for name, number in met:
                 self._barred[name].add(number)
-        for facts in models.values():
-            if facts.vectors and len(settings.condition_bounds) not in (0, 1, facts.c_dim):
-                raise UsageError(
-                    f"condition_bounds has {len(settings.condition_bounds)} pairs, and {facts.name} takes"
-                    f" {facts.c_dim} values: give one pair, or as many"
-                )
-        self._classifier = _classifier(settings.input_classifier)
+        self._bounds = {facts.name: self._bounded(facts) for facts in models.values() if facts.vectors}
+        hook = _classifier(settings.input_classifier)
+        self._classifier = None if hook is None else Asked(hook, settings.input_classifier_seconds)
         self._watching = self._words is not None or self._classifier is not None or any(self._barred.values())
         self.counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -77,7 +77,8 @@ class Inputs:
         return "near" in found
 
     def admit(self, key: Key, facts: Facts, label: Label, texts: Sequence[str], psi: float) -> None:
-        """Raises Refused for a label of a model that is blocked, and where the classifier does not say True.
+        """Raises Refused for a label of a model that is blocked, and where the classifier does not say True;
+        Undecided where it does not answer in time.
 
         UsageError for no label where a class that is blocked could be drawn, and for values out of bounds.
         """
@@ -86,31 +87,50 @@ class Inputs:
             self._refuse(key)
         if label is None and barred:
             raise UsageError(f"the model {facts.name} has classes that are not served: name a class")
+        if label is None and not _within(facts.seen, self.bounds(facts)):
+            raise UsageError(f"the model {facts.name} has conditions that are not served: give one")
         if isinstance(label, tuple):
-            self._bound(label)
+            for number, (value, (low, high)) in enumerate(zip(label, self.bounds(facts), strict=False)):
+                if not any(low <= each <= high for each in (value, float(np.float32(value)))):
+                    raise UsageError(f"condition.{number} must be from {low:g} to {high:g}")
         if self._classifier is not None:
             name = facts.classes[label] if isinstance(label, int) and facts.classes else None
             asked = {"model": facts.name, "texts": list(texts), "psi": psi, "class_name": name}
             asked |= {"condition": list(label)} if isinstance(label, tuple) else {"class": label}
             try:
                 allowed = self._classifier(asked)
-            except Exception as error:
+            except Undecided:
+                self._count("late")
+                raise
+            except BaseException as error:
                 self._count("failed")
                 raise Refused from error
             if allowed is not True:
                 self._refuse(key)
+
+    def bounds(self, facts: Facts) -> Bounds:
+        """Lowest and highest of each value of a condition; none where none are known."""
+        return self._bounds.get(facts.name, ())
+
+    @property
+    def stuck(self) -> int:
+        """Calls of the classifier whose time is over and which have not come back."""
+        return 0 if self._classifier is None else self._classifier.late
 
     def _named(self, facts: Facts) -> set[int]:
         """Classes whose names meet a blocked word."""
         looked = enumerate(facts.classes if self._words is not None else ())
         return {number for number, name in looked if self._words.look(name) in ("exact", "disguised")}
 
-    def _bound(self, vector: tuple[float, ...]) -> None:
+    def _bounded(self, facts: Facts) -> Bounds:
+        """Those of the settings, one pair a value; where they have none, what the model was trained with."""
         bounds = self._settings.condition_bounds
-        pairs = bounds * len(vector) if len(bounds) == 1 else bounds
-        for number, (value, (low, high)) in enumerate(zip(vector, pairs, strict=False)):
-            if not low <= value <= high:
-                raise UsageError(f"condition.{number} must be from {low:g} to {high:g}")
+        if len(bounds) not in (0, 1, facts.c_dim):
+            raise UsageError(
+                f"condition_bounds has {len(bounds)} pairs, and {facts.name} takes"
+                f" {facts.c_dim} values: give one pair, or as many"
+            )
+        return bounds * facts.c_dim if len(bounds) == 1 else bounds or facts.seen
 
     def _refuse(self, key: Key) -> None:
         self._count("refused")
@@ -123,6 +143,11 @@ class Inputs:
     def _count(self, outcome: str) -> None:
         with self._counting:
             self.counts[outcome] += 1
+
+
+def _within(seen: Bounds, bounds: Bounds) -> bool:
+    """Whether all conditions that could be drawn lie within the bounds."""
+    return all(low <= a and b <= high for (a, b), (low, high) in zip(seen, bounds, strict=False))
 
 
 def _meant(entry: int | str, facts: Facts) -> list[int]:
@@ -139,7 +164,7 @@ def _meant(entry: int | str, facts: Facts) -> list[int]:
     return [number for number, name in enumerate(facts.classes) if wording.folded(name) == same]
 
 
-def _classifier(place: str | None) -> Classifier | None:
+def _classifier(place: str | None) -> Hook | None:
     """The function of module:function or FILE.py:function."""
     if place is None:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gan.jobs.serving.service import Made, Order
+from gan.jobs.serving.orders import Made, Order
 
 
 def file_name(order: Order, seed: int) -> str:

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Protocol
 
 from gan.errors import UserError
-from gan.jobs.serving.keys import Database, Key
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Key
 
 _MINUTE, _DAY = 60.0, 86_400
 _ROUNDING = 1e-6  # seconds

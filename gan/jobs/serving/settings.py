@@ -1,5 +1,6 @@
 """Settings of `gan serve`: a YAML file with these keys, and `--set key=value`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,9 @@ class ServeConfig:
     most_images: of one request.  deadline_seconds: of one request.
     most_batch_images: of one batch.  batch_hours: after which a finished one is removed.  batch_disk_gib: of
     the files of all batches.  workers: processes behind the port, each with queues, models and limits of
-    connections of its own.  directions: files of `gan directions` that clients may move images along.
+    connections of its own; with ray, replicas.  ray: HOST:PORT of a Ray cluster whose machines make the
+    images, auto for the one of this machine, local for a new one.
+    directions: files of `gan directions` that clients may move images along.
     memory_gib: of the weights of all loaded models; None loads all that are asked for.
     max_body_bytes: of a request.  body_seconds: in which its head must have come, and then its body.
     max_connections: at once.
@@ -42,10 +45,11 @@ class ServeConfig:
     distances among those images, up to which it is too near.
     blocked_words: file of words that are refused.  blocked_classes: names or numbers, also as "model/class".
     condition_bounds: pairs of lowest and highest, one for all values of a vector or one a value.
-    input_classifier: module:function or FILE.py:function that must say True to what is asked for.
+    input_classifier: module:function or FILE.py:function that must say True to what is asked for,
+    within input_classifier_seconds.
     near_misses: that a key may have in near_miss_minutes, before it is refused for a while.
-    redis: URL of a Redis that counts for several machines, redis://, rediss:// or unix://; None counts in
-    SQLite. It may hold a password, and is never shown.
+    redis: URL of a Redis that has keys and counts for several machines, redis://, rediss:// or unix://; None
+    has them in SQLite. It may hold a password, and is never shown.
     require_attestation: whether a key must carry an attestation of age and of these `terms`.
     """
 
@@ -63,6 +67,7 @@ class ServeConfig:
     batch_hours: float = 24.0
     batch_disk_gib: float = 4.0
     workers: int = 1
+    ray: str | None = None
     directions: tuple[str, ...] = ()
     memory_gib: float | None = None
     max_body_bytes: int = 65_536
@@ -83,6 +88,7 @@ class ServeConfig:
     blocked_classes: tuple[int | str, ...] = ()
     condition_bounds: tuple[tuple[float, float], ...] = ()
     input_classifier: str | None = None
+    input_classifier_seconds: float = 2.0
     near_misses: int = 20
     near_miss_minutes: float = 60.0
     redis: str | None = field(default=None, repr=False)
@@ -92,7 +98,7 @@ class ServeConfig:
     def __post_init__(self) -> None:
         config.positive(self, "queue", "most_images", "most_batch_images", "max_body_bytes")
         config.positive(self, "max_connections", "max_verify_bytes", "workers", "near_misses")
-        hours = "near_miss_minutes", "batch_hours", "batch_disk_gib"
+        hours = "near_miss_minutes", "batch_hours", "batch_disk_gib", "input_classifier_seconds"
         for name in (*hours, "deadline_seconds", "body_seconds", "memory_gib"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
@@ -103,6 +109,8 @@ class ServeConfig:
             raise ValueError(f"content_threshold must be from 0 to 1; got {self.content_threshold}")
         if not 0 <= self.memorised_percentile <= 100:
             raise ValueError(f"memorised_percentile must be from 0 to 100; got {self.memorised_percentile}")
+        if self.ray is not None and not re.fullmatch(r"auto|local|[^/\s]+:[0-9]{1,5}", self.ray):
+            raise ValueError(f"ray must be HOST:PORT, auto or local; got {self.ray}")
         if self.redis is not None and not self.redis.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("redis must begin with redis://, rediss:// or unix://")
         for low, high in self.condition_bounds:
@@ -138,3 +146,11 @@ def settings(
     if not found.models:
         raise UsageError("no model to serve: gan serve MODEL..., or models: [...] in --config")
     return found
+
+
+def place_of_keys(file: str | Path | None, state: str | None) -> tuple[str | None, str | None]:
+    """(state folder, URL of Redis) of a YAML file of settings; what is typed as `state` goes first."""
+    if file is None:
+        return state, None
+    found = config.from_dict(ServeConfig, config.load_yaml(file), "")
+    return state or found.state, found.redis

@@ -16,7 +16,7 @@ from gan.jobs.serving.keys import Key
 from gan.jobs.serving.quotas import refusal, refuse_near_misses
 
 TIMEOUT = 2.0  # seconds, to connect and to answer
-_PREFIX = "gan:serve:"
+PREFIX = "gan:serve:"
 # now: seconds since 1970, of Redis where none is given.
 _NOW = """
 local now = tonumber(ARGV[1])
@@ -66,16 +66,15 @@ return exact(calm_at - now)
 class SharedUsage:
     """As `quotas.Usage` has it, in the Redis of a URL.
 
-    Raises UserError where the package is missing, UsageError for a URL that cannot be read. Redis itself may
-    come later, and go.
+    client: of the package redis. Raises what `client_of` does. Redis itself may come later, and go.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] | None = None, client: Any = None) -> None:
         """clock: seconds since 1970; None asks Redis.  client: instead of a connection to the URL."""
         self._clock = clock
-        self._client = _client(url) if client is None else client
+        self.client = client_of(url) if client is None else client
         self._scripts = {
-            name: self._client.register_script(_NOW + text)
+            name: self.client.register_script(_NOW + text)
             for name, text in (("charge", _CHARGE), ("refund", _REFUND), ("near", _NEAR))
         }
 
@@ -103,36 +102,41 @@ class SharedUsage:
 
     def check(self) -> None:
         """Raises UserError where Redis does not answer."""
-        self._answered(self._client.ping)
+        answered(self.client, self.client.ping)
 
     def close(self) -> None:
         """End the connections."""
-        self._client.close()
+        self.client.close()
 
     def _run(self, script: str, what: str, key: Key, given: Sequence[float]) -> Any:
         """What a script answers."""
         now = "" if self._clock is None else repr(self._clock())
-        name, numbers = f"{_PREFIX}{what}:{key.number}", [repr(each) for each in given]
-        return self._answered(lambda: self._scripts[script](keys=[name], args=[now, *numbers]))
-
-    def _answered(self, ask: Callable[[], Any]) -> Any:
-        from redis.exceptions import RedisError
-
-        try:
-            return ask()
-        except (RedisError, OSError) as error:
-            kind = type(error).__name__  # its text could hold what was sent
-        raise UserError(f"Redis at {_place(self._client)} does not answer ({kind}): start it, or mend redis")
+        name, numbers = f"{PREFIX}{what}:{key.number}", [repr(each) for each in given]
+        return answered(self.client, lambda: self._scripts[script](keys=[name], args=[now, *numbers]))
 
 
-def _client(url: str) -> Any:
-    """A client of a URL, which connects when it is first asked."""
+def answered(client: Any, ask: Callable[[], Any]) -> Any:
+    """What Redis answers. UserError where it does not, or finds something wrong."""
+    from redis.exceptions import RedisError
+
+    try:
+        return ask()
+    except (RedisError, OSError) as error:
+        kind = type(error).__name__  # its text could hold what was sent
+    raise UserError(f"Redis at {place(client)} does not answer ({kind}): start it, or mend redis")
+
+
+def client_of(url: str) -> Any:
+    """A client of a URL, which connects when it is first asked.
+
+    Raises UserError where the package is missing, UsageError for a URL that cannot be read.
+    """
     try:
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
     except ImportError as error:
-        raise UserError(f"counting in Redis needs the package redis; {install('redis')}") from error
+        raise UserError(f"redis in the settings needs the package redis; {install('redis')}") from error
 
     # Once more where a connection was lost, such as by a restart: at worst a request is counted twice.
     again = Retry(NoBackoff(), 1, supported_errors=(redis.exceptions.ConnectionError,))
@@ -147,7 +151,7 @@ def _client(url: str) -> Any:
     )
 
 
-def _place(client: Any) -> str:
+def place(client: Any) -> str:
     """Where a client connects to, without user and password."""
     told = client.connection_pool.connection_kwargs
     return str(told.get("path") or f"{told.get('host', 'localhost')}:{told.get('port', 6379)}")

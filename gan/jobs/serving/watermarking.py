@@ -20,14 +20,16 @@ def payload_of(key: Key, digest: str) -> Payload:
 
 
 class Watermarking:
-    """By the secret in the state folder, which is made where there is none.
+    """By the secret in the state folder, which is made where there is none, or by one that is given.
 
     Raises UserError where the secret cannot be read or written.
     """
 
-    def __init__(self, settings: ServeConfig) -> None:
+    def __init__(self, settings: ServeConfig, secret: bytes | None = None) -> None:
         self._must = settings.watermark == "on"
-        self._watermark = None if settings.watermark == "off" else Watermark(secret_of(settings.state))
+        self._watermark: Watermark | None = None
+        if settings.watermark != "off":
+            self._watermark = Watermark(secret_of(settings.state) if secret is None else secret)
 
     def mark(self, image: Tensor, key: Key, digest: str, verdict: Verdict) -> tuple[Tensor, bool, Verdict]:
         """(image, whether it carries the mark, verdict); an image that is held back stays as it is.

@@ -11,8 +11,9 @@ from gan.errors import UserError, install
 from gan.jobs.marking.metadata import MEDIA, archive
 from gan.jobs.serving.batch_work import BatchWork
 from gan.jobs.serving.keys import Key
+from gan.jobs.serving.orders import Made, Order
 from gan.jobs.serving.packing import file_name, manifest, record_of
-from gan.jobs.serving.service import Made, Order, Service
+from gan.jobs.serving.service import Service
 from gan.jobs.serving.sizes import check_size
 from gan.web.serve import problems
 from gan.web.serve.batches import add_batches
@@ -100,7 +101,7 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
     @app.get("/v1/models", responses=_documented(401, 403, 429), tags=["models"])
     async def models(key: known) -> dict[str, Any]:
         """The models that are served, and the filters that their images pass."""
-        present = await asyncio.to_thread(service.models.loaded)
+        present, told = await asyncio.to_thread(service.engine.loaded), service.engine.told()
         found = [
             {
                 "name": facts.name,
@@ -110,18 +111,19 @@ def _add_models(app: Any, service: Service, door: Door) -> None:
                 "c_dim": facts.c_dim,
                 "classes": facts.classes,
                 "takes_vectors": facts.vectors,
+                "condition_bounds": service.inputs.bounds(facts),
                 "directions": service.models.moves.of(facts.name),
                 "loaded": facts.name in present,
-                "waiting": service.models.waiting(facts.name),
+                "waiting": service.engine.waiting(facts.name),
             }
             for facts in service.models.facts.values()
         ]
         return {
             "models": found,
-            "filters": service.filters.names,
+            "filters": told["filters"],
             "content_threshold": service.settings.content_threshold,
             "policies": to_dict(service.settings.policies),
-            "memorisation": service.filters.memorised and service.filters.memorised.told(),
+            "memorisation": told["memorisation"],
             "most_images": service.settings.most_images,
             "most_batch_images": service.settings.most_batch_images,
         }

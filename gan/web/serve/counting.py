@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.jobs.serving.filters import OUTCOMES
+from gan.jobs.serving.inputs import OUTCOMES as MET
 from gan.jobs.serving.service import Service
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder in which the processes of one server put their figures
@@ -43,6 +44,12 @@ class Figures:
                 ("gan_model_loaded", "Processes with a model in memory."),
             )
         )
+        self._stuck = Gauge(
+            "gan_input_classifier_stuck",
+            "Calls of the operator's classifier that are past their time and have not come back.",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
         self._told: Counter[str] = Counter()  # images by verdict, and inputs by outcome, that were counted
         self._lock = threading.Lock()
 
@@ -53,14 +60,15 @@ class Figures:
 
     def look(self) -> None:
         """Take over what the service counts itself; waits while a model is read."""
-        models = self._service.models
+        engine = self._service.engine
         with self._lock:
-            present = models.loaded()
-            for name in models.facts:
-                self._waiting.labels(name).set(models.waiting(name))
+            present = engine.loaded()
+            for name in engine.models.facts:
+                self._waiting.labels(name).set(engine.waiting(name))
                 self._loaded.labels(name).set(name in present)
             self._add(self._images, self._service.verdicts, OUTCOMES.values())
-            self._add(self._inputs, self._service.inputs.counts, ("refused", "near", "failed"))
+            self._add(self._inputs, self._service.inputs.counts, MET)
+            self._stuck.set(self._service.inputs.stuck)
 
     def _add(self, counted: Any, seen: Mapping[str, int], names: Iterable[str]) -> None:
         """What was seen since the last look."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from gan.errors import UsageError, UserError
 from gan.jobs.serving.batch_work import Full
 from gan.jobs.serving.batching import Closed, Expired, Overloaded
+from gan.jobs.serving.hooks import Undecided
 from gan.jobs.serving.inputs import Refused
 from gan.jobs.serving.keys import Denied
 from gan.jobs.serving.quotas import TooMany
@@ -63,6 +64,7 @@ KINDS: dict[type[Exception], Kind] = {
     Blocked: Kind(403, "blocked", "Held back by a filter"),
     TooMany: Kind(429, "too-many", "The key has used up what it may ask for"),
     Overloaded: Kind(429, "overloaded", "The server is busy"),
+    Undecided: Kind(503, "undecided", "The request could not be checked"),
     Full: Kind(503, "full", "No room for more batches"),
     Closed: Kind(503, "ending", "The server is ending"),
     Expired: Kind(504, "deadline", "Not made in time"),

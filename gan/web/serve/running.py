@@ -9,6 +9,7 @@ from typing import Any
 
 from gan.errors import UserError, install
 from gan.files import refusal
+from gan.jobs.serving.replicas import RayEngine
 from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.application import application
@@ -36,10 +37,10 @@ def run(settings: ServeConfig, say: Callable[[str], object] = print) -> None:
     with listening(settings.host, settings.port) as listener:
         here = address(settings, listener.getsockname()[1])
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended all by then
-            if settings.workers > 1:
+            if settings.workers > 1 and settings.ray is None:
                 run_workers(settings, _options(settings), listener, lambda: say(here))
                 return
-            service = Service(settings)
+            service = _service(settings)
             try:
                 config = uvicorn.Config(application(service), **_options(settings))
                 config.load()
@@ -48,6 +49,18 @@ def run(settings: ServeConfig, say: Callable[[str], object] = print) -> None:
                 raise
             say(here)
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _service(settings: ServeConfig) -> Service:
+    """With the engine that the settings name."""
+    if settings.ray is None:
+        return Service(settings)
+    engine = RayEngine(settings)
+    try:
+        return Service(settings, engine)
+    except BaseException:
+        engine.close()
+        raise
 
 
 def _options(settings: ServeConfig) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from gan.errors import UsageError
 from gan.jobs.serving.moves import MOST_AMOUNT, MOST_MOVES, Move
-from gan.jobs.serving.service import Order, check_order
+from gan.jobs.serving.orders import Order, check_order
 from gan.jobs.serving.sizes import LEAST, MOST
 from gan.latents import MAX_SEED
 

@@ -9,6 +9,7 @@ JOBS = {
     "serve keys create": "gan.jobs.serving.administration.create",
     "serve keys list": "gan.jobs.serving.administration.overview",
     "serve keys revoke": "gan.jobs.serving.administration.revoke",
+    "serve keys share": "gan.jobs.serving.administration.share",
     "serve audit verify": "gan.jobs.serving.audit.verify",
     "serve cost": "gan.jobs.serving.costs.measure",
 }
@@ -18,6 +19,7 @@ BASES = {
     "serve keys revoke": ["me"],
     "serve cost": ["model"],
 }
+CONFIG = {"--config": Row(("--config", "a.yaml"), "path", Path("a.yaml"), job="gan.config.load_yaml")}
 ROWS: dict[str, dict[str, Row | str]] = {
     "serve run": {
         "MODEL...": Row(("other",), "settings.models", ("other",)),
@@ -27,6 +29,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--state", "b", "settings.state", "b"),
         **plain("--device", "cpu", "settings.device", "cpu"),
         **plain("--workers", "3", "settings.workers", 3),
+        **plain("--ray", "local", "settings.ray", "local"),
         **plain("--set", "queue=32", "settings.queue", 32),
         **PLUGIN,
         **DEBUG,
@@ -40,16 +43,24 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **plain("--per-minute", "9", "per_minute", 9),
         **plain("--per-day", "8", "per_day", 8),
         **plain("--state", "b", "state", "b"),
+        **CONFIG,
         **DEBUG,
     },
     "serve keys list": {
         "--json": f"{LAST}serve.py::test_keys_as_json",
         **plain("--state", "b", "state", "b"),
+        **CONFIG,
         **DEBUG,
     },
     "serve keys revoke": {
         "NAME": Row(("you",), "name", "you"),
         **plain("--state", "b", "state", "b"),
+        **CONFIG,
+        **DEBUG,
+    },
+    "serve keys share": {
+        **plain("--state", "b", "state", "b"),
+        **CONFIG,
         **DEBUG,
     },
     "serve audit verify": {
@@ -62,7 +73,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         "MODEL": Row(("other",), "settings.models", ("other",)),
         "--price-per-hour": f"{LAST}serve_cost.py::test_prices",
         "--price": f"{LAST}serve_cost.py::test_prices",
-        **plain("--batch", "4", "batch", 4),
+        **plain("--batch", "4", "batches", (4,)),
         **plain("--images", "32", "images", 32),
         "--utilisation": f"{LAST}serve_cost.py::test_prices",
         "--config": Row(("--config", "a.yaml"), "path", Path("a.yaml"), job="gan.config.load_yaml"),

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from gan.cli.main import main
 from gan.jobs.serving.audit import FILE, Audit
-from gan.jobs.serving.keys import Database, Keys
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Keys
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 
 from gan.jobs.serving import keys as keys_module
 from gan.jobs.serving.batching import Overloaded
-from gan.jobs.serving.service import Forbidden, Order
+from gan.jobs.serving.orders import Order
+from gan.jobs.serving.service import Forbidden
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.door import MOST, Door
 from gan.web.serve.edge import Edge

@@ -21,7 +21,8 @@ from gan.jobs.sampling import sample
 from gan.jobs.serving import audit as audit_module
 from gan.jobs.serving.audit import FILE, verify
 from gan.jobs.serving.batching import Overloaded
-from gan.jobs.serving.service import Order, Service
+from gan.jobs.serving.orders import Order
+from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve.application import application, unless_gone
 from gan.web.serve.problems import Gone

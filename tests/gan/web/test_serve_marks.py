@@ -35,10 +35,10 @@ def api(run, tmp_path, monkeypatch):
         opened.append(client_of([run], tmp_path / "state", watermark=value))
         client, service, _ = opened[-1].__enter__()
 
-        async def drawn(model, wishes):
+        async def drawn(model, wishes, seconds):
             return [PHOTOGRAPH if wish.seed % 2 else SMALL for wish in wishes]
 
-        monkeypatch.setattr(service, "_drawn", drawn)
+        monkeypatch.setattr(service.engine, "_drawn", drawn)
         return client, service
 
     yield with_setting
@@ -114,7 +114,7 @@ def test_a_blocked_image_is_not_marked(api, tmp_path, monkeypatch):
 
         return Verdict(action="block", reason="blocklist")
 
-    monkeypatch.setattr(service.filters, "verdict", refused)
+    monkeypatch.setattr(service.engine.filters, "verdict", refused)
     assert post(client, [1]).status_code == 403 and last(service)["marked"] == [False]
 
 

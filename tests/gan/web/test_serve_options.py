@@ -179,8 +179,10 @@ def test_files_of_a_format_in_a_zip(client, form, pillow):
 def test_a_filter_sees_the_image_as_the_model_made_it(api, monkeypatch):
     """A hash of a listed image must be met, whatever size a client asks for."""
     client, service, _ = api
-    seen, real = [], service.filters.verdict
-    monkeypatch.setattr(service.filters, "verdict", lambda image: seen.append(image.shape) or real(image))
+    seen, real = [], service.engine.filters.verdict
+    monkeypatch.setattr(
+        service.engine.filters, "verdict", lambda image: seen.append(image.shape) or real(image)
+    )
     assert post(client, seeds=[1], size=64).status_code == 200
     assert seen == [(3, 16, 16)]
 

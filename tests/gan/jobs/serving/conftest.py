@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan.jobs.serving.keys import Database
+from gan.jobs.serving.database import Database
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 from gan.jobs.serving import batches as batches_module
 from gan.jobs.serving.batches import ZIP, Batches
-from gan.jobs.serving.keys import Database
+from gan.jobs.serving.database import Database
 from gan.jobs.serving.moves import Move
-from gan.jobs.serving.service import Order
+from gan.jobs.serving.orders import Order
 
 
 @pytest.fixture

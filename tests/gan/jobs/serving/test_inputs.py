@@ -3,9 +3,11 @@
 import contextlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from gan.errors import UsageError, UserError
+from gan.jobs.serving.hooks import Undecided
 from gan.jobs.serving.inputs import Inputs, Refused
 from gan.jobs.serving.keys import Keys
 from gan.jobs.serving.models import Facts
@@ -107,6 +109,31 @@ def test_bounds_of_conditions(inputs, models, key):
         inputs(condition_bounds=((0.0, 1.0), (0.0, 1.0)))
 
 
+def test_without_bounds_a_condition_is_one_that_training_saw(inputs, models, key):
+    seen = ((0.1, 0.5), (-1.0, -1.0), (0.0, 3.0))
+    seen = tuple((float(np.float32(low)), float(np.float32(high))) for low, high in seen)
+    vectors, rules = replace(models["vectors"], seen=seen), inputs()
+    rules = Inputs(ServeConfig(models=("m",)), {"vectors": vectors}, rules._usage)
+    assert rules.bounds(vectors) == seen and rules.bounds(models["plain"]) == ()
+    admit(rules, key, vectors, (0.1, -1.0, 3.0))  # as it is typed; a model has 0.1 in float32, which is more
+    admit(rules, key, vectors, None)
+    for wrong in ((0.09, -1.0, 3.0), (0.1, -1.001, 3.0), (0.1, -1.0, 3.001), (0.1, -1.0, 1e38)):
+        with pytest.raises(UsageError, match="must be from"):
+            admit(rules, key, vectors, wrong)
+
+
+def test_no_condition_is_drawn_that_the_bounds_leave_out(inputs, models, key):
+    vectors, usage = replace(models["vectors"], seen=((0.0, 2.0),) * 3), inputs()._usage
+    for bounds, fits in ((((0.0, 2.0),), True), (((0.0, 2.0), (0.0, 2.0), (0.0, 1.9)), False)):
+        rules = Inputs(ServeConfig(models=("m",), condition_bounds=bounds), {"vectors": vectors}, usage)
+        admit(rules, key, vectors, (0.0, 1.0, 1.5))
+        if fits:
+            admit(rules, key, vectors, None)
+        else:
+            with pytest.raises(UsageError, match="conditions that are not served: give one"):
+                admit(rules, key, vectors, None)
+
+
 @pytest.fixture
 def own(tmp_path):
     """own(text): where a function of one's own is, as the setting has it."""
@@ -145,6 +172,17 @@ def test_a_classifier_that_does_not_say_true_refuses(inputs, models, key, own, a
     with pytest.raises(Refused):
         admit(rules, key, models["plain"])
     assert sum(rules.counts.values()) == 1
+
+
+def test_a_classifier_that_hangs_turns_away_and_counts_against_nobody(inputs, models, key, own):
+    place = own("import threading\ngate = threading.Event()\ndef ask(asked):\n    return gate.wait(60)")
+    rules = inputs(input_classifier=place, input_classifier_seconds=0.05, near_misses=1)
+    for _ in range(3):
+        with pytest.raises(Undecided, match="ask again later"):
+            admit(rules, key, models["plain"])
+    assert rules.counts == {"late": 3} and rules.stuck == 3
+    assert rules.hear(key, ["cat"]) is False  # it is no near miss
+    rules._classifier._hook.__globals__["gate"].set()
 
 
 def test_a_classifier_that_is_not_there(inputs, own):

@@ -10,7 +10,8 @@ import pytest
 from gan.errors import UsageError, UserError
 from gan.jobs.serving import keys as keys_module
 from gan.jobs.serving.administration import overview, revoke
-from gan.jobs.serving.keys import FILE, ROLES, Database, Denied, Keys
+from gan.jobs.serving.database import FILE, Database
+from gan.jobs.serving.keys import ROLES, Denied, Keys
 from gan.jobs.serving.quotas import LocalUsage, TooMany
 
 DAY = 86_400

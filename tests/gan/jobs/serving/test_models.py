@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from gan.config import to_dict
-from gan.errors import CheckpointError, UsageError
+from gan.errors import CheckpointError, UsageError, UserError
 from gan.jobs.sampling import sample
 from gan.jobs.serving.batching import Wish
-from gan.jobs.serving.models import Models, facts_of
+from gan.jobs.serving.models import Catalogue, Models, facts_of
 from gan.models import checkpoint
 from gan.sampling import BATCH, remember_conditions
 from tests.gan.runs import generator_config, write_run
@@ -89,13 +89,18 @@ def test_classes_ride_together(models, runs):
     assert not torch.equal(images[0], images[1])
 
 
-def test_a_model_of_vectors(tmp_path):
+def write_vectors(place, table):
+    """A model that was trained with these vectors, of 2 values."""
     config = generator_config(c_dim=2)
     generator = config.build()
-    remember_conditions(generator, torch.tensor([[0.5, 1.0], [2.0, -1.0], [0.0, 3.0]]))
+    remember_conditions(generator, torch.tensor(table))
     described = {"kimg": 1.0, "generator": to_dict(config), "discriminator": {}, "run": {}, "data": {}}
-    place = tmp_path / "vectors"
     checkpoint.write(place, config=described, generator=generator, discriminator=None, card="")
+    return place
+
+
+def test_a_model_of_vectors(tmp_path):
+    place = write_vectors(tmp_path / "vectors", [[0.5, 1.0], [2.0, -1.0], [0.0, 3.0]])
     models = Models([str(place)], device="cpu", capacity=8)
     facts = models.of("vectors")
     labels = [facts.label([0.25, -3]), None]
@@ -108,6 +113,25 @@ def test_a_model_of_vectors(tmp_path):
         facts.label([1.0])
     with pytest.raises(UsageError, match="give a condition of 2 values"):
         facts.label(1)
+
+
+def test_what_is_known_of_vectors(tmp_path, models):
+    facts = facts_of(write_vectors(tmp_path / "vectors", [[0.5, 1.0], [2.0, -1.0], [0.0, 3.0]]))
+    assert facts.seen == ((0.0, 2.0), (-1.0, 3.0)) and models.of("classes").seen == ()
+    for wrong in ((1.0, float("nan")), (1.0, float("-inf")), (1.0, 1e39)):
+        with pytest.raises(UsageError, match=r"condition\.1 is no number that a model can take"):
+            facts.label(wrong)
+    with pytest.raises(UserError, match="values that are no numbers"):
+        facts_of(write_vectors(tmp_path / "nan", [[0.5, 1.0], [float("nan"), 1.0]]))
+
+
+def test_known_models_are_not_read_again(runs, monkeypatch):
+    """A replica that starts late serves the checkpoint that its server meant."""
+    facts = facts_of(runs["plain"])
+    catalogue = Catalogue([facts])
+    assert catalogue.of("plain") is facts
+    with pytest.raises(UsageError, match="two models are named plain"):
+        Catalogue([facts, str(runs["plain"])])
 
 
 @pytest.mark.parametrize("label", ["cow", 3, -1, "٣", (1.0, 2.0, 3.0), "1" * 5000])

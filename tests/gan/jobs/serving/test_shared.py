@@ -16,7 +16,8 @@ from functools import partial
 import pytest
 
 from gan.errors import UsageError, UserError
-from gan.jobs.serving.keys import Database, Key, Keys
+from gan.jobs.serving.database import Database
+from gan.jobs.serving.keys import Key, Keys
 from gan.jobs.serving.quotas import LocalUsage, TooMany
 from gan.jobs.serving.shared import SharedUsage
 
@@ -100,7 +101,7 @@ def usage(request, clock):
     else:
         _, port = request.getfixturevalue("server")
         found = SharedUsage(f"redis://127.0.0.1:{port}/0", clock)
-        found._client.flushall()
+        found.client.flushall()
     yield found
     found.close()
 
@@ -178,13 +179,13 @@ def test_several_machines_share_one_quota_by_the_clock_of_redis(server):
     _, port = server
     machines = [SharedUsage(f"redis://127.0.0.1:{port}/0") for _ in range(2)]
     key = replace(KEY, number="2" * 12, per_day=3)
-    machines[0]._client.flushall()
+    machines[0].client.flushall()
     for machine in (*machines, machines[0]):
         machine.charge(key, 1)
     with pytest.raises(TooMany, match="0 of 3") as caught:
         machines[1].charge(key, 1)
     assert 0 < caught.value.retry_after <= DAY
-    assert 0 < machines[0]._client.ttl("gan:serve:usage:" + key.number) <= 2 * DAY
+    assert 0 < machines[0].client.ttl("gan:serve:usage:" + key.number) <= 2 * DAY
     for machine in machines:
         machine.close()
 
