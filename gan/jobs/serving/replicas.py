@@ -233,12 +233,14 @@ def name_of(state: str) -> str:
 
 def for_replicas(settings: ServeConfig, gpus: int) -> ServeConfig:
     """What replicas may know: no password of Redis, no file of TLS or of a signature; whole paths."""
-    none = dict.fromkeys(("redis", "tls_certificate", "tls_private_key", "c2pa_certificate"))
-    files = {name: whole(getattr(settings, name)) for name in ("blocklist", "memorisation")}
     return replace(
         settings,
-        **none,
-        **files,
+        redis=None,
+        tls_certificate=None,
+        tls_private_key=None,
+        blocklist=whole(settings.blocklist),
+        memorisation=whole(settings.memorisation),
+        c2pa_certificate=None,
         c2pa_private_key=None,
         c2pa="off",
         input_classifier=None,
