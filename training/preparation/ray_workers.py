@@ -83,7 +83,7 @@ def _spread(ray: Any, actors: list[Any], items: Iterator[Any]) -> Iterator[Any]:
 def stay_here(address: str) -> None:
     """Let a cluster of this machine alone listen on 127.0.0.1 alone. Call it before Ray is imported.
 
-    Told the address, Ray replaces it by one that others reach. This is how it keeps to itself on other systems.
+    Ray replaces such an address by one that others reach, but on systems where this variable is off.
     """
     if address == LOCAL:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
