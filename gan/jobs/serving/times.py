@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 
 
@@ -11,7 +11,7 @@ class Times:
     """Adds up. Methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._adding = threading.Lock()
 
     @contextlib.contextmanager

@@ -149,7 +149,7 @@ def test_a_backlog_of_filters_is_overload(run, tmp_path, monkeypatch):
         real = service.finish
 
         def waiting(*given):
-            begun.append(len(given[-1]))
+            begun.append(len(given[0].order.seeds))
             assert free.wait(60)
             return real(*given)
 
