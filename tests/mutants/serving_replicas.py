@@ -23,8 +23,8 @@ MUTANTS = (
     Mutant(
         "replicas know the password of Redis",
         f"{ROOM}replicas.py",
-        '("redis", "tls_certificate",',
-        '("tls_certificate",',
+        "        redis=None,\n",
+        "",
         (f"{JOBS}replicas.py::test_replicas_know_no_secret_but_that_of_the_watermark",),
     ),
     Mutant(
