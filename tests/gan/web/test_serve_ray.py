@@ -58,7 +58,8 @@ def replicas_of(process):
 def reached(processes):
     """Sockets on which any of the processes listens for other machines: (process, address in hexadecimal)."""
     waiting = {}
-    for table, loopback in (("tcp", "0100007F"), ("tcp6", "0" * 24 + "01000000")):
+    own = {"tcp": ("0100007F",), "tcp6": ("0" * 24 + "01000000", "0" * 16 + "FFFF00000100007F")}
+    for table, loopback in own.items():
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:
             _, address, _, state, *_, inode = line.split()[:10]
             if state == "0A" and not address.startswith(loopback):
