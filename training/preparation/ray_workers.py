@@ -40,6 +40,7 @@ def runner(address: str, processes: int | None = None) -> Runner:
     processes: actors, None for one a core of the cluster. Raises UserError without the package ray, and where
     there is no cluster.
     """
+    stay_here(address)
     try:
         import ray  # noqa: F401 (now: what is missing is told before the work)
     except ImportError as error:
@@ -78,17 +79,27 @@ def _spread(ray: Any, actors: list[Any], items: Iterator[Any]) -> Iterator[Any]:
             ray.kill(actor)
 
 
+def stay_here(address: str) -> None:
+    """Let a cluster of this machine alone listen on 127.0.0.1 alone. Call it before Ray is imported.
+
+    Ray replaces such an address by one that others reach, but on systems where this variable is off.
+    """
+    if address == LOCAL:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Any]:
     """The package ray, connected to the cluster at an address; "local" starts one, for this machine alone.
 
     What a driver does at SIGTERM is left as it is. Raises UserError where there is no cluster.
     """
+    stay_here(address)
     import ray
 
     place: dict[str, Any] = {"address": address}
     if address == LOCAL:
-        place = {"address": LOCAL, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        place = {"address": LOCAL, "include_dashboard": False}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers what runs here
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if main else None

@@ -32,7 +32,7 @@ from gan.jobs.serving.orders import Job, Made
 from gan.jobs.serving.settings import ServeConfig
 from gan.sampling import BATCH
 from training.data.faults import line
-from training.preparation.ray_workers import LOCAL, connected
+from training.preparation.ray_workers import LOCAL, connected, stay_here
 
 DEPLOYMENT = "images"  # its name in Ray Serve
 _ATTEMPTS = 3  # of a job whose replicas die
@@ -103,6 +103,7 @@ class RayEngine:
     """
 
     def __init__(self, settings: ServeConfig) -> None:
+        stay_here(address := str(settings.ray))
         serve = _ray_serve()
         limit = None if settings.memory_gib is None else settings.memory_gib * GIB
         self.models = Catalogue(settings.models, memory=limit, directions=settings.directions)
@@ -111,7 +112,6 @@ class RayEngine:
         self._urgent: Counter[str] = Counter()
         self._closing, self._seconds, self._loaded = False, _USUAL, tuple[str, ...]()
         self._ends = contextlib.ExitStack()
-        address = str(settings.ray)
         try:
             ray = self._ends.enter_context(connected(address))
             logging.getLogger("ray.serve").setLevel(logging.ERROR)
@@ -203,6 +203,7 @@ class RayEngine:
     async def _answer(self, job: Job, late: float) -> Answer:
         """Of the replica that Ray Serve chooses, of another one where it dies. late: by time.monotonic()."""
         from ray.exceptions import RayError
+        from ray.serve.exceptions import RayServeException
 
         for _ in range(_ATTEMPTS):
             seconds = max(0.0, late - time.monotonic())
@@ -217,6 +218,8 @@ class RayEngine:
                 raise
             except RayError:
                 continue
+            except RayServeException as error:
+                raise UserError(f"Ray Serve does not answer ({reason(error)})") from error
             if answer.expired:
                 raise Expired(answer.expired)
             if answer.failed:

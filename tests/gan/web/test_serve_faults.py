@@ -89,7 +89,7 @@ def test_a_full_disk_under_the_log(run, small_disk):
 def test_redis_goes_and_comes_back(run, tmp_path, capsys):
     pytest.importorskip("redis", reason="the extra redis is not installed")
     (tmp_path / "redis").mkdir()
-    with redis_server(tmp_path / "redis", password="hidden") as (process, port):
+    with redis_server(tmp_path / "redis", password="hidden", keep=True) as (process, port):
         url = f"redis://:hidden@127.0.0.1:{port}/0"
         with client_of([run], tmp_path / "state", redis=url) as (client, service, _):
             first = post(client, seeds=[1])
@@ -102,9 +102,9 @@ def test_redis_goes_and_comes_back(run, tmp_path, capsys):
                 assert int(answer.headers["retry-after"]) >= 1 and "hidden" not in answer.text
             problem(client.get("/readyz"), 503, "unavailable")
             assert client.get("/healthz").status_code == 200
-            with redis_server(tmp_path / "redis", port, password="hidden"):
-                assert post(client, seeds=[1]).content == first.content
-                assert client.get("/readyz").status_code == 200 and used(service) == 1
+            with redis_server(tmp_path / "redis", port, password="hidden", keep=True):
+                assert post(client, seeds=[1]).content == first.content  # the key is there as well
+                assert client.get("/readyz").status_code == 200 and used(service) == 2
             log = service.audit.path.read_text()
             err = capsys.readouterr().err
     assert f"Redis at 127.0.0.1:{port} does not answer" in err and "hidden" not in err + log
@@ -118,7 +118,7 @@ def test_redis_that_goes_while_an_image_is_drawn(run, tmp_path, monkeypatch):
     with redis_server(tmp_path / "redis") as (process, port):
         url = f"redis://127.0.0.1:{port}/0"
         with client_of([run], tmp_path / "state", redis=url) as (client, service, _):
-            real = service.models._generator
+            real, (key,) = service.models._generator, service.keys.all()
 
             def dying(name):
                 process.kill()
@@ -133,6 +133,7 @@ def test_redis_that_goes_while_an_image_is_drawn(run, tmp_path, monkeypatch):
                 raise RuntimeError("no memory")
 
             monkeypatch.setattr(service.models, "_generator", failing)
+            monkeypatch.setattr(service.keys, "verify", lambda given: key)
             monkeypatch.setattr(service.usage, "charge", lambda key, images: None)
             monkeypatch.setattr(service.usage, "check_near_misses", lambda key, most, seconds: None)
             problem(post(client, seeds=[2]), 503, "unavailable")  # the refund failed

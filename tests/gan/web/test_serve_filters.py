@@ -12,6 +12,7 @@ from PIL import Image
 from gan.jobs.sampling import sample
 from gan.jobs.serving.filters import OUTCOMES
 from gan.jobs.serving.policies import Policies, blurred
+from tests.gan.jobs.serving.test_models import write_vectors
 from tests.gan.runs import write_run
 from tests.gan.web.serve_api import client_of, figures_of
 from tests.gan.web.test_serve_images import pixels, problem, records
@@ -113,3 +114,34 @@ def test_a_classifier_of_ones_own_sees_requests(runs, tmp_path):
         assert client.post("/v1/images", json={"seeds": [1], "psi": 0.5}).status_code == 200
         problem(client.post("/v1/images", json={"seeds": [1]}), 403, "refused")
         assert 'gan_inputs_total{outcome="failed"} 1.0' in figures_of(client, service)
+
+
+def test_a_classifier_that_hangs_is_a_problem_and_a_figure(runs, tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import threading\nevent = threading.Event()\n"
+        "def ask(asked):\n    return asked['psi'] < 1 or event.wait(60)\n"
+    )
+    given = {"input_classifier": f"{own}:ask", "input_classifier_seconds": 0.2}
+    with client_of(runs[:1], tmp_path / "state", **given) as (client, service, _):
+        answer = client.post("/v1/images", json={"seeds": [1]})
+        problem(answer, 503, "undecided")
+        assert answer.headers["retry-after"] == "5" and records(service)[-1]["event"] == "Undecided"
+        text = figures_of(client, service)
+        assert 'gan_inputs_total{outcome="late"} 1.0' in text and "gan_input_classifier_stuck 1.0" in text
+        assert client.post("/v1/images", json={"seeds": [1], "psi": 0.5}).status_code == 200
+        me = next(key for key in service.keys.all() if key.name == "me")
+        assert service.usage.used(me) == 1  # what could not be checked costs no quota
+        service.inputs._classifier._hook.__globals__["event"].set()
+
+
+def test_bounds_of_conditions_are_told(tmp_path):
+    place = write_vectors(tmp_path / "vectors", [[0.5, 1.0], [2.0, -1.0], [0.0, 3.0]])
+    with client_of([place], tmp_path / "state") as (client, _, _):
+        (model,) = client.get("/v1/models").json()["models"]
+        assert model["condition_bounds"] == [[0.0, 2.0], [-1.0, 3.0]]
+        assert client.post("/v1/images", json={"seeds": [1], "condition": [2.0, -1.0]}).status_code == 200
+        for wrong in ([2.1, 0.0], [0.0, 1e300]):
+            answer = client.post("/v1/images", json={"seeds": [1], "condition": wrong})
+            problem(answer, 422, "invalid")
+        assert client.post("/v1/images", json={"seeds": [1]}).status_code == 200  # drawn from its seed

@@ -46,8 +46,8 @@ class Clock:
 
 
 @contextlib.contextmanager
-def redis_server(folder, port=None, password=None):
-    """(process, port) of a real one on the loopback that keeps nothing."""
+def redis_server(folder, port=None, password=None, keep=False):
+    """(process, port) of a real one on the loopback. keep: whether what it has survives its end."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("there is no redis-server here: apt-get install redis-server")
@@ -62,7 +62,7 @@ def redis_server(folder, port=None, password=None):
         "--save",
         "",
         "--appendonly",
-        "no",
+        "yes" if keep else "no",
         "--dir",
         str(folder),
     ]
