@@ -100,6 +100,7 @@ def measured(model: str, mode: str, load: Load) -> dict[str, object]:
         "lost": tally.begun - tally.statuses[200],
         "wrong": tally.wrong,
         "refused": tally.statuses[429],
+        "statuses": dict(tally.statuses),
         "images_per_second": images / wall,
         "bare": pace,
         "ratio": images / wall / pace,

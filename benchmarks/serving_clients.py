@@ -35,7 +35,7 @@ from gan.jobs.serving.watermarking import payload_of
 from gan.models import checkpoint
 from gan.sampling import BATCH, images
 
-LATE = 120.0  # seconds after which a client gives an answer up
+LATE = 600.0  # seconds after which a client gives an answer up
 LOOK = 0.25  # seconds between two looks at the server's memory
 
 
@@ -182,6 +182,7 @@ def _until_answered(
                 tally.seconds.append(seconds)
         if status != 429:
             return
+        connection.close()  # the server would, where the wait is longer than it keeps an idle one
         time.sleep(float(answer.headers["retry-after"]))
 
 

@@ -158,8 +158,8 @@ MUTANTS = (
     Mutant(
         "half a head is waited for",
         f"{API}patience.py",
-        "            elif self._late is None:\n                self._wait()",
-        "            else:\n                self._calm()",
+        "        elif self._late is None:\n            self._wait()",
+        "        else:\n            self._calm()",
         (f"{WEB}patience.py::test_half_a_head_is_not_waited_for",),
     ),
     Mutant(

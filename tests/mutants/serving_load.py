@@ -18,7 +18,7 @@ MUTANTS = (
     Mutant(
         "those that are answered make room",
         f"{API}patience.py",
-        "            self.crowd.idle.pop(self, None)\n",
+        "        self.crowd.idle.pop(self, None)\n",
         "",
         (f"{WEB}patience.py::test_who_has_been_idle_longest_makes_room",),
     ),
@@ -39,14 +39,14 @@ MUTANTS = (
     Mutant(
         "bodies count as heads",
         f"{API}patience.py",
-        '            """A part of a body."""\n            self.unread = 0\n',
-        '            """A part of a body."""\n',
+        '        """A part of a body."""\n        self.unread = 0\n',
+        '        """A part of a body."""\n',
         (f"{WEB}patience.py::test_a_body_is_no_head",),
     ),
     Mutant(
         "an answer within an answer",
         f"{API}patience.py",
-        "if self._is_answering():\n                self.cycle.keep_alive = False\n            elif",
+        "if self._is_answering():\n            self.cycle.keep_alive = False\n        elif",
         "if",
         (f"{WEB}patience.py::test_what_comes_before_an_answer_ends_the_connection_after_it",),
     ),
@@ -69,7 +69,7 @@ MUTANTS = (
         f"{ROOM}database.py",
         'connection.execute("ROLLBACK TO one")',
         "pass",
-        (f"{JOBS}keys.py::test_work_that_fails_is_undone_alone",),
+        (f"{JOBS}database.py::test_work_that_fails_is_undone_alone",),
     ),
     Mutant(
         "a flush for each that waits",
@@ -97,13 +97,13 @@ MUTANTS = (
         f"{ROOM}service.py",
         "with self.engine.finishing(order.model, len(order.seeds)):",
         "with self.engine.finishing(order.model, 0):",
-        (f"{WEB}images.py::test_a_backlog_of_filters_is_overload",),
+        (f"{WEB}faults.py::test_a_backlog_of_filters_is_overload",),
     ),
     Mutant(
         "batches that are not full do not wait",
         f"{ROOM}batching.py",
-        "            if self._waiting:\n                self._gather()\n",
-        "",
+        "if self._waiting and (is_asked or self._is_answered()):",
+        "if self._waiting and self._is_answered():",
         (f"{JOBS}batching.py::test_a_batch_that_is_not_full_waits_a_moment_for_more",),
     ),
 )

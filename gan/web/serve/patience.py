@@ -23,6 +23,7 @@ _FULL = (
 )
 _READING = 1.0  # seconds that the client of a refused connection has to read why
 _IDLE = 1.0  # seconds after which a connection may have to make room
+_Protocol: Any = object  # what comes after `_Patience` in the order of methods is uvicorn's
 
 
 class Crowd:
@@ -66,107 +67,111 @@ def _protocol() -> Any:
     """The class of connections, made when its packages are there."""
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-    class Patient(HttpToolsProtocol):
-        """One connection of a `crowd`.  unread: bytes since the last whole head, or part of a body."""
+    return type("Patient", (_Patience, HttpToolsProtocol), {})
 
-        crowd: Crowd
-        unread = 0
-        _deaf = False  # whether what still comes is not looked at
-        _late: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: Any) -> None:
-            """The first head is waited for, where there is room."""
-            super().connection_made(transport)
-            placed = len(self.connections) - len(self.crowd.told)
-            if placed <= self.crowd.most or self.crowd.made_room():
-                self._wait()
-            else:
-                self._refuse()
+class _Patience(_Protocol):
+    """One connection of a `crowd`, before uvicorn's class.
 
-        def data_received(self, data: bytes) -> None:
-            """A whole head ends the wait; a part of the next one begins another, which more parts do not."""
-            if self._deaf:
-                return
-            self.unread += len(data)
-            super().data_received(data)
-            if self._is_answering():
-                self._calm()
-            elif self._late is None:
-                self._wait()
-            if self.unread > MOST_HEAD and not self.transport.is_closing():
-                self.send_400_response("The head of the request is too large.")
+    unread: bytes since a whole head, or a part of a body.
+    """
 
-        def on_message_begin(self) -> None:
-            """Another request, which waits for the answer to the one before."""
-            if self._is_answering():
-                raise ValueError("a request before the answer to another one")
-            super().on_message_begin()
+    crowd: Crowd
+    unread = 0
+    _deaf = False  # whether what still comes is not looked at
+    _late: asyncio.TimerHandle | None = None
 
-        def on_headers_complete(self) -> None:
-            """A whole head."""
-            if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD:
-                raise ValueError("a head that is too large")
-            self.unread = 0
-            super().on_headers_complete()
+    def connection_made(self, transport: Any) -> None:
+        """The first head is waited for, where there is room."""
+        super().connection_made(transport)
+        placed = len(self.connections) - len(self.crowd.told)
+        if placed <= self.crowd.most or self.crowd.made_room():
+            self._wait()
+        else:
+            self._refuse()
 
-        def on_body(self, body: bytes) -> None:
-            """A part of a body."""
-            self.unread = 0
-            super().on_body(body)
-
-        def on_message_complete(self) -> None:
-            """A whole request."""
-            self.unread = 0
-            super().on_message_complete()
-
-        def on_response_complete(self) -> None:
-            """The next request is waited for, as long as uvicorn does."""
-            super().on_response_complete()
-            if not self.transport.is_closing():
-                self.crowd.idle[self] = time.monotonic()
-
-        def send_400_response(self, msg: str) -> None:
-            """For what is no HTTP; where another request is being answered, that answer is the last one."""
-            self._deaf = True
-            if self._is_answering():
-                self.cycle.keep_alive = False
-            elif not self.transport.is_closing():
-                super().send_400_response(msg)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            """Nothing is waited for."""
+    def data_received(self, data: bytes) -> None:
+        """A whole head ends the wait; a part of the next one begins another, which more parts do not."""
+        if self._deaf:
+            return
+        self.unread += len(data)
+        super().data_received(data)
+        if self._is_answering():
             self._calm()
-            self.crowd.told.discard(self)
-            super().connection_lost(exc)
+        elif self._late is None:
+            self._wait()
+        if self.unread > MOST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
 
-        def _is_answering(self) -> bool:
-            return self.cycle is not None and not self.cycle.response_complete
+    def on_message_begin(self) -> None:
+        """Another request, which waits for the answer to the one before."""
+        if self._is_answering():
+            raise ValueError("a request before the answer to another one")
+        super().on_message_begin()
 
-        def _wait(self) -> None:
-            self.crowd.idle.setdefault(self, time.monotonic())
-            self._late = self.loop.call_later(self.crowd.seconds, self._end)
+    def on_headers_complete(self) -> None:
+        """A whole head."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD:
+            raise ValueError("a head that is too large")
+        self.unread = 0
+        super().on_headers_complete()
 
-        def _calm(self) -> None:
-            self.crowd.idle.pop(self, None)
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self.unread = 0
+        super().on_body(body)
 
-        def _refuse(self) -> None:
-            """Say so, and end; closed at once, the connection could take the words with it."""
-            self._deaf = True
-            if len(self.crowd.told) == TOLD:
-                self.transport.abort()
-                return
-            self.crowd.told.add(self)
-            self.transport.write(_FULL)
-            if self.transport.can_write_eof():  # TLS has none
-                self.transport.write_eof()
-            self._late = self.loop.call_later(_READING, self.transport.abort)
+    def on_message_complete(self) -> None:
+        """A whole request."""
+        self.unread = 0
+        super().on_message_complete()
 
-        def _end(self) -> None:
+    def on_response_complete(self) -> None:
+        """The next request is waited for, as long as uvicorn does."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self.crowd.idle[self] = time.monotonic()
+
+    def send_400_response(self, msg: str) -> None:
+        """For what is no HTTP; where another request is being answered, that answer is the last one."""
+        self._deaf = True
+        if self._is_answering():
+            self.cycle.keep_alive = False
+        elif not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for."""
+        self._calm()
+        self.crowd.told.discard(self)
+        super().connection_lost(exc)
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait(self) -> None:
+        self.crowd.idle.setdefault(self, time.monotonic())
+        self._late = self.loop.call_later(self.crowd.seconds, self._end)
+
+    def _calm(self) -> None:
+        self.crowd.idle.pop(self, None)
+        if self._late is not None:
+            self._late.cancel()
             self._late = None
-            if not self._is_answering():
-                self.transport.close()
 
-    return Patient
+    def _refuse(self) -> None:
+        """Say so, and end; closed at once, the connection could take the words with it."""
+        self._deaf = True
+        if len(self.crowd.told) == TOLD:
+            self.transport.abort()
+            return
+        self.crowd.told.add(self)
+        self.transport.write(_FULL)
+        if self.transport.can_write_eof():  # TLS has none
+            self.transport.write_eof()
+        self._late = self.loop.call_later(_READING, self.transport.abort)
+
+    def _end(self) -> None:
+        self._late = None
+        if not self._is_answering():
+            self.transport.close()

@@ -5,6 +5,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -17,7 +18,7 @@ from gan.jobs.serving.quotas import LocalUsage
 from tests.gan.jobs.serving.test_shared import redis_server
 from tests.gan.runs import write_run
 from tests.gan.web.serve_api import client_of
-from tests.gan.web.test_serve_images import post, problem, records
+from tests.gan.web.test_serve_images import post, problem, records, until
 
 DAY = 86_400
 
@@ -138,6 +139,31 @@ def test_redis_that_goes_while_an_image_is_drawn(run, tmp_path, monkeypatch):
             monkeypatch.setattr(service.usage, "check_near_misses", lambda key, most, seconds: None)
             problem(post(client, seeds=[2]), 503, "unavailable")  # the refund failed
             assert [record["event"] for record in records(service)[-2:]] == ["made", "RuntimeError"]
+
+
+def test_a_backlog_of_filters_is_overload(run, tmp_path, monkeypatch):
+    """What was drawn and waits for filters takes room as well, or nothing would bound it."""
+    free, begun, answers = threading.Event(), [], []
+    bodies = {"count": 5, "format": "zip"}, {"seeds": [1]}
+    with client_of([run], tmp_path, queue=5, most_images=5) as (client, service, _):
+        real = service.finish
+
+        def waiting(*given):
+            begun.append(len(given[0].order.seeds))
+            assert free.wait(60)
+            return real(*given)
+
+        monkeypatch.setattr(service, "finish", waiting)
+        asking = [threading.Thread(target=lambda b=b: answers.append(post(client, **b))) for b in bodies]
+        for number, thread in enumerate(asking, 1):
+            thread.start()
+            until(lambda number=number: len(begun) == number)
+        problem(post(client, seeds=[2]), 429, "overloaded")
+        free.set()
+        for thread in asking:
+            thread.join(60)
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert post(client, seeds=[2]).status_code == 200
 
 
 @pytest.mark.parametrize("fault", [SystemExit(3), KeyboardInterrupt(), MemoryError(), RuntimeError("x")])

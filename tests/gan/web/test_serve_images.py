@@ -222,31 +222,6 @@ def test_overload_is_answered_and_costs_no_quota(client, service, held):
     assert service.usage.used(key) == 6 and records(service)[2]["event"] in ("Overloaded", "made")
 
 
-def test_a_backlog_of_filters_is_overload(client, service, monkeypatch):
-    """What was drawn and waits for filters takes room as well, or nothing would bound it."""
-    free, begun, real, answers = threading.Event(), [], service.finish, []
-
-    def waiting(*given):
-        begun.append(len(given[0].order.seeds))
-        assert free.wait(60)
-        return real(*given)
-
-    monkeypatch.setattr(service, "finish", waiting)
-    bodies = {"count": 5, "format": "zip"}, {"seeds": [1]}
-    asking = [
-        threading.Thread(target=lambda body=body: answers.append(post(client, **body))) for body in bodies
-    ]
-    for number, thread in enumerate(asking, 1):
-        thread.start()
-        until(lambda number=number: len(begun) == number)
-    problem(post(client, seeds=[2]), 429, "overloaded")
-    free.set()
-    for thread in asking:
-        thread.join(60)
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert post(client, seeds=[2]).status_code == 200
-
-
 def test_a_deadline(runs, tmp_path, monkeypatch):
     with client_of(runs[:1], tmp_path, deadline_seconds=0.05) as (client, service, _):
         free, real = threading.Event(), service.models._generator
