@@ -81,8 +81,8 @@ def _show(pace: "Pace", prices: dict[str, float], utilisation: float) -> None:
     shown = f"{pace.width} x {pace.height} px, {pace.size:,.0f} bytes a PNG" if pace.width else "none left"
     click.echo(f"{pace.model}: {shown}; {pace.device}, {pace.threads} threads")
     for rate in pace.rates:
-        one = f"{rate.per_second:.4g} images/s" + ("" if rate.batch == 1 else " in all")
-        click.echo(f"  {rate.batch} a request: {one} ({rate.images} images in {rate.seconds:.2f} s)")
+        measured = f"{rate.images} images in {rate.seconds:.2f} s"
+        click.echo(f"  {rate.batch} a request: {rate.per_second:.4g} images/s ({measured})")
     parts = ", ".join(f"{part} {share:.0%}" for part, share in pace.shares.items() if share >= 0.005)
     click.echo(f"work: {parts}")
     signed = "signed by C2PA" if pace.c2pa else "not signed"

@@ -102,8 +102,8 @@ MUTANTS = (
     Mutant(
         "batches that are not full do not wait",
         f"{ROOM}batching.py",
-        "            if self._waiting:\n                self._gather()\n",
-        "",
+        "if self._waiting and (is_asked or self._is_answered()):",
+        "if self._waiting and self._is_answered():",
         (f"{JOBS}batching.py::test_a_batch_that_is_not_full_waits_a_moment_for_more",),
     ),
 )

@@ -21,7 +21,7 @@ from gan.jobs.serving.moves import Move
 from gan.sampling import BATCH
 
 _USUAL = 1.0  # seconds that a batch is taken to need before one was measured
-_GATHERING = 0.02  # seconds, at most, for which a batch that is not full waits for more wishes
+_GATHERING = 0.02  # seconds for which a batch that is not full waits for more wishes, where it takes as long
 _MEMORY = 0.8  # weight of earlier batches in the measured time of one
 
 
@@ -94,6 +94,7 @@ class Queue:
         self._finishing = 0  # images
         self._thread: threading.Thread | None = None
         self._seconds = _USUAL  # of a batch
+        self._riders, self._ended = 0, 0.0  # of the last batch: its wishes, and time.monotonic() at its end
 
     def __len__(self) -> int:
         """How many wishes wait, those cancelled left out."""
@@ -160,26 +161,34 @@ class Queue:
                 for each in batch:
                     if not each.image.done():
                         each.image.set_exception(known)
-            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
+            self._riders, self._ended = len(batch), time.monotonic()
+            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (self._ended - began)
 
     def _next(self) -> list[_Waiting]:
         """The next batch, waited for; none at the end."""
         with self._changed:
-            if self._waiting:
-                self._gather()
+            is_asked = bool(self._waiting)  # while the batch before was drawn
             while True:
+                if self._waiting and (is_asked or self._is_answered()):
+                    self._gather()
+                    is_asked = False
                 if batch := self._taken():
                     return batch
                 if self._closing:
                     return []
                 self._changed.wait()
 
-    def _gather(self) -> None:
-        """Wait, for no longer than a batch needs, until one is full: one image costs as much as eight.
+    def _is_answered(self) -> bool:
+        """Whether several wishes were answered just now: who sent them may ask again at once."""
+        return self._riders > 1 and time.monotonic() < self._ended + self._seconds
 
-        Only where wishes came while the batch before was drawn; who asks alone does not wait.
+    def _gather(self) -> None:
+        """Wait a moment until a batch is full: one image costs as much as eight.
+
+        That is the part of a batch's time that one more image in it saves, or _GATHERING where that is longer
+        and no longer than a batch.
         """
-        late = time.monotonic() + min(self._seconds, _GATHERING)
+        late = time.monotonic() + max(min(self._seconds, _GATHERING), self._seconds / self._batch)
         while 0 < len(self._waiting) < self._batch and not self._closing:
             if not self._changed.wait(max(0.0, late - time.monotonic())):
                 return

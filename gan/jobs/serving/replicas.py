@@ -203,6 +203,7 @@ class RayEngine:
     async def _answer(self, job: Job, late: float) -> Answer:
         """Of the replica that Ray Serve chooses, of another one where it dies. late: by time.monotonic()."""
         from ray.exceptions import RayError
+        from ray.serve.exceptions import RayServeException
 
         for _ in range(_ATTEMPTS):
             seconds = max(0.0, late - time.monotonic())
@@ -217,6 +218,8 @@ class RayEngine:
                 raise
             except RayError:
                 continue
+            except RayServeException as error:
+                raise UserError(f"Ray Serve does not answer ({reason(error)})") from error
             if answer.expired:
                 raise Expired(answer.expired)
             if answer.failed:

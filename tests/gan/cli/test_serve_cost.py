@@ -39,7 +39,7 @@ def test_prices(cost):
     assert first == "tiny: 64 x 32 px, 1,234 bytes a PNG; cpu, 2 threads"
     assert rest[:3] == [
         "  1 a request: 1 images/s (64 images in 64.00 s)",
-        "  8 a request: 2 images/s in all (64 images in 32.00 s)",
+        "  8 a request: 2 images/s (64 images in 32.00 s)",
         "work: network 60%, filters 30%, watermark 10%",
     ]
     assert rest[3] == "filters: open_nsfw; watermarked 126, held back 1 of 128; signed by C2PA"

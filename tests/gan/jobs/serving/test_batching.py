@@ -69,7 +69,9 @@ def test_the_oldest_goes_first_with_others_of_its_psi(held, drawing):
 
 
 def test_a_batch_that_is_not_full_waits_a_moment_for_more(held, drawing, monkeypatch):
-    """Where wishes came meanwhile; who asks alone does not wait, and the end waits for nobody."""
+    """Where wishes came meanwhile, or several were answered just now; who asks alone does not wait, nor does
+    the end.
+    """
     monkeypatch.setattr(batching, "_GATHERING", 30.0)
     held._seconds = 30.0
     one = held.submit(wishes(1), 30)
@@ -79,15 +81,21 @@ def test_a_batch_that_is_not_full_waits_a_moment_for_more(held, drawing, monkeyp
     assert drawing.batches == [[0]]
     others = held.submit(wishes(2, 3), 30)
     assert [future.result(10).item() for future in (*one, *others)] == [1, 2, 3]
-    assert held.submit(wishes(4), 30)[0].result(10).item() == 4
-    assert drawing.batches == [[0], [1, 2, 3], [4]]
+    again = held.submit(wishes(4), 30)
+    time.sleep(0.05)
+    again += held.submit(wishes(5, 6), 30)
+    assert [future.result(10).item() for future in again] == [4, 5, 6]
+    assert drawing.batches == [[0], [1, 2, 3], [4, 5, 6]]
+    held._riders = 1
+    assert held.submit(wishes(7), 30)[0].result(10).item() == 7
+    assert drawing.batches[3:] == [[7]]
     drawing.free.clear()
-    last = held.submit(wishes(5), 30)
-    until(lambda: len(drawing.batches) == 4)
-    last += held.submit(wishes(6), 30)
+    last = held.submit(wishes(8), 30)
+    until(lambda: len(drawing.batches) == 5)
+    last += held.submit(wishes(9), 30)
     drawing.free.set()
     held.close()
-    assert [future.result(1).item() for future in last] == [5, 6]
+    assert [future.result(1).item() for future in last] == [8, 9]
 
 
 def test_images_that_wait_for_filters_refuse_others(held):

@@ -29,6 +29,10 @@ class Lost(Exception):
     """What Ray raises where a replica died."""
 
 
+class Unavailable(Exception):
+    """What Ray Serve raises where there are no replicas to ask."""
+
+
 class Response:
     """Of a call: what the replica answers, when the event loop waits for it."""
 
@@ -53,6 +57,7 @@ class Cluster:
 
     def __init__(self):
         self.losses, self.hang, self.calls, self.deployed, self.deleted = 0, False, [], {}, []
+        self.lost = Lost
         self.applications, self.free = {}, {"CPU": 8.0}
         self.draw = self.told = types.SimpleNamespace()
 
@@ -88,7 +93,7 @@ class Cluster:
         async def answer():
             if self.losses:
                 self.losses -= 1
-                raise Lost("The actor died")
+                raise self.lost("The actor died")
             if self.hang:
                 await asyncio.sleep(1000)
             return await self.replica.draw(job, seconds)
@@ -113,8 +118,11 @@ def cluster(monkeypatch):
     ray = types.ModuleType("ray")
     ray.exceptions = types.ModuleType("ray.exceptions")
     ray.exceptions.RayError = Lost
-    monkeypatch.setitem(sys.modules, "ray", ray)
-    monkeypatch.setitem(sys.modules, "ray.exceptions", ray.exceptions)
+    own = types.ModuleType("ray.serve.exceptions")
+    own.RayServeException = Unavailable
+    modules = {"ray": ray, "ray.exceptions": ray.exceptions, "ray.serve": types.ModuleType("ray.serve")}
+    for name, module in {**modules, "ray.serve.exceptions": own}.items():
+        monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(replicas, "connected", connected)
     monkeypatch.setattr(replicas, "_ray_serve", lambda: found)
     return found
@@ -157,6 +165,14 @@ def test_what_dies_with_a_replica_is_done_again(run, tmp_path, cluster):
     with pytest.raises(UserError, match="replicas died 3 times"):
         drawn(engine, job(run, 1))
     assert engine.waiting("plain") == 0 and drawn(engine, job(run, 1)) == first
+
+
+def test_a_service_without_replicas_is_unavailable(run, tmp_path, cluster):
+    engine = RayEngine(settings(run, tmp_path))
+    cluster.losses, cluster.lost = 1, Unavailable
+    with pytest.raises(UserError, match=r"Ray Serve does not answer \(The actor died\)"):
+        drawn(engine, job(run, 1))
+    assert len(cluster.calls) == 1 and engine.waiting("plain") == 0
 
 
 def test_an_error_of_a_replica_is_not_tried_again(run, tmp_path, cluster, monkeypatch):
