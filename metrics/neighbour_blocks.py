@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from gan import distributed
+from metrics import shards
 from metrics.jackknife import GROUPS, Share, block_of
-from metrics.rows import BLOCK, Rows, as_pair, blocks, nearest, rounding, squared_distances
+from metrics.rows import Rows, as_pair, nearest, rounding, squared_distances
+from metrics.shards import Shards
 
 _SPARE = 8  # neighbours beyond k that are looked at first
 _TIE = 1e-9  # relative: squared distances that differ by less are equal
@@ -50,19 +52,18 @@ def manifold_blocks(
     cases = torch.arange(GROUPS + 1, device=real.device)[:, None]  # the last one leaves nothing out
     kept = [of != cases for of in own]  # [G + 1, rows]
     radii = [torch.where(keep, r, -torch.inf) for r, keep in zip(radii, kept, strict=True)]
-    parts = blocks(real)
 
     def counted(index: int) -> Tensor:
-        start, x = parts[index]
+        start, x = index * shards.BLOCK, real.block(index)
         here = slice(start, start + len(x))
         return _against(x, fake, (radii[0][:, here], radii[1]), (kept[0][:, here], kept[1]), strict)
 
     balls = fake_in_real = 0
     real_flags = []
-    for (_, x), numbers in zip(parts, distributed.dealt(counted, len(parts)), strict=True):
-        own_balls, of_fakes, of_reals = numbers.split([1, len(fake), 2 * BLOCK], 1)
+    for numbers in distributed.dealt(counted, real.count):
+        own_balls, of_fakes, of_reals = numbers.split([1, len(fake), 2 * shards.BLOCK], 1)
         balls, fake_in_real = balls + own_balls[:, 0], fake_in_real + of_fakes
-        real_flags.append(of_reals.unflatten(1, (2, BLOCK))[:, :, : len(x)].sum(2))  # [G + 1, 2]
+        real_flags.append(of_reals.unflatten(1, (2, shards.BLOCK)).sum(2))  # [G + 1, 2]
     holding, inside = sum(real_flags).T
     reals, fakes = (keep.sum(1).double() for keep in kept)
     numbers = {
@@ -78,7 +79,7 @@ def manifold_blocks(
 
 
 def _against(
-    x: Tensor, fake: Tensor, radii: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], strict: bool
+    x: Tensor, fake: Shards, radii: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], strict: bool
 ) -> Tensor:
     """One block of reals x [n, D] against all fakes, int64 [G + 1, 1 + M + 2 BLOCK], for each case.
 
@@ -87,8 +88,8 @@ def _against(
     fake, and the reals in a ball of a fake; the last two filled up with zeros.
     """
     balls = torch.zeros(GROUPS + 1, 1, dtype=torch.int64, device=x.device)
-    in_real, of_reals = torch.zeros_like(kept[1]), kept[0].new_zeros(GROUPS + 1, 2, BLOCK)
-    for other, y in blocks(fake):
+    in_real, of_reals = torch.zeros_like(kept[1]), kept[0].new_zeros(GROUPS + 1, 2, shards.BLOCK)
+    for other, y in fake.blocks():
         inside_of = balls_around(x.double(), y.double(), strict)
         columns = slice(other, other + len(y))
         for case in range(GROUPS + 1):
@@ -128,7 +129,7 @@ def authenticity_blocks(real: Rows, fake: Rows, *, seed: int = 0) -> BlockNumber
     return BlockNumber(whole[-1].item(), whole[:-1], Share(len(fake), 100.0))
 
 
-def radii_without(rows: Tensor, of: Tensor, k: int) -> Tensor:
+def radii_without(rows: Shards, of: Tensor, k: int) -> Tensor:
     """Squared distance [G + 1, N] to the k-th nearest other row without those of each block, and of all rows.
 
     of: block of each row. ValueError where a block leaves fewer than k others.

@@ -23,6 +23,7 @@ from tests.mutants import (
     serving,
     serving_access,
     serving_batches,
+    shards,
     signing,
     state,
     steps,
@@ -36,6 +37,6 @@ from tests.mutants.planting import Mutant
 ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
-    *(serving, serving_batches, serving_access, rating, signing, pages, hub, reports),
+    *(serving, serving_batches, serving_access, rating, signing, pages, hub, reports, shards),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)
