@@ -122,7 +122,7 @@ MUTANTS = (
     Mutant(
         "rows paired with themselves",
         "metrics/blockwise.py",
-        "sums[i] -= sum(kernel_with_itself(block).sum() for _, block in blocks(parts[i])).item()",
+        "sums[i] -= sum(kernel_with_itself(block).sum() for _, block in parts[i].blocks()).item()",
         "sums[i] -= 0",
         ("tests/metrics/test_blockwise.py::test_scores_of_blocks",),
     ),
@@ -234,8 +234,8 @@ MUTANTS = (
     Mutant(
         "every process takes all blocks of reals",
         "metrics/neighbour_blocks.py",
-        "distributed.dealt(counted, len(parts))",
-        "map(counted, range(len(parts)))",
+        "distributed.dealt(counted, real.count)",
+        "map(counted, range(real.count))",
         ("tests/metrics/test_two_processes.py::test_every_score_has_the_digits_of_one_process",),
     ),
     Mutant(

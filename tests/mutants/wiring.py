@@ -302,7 +302,7 @@ MUTANTS = (
     ),
     Mutant(
         "parts share a cache",
-        "metrics/evaluate.py",
+        "metrics/kept.py",
         'taken = {"part": f"{statistic.limit}-{part}"} if part else {}',
         "taken = {}",
         sampler("test_a_part_is_cached_apart"),
