@@ -58,7 +58,7 @@ class BlockMoments:
 class BlockFrechet:
     """Frechet distance; `real` as moments is a fixed distribution, of which no block is left out."""
 
-    biased, share = True, None
+    biased, local, share = True, False, None
 
     def __init__(
         self, real: Moments | Rows, fake: Rows, *, ddof: int = 1, seed: int = 0, halves: bool = True
@@ -78,7 +78,7 @@ class BlockFrechet:
 class BlockKernel:
     """The unbiased estimator of the squared kernel distance, see `metrics.kernel`."""
 
-    biased, halves, share = False, True, None
+    biased, halves, local, share = False, True, False, None
 
     def __init__(self, real: Rows, fake: Rows, *, seed: int = 0):
         real, fake = as_pair(real, fake)
@@ -100,8 +100,7 @@ class BlockKernel:
 class BlockInception:
     """Inception Score of all rows at once, of logits [N, C]."""
 
-    biased = halves = True
-    share = None
+    biased, halves, local, share = True, True, False, None
 
     def __init__(self, logits: Rows, *, seed: int = 0):
         rows = as_rows(logits, "predictions")
@@ -130,8 +129,7 @@ class BlockInception:
 class BlockVendi:
     """Vendi score of rows [M, D], see `metrics.diversity`."""
 
-    biased = halves = True
-    share = None
+    biased, halves, local, share = True, True, False, None
 
     def __init__(self, rows: Rows, *, seed: int = 0):
         self.moments = BlockMoments(as_rows(rows, "features"), seed, unit)

@@ -1,4 +1,4 @@
-"""How sure a number is: jackknife over blocks of images, with balanced half-samples.
+"""How sure a number is: jackknife over blocks of images, and balanced half-samples.
 
 Images are dealt at random into GROUPS blocks, and the score is computed again without each block and of
 halves of the blocks. With v the value of all of n images, its expectation is
@@ -14,13 +14,19 @@ left where both distributions are equal. The jackknife's variance is L + 2 Q (Ef
 3), and the variance of H over balanced splits is Q: their difference is what is wanted. Where noise makes
 it smaller than Q, L is not to be seen: then both are estimates of Q, and their mean is taken.
 
+That is right where groups of three and more add nothing. To a local score, which adds up what the nearest
+neighbours of each image say, they add as much as single images do, and the part of groups of k would be
+counted k times by the jackknife, k (k - 1) / 2 times by second differences, which leave out pairs of blocks.
+Two halves share no image, so (their difference)^2 / 2 has every part once: it estimates the variance of the
+score of n / 2 images. That of a local score falls as 1 / n with all its parts (Penrose 2007), so half of it
+is the variance of v: the mean of (difference)^2 / 4 over balanced splits, with G - 1 degrees of freedom.
+
 The interval of a share is Wilson's (1927), which stays within 0 and 1 and is no point where all images or
 none count, with the number of images that would make the variance found that of independent ones.
 
 Letters: G blocks, R splits into halves.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -39,12 +45,15 @@ _STREAM = 0x626C6F63  # beside the seed
 class Blockwise(Protocol):
     """A score of any of the blocks.
 
-    biased: whether its expectation depends on the number of images. halves: whether it can be had of halves
-    of the blocks, not only without single ones. share: of what it is a share; None for another number.
+    biased: whether its expectation depends on the number of images, and is corrected. halves: whether it can
+    be had of halves of the blocks, not only without single ones. local: whether it adds up what the nearest
+    neighbours of each image say; then it is had of halves alone. share: of what it is a share; None for
+    another number.
     """
 
     biased: bool
     halves: bool
+    local: bool
     share: "Share | None"
 
     def __call__(self, keep: Tensor) -> float:
@@ -87,54 +96,68 @@ class Estimate(NamedTuple):
 
 
 class Replicates(NamedTuple):
-    """The score again: value of all blocks, without [G] of all but one, halves [R] mean of two halves each.
+    """The score again: value of all blocks, without [G] of all but one, halves [R, 2] of both of each split.
 
     halves is None for a score that cannot be had of halves: then nothing is corrected, and the standard
-    error is the jackknife's, too large by up to sqrt 2 for equal distributions. biased, share: as `Blockwise`
-    has them.
+    error is the jackknife's, too large by up to sqrt 2 for equal distributions. without is None for a local
+    one. biased, share: as `Blockwise` has them.
     """
 
     value: float
-    without: Tensor
+    without: Tensor | None
     halves: Tensor | None
     biased: bool
     share: Share | None = None
 
     def minus(self, other: "Replicates") -> "Replicates":
         """Those of the difference of two scores on the same blocks."""
-        halves = None if self.halves is None or other.halves is None else self.halves - other.halves
-        return Replicates(self.value - other.value, self.without - other.without, halves, self.biased)
+        pairs = (self.without, other.without), (self.halves, other.halves)
+        without, halves = (None if a is None or b is None else a - b for a, b in pairs)
+        return Replicates(self.value - other.value, without, halves, self.biased)
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """Interval at `level`, by Student's t with G - 1 degrees of freedom."""
-        count = len(self.without)
-        variance = (count - 1) * self.without.var(correction=0).item()
-        bias = 0.0
-        if self.halves is not None:
-            pairs = self.halves.var().item()
-            variance = max(variance - pairs, (variance / 2 + pairs) / 2)
-            first = (count - 1) * (self.without.mean().item() - self.value)
-            curved = self.halves.mean().item() - self.value - first  # (1 - 2 / G) b / n^2
-            bias = first - curved * count / (count - 2) if self.biased else 0.0
+        variance, bias = self._variance(), self._bias() if self.biased else 0.0
         error, centre = variance**0.5, self.value - bias
-        quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
+        degrees = (GROUPS if self.without is None else len(self.without)) - 1
+        quantile = float(stats.t.ppf((1 + level) / 2, degrees))
         if self.share:
             return Estimate(centre, error, *self.share.interval(centre, variance, quantile))
         return Estimate(centre, error, centre - quantile * error, centre + quantile * error)
 
+    def _variance(self) -> float:
+        if self.without is None:
+            return (self.halves[:, 0] - self.halves[:, 1]).square().mean().item() / 4
+        variance = (len(self.without) - 1) * self.without.var(correction=0).item()
+        if self.halves is None:
+            return variance
+        pairs = self.halves.mean(1).var().item()
+        return max(variance - pairs, (variance / 2 + pairs) / 2)
+
+    def _bias(self) -> float:
+        if self.without is None or self.halves is None:
+            return 0.0
+        count = len(self.without)
+        first = (count - 1) * (self.without.mean().item() - self.value)
+        curved = self.halves.mean().item() - self.value - first  # (1 - 2 / G) b / n^2
+        return first - curved * count / (count - 2)
+
 
 def replicates(score: Blockwise) -> Replicates:
-    """The score of all blocks, without each, and of the halves of G - 1 balanced splits."""
+    """The score of all blocks, without each, and of the halves of G - 1 balanced splits, as it has them."""
     whole = torch.ones(GROUPS, dtype=torch.bool)
-    splits = list(_splits())
 
-    def of(work: Callable[[int], float], count: int) -> Tensor:
-        numbers = distributed.dealt(lambda i: torch.tensor(work(i), dtype=torch.float64), count)
-        return torch.stack(list(numbers))
+    def of(cases: list[tuple[Tensor, ...]]) -> Tensor:
+        def numbers(index: int) -> Tensor:
+            return torch.tensor([score(keep) for keep in cases[index]], dtype=torch.float64)
 
-    found = of(lambda j: score(whole & (torch.arange(GROUPS) != j)), GROUPS + 1)  # the last leaves none out
-    halves = of(lambda r: (score(splits[r]) + score(~splits[r])) / 2, len(splits)) if score.halves else None
-    return Replicates(found[-1].item(), found[:-1], halves, score.biased, score.share)
+        return torch.stack(list(distributed.dealt(numbers, len(cases))))
+
+    without = [] if score.local else [(keep,) for keep in ~torch.eye(GROUPS, dtype=torch.bool)]
+    found = of([*without, (whole,)])[:, 0]
+    halves = of([(half, ~half) for half in splits()]) if score.halves else None
+    value, others = found[-1].item(), None if score.local else found[:-1]
+    return Replicates(value, others, halves, score.biased, score.share)
 
 
 def dealt(count: int, seed: int = 0) -> list[Tensor]:
@@ -157,6 +180,6 @@ def block_of(count: int, seed: int = 0) -> Tensor:
     return blocks
 
 
-def _splits() -> Tensor:
+def splits() -> Tensor:
     """bool [G - 1, G]: halves of the blocks; any two blocks are on one side about every second time."""
     return torch.from_numpy(linalg.hadamard(GROUPS)[1:] > 0)

@@ -1,105 +1,116 @@
-"""Scores by nearest neighbours without single blocks of images, for `metrics.jackknife`.
+"""Scores by nearest neighbours of halves of the blocks of images, for `metrics.jackknife`.
 
-One pass over the distances serves all deletions: what changes with the block that is left out are the
-radii, of which the few nearest neighbours of each row tell all.
+One pass over the distances serves all cases, each of which has some blocks of both sets, or all. What changes
+are the radii, of which the few nearest neighbours of each row tell all. A pair of rows that is not within the
+largest of its radii is in no ball of any case, and the others, some tens a row, are few.
 
-Letters: G blocks, N real and M fake rows, D features, K neighbours.
+Letters: G blocks, C cases, N real and M fake rows, D features, K neighbours, P pairs of rows.
 """
 
 import operator
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gan import distributed
 from metrics import shards
-from metrics.jackknife import GROUPS, Share, block_of
-from metrics.rows import Rows, as_pair, nearest, rounding, squared_distances
+from metrics.jackknife import GROUPS, Share, block_of, splits
+from metrics.rows import Neighbours, Rows, as_pair, nearest, rounding, squared_distances
 from metrics.shards import Shards
 
-_SPARE = 8  # neighbours beyond k that are looked at first
+_SPARE = 12  # neighbours beyond 2 k that are looked at first
+_PAIRS = 2**15  # near pairs that are counted at a time
 _TIE = 1e-9  # relative: squared distances that differ by less are equal
+_CASES = torch.cat([torch.ones(1, GROUPS, dtype=torch.bool), splits(), ~splits()])  # blocks in each, [C, G]
 
 
 class BlockNumber:
-    """A number without each block, as it was computed: of all, without [G]; share as in `Blockwise`."""
+    """A number of each of the _CASES, as it was computed, [C]; share as in `Blockwise`."""
 
-    biased = halves = False
+    biased, halves, local = False, True, True
 
-    def __init__(self, value: float, without: Tensor, share: Share | None):
-        self.value, self.without, self.share = value, without, share
+    def __init__(self, values: Tensor, share: Share | None):
+        self.values, self.share = values.cpu(), share
 
     def __call__(self, keep: Tensor) -> float:
-        """Of the blocks that bool [G] names: all, or all but one. ValueError for others."""
-        left_out = (~keep).nonzero().flatten().tolist()
-        if len(left_out) > 1:
-            raise ValueError(f"{len(left_out)} blocks left out: no more than 1")
-        return self.without[left_out[0]].item() if left_out else self.value
+        """Of the blocks that bool [G] names: all, or a half of `metrics.jackknife`. ValueError for others."""
+        case = (keep == _CASES).all(1).nonzero().flatten().tolist()
+        if not case:
+            raise ValueError(f"{int(keep.sum())} blocks: need all, or a half of a balanced split")
+        return self.values[case[0]].item()
+
+
+class Side(NamedTuple):
+    """One set, or a block of it: rows [N, D], kept: of which cases bool [N, C], radii: of their balls [N, C].
+
+    Radii are squared and stretched by _TIE; -inf where the row is left out.
+    """
+
+    rows: Shards | Tensor
+    kept: Tensor
+    radii: Tensor
+
+    def block(self, start: int, rows: Tensor) -> "Side":
+        """The block of these rows, which begins there."""
+        return Side(rows, *(part[start : start + len(rows)] for part in (self.kept, self.radii)))
 
 
 def manifold_blocks(
     real: Rows, fake: Rows, k: int, *, strict: bool = False, seed: int = 0
 ) -> dict[str, BlockNumber]:
-    """precision, recall, density and coverage (`metrics.precision_recall`) without each block of both sets.
+    """precision, recall, density and coverage (`metrics.precision_recall`) of blocks of both sets.
 
     strict: balls without their surface, as there. Squared distances that are equal to 9 digits count as
     equal. ValueError for too few rows.
     """
-    real, fake = as_pair(real, fake, least=k + 1)
-    own = [block_of(len(rows), seed).to(real.device) for rows in (real, fake)]
-    radii = [radii_without(rows, of, k) for rows, of in zip((real, fake), own, strict=True)]  # [G + 1, rows]
-    cases = torch.arange(GROUPS + 1, device=real.device)[:, None]  # the last one leaves nothing out
-    kept = [of != cases for of in own]  # [G + 1, rows]
-    radii = [torch.where(keep, r, -torch.inf) for r, keep in zip(radii, kept, strict=True)]
+    sides = []
+    for rows in as_pair(real, fake, least=k + 1):
+        kept = _kept(rows, seed)
+        radii = neighbours_of(rows, rows, kept, k, itself=True)[0] * _stretch(strict)
+        sides.append(Side(rows, kept, radii.masked_fill_(~kept, -torch.inf)))
 
     def counted(index: int) -> Tensor:
-        start, x = index * shards.BLOCK, real.block(index)
-        here = slice(start, start + len(x))
-        return _against(x, fake, (radii[0][:, here], radii[1]), (kept[0][:, here], kept[1]), strict)
+        rows = sides[0].rows.block(index)
+        return _against(sides[0].block(index * shards.BLOCK, rows), sides[1], strict)
 
-    balls = fake_in_real = 0
-    real_flags = []
-    for numbers in distributed.dealt(counted, real.count):
-        own_balls, of_fakes, of_reals = numbers.split([1, len(fake), 2 * shards.BLOCK], 1)
-        balls, fake_in_real = balls + own_balls[:, 0], fake_in_real + of_fakes
-        real_flags.append(of_reals.unflatten(1, (2, shards.BLOCK)).sum(2))  # [G + 1, 2]
-    holding, inside = sum(real_flags).T
-    reals, fakes = (keep.sum(1).double() for keep in kept)
-    numbers = {
-        "precision": ((fake_in_real > 0).sum(1) / fakes, Share(len(fake))),
-        "recall": (inside / reals, Share(len(real))),
-        "density": (balls / (k * fakes), None),
-        "coverage": (holding / reals, Share(len(real))),
-    }
+    balls = fake_in_real = flags = 0
+    for numbers in distributed.dealt(counted, sides[0].rows.count):
+        own_balls, of_fakes, of_reals = numbers.split([1, len(sides[1].rows), 2])
+        balls, fake_in_real, flags = balls + own_balls[0], fake_in_real + of_fakes, flags + of_reals
+    holding, inside = flags
+    reals, fakes = (side.kept.sum(0).double() for side in sides)
+    shares = [Share(len(side.rows)) for side in sides]
     return {
-        name: BlockNumber(found[-1].item(), found[:-1].cpu(), share)
-        for name, (found, share) in numbers.items()
+        "precision": BlockNumber((fake_in_real > 0).sum(0) / fakes, shares[1]),
+        "recall": BlockNumber(inside / reals, shares[0]),
+        "density": BlockNumber(balls / (k * fakes), None),
+        "coverage": BlockNumber(holding / reals, shares[0]),
     }
 
 
-def _against(
-    x: Tensor, fake: Shards, radii: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], strict: bool
-) -> Tensor:
-    """One block of reals x [n, D] against all fakes, int64 [G + 1, 1 + M + 2 BLOCK], for each case.
+def _against(real: Side, fake: Side, strict: bool) -> Tensor:
+    """One block of n reals against all M fakes, int64 [1 + M + 2, C], in each case.
 
-    radii, kept: squared, and whether they are there, of these reals [G + 1, n] and of all fakes [G + 1, M].
-    The pairs of a ball of a real and a fake in it, the fakes in such a ball, the reals whose ball holds a
-    fake, and the reals in a ball of a fake; the last two filled up with zeros.
+    The pairs of a ball of a real and a fake in it; how many such balls each fake is in; how many of the reals
+    have a fake in their ball, and how many are in a ball of a fake.
     """
-    balls = torch.zeros(GROUPS + 1, 1, dtype=torch.int64, device=x.device)
-    in_real, of_reals = torch.zeros_like(kept[1]), kept[0].new_zeros(GROUPS + 1, 2, shards.BLOCK)
-    for other, y in fake.blocks():
-        inside_of = balls_around(x.double(), y.double(), strict)
-        columns = slice(other, other + len(y))
-        for case in range(GROUPS + 1):
-            inside = inside_of(radii[0][case, :, None]) & kept[1][case, columns]
-            in_real[case, columns] = inside.any(0)
-            of_reals[case, 0, : len(x)] |= inside.any(1)
-            balls[case] += inside.sum()
-            inside = inside_of(radii[1][case, columns]) & kept[0][case, :, None]
-            of_reals[case, 1, : len(x)] |= inside.any(1)
-    return torch.cat([balls, in_real.long(), of_reals.flatten(1).long()], 1)
+    kind = {"dtype": torch.int32, "device": real.rows.device}
+    in_balls, (holds, inside) = torch.zeros(fake.kept.shape, **kind), torch.zeros(2, *real.kept.shape, **kind)
+    x, compare = real.rows.double(), _comparison(strict)
+    for start, y in fake.rows.blocks():
+        there, distances = fake.block(start, y), _lowered(x, y.double(), strict)
+        near = compare(distances, real.radii.amax(1)[:, None]) | compare(distances, there.radii.amax(1))
+        for i, j in zip(*(places.split(_PAIRS) for places in near.nonzero().T), strict=True):
+            distance = distances[i, j][:, None]  # [P, 1]
+            of_real = (compare(distance, real.radii[i]) & there.kept[j]).int()  # [P, C]
+            of_fake = (compare(distance, there.radii[j]) & real.kept[i]).int()
+            in_balls[start:].index_add_(0, j, of_real)
+            holds.index_add_(0, i, of_real)
+            inside.index_add_(0, i, of_fake)
+    flags = [(counts > 0).sum(0, keepdim=True) for counts in (holds, inside)]
+    return torch.cat([holds.sum(0, keepdim=True), in_balls.long(), *flags])
 
 
 def balls_around(x: Tensor, y: Tensor, strict: bool) -> Callable[[Tensor], Tensor]:
@@ -107,41 +118,71 @@ def balls_around(x: Tensor, y: Tensor, strict: bool) -> Callable[[Tensor], Tenso
 
     Distances on the surface, to 9 digits and the rounding of float64, are inside unless `strict`.
     """
-    sign, compare = (-1, operator.lt) if strict else (1, operator.le)
-    distances = squared_distances(x, y).sub_(sign * rounding(x, y))
-    return lambda radii: compare(distances, radii * (1 + sign * _TIE))
+    distances, compare = _lowered(x, y, strict), _comparison(strict)
+    return lambda radii: compare(distances, radii * _stretch(strict))
+
+
+def _lowered(x: Tensor, y: Tensor, strict: bool) -> Tensor:
+    """Squared distances [n, m], lower by what rounding may have added; for `strict` higher."""
+    return squared_distances(x, y).sub_(rounding(x, y) * (-1 if strict else 1))
+
+
+def _stretch(strict: bool) -> float:
+    return 1 - _TIE if strict else 1 + _TIE
+
+
+def _comparison(strict: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    return operator.lt if strict else operator.le
 
 
 def authenticity_blocks(real: Rows, fake: Rows, *, seed: int = 0) -> BlockNumber:
-    """AuthPct (`metrics.memorisation`) without each block of both sets. ValueError for too few rows."""
+    """AuthPct (`metrics.memorisation`) of blocks of both sets. ValueError for too few rows."""
     real, fake = as_pair(real, fake, least=2)
-    of_real, of_fake = (block_of(len(rows), seed).to(real.device) for rows in (real, fake))
-    own = radii_without(real, of_real, 1)  # [G + 1, N]
-    count = min(len(real), 1 + _SPARE)
-    found = nearest(fake, real, count)
-    shares = []
-    for case in range(GROUPS + 1):
-        squared = found.squared.masked_fill(of_real[found.indices] == case, torch.inf)
-        best, place = squared.min(1)
-        authentic = best > own[case, found.indices.gather(1, place[:, None])[:, 0]]
-        shares.append(100 * authentic[of_fake != case].double().mean())
-    whole = torch.stack(shares).cpu()
-    return BlockNumber(whole[-1].item(), whole[:-1], Share(len(fake), 100.0))
+    of_real, of_fake = _kept(real, seed), _kept(fake, seed)
+    own, _ = neighbours_of(real, real, of_real, 1, itself=True)  # [N, C]
+    squared, indices = neighbours_of(fake, real, of_real, 1)  # [M, C]
+    authentic = (squared > own.gather(0, indices)) & of_fake
+    return BlockNumber(100 * (authentic.sum(0) / of_fake.sum(0).double()), Share(len(fake), 100.0))
 
 
-def radii_without(rows: Shards, of: Tensor, k: int) -> Tensor:
-    """Squared distance [G + 1, N] to the k-th nearest other row without those of each block, and of all rows.
+def _kept(rows: Shards, seed: int) -> Tensor:
+    """bool [N, C]: whether the row is there, in each case."""
+    return _CASES.T[block_of(len(rows), seed)].to(rows.device)
 
-    of: block of each row. ValueError where a block leaves fewer than k others.
+
+def neighbours_of(
+    queries: Shards, points: Shards, kept: Tensor, k: int, *, itself: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Squared distance and number of the k-th nearest of the points that are kept, [n, C] each.
+
+    queries [n, D], points [N, D], kept bool [N, C]. itself: the queries are the points, and none is its own
+    neighbour. ValueError where fewer than k are kept.
     """
-    count = min(len(rows) - 1, k + _SPARE)
-    while True:
-        found = nearest(rows, rows, count, exclude_self=True)
-        hidden = of[found.indices]  # [N, count]
-        cases = [found.squared.masked_fill(hidden == case, torch.inf) for case in range(GROUPS + 1)]
-        radii = torch.stack([squared.sort(1).values[:, k - 1] for squared in cases])
-        if torch.isfinite(radii).all():
-            return radii
-        if count == len(rows) - 1:
-            raise ValueError(f"{len(rows)} rows leave fewer than {k} neighbours without a block")
-        count = min(len(rows) - 1, 2 * count)
+    if kept.sum(0).min() < k + itself:
+        raise ValueError(f"{len(points)} rows leave fewer than {k} neighbours in a half of them")
+    others = len(points) - itself
+    count = min(others, 2 * k + _SPARE)
+    found = nearest(queries, points, count, exclude_self=itself)
+    squared, indices = _kth(found, kept, k)
+    while len(short := squared.isinf().any(1).nonzero()[:, 0]):  # all near ones are left out in some case
+        count = min(others, 2 * count)
+        found = nearest(queries.at(short), points, count + itself)
+        squared[short], indices[short] = _kth(found, kept, k, short if itself else None)
+    return squared, indices
+
+
+def _kth(found: Neighbours, kept: Tensor, k: int, itself: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The k-th of the found neighbours that are kept, [n, C] each; infinity where there are fewer.
+
+    itself: point [n] that is none, if there is such a one.
+    """
+    shape, device = (len(found.indices), kept.shape[1]), kept.device
+    squared = torch.full(shape, torch.inf, dtype=torch.float64, device=device)
+    indices, seen = (torch.zeros(shape, dtype=torch.int64, device=device) for _ in range(2))
+    for distances, points in zip(found.squared.T, found.indices.T, strict=True):
+        here = kept[points] if itself is None else kept[points] & (points != itself)[:, None]
+        seen += here
+        here = here & (seen == k)
+        squared = torch.where(here, distances[:, None], squared)
+        indices = torch.where(here, points[:, None], indices)
+    return squared, indices

@@ -21,7 +21,7 @@ class BlockPairs:
     contribute, Q in `metrics.jackknife`, as that of all pairs of images is.
     """
 
-    biased, halves, share = False, True, None
+    biased, halves, local, share = False, True, False, None
 
     def __init__(self, pairs: Tensor, values: Tensor, images: int, *, seed: int = 0):
         """pairs: int64 [P, 2], from [0, images). values: [P]. ValueError for too few images."""
@@ -46,8 +46,7 @@ class BlockPaths:
     the plain jackknife serves, also for order statistics where blocks are as large as here (Shao & Wu 1989).
     """
 
-    biased = halves = False
-    share = None
+    biased, halves, local, share = False, False, False, None
 
     def __init__(self, distances: Tensor, *, seed: int = 0):
         """distances: [N], in any order. ValueError for too few."""
@@ -61,8 +60,7 @@ class BlockPaths:
 class BlockDecibels:
     """Equivariance, in dB, of the batches in the blocks; a batch shares one transformation."""
 
-    biased = halves = True
-    share = None
+    biased, halves, local, share = True, True, False, None
 
     def __init__(self, errors: Tensor, *, seed: int = 0):
         """errors: [B, 2], `SquaredErrors` of each batch. ValueError for too few batches."""

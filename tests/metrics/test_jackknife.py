@@ -1,5 +1,7 @@
 """The jackknife over blocks: closed forms, and intervals that hold what they should as often as they say."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -14,11 +16,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*covariance is singular")
 class OfBlocks:
     """A function of the number of blocks taken, or of their values."""
 
-    biased = halves = True
-    share = None
+    biased, halves, share = True, True, None
 
-    def __init__(self, function):
-        self.function = function
+    def __init__(self, function, local=False):
+        self.function, self.local = function, local
+        self.biased = not local
 
     def __call__(self, keep):
         return self.function(keep)
@@ -57,9 +59,10 @@ def test_a_share_of_which_no_block_knows_is_no_point():
     assert found == pytest.approx((1.0, 0.0, 200 / (200 + t**2), 1.0))
 
 
-def test_the_mean_of_blocks_is_not_corrected():
+@pytest.mark.parametrize("local", [False, True])
+def test_the_mean_of_blocks_is_not_corrected(local):
     x = torch.from_numpy(np.random.RandomState(0).standard_normal(GROUPS))
-    found = replicates(OfBlocks(lambda keep: x[keep].mean().item())).estimate()
+    found = replicates(OfBlocks(lambda keep: x[keep].mean().item(), local)).estimate()
     assert found.corrected == pytest.approx(x.mean().item(), abs=1e-12)
     assert found.standard_error == pytest.approx(x.std().item() / GROUPS**0.5, rel=1e-9)
 
@@ -75,11 +78,12 @@ def test_bias_of_two_orders_is_taken_off_exactly():
     assert replicates(unbiased).estimate().corrected == score(torch.ones(GROUPS))
 
 
-def test_splits_are_balanced_halves():
+@pytest.mark.parametrize(("local", "without"), [(False, [15] * 16), (True, [])])
+def test_splits_are_balanced_halves(local, without):
     seen = []
-    replicates(OfBlocks(lambda keep: seen.append(keep.clone()) or 0.0))
+    replicates(OfBlocks(lambda keep: seen.append(keep.clone()) or 0.0, local))
     kept = torch.stack(seen)
-    assert sorted(kept.sum(1).tolist()) == [8] * 30 + [15] * 16 + [16]
+    assert sorted(kept.sum(1).tolist()) == [8] * 30 + without + [16]
     halves = kept[kept.sum(1) == 8].double() * 2 - 1  # a half and the other one
     assert torch.equal(halves.T @ halves, 2.0 * (GROUPS * torch.eye(GROUPS) - 1).double())
 
@@ -94,15 +98,60 @@ def test_images_are_dealt_once_by_the_seed():
         dealt(31)
 
 
-def test_a_paired_difference_is_surer_than_its_parts():
+@pytest.mark.parametrize("local", [False, True])
+def test_a_paired_difference_is_surer_than_its_parts(local):
     rng = np.random.RandomState(0)
     shared, own = (torch.from_numpy(rng.standard_normal(GROUPS)) for _ in range(2))
-    a, b = (OfBlocks(lambda keep, x=x: x[keep].mean().item()) for x in (shared + own / 10, shared))
+    a, b = (OfBlocks(lambda keep, x=x: x[keep].mean().item(), local) for x in (shared + own / 10, shared))
     found = replicates(a).minus(replicates(b)).estimate()
     want = own / 10
     assert found.corrected == pytest.approx(want.mean().item(), abs=1e-12)
     assert found.standard_error == pytest.approx(want.std().item() / GROUPS**0.5, rel=1e-9)
     assert found.standard_error < replicates(a).estimate().standard_error / 3
+
+
+def test_halves_have_the_part_of_threes_once_and_the_jackknife_three_times():
+    """Mean of x_i x_j x_k over all groups of three: of m blocks its variance is 1 / C(m, 3)."""
+    rng = np.random.RandomState(0)
+    found = []
+    for _ in range(1_500):
+        x = rng.standard_normal(GROUPS)
+
+        def score(keep, x=x):
+            kept = x[keep.numpy()]
+            first, second, third = kept.sum(), (kept**2).sum(), (kept**3).sum()
+            return (first**3 - 3 * first * second + 2 * third) / 6 / math.comb(len(kept), 3)
+
+        local = replicates(OfBlocks(score, local=True)).estimate().standard_error ** 2
+        whole = replicates(OfBlocks(score))
+        found.append((local, whole._replace(halves=None).estimate().standard_error ** 2))
+    once, thrice = np.mean(found, 0)
+    assert once == pytest.approx(1 / math.comb(8, 3) / 2, rel=0.1)
+    assert thrice == pytest.approx(3 * 15 / 16 / math.comb(15, 3), rel=0.1)
+
+
+def wide_gaps(x, of, keep):
+    """Share of the points on a circle whose next one is further away than they are on average."""
+    points = np.sort(x[keep.numpy()[of]])
+    return float((np.diff(points, append=points[0] + 1) > 1 / len(points)).mean())
+
+
+def test_the_error_of_a_local_score_is_the_one_that_it_has():
+    """Gaps between n points on a circle: P(one > c) = (1 - c)^(n - 1), P(two > c) = (1 - 2 c)^(n - 1)."""
+    rng, of, n = np.random.RandomState(0), np.arange(320) % GROUPS, 320
+    one, two = (1 - 1 / n) ** (n - 1), (1 - 2 / n) ** (n - 1)
+    variance = one / n + two * (n - 1) / n - one**2
+    found = []
+    for _ in range(200):
+        x = rng.random_sample(n)
+        again = replicates(OfBlocks(lambda keep, x=x: wide_gaps(x, of, keep)))
+        local = again._replace(without=None, biased=False).estimate()
+        found.append(
+            (local.standard_error**2, again.estimate().standard_error ** 2, local.low <= one <= local.high)
+        )
+    said, by_pairs, inside = np.mean(found, 0)
+    assert said == pytest.approx(variance, rel=0.1) and 0.9 <= inside <= 0.99
+    assert by_pairs > 1.5 * variance  # of threes, fours and so on more than once
 
 
 DIM = 8

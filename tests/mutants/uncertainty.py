@@ -4,14 +4,15 @@ from tests.mutants.planting import Mutant
 
 INTERVALS = "tests/metrics/test_jackknife.py::"
 OF_METRICS = "tests/metrics/test_uncertainty.py::test_the_interval_of_each_metric_is_that_of_its_own_inputs"
+BALLS = "tests/metrics/test_neighbour_blocks.py::"
 COMPARE = "tests/gan/cli/test_compare.py::"
 
 MUTANTS = (
     Mutant(
         "bias of one order",
         "metrics/jackknife.py",
-        "bias = first - curved * count / (count - 2)",
-        "bias = first",
+        "return first - curved * count / (count - 2)",
+        "return first",
         (f"{INTERVALS}test_bias_of_two_orders_is_taken_off_exactly",),
     ),
     Mutant(
@@ -24,15 +25,15 @@ MUTANTS = (
     Mutant(
         "variance of one deletion",
         "metrics/jackknife.py",
-        "variance = (count - 1) * self.without",
+        "variance = (len(self.without) - 1) * self.without",
         "variance = self.without",
         (f"{INTERVALS}test_the_mean_has_the_textbook_error",),
     ),
     Mutant(
         "pairs counted twice",
         "metrics/jackknife.py",
-        "variance = max(variance - pairs, (variance / 2 + pairs) / 2)",
-        "variance = variance + pairs",
+        "return max(variance - pairs, (variance / 2 + pairs) / 2)",
+        "return variance + pairs",
         (f"{INTERVALS}test_intervals_hold_the_truth",),
     ),
     Mutant(
@@ -113,11 +114,53 @@ MUTANTS = (
         (OF_METRICS,),
     ),
     Mutant(
-        "radii that know of the block",
+        "radii that know of the other half",
         "metrics/neighbour_blocks.py",
-        "found.squared.masked_fill(hidden == case, torch.inf)",
-        "found.squared.masked_fill(hidden == GROUPS, torch.inf)",
-        ("tests/metrics/test_neighbour_blocks.py::test_manifold_scores_without_each_block",),
+        "here = kept[points] if itself is None",
+        "here = torch.ones_like(kept[points]) if itself is None",
+        (f"{BALLS}test_manifold_scores_of_halves",),
+    ),
+    Mutant(
+        "pairs within the smallest radius",
+        "metrics/neighbour_blocks.py",
+        "compare(distances, there.radii.amax(1))",
+        "compare(distances, there.radii.amin(1))",
+        (f"{BALLS}test_manifold_scores_of_halves",),
+    ),
+    Mutant(
+        "fakes of the other half in balls",
+        "metrics/neighbour_blocks.py",
+        "compare(distance, real.radii[i]) & there.kept[j]",
+        "compare(distance, real.radii[i])",
+        (f"{BALLS}test_manifold_scores_of_halves",),
+    ),
+    Mutant(
+        "a row is its own neighbour when more are looked at",
+        "metrics/neighbour_blocks.py",
+        "short if itself else None",
+        "None",
+        (f"{BALLS}test_neighbours_where_all_near_ones_are_left_out",),
+    ),
+    Mutant(
+        "all pairs of equal rows at a time",
+        "metrics/neighbour_blocks.py",
+        "places.split(_PAIRS)",
+        "places.split(2**30)",
+        (f"{BALLS}test_equal_rows_are_counted_few_pairs_at_a_time",),
+    ),
+    Mutant(
+        "variance of a half",
+        "metrics/jackknife.py",
+        ".square().mean().item() / 4",
+        ".square().mean().item() / 2",
+        (f"{INTERVALS}test_the_error_of_a_local_score_is_the_one_that_it_has",),
+    ),
+    Mutant(
+        "scores of balls by the jackknife",
+        "metrics/neighbour_blocks.py",
+        "biased, halves, local = False, True, True",
+        "biased, halves, local = False, True, False",
+        (f"{BALLS}test_the_error_of_precision_and_recall_is_that_over_other_images",),
     ),
     Mutant(
         "rows paired with themselves",
@@ -227,15 +270,15 @@ MUTANTS = (
     Mutant(
         "images of the other set",
         "metrics/neighbour_blocks.py",
-        "(inside / reals, Share(len(real)))",
-        "(inside / reals, Share(len(fake)))",
-        ("tests/metrics/test_neighbour_blocks.py::test_what_the_scores_are_shares_of",),
+        "BlockNumber(inside / reals, shares[0])",
+        "BlockNumber(inside / reals, shares[1])",
+        (f"{BALLS}test_what_the_scores_are_shares_of",),
     ),
     Mutant(
         "every process takes all blocks of reals",
         "metrics/neighbour_blocks.py",
-        "distributed.dealt(counted, real.count)",
-        "map(counted, range(real.count))",
+        "distributed.dealt(counted, sides[0].rows.count)",
+        "map(counted, range(sides[0].rows.count))",
         ("tests/metrics/test_two_processes.py::test_every_score_has_the_digits_of_one_process",),
     ),
     Mutant(
