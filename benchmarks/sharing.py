@@ -15,16 +15,19 @@ import torch
 
 from gan import distributed
 from metrics.features import Bank
+from metrics.frechet import frechet_distance
 from metrics.images import BATCH
 from metrics.kernel import kernel_distance
-from metrics.memorisation import auth_pct
-from metrics.precision_recall import precision_recall
+from metrics.rows import nearest
 from metrics.shards import Shards
 
+QUERIES = 4_096  # fakes whose neighbours are looked for: the others would take as much memory again, later
 SCORES: dict[str, Callable[[Shards, Shards], float]] = {
-    "precision": lambda real, fake: precision_recall(real, fake).precision,
-    "kernel distance": lambda real, fake: kernel_distance(real, fake, subsets=None).value,
-    "AuthPct": auth_pct,
+    "Frechet distance": frechet_distance,
+    f"nearest reals of {QUERIES:,} fakes": lambda real, fake: (
+        nearest(fake.at(torch.arange(min(QUERIES, len(fake)))), real, 3).squared.mean().item()
+    ),
+    "KID, 8 subsets": lambda real, fake: kernel_distance(real, fake, subsets=8).value,
 }
 
 

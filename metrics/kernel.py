@@ -104,8 +104,8 @@ class _Sums(NamedTuple):
 
 def _row_sums(real: Shards, fake: Shards) -> _Sums:
     """Block by block; of the two blocks (i, j) and (j, i) within a set only one is evaluated."""
-    within = [sum(distributed.dealt(partial(_within, x), x.count)) for x in (real, fake)]
-    crossed = sum(distributed.dealt(partial(_across, real, fake), real.count))
+    within = [sum(distributed.dealt(partial(_within, x), x.block_count)) for x in (real, fake)]
+    crossed = sum(distributed.dealt(partial(_across, real, fake), real.block_count))
     return _Sums(within[0], crossed[: len(real)], within[1], crossed[len(real) :])
 
 

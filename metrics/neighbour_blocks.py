@@ -76,7 +76,7 @@ def manifold_blocks(
         return _against(sides[0].block(index * shards.BLOCK, rows), sides[1], strict)
 
     balls = fake_in_real = flags = 0
-    for numbers in distributed.dealt(counted, sides[0].rows.count):
+    for numbers in distributed.dealt(counted, sides[0].rows.block_count):
         own_balls, of_fakes, of_reals = numbers.split([1, len(sides[1].rows), 2])
         balls, fake_in_real, flags = balls + own_balls[0], fake_in_real + of_fakes, flags + of_reals
     holding, inside = flags

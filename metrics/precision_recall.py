@@ -100,7 +100,7 @@ def manifold_scores(
         return torch.cat([flags.packed() for flags in found])
 
     tallies = [_Tally(len(real), len(fake)) for _ in ks]
-    for numbers in distributed.dealt(counted, real.count):
+    for numbers in distributed.dealt(counted, real.block_count):
         for tally, own in zip(tallies, numbers.chunk(len(ks)), strict=True):
             tally.add(own)
     return {k: tally.scores(k) for k, tally in zip(ks, tallies, strict=True)}

@@ -75,12 +75,12 @@ def over_blocks(rows: Shards, work: Callable[[Tensor], Tensor]) -> Tensor:
         part = work(rows.block(index))
         return torch.nn.functional.pad(part, (0, shards.BLOCK - len(part)))
 
-    return torch.cat(list(distributed.dealt(found, rows.count)))[: len(rows)]
+    return torch.cat(list(distributed.dealt(found, rows.block_count)))[: len(rows)]
 
 
 def total(rows: Shards, work: Callable[[Tensor], Tensor]) -> Tensor:
     """The sum over all blocks, in their order, of what `work` gives for each; the blocks are dealt out."""
-    return sum(distributed.dealt(lambda index: work(rows.block(index)), rows.count))
+    return sum(distributed.dealt(lambda index: work(rows.block(index)), rows.block_count))
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def nearest(
         return torch.nn.functional.pad(both, (0, 0, 0, shards.BLOCK - len(block)))
 
     none = torch.empty(2, 0, k, dtype=torch.float64, device=queries.device)
-    parts = torch.cat([none, *distributed.dealt(found, queries.count)], 1)
+    parts = torch.cat([none, *distributed.dealt(found, queries.block_count)], 1)
     return Neighbours(parts[0, : len(queries)], parts[1, : len(queries)].long())
 
 

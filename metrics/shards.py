@@ -52,7 +52,7 @@ class Shards:
         return self.own.device
 
     @property
-    def count(self) -> int:
+    def block_count(self) -> int:
         """Number of blocks."""
         return math.ceil(len(self) / BLOCK)
 
@@ -84,7 +84,7 @@ class Shards:
 
     def blocks(self) -> Iterator[tuple[int, Tensor]]:
         """(number of its first row, rows [<= BLOCK, D]) of each block, in order, to be read to the end."""
-        count = self.count
+        count = self.block_count
         if self.owner is not None:
             count = max(map(int, distributed.everyones(torch.tensor([count]))))
         for index in range(count):

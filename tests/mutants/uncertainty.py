@@ -277,8 +277,8 @@ MUTANTS = (
     Mutant(
         "every process takes all blocks of reals",
         "metrics/neighbour_blocks.py",
-        "distributed.dealt(counted, sides[0].rows.count)",
-        "map(counted, range(sides[0].rows.count))",
+        "distributed.dealt(counted, sides[0].rows.block_count)",
+        "map(counted, range(sides[0].rows.block_count))",
         ("tests/metrics/test_two_processes.py::test_every_score_has_the_digits_of_one_process",),
     ),
     Mutant(
