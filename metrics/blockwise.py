@@ -82,7 +82,7 @@ class BlockKernel:
 
     def __init__(self, real: Rows, fake: Rows, *, seed: int = 0):
         real, fake = as_pair(real, fake)
-        parts = [[rows.at(i) for i in dealt(len(rows), seed)] for rows in (real, fake)]
+        parts = [[rows.at(i).ordered() for i in dealt(len(rows), seed)] for rows in (real, fake)]
         self.counts = torch.tensor(
             [[len(part) for part in own] for own in parts], dtype=torch.float64
         )  # [2, G]

@@ -74,6 +74,10 @@ class Shards:
         owner = None if self.owner is None else self.owner[numbers]
         return self._with(self.own, owner, numbers if self.place is None else self.place[numbers])
 
+    def ordered(self) -> "Shards":
+        """The same rows; those that everyone has are copied in their order, to be read many times."""
+        return self._with(self.whole(), None, None) if self.owner is None else self
+
     def block(self, index: int) -> Tensor:
         """Rows [n, D] from index * BLOCK on, BLOCK of them or fewer at the end. A common step."""
         start, stop = index * BLOCK, (index + 1) * BLOCK
