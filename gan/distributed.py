@@ -118,6 +118,16 @@ def everyones(tensor: Tensor) -> list[Tensor]:
     return parts
 
 
+def exchanged(rows: Tensor, going: Sequence[int], coming: Sequence[int]) -> Tensor:
+    """Rows [n, ...] for the processes, going[r] for r, in turn -> those for this one, coming[r] from r.
+
+    All give one dtype, kind of device and shape of a row.
+    """
+    found = rows.new_empty(sum(coming), *rows.shape[1:])
+    dist.all_to_all_single(found, rows.contiguous(), list(coming), list(going))
+    return found
+
+
 def shared(tensor: Tensor) -> Tensor:
     """Rank 0's CPU tensor, on every rank. The others give one of the same shape and dtype."""
     if world() == 1:

@@ -3,30 +3,35 @@
 Letters: G blocks, N real and M fake rows, D features, C classes.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from gan import distributed
 from metrics.diversity import exponential_entropy
 from metrics.features import Moments
-from metrics.frechet import fit_distance, moments_of
+from metrics.frechet import fit_distance
 from metrics.jackknife import GROUPS, dealt
 from metrics.kernel import kernel_with_itself, polynomial_kernel
-from metrics.rows import Rows, as_pair, as_rows, blocks, unit
+from metrics.rows import Rows, as_pair, as_rows, unit
+from metrics.shards import Shards
 
 
 class BlockMoments:
     """Moments of blocks of rows [N, D]; summed when asked for, so that memory is a few [D, D]."""
 
-    def __init__(self, rows: Tensor, seed: int):
-        self.rows, self.parts = rows, dealt(len(rows), seed)
-        self.whole = moments_of(rows)
+    def __init__(self, rows: Shards, seed: int, change: Callable[[Tensor], Tensor] = torch.Tensor.double):
+        """change: rows [n, D] -> what the moments are of, [n, D]."""
+        self.rows, self.parts, self.change = rows, dealt(len(rows), seed), change
+        self.whole = Moments.of_batches(change(block) for _, block in rows.blocks())
         self._last = torch.ones(GROUPS, dtype=torch.bool), self.whole
 
     def moments(self, keep: Tensor) -> Moments:
-        """Of the blocks that bool [G] names; without their sum in float32."""
-        if keep.all():
-            return self.whole
+        """Of the blocks that bool [G] names; without their sum in float32. A common step.
+
+        The processes, which may have asked for others, must all have asked for halves or all for more.
+        """
         if torch.equal(~keep, self._last[0]):  # the other half
             return self._rest(self._last[1])
         if keep.sum() > GROUPS // 2:
@@ -35,11 +40,12 @@ class BlockMoments:
         return self._last[1]
 
     def _summed(self, keep: Tensor) -> Moments:
-        dim, kind = self.rows.shape[1], {"dtype": torch.float64, "device": self.rows.device}
+        dim, kind = self.rows.dim, {"dtype": torch.float64, "device": self.rows.device}
         count, total, outer = 0, torch.zeros(dim, **kind), torch.zeros(dim, dim, **kind)
-        chosen = torch.cat([part for part, kept in zip(self.parts, keep, strict=True) if kept])
-        for _, block in blocks(chosen):
-            x = self.rows[block.to(self.rows.device)].double()
+        none = torch.empty(0, dtype=torch.int64)
+        chosen = torch.cat([none, *(part for part, kept in zip(self.parts, keep, strict=True) if kept)])
+        for _, block in self.rows.at(chosen).blocks():
+            x = self.change(block)
             count, total = count + len(x), total + x.sum(0)
             outer.addmm_(x.T, x)
         return Moments.of_sums(count, total, outer)
@@ -76,7 +82,7 @@ class BlockKernel:
 
     def __init__(self, real: Rows, fake: Rows, *, seed: int = 0):
         real, fake = as_pair(real, fake)
-        parts = [[rows[i.to(rows.device)] for i in dealt(len(rows), seed)] for rows in (real, fake)]
+        parts = [[rows.at(i).ordered() for i in dealt(len(rows), seed)] for rows in (real, fake)]
         self.counts = torch.tensor(
             [[len(part) for part in own] for own in parts], dtype=torch.float64
         )  # [2, G]
@@ -100,13 +106,18 @@ class BlockInception:
         rows = as_rows(logits, "predictions")
         parts = dealt(len(rows), seed)
         self.counts = torch.tensor([len(part) for part in parts], dtype=torch.float64)
-        self.probabilities = torch.zeros(GROUPS, rows.shape[1], dtype=torch.float64)
-        self.entropies = torch.zeros(GROUPS, dtype=torch.float64)  # negative ones
-        for j, part in enumerate(parts):
-            for _, block in blocks(part):
-                log_p = rows[block.to(rows.device)].double().log_softmax(1).cpu()
-                self.probabilities[j] += log_p.exp().sum(0)
-                self.entropies[j] += (log_p.exp() * log_p).sum()
+
+        def sums(j: int) -> Tensor:
+            """Of the probabilities of each class, and of the negative entropies, [C + 1]."""
+            found = torch.zeros(rows.dim + 1, dtype=torch.float64)
+            for _, block in rows.at(parts[j]).blocks():
+                log_p = block.double().log_softmax(1).cpu()
+                found[:-1] += log_p.exp().sum(0)
+                found[-1] += (log_p.exp() * log_p).sum()
+            return found
+
+        found = torch.stack(list(distributed.dealt(sums, GROUPS)))
+        self.probabilities, self.entropies = found[:, :-1], found[:, -1]  # [G, C], [G]; negative ones
 
     def __call__(self, keep: Tensor) -> float:
         """Of the blocks that bool [G] names."""
@@ -121,7 +132,7 @@ class BlockVendi:
     biased, halves, local, share = True, True, False, None
 
     def __init__(self, rows: Rows, *, seed: int = 0):
-        self.moments = BlockMoments(unit(as_rows(rows, "features")), seed)
+        self.moments = BlockMoments(as_rows(rows, "features"), seed, unit)
 
     def __call__(self, keep: Tensor) -> float:
         """Of the blocks that bool [G] names."""
@@ -129,30 +140,37 @@ class BlockVendi:
         return exponential_entropy(moments.outer / moments.count)
 
 
-def _symmetric_sums(parts: list[Tensor]) -> Tensor:
+def _symmetric_sums(parts: list[Shards]) -> Tensor:
     """[G, G]: the kernel summed over the pairs of rows of two blocks; within one, of different rows."""
 
     def line(i: int) -> Tensor:
-        sums = torch.zeros(GROUPS, dtype=torch.float64)
-        for j in range(i, GROUPS):
-            sums[j] = _kernel_sum(parts[i], parts[j])
-        sums[i] -= sum(kernel_with_itself(block).sum() for _, block in blocks(parts[i])).item()
+        sums = _kernel_sums(parts[i], parts, i)
+        sums[i] -= sum(kernel_with_itself(block).sum() for _, block in parts[i].blocks()).item()
         return sums
 
     upper = torch.stack(list(distributed.dealt(line, GROUPS)))
     return upper + upper.triu(1).T
 
 
-def _cross_sums(parts: list[Tensor], others: list[Tensor]) -> Tensor:
+def _cross_sums(parts: list[Shards], others: list[Shards]) -> Tensor:
     """[G, G]: the kernel summed over the pairs of rows of two blocks of two sets."""
+    return torch.stack(list(distributed.dealt(lambda i: _kernel_sums(parts[i], others), GROUPS)))
 
-    def line(i: int) -> Tensor:
-        return torch.tensor([_kernel_sum(parts[i], y) for y in others], dtype=torch.float64)
 
-    return torch.stack(list(distributed.dealt(line, GROUPS)))
+def _kernel_sums(rows: Shards, parts: list[Shards], first: int = 0) -> Tensor:
+    """[G]: the kernel summed over the pairs of these rows and those of each of the parts from `first` on.
+
+    The rows before it come by all the same: another process may need them.
+    """
+    sums = torch.zeros(GROUPS, dtype=torch.float64)
+    for _, block in rows.blocks():
+        x = block.double()
+        for j, part in enumerate(parts):
+            for _, other in part.blocks():
+                if j >= first:
+                    sums[j] += _kernel_sum(x, other.double())
+    return sums
 
 
 def _kernel_sum(x: Tensor, y: Tensor) -> float:
-    return sum(
-        polynomial_kernel(a.double(), b.double()).sum().item() for _, a in blocks(x) for _, b in blocks(y)
-    )
+    return polynomial_kernel(x, y).sum().item()

@@ -81,7 +81,7 @@ def kid(inputs: Inputs) -> dict[str, Score]:
     """Kernel distance, 100 subsets of 1,000, with its standard error (Binkowski et al. 2018)."""
     rules = inputs.convention
     seed = inputs.seed if rules.subsets_seed is None else rules.subsets_seed
-    found = kernel_distance(inputs.real.features, inputs.fake.features, seed=seed)
+    found = kernel_distance(inputs.real.rows, inputs.fake.rows, seed=seed)
     return {"kid": Score(found.value, found.std if rules.subsets_std else found.standard_error)}
 
 
@@ -102,7 +102,7 @@ def inception(inputs: Inputs) -> dict[str, Score]:
     rules = inputs.convention
     order = inputs.shuffle if rules.shuffle is None else rules.shuffle
     options = {"splits": rules.splits, "shuffle_seed": order}
-    found = inception_score(inputs.fake.features, logits=True, **options)
+    found = inception_score(inputs.fake.rows, logits=True, **options)
     return {"is": Score(found.mean, found.std if rules.splits > 1 else None)}
 
 
@@ -119,7 +119,7 @@ def inception(inputs: Inputs) -> dict[str, Score]:
 def pr(inputs: Inputs) -> dict[str, float]:
     """Precision: fakes among reals; recall: reals among fakes (Kynkaanniemi et al. 2019)."""
     k, strict = inputs.convention.neighbours, inputs.convention.strict
-    found = manifold_scores(inputs.real.features, inputs.fake.features, (k,), strict=strict)[k]
+    found = manifold_scores(inputs.real.rows, inputs.fake.rows, (k,), strict=strict)[k]
     return {"precision": found.precision, "recall": found.recall}
 
 
@@ -135,7 +135,7 @@ def pr(inputs: Inputs) -> dict[str, float]:
 )
 def dc(inputs: Inputs) -> dict[str, float]:
     """Density and coverage with 5 neighbours, steadier against outliers than pr (Naeem et al. 2020)."""
-    found = manifold_scores(inputs.real.features, inputs.fake.features, (5,), strict=True)[5]
+    found = manifold_scores(inputs.real.rows, inputs.fake.rows, (5,), strict=True)[5]
     return {"density": found.density, "coverage": found.coverage}
 
 
@@ -176,7 +176,7 @@ def fd_untrained(inputs: Inputs) -> dict[str, float]:
 def fid_infinite(inputs: Inputs) -> dict[str, Score]:
     """Frechet distance extrapolated to infinitely many fakes, with its error (Chong & Forsyth 2020)."""
     ddof = inputs.convention.ddof
-    found = fid_infinity(inputs.real, inputs.fake.features, seed=inputs.seed, ddof=ddof)
+    found = fid_infinity(inputs.real, inputs.fake.rows, seed=inputs.seed, ddof=ddof)
     return {"fid-infinity": Score(found.value, found.standard_error)}
 
 
@@ -187,8 +187,8 @@ def fid_per_class(inputs: Inputs) -> dict[str, Score]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one warning for all of them follows
         for index in kinds:
-            real = inputs.real.features[inputs.real_labels == index]
-            fake = inputs.fake.features[inputs.fake_labels == index]
+            real = inputs.real.rows.at((inputs.real_labels == index).nonzero()[:, 0])
+            fake = inputs.fake.rows.at((inputs.fake_labels == index).nonzero()[:, 0])
             name = inputs.classes[index] if 0 <= index < len(inputs.classes) else index
             if min(len(real), len(fake)) > 1:
                 value = frechet_distance(real, fake, ddof=inputs.convention.ddof)
@@ -219,7 +219,7 @@ def fid_per_class(inputs: Inputs) -> dict[str, Score]:
 )
 def vendi(inputs: Inputs) -> dict[str, float]:
     """Effective number of different images, of the fakes and of the reals (Friedman & Dieng 2023)."""
-    return {"vendi": vendi_score(inputs.fake.features)}
+    return {"vendi": vendi_score(inputs.fake.rows)}
 
 
 @metric(
@@ -233,13 +233,13 @@ def vendi(inputs: Inputs) -> dict[str, float]:
 )
 def authpct(inputs: Inputs) -> dict[str, float]:
     """Fakes that are no copies: further from their nearest real than that from its own (Alaa et al. 2022)."""
-    return {"authpct": auth_pct(inputs.real.features, inputs.fake.features)}
+    return {"authpct": auth_pct(inputs.real.rows, inputs.fake.rows)}
 
 
 @metric(Spec(features="logits", least=(1, 1), unit="classes; nats", better=""))
 def modes(inputs: Inputs) -> dict[str, Score]:
     """Classes among the fakes, and KL of their frequencies from the reals' (Metz et al. 2017)."""
-    fake, real = inputs.fake.features, inputs.real.features
+    fake, real = inputs.fake.rows, inputs.real.rows
     found = mode_coverage(fake, real)
     unseen = int(((class_counts(fake) > 0) & (class_counts(real) == 0)).sum())
     note = "" if math.isfinite(found.kl) else f"infinite: {unseen} classes of the fakes have no real image"

@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from gan import distributed, precision
-from metrics.features import Bank
 from metrics.jackknife import Replicates
 from metrics.permutation import paired_p
 from metrics.plan import Item
@@ -89,8 +87,7 @@ def _moved(a: Measured, b: Measured) -> Tensor | None:
     """How far each image of both sets, one set after the other, moves each number of a metric."""
     if a.item.spec.influence is None:
         return None
-    pool = torch.cat([a.inputs.fake.features, b.inputs.fake.features])
-    return a.item.spec.influence(replace(a.inputs, fake=Bank.from_state({"features": pool})))
+    return a.item.spec.influence(replace(a.inputs, fake=a.inputs.fake.merge(b.inputs.fake)))
 
 
 def _p(moved: Tensor | None, number: int, seed: int) -> float | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan import distributed
 from metrics.features import Moments
-from metrics.rows import Rows, as_rows, blocks, unit
+from metrics.rows import Rows, as_rows, unit
 
 # Exponents of Wang et al. (2003), finest scale first; they sum to 1 but for rounding.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -135,10 +135,10 @@ def vendi_score(rows: Rows) -> float:
     1 for equal directions, N for orthogonal ones. Higher is more diverse. ValueError for a row of zeros.
     """
     rows = as_rows(rows, "features")
-    if len(rows) < rows.shape[1]:
-        directions = unit(rows)
+    if len(rows) < rows.dim:
+        directions = unit(rows.whole())  # no more of them than one has features
         return vendi_score_of_similarities(directions @ directions.T)
-    outer = Moments.of_batches(unit(block) for _, block in blocks(rows)).outer
+    outer = Moments.of_batches(unit(block) for _, block in rows.blocks()).outer
     return exponential_entropy(outer / len(rows))  # which has the eigenvalues of K that are not zero
 
 

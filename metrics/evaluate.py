@@ -18,10 +18,10 @@ from gan import devices, distributed, precision
 from gan.errors import UserError
 from gan.latents.abilities import movable
 from gan.sampling import Labels
-from metrics import cache
-from metrics.features import KEEPS, Extractor
+from metrics import kept
+from metrics.features import Extractor
 from metrics.images import BATCH, Images, Source, as_images, reduced
-from metrics.measure import Statistic, prepare
+from metrics.measure import prepare
 from metrics.networks import Networks
 from metrics.networks.extractors import FLOAT32
 from metrics.plan import DEFAULT, Item, plan
@@ -281,26 +281,21 @@ def _measure_reals(
     """Statistics of the real images, from the cache where it has them, and their fingerprint."""
     if isinstance(real.source, Statistics):
         stores = real.source.stores(items, networks)
-        return {s: store.to(networks.device) for s, store in stores.items()}, real.source.sha256
+        return {s: store.dealt().to(networks.device) for s, store in stores.items()}, real.source.sha256
     wanted = list(dict.fromkeys(item.statistic(None) for item in items if item.spec.scores in MEASURED))
     parts = {s: real.sampler.label(s.seed) if s.limit else "" for s in wanted}
-    keys = {s: cache_key(s, networks[s.extractor], data_sha256, parts[s]) for s in wanted if data_sha256}
-    kept = {s: cache.load(key) for s, key in keys.items()} if distributed.rank() == 0 else {}
-    absent = distributed.shared(torch.tensor([kept.get(s) is None for s in wanted])).tolist()
-    missing = [s for s, is_absent in zip(wanted, absent, strict=True) if is_absent]
-    stores = {
-        s: KEEPS[s.keep].from_state(distributed.shared_named(kept.get(s) or {})).to(networks.device)
-        for s in wanted
-        if s not in missing
-    }
+    keys = {s: kept.key_of(s, networks[s.extractor], data_sha256, parts[s]) for s in wanted if data_sha256}
+    found = {s: kept.load(key) for s, key in keys.items()}
+    stores = {s: store.to(networks.device) for s, store in found.items() if store}
+    missing = [s for s in wanted if s not in stores]
     pixels = hashlib.sha256()
     if missing:
         real = real if data_sha256 else real.digested(pixels)
         measured = real.measured(missing, networks, partial(progress, "real"))
         if (count := measured[missing[0]].count) < 2:
             raise UserError(f"cannot score against {count} real image(s); give at least 2")
-        for s in missing if data_sha256 and distributed.rank() == 0 else ():
-            cache.store(keys[s], measured[s].state())
+        for s in missing if data_sha256 else ():
+            kept.store(keys[s], measured[s])
         stores |= measured
     return stores, data_sha256 or (pixels.hexdigest() if missing else None)
 
@@ -320,18 +315,3 @@ def _measure_fakes(
                 f"only {store.count:,} generated images of {s.limit:,}; ask for no more than there are"
             )
     return stores
-
-
-def cache_key(statistic: Statistic, extractor: Extractor, data_sha256: str, part: str) -> dict[str, str]:
-    """The key of real images in `metrics.cache`; part: how they were drawn, '' for all images."""
-    taken = {"part": f"{statistic.limit}-{part}"} if part else {}
-    return {
-        **taken,
-        "format": "4",  # of the stores' states: 2 has sum32; 3 other batches, 4 strips: other last digits
-        "data_sha256": data_sha256,
-        "detector": extractor.name,
-        "detector_sha256": extractor.sha256,
-        "convention": extractor.convention,
-        "head": statistic.head,
-        "keep": statistic.keep,
-    }

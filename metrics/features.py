@@ -1,10 +1,11 @@
 """What a metric keeps of the images: an Extractor's features, as float64 moments or as a bank of rows.
 
 Both stores are filled batch by batch on a device, merge, and turn into named tensors and back. Several
-processes see every batch in the same order, so that each has the digits of a single one.
+processes see every batch in the same order, so that each has the digits of a single one. Rows stay with the
+process that made them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +13,11 @@ import torch
 from torch import Tensor
 
 from gan import distributed
+from metrics.images import BATCH
+from metrics.shards import BLOCK, Shards
 
 CPU = torch.device("cpu")
+PART = 8 * BLOCK  # rows of a Bank that are written together
 STRIP = 128  # rows of the sum of outer products that one product of matrices makes, in one process
 
 
@@ -51,8 +55,8 @@ class Moments:
         self.sum32 = torch.zeros(dim, dtype=torch.float32)  # [D]
         self.outer = torch.zeros(dim, dim, dtype=torch.float64, device=device)  # [D, D]
 
-    def add(self, features: Tensor, rank: int = 0, world: int = 1) -> None:
-        """features: [N, D], any float dtype; N may be 0.
+    def add(self, features: Tensor, rank: int = 0, world: int = 1, maker: int = 0) -> None:
+        """features: [N, D], any float dtype; N may be 0. maker: the process that made them.
 
         Of several processes that add the same features each sums the strips rank, rank + world, ... of
         `outer` alone; `complete` then fetches the others.
@@ -84,6 +88,10 @@ class Moments:
         whole.sum, whole.outer = self.sum + other.sum, self.outer + other.outer
         whole.sum32 = self.sum32 + other.sum32
         return whole
+
+    def dealt(self) -> "Moments":
+        """Itself: every process has them. See `Bank.dealt`."""
+        return self
 
     def to(self, device: torch.device) -> "Moments":
         """The same moments on a device."""
@@ -123,6 +131,10 @@ class Moments:
         """Everything as named tensors on the CPU."""
         count = torch.tensor([self.count])
         return {"count": count, "sum": self.sum.cpu(), "sum32": self.sum32, "outer": self.outer.cpu()}
+
+    def states(self) -> Iterator[dict[str, Tensor]]:
+        """The only part of its state: see `Bank.states`."""
+        yield self.state()
 
     @classmethod
     def of_batches(cls, batches: Iterable[Tensor]) -> "Moments":
@@ -166,46 +178,84 @@ class _Rounded(Moments):
 
 
 class Bank:
-    """The feature vectors themselves, float32, in the order of the images."""
+    """The feature vectors themselves, float32, in the order of the images.
+
+    Of several processes that add the same features each keeps those that it made: `rows` has them all, and
+    others' come from them. What is added without a maker, every process has.
+    """
 
     def __init__(self, dim: int, device: torch.device = CPU):
         self.dim, self.device = dim, device
-        self._parts: list[Tensor] = []
+        self._parts: list[Tensor] = []  # of this process
+        self._makers: list[tuple[int, int]] = []  # (process, how many rows) of everything that was added
+        self._world = 1
+        self._rows: Shards | None = None
 
-    def add(self, features: Tensor, rank: int = 0, world: int = 1) -> None:
-        """features: [N, D], any float dtype; N may be 0. rank, world: every process keeps all the rows."""
-        self._parts.append(features.detach().to(self.device, torch.float32))
+    def add(self, features: Tensor, rank: int = 0, world: int = 1, maker: int = 0) -> None:
+        """features: [N, D], any float dtype; N may be 0. Those of another maker are only counted."""
+        self._makers.append((maker, len(features)))
+        self._world, self._rows = world, None
+        if maker == rank:
+            self._parts.append(features.detach().to(self.device, torch.float32))
 
     def complete(self) -> None:
         """Nothing is missing: see `Moments.complete`."""
 
     def merge(self, other: "Bank") -> "Bank":
-        """These rows, then the other's, on the device of these."""
-        whole = Bank(self.dim, self.device)
-        whole._parts = [*self._parts, *other.to(self.device)._parts]
+        """These rows, then the other's, on the device of these; both dealt out to processes, or neither."""
+        whole = self.to(self.device)
+        other = other.to(self.device)
+        whole._parts, whole._makers = [*whole._parts, *other._parts], [*whole._makers, *other._makers]
         return whole
 
     def to(self, device: torch.device) -> "Bank":
         """The same rows on a device."""
         bank = Bank(self.dim, device)
-        bank.add(self.features)
+        bank._parts = [part.to(device) for part in self._parts]
+        bank._makers, bank._world = [*self._makers], self._world
+        return bank
+
+    def dealt(self) -> "Bank":
+        """The same rows, which every process has; of several each keeps its share."""
+        rank, world = distributed.rank(), distributed.world()
+        if world == 1:
+            return self
+        bank = Bank(self.dim, self.device)
+        for number, part in enumerate(self.features.split(BATCH)):
+            bank.add(part.clone(), rank, world, number % world)
         return bank
 
     @property
     def count(self) -> int:
         """Number of rows."""
-        return sum(len(part) for part in self._parts)
+        return sum(count for _, count in self._makers)
+
+    @property
+    def rows(self) -> Shards:
+        """All rows [N, D], wherever they are."""
+        if self._rows is None:
+            if len(self._parts) != 1:
+                self._parts = [torch.cat([torch.empty(0, self.dim, device=self.device), *self._parts])]
+            makers, counts = torch.tensor(self._makers, dtype=torch.int64).view(-1, 2).T
+            owner = makers.repeat_interleave(counts)
+            self._rows = Shards.of(self._parts[0], owner) if self._world > 1 else Shards(self._parts[0])
+        return self._rows
 
     @property
     def features(self) -> Tensor:
-        """All rows, float32 [N, D]."""
-        if len(self._parts) != 1:
-            self._parts = [torch.cat([torch.empty(0, self.dim, device=self.device), *self._parts])]
-        return self._parts[0]
+        """All rows, float32 [N, D], here. Several processes fetch them together, block by block."""
+        return self.rows.whole()
 
     def state(self) -> dict[str, Tensor]:
         """Everything as named tensors on the CPU."""
-        return {"features": self.features.cpu()}
+        return {"features": self.features.cpu(), "count": torch.tensor([self.count])}
+
+    def states(self) -> Iterator[dict[str, Tensor]]:
+        """The state in parts, each with the count of all rows; of several processes the first gets them."""
+        for start in range(0, max(self.count, 1), PART):
+            numbers = torch.arange(start, min(start + PART, self.count))
+            rows = self.rows.at(numbers[: None if distributed.rank() == 0 else 0]).whole()
+            yield {"features": rows.cpu(), "count": torch.tensor([self.count])}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Bank":

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from metrics.features import Moments
-from metrics.rows import Rows, as_rows, blocks
+from metrics.rows import Rows, as_rows
 
 
 def frechet_distance(real: Moments | Rows, fake: Moments | Rows, *, ddof: int = 1) -> float:
@@ -46,7 +46,7 @@ def moments_of(x: Moments | Rows) -> Moments:
     """Moments stay what they are; rows [N, D] are summed on their device. ValueError as in `as_rows`."""
     if isinstance(x, Moments):
         return x
-    return Moments.of_batches([block for _, block in blocks(as_rows(x, "features"))])
+    return Moments.of_batches(block for _, block in as_rows(x, "features").blocks())
 
 
 def _factor(cov: Tensor) -> Tensor:

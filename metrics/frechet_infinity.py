@@ -48,15 +48,15 @@ def fid_infinity(
         raise ValueError(
             f"{points} sizes from {smallest:,} to {len(rows):,} fakes: at least 3 different ones needed"
         )
-    if p.dim != rows.shape[1]:
-        raise ValueError(f"{p.dim} real features against {rows.shape[1]} fake ones")
+    if p.dim != rows.dim:
+        raise ValueError(f"{p.dim} real features against {rows.dim} fake ones")
     warn_if_singular(p.dim, p.count, smallest)
     rng = np.random.RandomState(seed)
     sizes = tuple(int(size) for size in np.linspace(smallest, len(rows), points))
     drawn = [chosen(rng, rows, size) for size in sizes]
 
     def distance(index: int) -> Tensor:
-        return torch.tensor(fit_distance(p, moments_of(rows[drawn[index]]), ddof), dtype=torch.float64)
+        return torch.tensor(fit_distance(p, moments_of(rows.at(drawn[index])), ddof), dtype=torch.float64)
 
     distances = [found.item() for found in distributed.dealt(distance, points)]
     line, covariance = np.polyfit(1 / np.array(sizes), distances, 1, cov=True)

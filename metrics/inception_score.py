@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metrics.rows import Rows, as_rows
+from metrics.rows import Rows, as_rows, total
+from metrics.shards import Shards
 
 
 class InceptionScore(NamedTuple):
@@ -44,30 +45,37 @@ def inception_score(
         raise ValueError(f"{splits} splits: at least 1 needed")
     if not logits:
         _check_probabilities(rows)
+    order = torch.arange(len(rows))
     if shuffle_seed is not None:
         order = torch.from_numpy(np.random.RandomState(shuffle_seed).permutation(len(rows)))
-        rows = rows[order.to(rows.device)]
     edges = [i * len(rows) // splits for i in range(splits + 1)]
-    scores = [_score(rows[a:b], logits) for a, b in pairwise(edges)]
+    scores = [_score(rows.at(order[a:b]), logits) for a, b in pairwise(edges)]
     spread = float(np.std(scores, ddof=ddof)) if splits > ddof else None
     return InceptionScore(float(np.mean(scores)), spread)
 
 
-def _score(rows: Tensor, logits: bool) -> float:
+def _score(rows: Shards, logits: bool) -> float:
     """exp of the mean over rows of sum_y p(y|x) (log p(y|x) - log p(y)), where 0 log 0 = 0."""
-    if logits:
-        log_p = rows.double().log_softmax(1)
-        p = log_p.exp()
-        negative_entropy = (p * log_p).sum(1).mean()
-    else:
-        p = rows.double()
-        negative_entropy = torch.xlogy(p, p).sum(1).mean()
-    marginal = p.mean(0)  # [C]
-    return (negative_entropy - torch.xlogy(marginal, marginal).sum()).exp().item()
+
+    def sums(block: Tensor) -> Tensor:
+        """Of the probabilities of each class [C], and of the negative entropies [1]."""
+        if logits:
+            log_p = block.double().log_softmax(1)
+            p = log_p.exp()
+            negative_entropies = p * log_p
+        else:
+            p = block.double()
+            negative_entropies = torch.xlogy(p, p)
+        return torch.cat([p.sum(0), negative_entropies.sum()[None]])
+
+    means = total(rows, sums) / len(rows)
+    marginal = means[:-1]
+    return (means[-1] - torch.xlogy(marginal, marginal).sum()).exp().item()
 
 
-def _check_probabilities(rows: Tensor) -> None:
+def _check_probabilities(rows: Shards) -> None:
     """ValueError unless all are >= 0 and every row sums to 1 (within what half precision rounds)."""
-    wrong = (rows.sum(1, dtype=torch.float64) - 1).abs().max().item()
-    if rows.min() < 0 or wrong > 1e-2:
-        raise ValueError("these predictions are no probabilities; give logits=True if they are logits")
+    for _, block in rows.blocks():
+        wrong = (block.sum(1, dtype=torch.float64) - 1).abs().max().item()
+        if block.min() < 0 or wrong > 1e-2:
+            raise ValueError("these predictions are no probabilities; give logits=True if they are logits")

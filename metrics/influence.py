@@ -17,7 +17,7 @@ from metrics.frechet import moments_of
 from metrics.kernel import kernel_with_itself, polynomial_kernel
 from metrics.memorisation import memorisation
 from metrics.neighbour_blocks import balls_around
-from metrics.rows import Rows, as_pair, as_rows, blocks, nearest, over_blocks, unit
+from metrics.rows import Rows, as_pair, as_rows, nearest, over_blocks, total, unit
 
 
 def of_frechet(real: Moments | Rows, pool: Rows, *, ddof: int = 1) -> Tensor:
@@ -50,7 +50,7 @@ def of_kernel(real: Rows, pool: Rows) -> Tensor:
     def moved(block: Tensor) -> Tensor:
         x = block.double()
         within, across = (
-            sum(polynomial_kernel(x, other.double()).sum(1) for _, other in blocks(rows))
+            sum(polynomial_kernel(x, other.double()).sum(1) for _, other in rows.blocks())
             for rows in (pool, real)
         )
         return 2 * ((within - kernel_with_itself(x)) / (len(pool) - 1) - across / len(real))
@@ -60,10 +60,11 @@ def of_kernel(real: Rows, pool: Rows) -> Tensor:
 
 def of_vendi(pool: Rows) -> Tensor:
     """u [M] of the Vendi score: score times -x^T log(C) x, x of length 1, C = mean x x^T of the pool."""
-    rows = unit(as_rows(pool, "features")).cpu()
-    values, axes = torch.linalg.eigh(rows.T @ rows / len(rows))
+    rows = as_rows(pool, "features")
+    outer = Moments.of_batches(unit(block) for _, block in rows.blocks()).outer
+    values, axes = torch.linalg.eigh(outer / len(rows))
     logs = values.clamp_min(torch.finfo(values.dtype).tiny).log()  # where it is 0, no row has a part
-    surprise = -((rows @ axes).square() @ logs)
+    surprise = over_blocks(rows, lambda block: -((unit(block) @ axes).square() @ logs)).cpu()
     return surprise.mean().exp() * surprise
 
 
@@ -78,7 +79,7 @@ def of_manifold(real: Rows, pool: Rows, k: int, *, strict: bool = False) -> Tens
     def counted(block: Tensor) -> Tensor:
         y = block.double()
         inside = (
-            balls_around(x.double(), y, strict)(radii[start:, None][: len(x)]) for start, x in blocks(real)
+            balls_around(x.double(), y, strict)(radii[start:, None][: len(x)]) for start, x in real.blocks()
         )
         return sum(flags.sum(0) for flags in inside).double()
 
@@ -93,7 +94,12 @@ def of_authenticity(real: Rows, pool: Rows) -> Tensor:
 
 def of_inception(logits: Rows) -> Tensor:
     """u [M] of the Inception Score: score times KL(p(y|x) || p(y)) of the pool."""
-    log_p = as_rows(logits, "predictions").double().log_softmax(1)
-    p = log_p.exp()
-    divergence = (p * (log_p - p.mean(0).log())).sum(1)
+    rows = as_rows(logits, "predictions")
+    marginal = total(rows, lambda block: block.double().softmax(1).sum(0)) / len(rows)
+
+    def moved(block: Tensor) -> Tensor:
+        log_p = block.double().log_softmax(1)
+        return (log_p.exp() * (log_p - marginal.log())).sum(1)
+
+    divergence = over_blocks(rows, moved)
     return (divergence.mean().exp() * divergence).cpu()

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from gan import distributed
-from metrics.rows import Rows, as_pair, blocks, chosen
+from metrics import shards
+from metrics.rows import Rows, as_pair, chosen
+from metrics.shards import Shards
 
 DEGREE, OFFSET = 3, 1.0  # of the kernel
 
@@ -57,7 +59,7 @@ def kernel_distance(
 
     def estimate(index: int) -> Tensor:
         fakes, reals = drawn[index]
-        return _row_sums(real[reals], fake[fakes]).estimate()
+        return _row_sums(Shards(real.at(reals).whole()), Shards(fake.at(fakes).whole())).estimate()
 
     draws = torch.stack(list(distributed.dealt(estimate, subsets))).tolist()
     std = float(np.std(draws))
@@ -74,7 +76,7 @@ def kernel_with_itself(x: Tensor) -> Tensor:
     return (x.double().square().sum(1) / x.shape[1] + OFFSET).pow(DEGREE)
 
 
-def _full(real: Tensor, fake: Tensor) -> KernelDistance:
+def _full(real: Shards, fake: Shards) -> KernelDistance:
     """All rows; the error by leaving out one row after the other (Efron & Stein 1981)."""
     sums = _row_sums(real, fake)
     variances = [_jackknife(_without_each(*sums)), _jackknife(_without_each(*sums.swapped()))]
@@ -100,34 +102,34 @@ class _Sums(NamedTuple):
         return _Sums(self.fake_fake, self.fake_real, self.real_real, self.real_fake)
 
 
-def _row_sums(real: Tensor, fake: Tensor) -> _Sums:
+def _row_sums(real: Shards, fake: Shards) -> _Sums:
     """Block by block; of the two blocks (i, j) and (j, i) within a set only one is evaluated."""
-    within = [sum(distributed.dealt(partial(_within, x), len(blocks(x)))) for x in (real, fake)]
-    crossed = sum(distributed.dealt(partial(_across, real, fake), len(blocks(real))))
+    within = [sum(distributed.dealt(partial(_within, x), x.block_count)) for x in (real, fake)]
+    crossed = sum(distributed.dealt(partial(_across, real, fake), real.block_count))
     return _Sums(within[0], crossed[: len(real)], within[1], crossed[len(real) :])
 
 
-def _within(rows: Tensor, index: int) -> Tensor:
+def _within(rows: Shards, index: int) -> Tensor:
     """What the kernels of block `index` with itself and the blocks behind it add to the sums of rows [N]."""
-    sums = rows.new_zeros(len(rows), dtype=torch.float64)
-    start, block = blocks(rows)[index]
-    x = block.double()
-    for other, block in blocks(rows[start:]):
+    sums = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+    start, x = index * shards.BLOCK, rows.block(index).double()
+    for other, block in rows.blocks():
+        if other < start:
+            continue
         kernel = polynomial_kernel(x, block.double())
-        if other == 0:
+        if other == start:
             kernel.fill_diagonal_(0)
         else:
-            sums[start + other :][: len(block)] += kernel.sum(0)
+            sums[other:][: len(block)] += kernel.sum(0)
         sums[start:][: len(x)] += kernel.sum(1)
     return sums
 
 
-def _across(real: Tensor, fake: Tensor, index: int) -> Tensor:
+def _across(real: Shards, fake: Shards, index: int) -> Tensor:
     """What the kernels of block `index` of the reals with all fakes add to the sums of both, [N + M]."""
-    sums = real.new_zeros(len(real) + len(fake), dtype=torch.float64)
-    start, block = blocks(real)[index]
-    x = block.double()
-    for other, block in blocks(fake):
+    sums = torch.zeros(len(real) + len(fake), dtype=torch.float64, device=real.device)
+    start, x = index * shards.BLOCK, real.block(index).double()
+    for other, block in fake.blocks():
         kernel = polynomial_kernel(x, block.double())
         sums[start:][: len(x)] += kernel.sum(1)
         sums[len(real) + other :][: len(block)] += kernel.sum(0)

@@ -2,9 +2,10 @@
 
 Images that are read from files are decoded and resized in threads, while the networks have the batch before.
 
-Several processes (see `gan.distributed`) share the batches. Features stay on the device that made them and
-go from there to the other processes, turn by turn; each keeps all rows, and sums a share of the outer
-products in float64 in the order of the images: the result has the bits that a single process gets.
+Several processes (see `gan.distributed`) share the batches. Features stay on the device that made them, of
+single images for good. For moments they also go from there to the other processes, turn by turn; each sums a
+share of the outer products in float64 in the order of the images: the result has the bits that a single
+process gets.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,7 +42,8 @@ def measure(
     """Run each extractor once over uint8 images [N, C, H, W] and keep the statistics asked for.
 
     Stops reading once every limit is reached. `progress` gets the number of images just measured. device: of
-    the statistics, best that of the networks. Every process must call this, and all have the result.
+    the statistics, best that of the networks. Every process must call this; all have the moments, and each
+    its share of the rows of a Bank.
     """
     stores = {s: KEEPS[s.keep](extractors[s.extractor].heads[s.head], device) for s in statistics}
     limits = [s.limit for s in stores]
@@ -58,11 +60,14 @@ def measure(
         own = next((inputs for _, inputs in turn if inputs is not None), None)
         rows = _rows(own, heads, extractors)  # one [BATCH, D] per head
         for key, own_rows in zip(heads, rows, strict=True):
-            for (size, _), part in zip(turn, distributed.everyones(own_rows.to(device)), strict=False):
-                for s, store in stores.items():
-                    if (s.extractor, s.head) == key:
-                        taken = size if s.limit is None else min(size, s.limit - store.count)
-                        store.add(part[:taken], rank, world)
+            fed = [(s, store) for s, store in stores.items() if (s.extractor, s.head) == key]
+            parts = [own_rows.to(device)] * world  # a Bank keeps its own, and only counts the others
+            if any(s.keep == "moments" for s, _ in fed):
+                parts = distributed.everyones(parts[rank])
+            for maker, (size, _) in enumerate(turn):
+                for s, store in fed:
+                    taken = size if s.limit is None else min(size, s.limit - store.count)
+                    store.add(parts[maker][:taken], rank, world, maker)
         progress(sum(size for size, _ in turn))
     with distributed.dealing():
         for store in stores.values():

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from metrics.rows import Rows, as_pair, nearest
+from metrics.shards import Shards
 
 
 class Memorisation(NamedTuple):
@@ -55,8 +56,8 @@ def auth_pct(train: Rows, fake: Rows) -> float:
     return memorisation(train, fake).auth_pct
 
 
-def _nearest_other(train: Tensor, chosen: Tensor) -> Tensor:
+def _nearest_other(train: Shards, chosen: Tensor) -> Tensor:
     """Squared distance of the rows `chosen` [n] to their nearest other training image [n]."""
-    found = nearest(train[chosen], train, 2)
+    found = nearest(train.at(chosen), train, 2)
     itself = found.indices[:, 0] == chosen
     return torch.where(itself, found.squared[:, 1], found.squared[:, 0])

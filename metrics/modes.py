@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metrics.rows import Rows, as_rows
+from metrics.rows import Rows, as_rows, over_blocks
+from metrics.shards import Shards
 
 
 class ModeCoverage(NamedTuple):
@@ -37,7 +38,8 @@ def mode_coverage(fake: Rows | Sequence[int], reference: Rows | Sequence[int] | 
     """
     uniform = isinstance(reference, int)
     given = class_counts(fake), torch.ones(reference) if uniform else class_counts(reference)
-    widths = {x.shape[1] for x in (fake, reference) if _has_columns(x)} | ({reference} if uniform else set())
+    widths = {len(counts) for counts, x in zip(given, (fake, reference), strict=True) if _has_columns(x)}
+    widths |= {reference} if uniform else set()
     size = max(len(counts) for counts in given)
     if widths and (len(widths) > 1 or size > max(widths)):
         raise ValueError(f"a class number {size - 1}, or different numbers of classes: {sorted(widths)}")
@@ -55,7 +57,7 @@ def class_counts(predictions: Rows | Sequence[int]) -> Tensor:
     """
     if _has_columns(predictions):
         rows = as_rows(predictions, "predictions")
-        return torch.bincount(rows.argmax(1), minlength=rows.shape[1])
+        return torch.bincount(over_blocks(rows, lambda block: block.argmax(1)), minlength=rows.dim)
     labels = torch.as_tensor(predictions, dtype=torch.int64)
     if len(labels) == 0 or labels.min() < 0:
         raise ValueError("classes must be numbers from 0 up, at least one of them")
@@ -63,4 +65,6 @@ def class_counts(predictions: Rows | Sequence[int]) -> Tensor:
 
 
 def _has_columns(predictions: Rows | Sequence[int] | int) -> bool:
-    return isinstance(predictions, Tensor | np.ndarray) and predictions.ndim == 2
+    return isinstance(predictions, Shards) or (
+        isinstance(predictions, Tensor | np.ndarray) and predictions.ndim == 2
+    )

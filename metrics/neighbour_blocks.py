@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from gan import distributed
+from metrics import shards
 from metrics.jackknife import GROUPS, Share, block_of, splits
-from metrics.rows import BLOCK, Neighbours, Rows, as_pair, blocks, nearest, rounding, squared_distances
+from metrics.rows import Neighbours, Rows, as_pair, nearest, rounding, squared_distances
+from metrics.shards import Shards
 
 _SPARE = 12  # neighbours beyond 2 k that are looked at first
 _PAIRS = 2**15  # near pairs that are counted at a time
@@ -46,13 +48,13 @@ class Side(NamedTuple):
     Radii are squared and stretched by _TIE; -inf where the row is left out.
     """
 
-    rows: Tensor
+    rows: Shards | Tensor
     kept: Tensor
     radii: Tensor
 
-    def block(self, start: int) -> "Side":
-        """The block of rows that begins there."""
-        return Side(*(part[start : start + BLOCK] for part in self))
+    def block(self, start: int, rows: Tensor) -> "Side":
+        """The block of these rows, which begins there."""
+        return Side(rows, *(part[start : start + len(rows)] for part in (self.kept, self.radii)))
 
 
 def manifold_blocks(
@@ -68,13 +70,13 @@ def manifold_blocks(
         kept = _kept(rows, seed)
         radii = neighbours_of(rows, rows, kept, k, itself=True)[0] * _stretch(strict)
         sides.append(Side(rows, kept, radii.masked_fill_(~kept, -torch.inf)))
-    parts = blocks(sides[0].rows)
 
     def counted(index: int) -> Tensor:
-        return _against(sides[0].block(parts[index][0]), sides[1], strict)
+        rows = sides[0].rows.block(index)
+        return _against(sides[0].block(index * shards.BLOCK, rows), sides[1], strict)
 
     balls = fake_in_real = flags = 0
-    for numbers in distributed.dealt(counted, len(parts)):
+    for numbers in distributed.dealt(counted, sides[0].rows.block_count):
         own_balls, of_fakes, of_reals = numbers.split([1, len(sides[1].rows), 2])
         balls, fake_in_real, flags = balls + own_balls[0], fake_in_real + of_fakes, flags + of_reals
     holding, inside = flags
@@ -97,8 +99,8 @@ def _against(real: Side, fake: Side, strict: bool) -> Tensor:
     kind = {"dtype": torch.int32, "device": real.rows.device}
     in_balls, (holds, inside) = torch.zeros(fake.kept.shape, **kind), torch.zeros(2, *real.kept.shape, **kind)
     x, compare = real.rows.double(), _comparison(strict)
-    for start, y in blocks(fake.rows):
-        there, distances = fake.block(start), _lowered(x, y.double(), strict)
+    for start, y in fake.rows.blocks():
+        there, distances = fake.block(start, y), _lowered(x, y.double(), strict)
         near = compare(distances, real.radii.amax(1)[:, None]) | compare(distances, there.radii.amax(1))
         for i, j in zip(*(places.split(_PAIRS) for places in near.nonzero().T), strict=True):
             distance = distances[i, j][:, None]  # [P, 1]
@@ -143,13 +145,13 @@ def authenticity_blocks(real: Rows, fake: Rows, *, seed: int = 0) -> BlockNumber
     return BlockNumber(100 * (authentic.sum(0) / of_fake.sum(0).double()), Share(len(fake), 100.0))
 
 
-def _kept(rows: Tensor, seed: int) -> Tensor:
+def _kept(rows: Shards, seed: int) -> Tensor:
     """bool [N, C]: whether the row is there, in each case."""
     return _CASES.T[block_of(len(rows), seed)].to(rows.device)
 
 
 def neighbours_of(
-    queries: Tensor, points: Tensor, kept: Tensor, k: int, *, itself: bool = False
+    queries: Shards, points: Shards, kept: Tensor, k: int, *, itself: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Squared distance and number of the k-th nearest of the points that are kept, [n, C] each.
 
@@ -164,7 +166,7 @@ def neighbours_of(
     squared, indices = _kth(found, kept, k)
     while count < others and len(short := squared.isinf().any(1).nonzero()[:, 0]):  # too few near ones kept
         count = min(others, 2 * count)
-        found = nearest(queries[short], points, count + itself)
+        found = nearest(queries.at(short), points, count + itself)
         squared[short], indices[short] = _kth(found, kept, k, short if itself else None)
     return squared, indices
 

@@ -23,16 +23,16 @@ import torch
 from torch import Tensor
 
 from gan import distributed
+from metrics import shards
 from metrics.rows import (
-    BLOCK,
     Rows,
     as_pair,
-    blocks,
     exact_squared_distances,
     nearest,
     rounding,
     squared_distances,
 )
+from metrics.shards import Shards
 
 _PAIRS = 4096  # pairs of rows that are compared exactly at a time
 _TIE = 1e-12  # relative: squared distances that differ by less are equal
@@ -92,18 +92,17 @@ def manifold_scores(
     real_radii, fake_radii = (  # squared, [K, N] and [K, M]
         nearest(rows, rows, max(ks), exclude_self=True).squared[:, columns].T for rows in (real, fake)
     )
-    parts = blocks(real)
 
     def counted(index: int) -> Tensor:
-        start, block = parts[index]
-        radii = real_radii[:, start:, None][:, : len(block)]  # [K, n, 1]
+        block = real.block(index)
+        radii = real_radii[:, index * shards.BLOCK :, None][:, : len(block)]  # [K, n, 1]
         found = _against(block.double(), fake, radii, fake_radii, strict)
         return torch.cat([flags.packed() for flags in found])
 
     tallies = [_Tally(len(real), len(fake)) for _ in ks]
-    for (_, block), numbers in zip(parts, distributed.dealt(counted, len(parts)), strict=True):
+    for numbers in distributed.dealt(counted, real.block_count):
         for tally, own in zip(tallies, numbers.chunk(len(ks)), strict=True):
-            tally.add(len(block), own)
+            tally.add(own)
     return {k: tally.scores(k) for k, tally in zip(ks, tallies, strict=True)}
 
 
@@ -125,7 +124,7 @@ class _Flags:
     def packed(self) -> Tensor:
         """int64 [1 + M + 2 BLOCK]: the balls, then the flags, those of the reals filled up with zeros."""
         reals = torch.stack([self.real_holds_fake, self.real_in_fake]).long()
-        reals = torch.nn.functional.pad(reals, (0, BLOCK - reals.shape[1]))
+        reals = torch.nn.functional.pad(reals, (0, shards.BLOCK - reals.shape[1]))
         return torch.cat([reals.new_tensor([self.balls]), self.fake_in_real.long(), reals.flatten()])
 
 
@@ -137,12 +136,12 @@ class _Tally:
         self.balls = self.holding = self.inside = 0
         self.fake_in_real: Tensor | int = 0  # [M], blocks of reals with a ball around it
 
-    def add(self, block: int, numbers: Tensor) -> None:
-        """block: reals in it. numbers: as `_Flags.packed` has them."""
-        balls, fakes, holding, inside = numbers.split([1, self.fakes, BLOCK, BLOCK])
+    def add(self, numbers: Tensor) -> None:
+        """numbers: as `_Flags.packed` has them."""
+        balls, fakes, holding, inside = numbers.split([1, self.fakes, shards.BLOCK, shards.BLOCK])
         self.balls += int(balls)
-        self.holding += int(holding[:block].sum())
-        self.inside += int(inside[:block].sum())
+        self.holding += int(holding.sum())
+        self.inside += int(inside.sum())
         self.fake_in_real = self.fake_in_real + fakes
 
     def scores(self, k: int) -> ManifoldScores:
@@ -152,10 +151,10 @@ class _Tally:
         return ManifoldScores(precision, self.inside / self.reals, density, self.holding / self.reals)
 
 
-def _against(x: Tensor, fake: Tensor, real_radii: Tensor, fake_radii: Tensor, strict: bool) -> list[_Flags]:
+def _against(x: Tensor, fake: Shards, real_radii: Tensor, fake_radii: Tensor, strict: bool) -> list[_Flags]:
     """One block of reals x [n, D], float64, against all fakes; radii [K, n, 1] and [K, M], squared."""
     found = [_Flags(len(x), len(fake), x.device) for _ in fake_radii]
-    for other, block in blocks(fake):
+    for other, block in fake.blocks():
         y = block.double()
         distances, slack = squared_distances(x, y), rounding(x, y)
         for flags, of_real, of_fake in zip(found, real_radii, fake_radii, strict=True):

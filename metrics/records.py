@@ -104,7 +104,7 @@ def as_asked(item: Item, inputs: Inputs) -> Inputs:
     if not item.intervals or item.spec.keep != "moments":
         return inputs
     stores = (inputs.real, inputs.fake)
-    real, fake = (moments_of(s.features) if isinstance(s, Bank) else s for s in stores)
+    real, fake = (moments_of(s.rows) if isinstance(s, Bank) else s for s in stores)
     return replace(inputs, real=real, fake=fake)
 
 

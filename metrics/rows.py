@@ -1,7 +1,8 @@
-"""Rows of features as arrays or tensors: checks, nearest neighbours and random subsets, in blocks.
+"""Rows of features as arrays, tensors or shards: checks, nearest neighbours and random subsets, in blocks.
 
 Letters: N rows, M rows of another set, D features, K neighbours, P pairs of rows. Distances are Euclidean,
-float64, on the device of the rows. Blocks of work are dealt out to processes (`gan.distributed.dealt`).
+float64, on the device of the rows. Blocks of work are dealt out to processes (`gan.distributed.dealt`); what
+a process needs for its own comes block by block (`metrics.shards`).
 """
 
 from collections.abc import Callable
@@ -12,10 +13,10 @@ import torch
 from torch import Tensor
 
 from gan import distributed
+from metrics import shards
+from metrics.shards import Shards
 
-Rows = Tensor | np.ndarray
-
-BLOCK = 2048  # rows per side of a block of distances: 32 MB of float64
+Rows = Tensor | np.ndarray | Shards
 
 
 class Neighbours(NamedTuple):
@@ -30,27 +31,31 @@ class Neighbours(NamedTuple):
         return self.squared.sqrt()
 
 
-def as_rows(x: Rows, what: str, least: int = 1) -> Tensor:
+def as_rows(x: Rows, what: str, least: int = 1) -> Shards:
     """Floating-point [N, D] on its own device, without gradient. `what` names the rows in errors.
 
     Raises ValueError for another number of axes, fewer than `least` rows, no columns, NaN or infinity.
     """
-    rows = torch.as_tensor(x).detach()
-    if rows.ndim != 2 or rows.shape[1] == 0:
-        raise ValueError(f"{what}: need an array [rows, columns], got the shape {tuple(rows.shape)}")
+    rows = x if isinstance(x, Shards) else _array(x, what)
     if len(rows) < least:
         raise ValueError(f"{what}: {len(rows)} row(s), at least {least} needed")
-    rows = rows if rows.is_floating_point() else rows.double()
-    if not torch.isfinite(rows.sum(dtype=torch.float64)):
+    if not rows.finite:
         raise ValueError(f"{what}: some values are NaN or infinite")
     return rows
 
 
-def as_pair(real: Rows, fake: Rows, least: int = 1) -> tuple[Tensor, Tensor]:
+def _array(x: Tensor | np.ndarray, what: str) -> Shards:
+    rows = torch.as_tensor(x).detach()
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ValueError(f"{what}: need an array [rows, columns], got the shape {tuple(rows.shape)}")
+    return Shards(rows if rows.is_floating_point() else rows.double())
+
+
+def as_pair(real: Rows, fake: Rows, least: int = 1) -> tuple[Shards, Shards]:
     """Both sets as `as_rows` has them, on the real rows' device. ValueError also for different widths."""
     real, fake = as_rows(real, "real", least), as_rows(fake, "fake", least)
-    if real.shape[1] != fake.shape[1]:
-        raise ValueError(f"{real.shape[1]} real features against {fake.shape[1]} fake ones")
+    if real.dim != fake.dim:
+        raise ValueError(f"{real.dim} real features against {fake.dim} fake ones")
     return real, fake.to(real.device)
 
 
@@ -58,26 +63,24 @@ def unit(rows: Tensor) -> Tensor:
     """Rows [N, D] of length 1, float64; ValueError for a row of zeros."""
     rows = rows.double()
     lengths = rows.norm(dim=1, keepdim=True)
-    if lengths.min() == 0:
+    if (lengths == 0).any():
         raise ValueError("a row of zeros has no direction to compare")
     return rows / lengths
 
 
-def blocks(rows: Tensor) -> list[tuple[int, Tensor]]:
-    """(index of its first row, rows [<= BLOCK, D]) of each block, in order."""
-    return [(start, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
-
-
-def over_blocks(rows: Tensor, work: Callable[[Tensor], Tensor]) -> Tensor:
+def over_blocks(rows: Shards, work: Callable[[Tensor], Tensor]) -> Tensor:
     """What `work` gives for each block, [n, D] -> [n], of all rows [N]; the blocks are dealt out."""
-    parts = blocks(rows)
 
     def found(index: int) -> Tensor:
-        part = work(parts[index][1])
-        return torch.nn.functional.pad(part, (0, BLOCK - len(part)))
+        part = work(rows.block(index))
+        return torch.nn.functional.pad(part, (0, shards.BLOCK - len(part)))
 
-    shared = zip(parts, distributed.dealt(found, len(parts)), strict=True)
-    return torch.cat([part[: len(block)] for (_, block), part in shared])
+    return torch.cat(list(distributed.dealt(found, rows.block_count)))[: len(rows)]
+
+
+def total(rows: Shards, work: Callable[[Tensor], Tensor]) -> Tensor:
+    """The sum over all blocks, in their order, of what `work` gives for each; the blocks are dealt out."""
+    return sum(distributed.dealt(lambda index: work(rows.block(index)), rows.block_count))
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -100,39 +103,39 @@ def exact_squared_distances(x: Tensor, y: Tensor) -> Tensor:
     return (x.double() - y.double()).square().sum(-1)
 
 
-def nearest(queries: Tensor, points: Tensor, k: int, *, exclude_self: bool = False) -> Neighbours:
+def nearest(
+    queries: Tensor | Shards, points: Tensor | Shards, k: int, *, exclude_self: bool = False
+) -> Neighbours:
     """The k nearest `points` [M, D] of each query [N, D]; equal distances in the order of the points.
 
     exclude_self: the queries are the points, and none is its own neighbour (a duplicate of it is).
     Found by `squared_distances` block by block; the distances of those found are then exact.
     Raises ValueError for fewer than k points to choose from.
     """
+    queries, points = (x if isinstance(x, Shards) else Shards(x) for x in (queries, points))
     if not 1 <= k <= len(points) - exclude_self:
         others = "others" if exclude_self else "points"
         raise ValueError(
             f"{k} nearest of {len(points) - exclude_self} {others}: at least 1 and no more than that"
         )
-    searched = blocks(queries)
-    squared = torch.empty(len(queries), k, dtype=torch.float64, device=queries.device)
-    indices = torch.empty(len(queries), k, dtype=torch.int64, device=queries.device)
 
     def found(index: int) -> Tensor:
-        start, block = searched[index]
-        part = _nearest(start, block, points, k, exclude_self)
+        block = queries.block(index)
+        part = _nearest(index * shards.BLOCK, block, points, k, exclude_self)
         both = torch.stack([part.squared, part.indices.double()])  # numbers of rows are exact in float64
-        return torch.nn.functional.pad(both, (0, 0, 0, BLOCK - len(block)))
+        return torch.nn.functional.pad(both, (0, 0, 0, shards.BLOCK - len(block)))
 
-    for (start, block), part in zip(searched, distributed.dealt(found, len(searched)), strict=True):
-        squared[start:][: len(block)], indices[start:][: len(block)] = part[:, : len(block)]
-    return Neighbours(squared, indices)
+    none = torch.empty(2, 0, k, dtype=torch.float64, device=queries.device)
+    parts = torch.cat([none, *distributed.dealt(found, queries.block_count)], 1)
+    return Neighbours(parts[0, : len(queries)], parts[1, : len(queries)].long())
 
 
-def _nearest(start: int, queries: Tensor, points: Tensor, k: int, exclude_self: bool) -> Neighbours:
+def _nearest(start: int, queries: Tensor, points: Shards, k: int, exclude_self: bool) -> Neighbours:
     """`nearest` of the queries start, start + 1, ..."""
     x = queries.double()
     best = x.new_empty(len(x), 0)
     indices = torch.empty(len(x), 0, dtype=torch.int64, device=x.device)
-    for first, block in blocks(points):
+    for first, block in points.blocks():
         squared = squared_distances(x, block.double())  # [n, m]
         if exclude_self and first == start:
             squared.fill_diagonal_(torch.inf)
@@ -141,12 +144,12 @@ def _nearest(start: int, queries: Tensor, points: Tensor, k: int, exclude_self: 
         best, order = candidates.topk(min(k, candidates.shape[1]), largest=False)
         indices = places.gather(1, order)
     indices = indices.sort(1).values
-    exact = torch.stack([exact_squared_distances(queries, points[column]) for column in indices.T], 1)
-    exact, order = exact.sort(dim=1, stable=True)
+    exact = [exact_squared_distances(queries, points.at(column).block(0)) for column in indices.T]
+    exact, order = torch.stack(exact, 1).sort(dim=1, stable=True)
     return Neighbours(exact, indices.gather(1, order))
 
 
-def chosen(rng: np.random.RandomState, rows: Tensor, size: int) -> Tensor:
+def chosen(rng: np.random.RandomState, rows: Tensor | Shards, size: int) -> Tensor:
     """Numbers of `size` of the rows, without replacement, int64 on their device.
 
     By `RandomState.choice`, whose stream is frozen (NEP 19).

@@ -56,7 +56,7 @@ def compared(real: Images, fake: Images, networks: Networks, name: str) -> Compa
         extractors = {name: networks[name]}
         measured = partial(measure, statistics=[want], extractors=extractors, device=networks.device)
         reals, fakes = (measured(s, progress=lambda count: None)[want] for s in (real, fake))
-        found = memorisation(reals.features, fakes.features, k=min(NEIGHBOURS, reals.count))
+        found = memorisation(reals.rows, fakes.rows, k=min(NEIGHBOURS, reals.count))
     return Compared(found, reals.count, fakes.count)
 
 

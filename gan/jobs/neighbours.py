@@ -13,8 +13,7 @@ from gan import precision
 from gan.errors import UsageError, UserError
 from gan.images import rgb_view
 from gan.jobs.scoring import DatasetImages
-from metrics import cache
-from metrics.evaluate import cache_key
+from metrics import kept
 from metrics.features import Bank
 from metrics.images import ArrayImages
 from metrics.measure import Statistic, measure
@@ -59,7 +58,7 @@ def nearest(
     with precision.exact():
         reals = bank(dataset, statistic, networks, progress)
         own = measure(ArrayImages(images), [statistic], networks, lambda count: None, networks.device)
-        found = nearest_rows(own[statistic].features, reals.features, count)
+        found = nearest_rows(own[statistic].rows, reals.rows, count)
     return Neighbours(found.indices, found.distances)
 
 
@@ -67,12 +66,12 @@ def bank(
     dataset: ImageDataset, statistic: Statistic, networks: Networks, progress: Callable[[int], None]
 ) -> Bank:
     """Features of all images of a data set, from the cache where it has them."""
-    key = cache_key(statistic, networks[statistic.extractor], dataset.sha256, "")
-    if (kept := cache.load(key)) is not None:
-        return Bank.from_state(kept).to(networks.device)
+    key = kept.key_of(statistic, networks[statistic.extractor], dataset.sha256, "")
+    if (there := kept.load(key)) is not None:
+        return there.to(networks.device)
     images = DatasetImages(dataset)
     found = measure(images, [statistic], networks, progress, networks.device)[statistic]
-    cache.store(key, found.state())
+    kept.store(key, found)
     return found
 
 

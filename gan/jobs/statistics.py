@@ -1,6 +1,7 @@
 """Statistics of a data set as a file, by path or by name."""
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ def save(
         "data_sha256": dataset.sha256,
         "num_real": len(dataset),
     }
+    whole = reduce(type(store).merge, map(type(store).from_state, store.states()))  # with all rows
     if distributed.rank() == 0:
-        statistics.write(out, store, told, features=features)
+        statistics.write(out, whole, told, features=features)
     return told
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import rows
+from metrics import shards
 from metrics.kernel import kernel_distance, polynomial_kernel
 
 
@@ -106,7 +106,7 @@ def test_subsets_are_the_published_draws():
 def test_blocks_and_order_do_not_matter(block, monkeypatch):
     real, fake = drawn(50, 6, 0), drawn(41, 6, 1, gap=0.3)
     want = kernel_distance(real, fake, subsets=None)
-    monkeypatch.setattr(rows, "BLOCK", block)
+    monkeypatch.setattr(shards, "BLOCK", block)
     got = kernel_distance(real[torch.randperm(50)], fake[torch.randperm(41)], subsets=None)
     assert got.value == pytest.approx(want.value, rel=1e-12)
     assert got.standard_error == pytest.approx(want.standard_error, rel=1e-9)

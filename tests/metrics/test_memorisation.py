@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import rows
+from metrics import shards
 from metrics.memorisation import auth_pct, memorisation
 
 
@@ -46,7 +46,7 @@ def test_matches_brute_force_in_any_block_size(monkeypatch):
     nearest = across.argmin(1)
     want = 100 * (across.min(1).values > within[nearest]).double().mean().item()
     for block in (1, 8, 100):
-        monkeypatch.setattr(rows, "BLOCK", block)
+        monkeypatch.setattr(shards, "BLOCK", block)
         found = memorisation(train, fake.numpy(), k=3)
         assert found.auth_pct == want and torch.equal(found.indices[:, 0], nearest)
         torch.testing.assert_close(found.ratios, across.min(1).values / within[nearest])

@@ -10,6 +10,7 @@ from metrics.jackknife import GROUPS, Share, dealt, replicates, splits
 from metrics.memorisation import auth_pct
 from metrics.neighbour_blocks import authenticity_blocks, manifold_blocks, neighbours_of
 from metrics.precision_recall import manifold_scores
+from metrics.shards import Shards
 
 
 def rows(count, shift=0.0, seed=0):
@@ -85,15 +86,15 @@ def test_neighbours_where_all_near_ones_are_left_out():
     x = torch.cat([torch.zeros(40, 1), torch.arange(24.0)[:, None] + 1])
     kept = torch.ones(64, 2, dtype=torch.bool)
     kept[:40, 0] = False
-    squared, indices = neighbours_of(x, x, kept, 2, itself=True)
+    squared, indices = neighbours_of(Shards(x), Shards(x), kept, 2, itself=True)
     assert squared[0].tolist() == [4, 0] and indices[0, 0] == 41  # without the zeros the second is at 2
     assert squared[40].tolist() == [4, 1] and indices[40, 0] == 42
-    squared, indices = neighbours_of(x[:1] - 1, x, kept, 1)
+    squared, indices = neighbours_of(Shards(x[:1] - 1), Shards(x), kept, 1)
     assert squared.tolist() == [[4, 1]] and indices[0, 0] == 40
     squared, _ = neighbours_of(1e200 * x.double(), 1e200 * x.double(), kept, 2, itself=True)
     assert squared[0].tolist() == [torch.inf, 0]  # beyond float64
     with pytest.raises(ValueError, match="leave fewer than 2 neighbours"):
-        neighbours_of(x[:42], x[:42], kept[:42], 2, itself=True)
+        neighbours_of(Shards(x[:42]), Shards(x[:42]), kept[:42], 2, itself=True)
 
 
 def test_what_the_scores_are_shares_of():

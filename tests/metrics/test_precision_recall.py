@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import rows
+from metrics import shards
 from metrics.precision_recall import ManifoldScores, density_coverage, manifold_scores, precision_recall
 
 
@@ -31,7 +31,7 @@ def by_definition(real, fake, k):
 
 @pytest.mark.parametrize("block", [1, 16, 1000])
 def test_matches_brute_force_in_any_block_size(block, monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK", block)
+    monkeypatch.setattr(shards, "BLOCK", block)
     real, fake = drawn(40, 3), drawn(33, 3, 1, scale=0.8, gap=0.5)
     got = manifold_scores(real, fake, (1, 3, 5))
     assert got == {k: pytest.approx(by_definition(real, fake, k), rel=1e-12) for k in (1, 3, 5)}

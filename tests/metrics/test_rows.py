@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import rows
+from metrics import rows, shards
 
 
 def drawn(n, d, seed=0):
@@ -14,7 +14,7 @@ def drawn(n, d, seed=0):
 @pytest.mark.parametrize("block", [1, 5, 100])
 @pytest.mark.parametrize("exclude_self", [False, True])
 def test_nearest_is_what_brute_force_finds(block, exclude_self, monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK", block)
+    monkeypatch.setattr(shards, "BLOCK", block)
     points = drawn(23, 4)
     queries = points if exclude_self else drawn(11, 4, 1)
     squared = (queries[:, None].double() - points.double()).square().sum(-1)
@@ -36,7 +36,7 @@ def test_a_copy_is_at_distance_zero_even_far_from_the_origin():
 
 @pytest.mark.parametrize("block", [2, 100])
 def test_duplicates_are_neighbours_of_each_other(block, monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK", block)
+    monkeypatch.setattr(shards, "BLOCK", block)
     points = drawn(4, 3).repeat(3, 1)  # rows i, i + 4, i + 8 are equal
     found = rows.nearest(points, points, 2, exclude_self=True)
     assert (found.squared == 0).all()
@@ -57,8 +57,8 @@ def test_impossible_k(k, exclude_self):
 
 
 def test_as_rows():
-    assert rows.as_rows(np.ones((2, 3), dtype=np.uint8), "x").dtype == torch.float64
-    assert rows.as_rows(torch.ones(2, 3, requires_grad=True), "x").requires_grad is False
+    assert rows.as_rows(np.ones((2, 3), dtype=np.uint8), "x").whole().dtype == torch.float64
+    assert rows.as_rows(torch.ones(2, 3, requires_grad=True), "x").whole().requires_grad is False
     for wrong in (torch.ones(3), torch.ones(2, 0), torch.tensor([[torch.inf]]), torch.ones(0, 3)):
         with pytest.raises(ValueError, match="^x: "):
             rows.as_rows(wrong, "x")

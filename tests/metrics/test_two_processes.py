@@ -12,7 +12,7 @@ SCRIPT = str(Path(__file__).with_name("two_processes.py"))
 
 
 def test_every_score_has_the_digits_of_one_process(tmp_path):
-    found, work = [], []
+    found, work, shares = [], [], []
     for processes in (1, 2):
         out = tmp_path / f"{processes}.json"
         shared = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
@@ -26,6 +26,8 @@ def test_every_score_has_the_digits_of_one_process(tmp_path):
         written = json.loads(out.read_text())
         found.append({record["label"]: record for record in written["records"]})
         work.append(written["work"])
+        shares.append(written["share"])
+    assert shares[0] == 1 and 0.5 <= shares[1] < 0.6  # of the rows that are compared, in either process
     alone, shared = found
     for name, (whole,) in work[0].items():  # neither does all of it, nor much more than the other
         each = work[1][name]

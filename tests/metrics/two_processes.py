@@ -16,7 +16,9 @@ from gan import distributed
 from metrics import METRICS, evaluate
 from metrics.catalogue import mean_over_pairs
 from metrics.comparison import Observed, differences
+from metrics.features import Bank
 from metrics.images import ArrayImages
+from metrics.measure import measure
 from metrics.networks import Networks
 from tests.metrics.test_catalogue import Standin, Standins, pictures
 from tests.metrics.test_equivariance import stylegan3
@@ -65,6 +67,18 @@ def fewer(measure, images, *, pairs, seed, batch=32):
     return mean_over_pairs(measure, images, pairs=137, seed=seed, batch=5 if batch == 32 else batch)
 
 
+def noting(shares):
+    """A patch that notes which part of the rows of each Bank this process has."""
+
+    def measured(*arguments):
+        stores = measure(*arguments)
+        banks = [store for store in stores.values() if isinstance(store, Bank)]
+        shares.extend(len(bank.rows.own) / bank.count for bank in banks)
+        return stores
+
+    return mock.patch("metrics.sets.measure", measured)
+
+
 def counted(module, name):
     """A patch that counts the calls of this process."""
     return mock.patch(f"{module}.{name}", wraps=getattr(importlib.import_module(module), name))
@@ -107,7 +121,9 @@ def compared() -> list[dict]:
 
 if __name__ == "__main__":
     with distributed.group(), mock.patch("metrics.catalogue.mean_over_pairs", fewer):
+        shares = []
         with contextlib.ExitStack() as stack:
+            stack.enter_context(noting(shares))
             counters = [stack.enter_context(counted(*place)) for place in HEAVY]
             done = records()
         assert distributed.rank() == 0 or not done
@@ -115,5 +131,6 @@ if __name__ == "__main__":
         work = dict(
             zip(map(".".join, HEAVY), torch.stack(distributed.everyones(own), 1).tolist(), strict=True)
         )
+        share = max(map(float, distributed.everyones(torch.tensor(max(shares)))))
         if distributed.rank() == 0:
-            Path(sys.argv[1]).write_text(json.dumps({"records": done, "work": work}))
+            Path(sys.argv[1]).write_text(json.dumps({"records": done, "work": work, "share": share}))

@@ -25,6 +25,7 @@ from tests.mutants import (
     serving_batches,
     serving_load,
     serving_replicas,
+    shards,
     signing,
     state,
     steps,
@@ -39,6 +40,6 @@ ROOMS = (
     *(steps, losses, state, data, preparation, duplicates, runs, sampling, jobs, models, projected),
     *(scores, wiring, uncertainty, web, exploring, directions, honesty, projection, threads, explore_page),
     *(serving, serving_batches, serving_replicas, serving_access, serving_load, rating, signing, pages),
-    *(hub, reports),
+    *(hub, reports, shards),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)

@@ -101,7 +101,7 @@ MUTANTS = (
     Mutant(
         "features of the data are not kept",
         "gan/jobs/neighbours.py",
-        "    cache.store(key, found.state())\n",
+        "    kept.store(key, found)\n",
         "",
         ("tests/gan/jobs/test_neighbours.py::test_a_copy_finds_its_original_and_the_set_is_measured_once",),
     ),

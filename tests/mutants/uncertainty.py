@@ -46,22 +46,22 @@ MUTANTS = (
     Mutant(
         "ddof of an interval",
         "metrics/uncertainty.py",
-        "BlockFrechet(real, inputs.fake.features, ddof=inputs.convention.ddof, seed=inputs.seed)",
-        "BlockFrechet(real, inputs.fake.features, seed=inputs.seed)",
+        "BlockFrechet(real, inputs.fake.rows, ddof=inputs.convention.ddof, seed=inputs.seed)",
+        "BlockFrechet(real, inputs.fake.rows, seed=inputs.seed)",
         (OF_METRICS,),
     ),
     Mutant(
         "interval of the reals for the fakes",
         "metrics/uncertainty.py",
-        "BlockKernel(inputs.real.features, inputs.fake.features",
-        "BlockKernel(inputs.real.features, inputs.real.features",
+        "BlockKernel(inputs.real.rows, inputs.fake.rows",
+        "BlockKernel(inputs.real.rows, inputs.real.rows",
         (OF_METRICS,),
     ),
     Mutant(
         "k of an interval",
         "metrics/uncertainty.py",
-        "found = manifold_blocks(inputs.real.features, inputs.fake.features, k, **options)",
-        "found = manifold_blocks(inputs.real.features, inputs.fake.features, 5, **options)",
+        "found = manifold_blocks(inputs.real.rows, inputs.fake.rows, k, **options)",
+        "found = manifold_blocks(inputs.real.rows, inputs.fake.rows, 5, **options)",
         (OF_METRICS,),
     ),
     Mutant(
@@ -74,22 +74,22 @@ MUTANTS = (
     Mutant(
         "surfaces of an interval of density",
         "metrics/uncertainty.py",
-        "inputs.fake.features, 5, strict=True, seed=inputs.seed)",
-        "inputs.fake.features, 5, strict=False, seed=inputs.seed)",
+        "inputs.fake.rows, 5, strict=True, seed=inputs.seed)",
+        "inputs.fake.rows, 5, strict=False, seed=inputs.seed)",
         (OF_METRICS,),
     ),
     Mutant(
         "surfaces of an influence",
         "metrics/uncertainty.py",
-        "inputs.fake.features, k, strict=strict)[:, 0]",
-        "inputs.fake.features, k, strict=False)[:, 0]",
+        "inputs.fake.rows, k, strict=strict)[:, 0]",
+        "inputs.fake.rows, k, strict=False)[:, 0]",
         ("tests/metrics/test_uncertainty.py::test_influences_have_the_balls_of_the_convention",),
     ),
     Mutant(
         "surfaces of an influence of density",
         "metrics/uncertainty.py",
-        "inputs.fake.features, 5, strict=True)[:, 1]",
-        "inputs.fake.features, 5, strict=False)[:, 1]",
+        "inputs.fake.rows, 5, strict=True)[:, 1]",
+        "inputs.fake.rows, 5, strict=False)[:, 1]",
         ("tests/metrics/test_uncertainty.py::test_influences_have_the_balls_of_the_convention",),
     ),
     Mutant(
@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         "reals and fakes of an interval exchanged",
         "metrics/uncertainty.py",
-        "[authenticity_blocks(inputs.real.features, inputs.fake.features, seed=inputs.seed)]",
-        "[authenticity_blocks(inputs.fake.features, inputs.real.features, seed=inputs.seed)]",
+        "[authenticity_blocks(inputs.real.rows, inputs.fake.rows, seed=inputs.seed)]",
+        "[authenticity_blocks(inputs.fake.rows, inputs.real.rows, seed=inputs.seed)]",
         (OF_METRICS,),
     ),
     Mutant(
@@ -165,7 +165,7 @@ MUTANTS = (
     Mutant(
         "rows paired with themselves",
         "metrics/blockwise.py",
-        "sums[i] -= sum(kernel_with_itself(block).sum() for _, block in blocks(parts[i])).item()",
+        "sums[i] -= sum(kernel_with_itself(block).sum() for _, block in parts[i].blocks()).item()",
         "sums[i] -= 0",
         ("tests/metrics/test_blockwise.py::test_scores_of_blocks",),
     ),
@@ -277,8 +277,8 @@ MUTANTS = (
     Mutant(
         "every process takes all blocks of reals",
         "metrics/neighbour_blocks.py",
-        "distributed.dealt(counted, len(parts))",
-        "map(counted, range(len(parts)))",
+        "distributed.dealt(counted, sides[0].rows.block_count)",
+        "map(counted, range(sides[0].rows.block_count))",
         ("tests/metrics/test_two_processes.py::test_every_score_has_the_digits_of_one_process",),
     ),
     Mutant(

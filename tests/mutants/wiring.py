@@ -20,15 +20,15 @@ MUTANTS = (
     Mutant(
         "precision and recall exchanged",
         CATALOGUE,
-        "manifold_scores(inputs.real.features, inputs.fake.features, (k,)",
-        "manifold_scores(inputs.fake.features, inputs.real.features, (k,)",
+        "manifold_scores(inputs.real.rows, inputs.fake.rows, (k,)",
+        "manifold_scores(inputs.fake.rows, inputs.real.rows, (k,)",
         number("pr"),
     ),
     Mutant(
         "copies among the reals",
         CATALOGUE,
-        "auth_pct(inputs.real.features, inputs.fake.features)",
-        "auth_pct(inputs.fake.features, inputs.real.features)",
+        "auth_pct(inputs.real.rows, inputs.fake.rows)",
+        "auth_pct(inputs.fake.rows, inputs.real.rows)",
         number("authpct"),
     ),
     Mutant(
@@ -91,8 +91,8 @@ MUTANTS = (
     Mutant(
         "fid-infinity by one seed",
         CATALOGUE,
-        "inputs.fake.features, seed=inputs.seed, ddof=ddof)",
-        "inputs.fake.features, seed=0, ddof=ddof)",
+        "inputs.fake.rows, seed=inputs.seed, ddof=ddof)",
+        "inputs.fake.rows, seed=0, ddof=ddof)",
         number("fid-infinity"),
     ),
     Mutant(
@@ -160,8 +160,8 @@ MUTANTS = (
     Mutant(
         "one image too few for vendi",
         CATALOGUE,
-        "vendi_score(inputs.fake.features)",
-        "vendi_score(inputs.fake.features[1:])",
+        "vendi_score(inputs.fake.rows)",
+        "vendi_score(inputs.fake.rows[1:])",
         number("vendi"),
     ),
     Mutant(
@@ -302,7 +302,7 @@ MUTANTS = (
     ),
     Mutant(
         "parts share a cache",
-        "metrics/evaluate.py",
+        "metrics/kept.py",
         'taken = {"part": f"{statistic.limit}-{part}"} if part else {}',
         "taken = {}",
         sampler("test_a_part_is_cached_apart"),
