@@ -47,9 +47,11 @@ def serving(most):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=functools.partial(server.run, sockets=[listener]))
         thread.start()
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join(20)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(20)
 
 
 @pytest.fixture
