@@ -5,6 +5,8 @@ float64, on the device of the rows. Blocks of work are dealt out to processes (`
 a process needs for its own comes block by block (`metrics.shards`).
 """
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -80,7 +82,8 @@ def over_blocks(rows: Shards, work: Callable[[Tensor], Tensor]) -> Tensor:
 
 def total(rows: Shards, work: Callable[[Tensor], Tensor]) -> Tensor:
     """The sum over all blocks, in their order, of what `work` gives for each; the blocks are dealt out."""
-    return sum(distributed.dealt(lambda index: work(rows.block(index)), rows.block_count))
+    shared = distributed.dealt(lambda index: work(rows.block(index)), rows.block_count)
+    return functools.reduce(operator.add, shared)
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -144,8 +147,8 @@ def _nearest(start: int, queries: Tensor, points: Shards, k: int, exclude_self: 
         best, order = candidates.topk(min(k, candidates.shape[1]), largest=False)
         indices = places.gather(1, order)
     indices = indices.sort(1).values
-    exact = [exact_squared_distances(queries, points.at(column).block(0)) for column in indices.T]
-    exact, order = torch.stack(exact, 1).sort(dim=1, stable=True)
+    found = [exact_squared_distances(queries, points.at(column).block(0)) for column in indices.T]
+    exact, order = torch.stack(found, 1).sort(dim=1, stable=True)
     return Neighbours(exact, indices.gather(1, order))
 
 
