@@ -127,7 +127,7 @@ PICTURES: dict[str, Picture] = {
         ("study",),
         (
             "rm -rf runs/rated/shown",
-            f"{SHOT} {IMAGES}/rate-page.png --size 1000x640 "
+            f"{SHOT} {IMAGES}/rate-page.png --size 1000x640 --press Enter "
             f"-- gan rate {' '.join(RATED)} --kind pairs --trials 20 --out runs/rated/shown",
         ),
     ),

@@ -1,4 +1,4 @@
-"""A page as a picture: `python docs/screenshot.py OUT.png [--size WxH] [--dark] FILE.html`, or `-- gan ...`.
+"""A page as a picture: `python docs/screenshot.py OUT.png [OPTIONS] FILE.html`, or `[OPTIONS] -- gan ...`.
 
 A command that serves a page is started, its address read from what it prints, and it is ended afterwards.
 Needs playwright (extra dev) and a Chromium of the system.
@@ -36,8 +36,8 @@ def address(command: list[str]) -> Iterator[str]:
             process.terminate()
 
 
-def shoot(url: str, out: Path, width: int, height: int, dark: bool) -> None:
-    """Write a picture of what a window of that size shows."""
+def shoot(url: str, out: Path, width: int, height: int, dark: bool, press: str) -> None:
+    """Write a picture of what a window of that size shows, after a key was pressed if one is named."""
     from playwright.sync_api import sync_playwright
 
     browser_path = next(filter(None, map(shutil.which, NAMES)), None)
@@ -50,6 +50,9 @@ def shoot(url: str, out: Path, width: int, height: int, dark: bool) -> None:
         )
         page.goto(url, wait_until="load")
         page.wait_for_timeout(SETTLED)
+        if press:
+            page.keyboard.press(press)
+            page.wait_for_timeout(SETTLED)
         page.screenshot(path=out)
         browser.close()
 
@@ -60,14 +63,15 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", default="1100x800", help="width x height of the window")
     parser.add_argument("--dark", action="store_true", help="in dark colours")
+    parser.add_argument("--press", default="", help="a key, such as Enter where a page begins by it")
     parser.add_argument("page", nargs="+", help="a file, or the command that serves it, behind --")
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     if given.page[0] == "gan":
         with address(given.page) as url:
-            shoot(url, given.out, width, height, given.dark)
+            shoot(url, given.out, width, height, given.dark, given.press)
     else:
-        shoot(Path(given.page[0]).resolve().as_uri(), given.out, width, height, given.dark)
+        shoot(Path(given.page[0]).resolve().as_uri(), given.out, width, height, given.dark, given.press)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ SHORT = {
     r"gan train .*--data ": "--kimg 0.016 --set threads=1 --set data.workers=0",
     r"gan train .*--resume": "--kimg 0.024",
     r"gan train .*--preset stylegan": "--set generator.channel_max=8 --set discriminator.channel_max=8",
-    r"gan train .*--preset r3gan": "--set generator.widths=[8,8,8,8] --set discriminator.widths=[8,8,8,8]",
+    r"gan train .*--preset r3gan": "--batch 8 "
+    "--set generator.widths=[8,8,8,8] --set discriminator.widths=[8,8,8,8]",
     r"gan train .*--preset few-shot": "--set generator.channel_max=8 "
     "--set discriminator.feature_resolution=64",
     r"gan train .*--metrics ": "--metrics-fakes 32",

@@ -130,8 +130,15 @@ def test_a_screenshot(tmp_path):
     from PIL import Image
 
     page = tmp_path / "page.html"
-    page.write_text("<style>body { background: light-dark(white, black); color-scheme: light dark }</style>")
-    for flags, colour in (([], (255, 255, 255)), (["--dark"], (0, 0, 0))):
+    page.write_text(
+        "<style>body { background: light-dark(white, black); color-scheme: light dark }</style>"
+        "<script>onkeydown = (e) => { document.body.style.background = { b: 'blue' }[e.key] }</script>"
+    )
+    for flags, colour in (
+        ([], (255, 255, 255)),
+        (["--dark"], (0, 0, 0)),
+        (["--press", "b"], (0, 0, 255)),
+    ):
         command = [
             sys.executable,
             DOCS / "screenshot.py",
