@@ -13,6 +13,7 @@
 
 #include "cuda_common.h"
 #include "filtered_lrelu.h"
+#include "store_at_once.h"
 
 namespace gan {
 namespace {
@@ -203,8 +204,7 @@ __device__ __forceinline__ void downsample_along(T* y, bool paired, int outputs,
     for (int k = 0; k < G::FD; ++k) sum[e] += taps[k] * x[(e * G::DOWN + k) / 4][(e * G::DOWN + k) % 4];
   }
   if (G::EACH == 2 && paired) {
-    const Vec<T, 2> pair = {store<T>(sum[0]), store<T>(sum[G::EACH - 1])};
-    store_vec<2>(y, 0, pair);
+    store_at_once(y, Vec<T, 2>{store<T>(sum[0]), store<T>(sum[G::EACH - 1])});
     return;
   }
 #pragma unroll

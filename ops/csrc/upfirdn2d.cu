@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "cuda_common.h"
+#include "store_at_once.h"
 #include "upfirdn2d.h"
 
 namespace gan {
@@ -176,20 +177,24 @@ __global__ void __launch_bounds__(kThreads) patches_kernel(Upfirdn2dParams p, Pa
     }
   }
   const int out_w = static_cast<int>(h.out), out_h = static_cast<int>(v.out);
-  T* y = static_cast<T*>(p.y) + (image * out_h + row) * out_w * inner + column * inner + channel;
+  T* const y = static_cast<T*>(p.y) + (image * out_h + row) * out_w * inner + column * inner + channel;
+  if constexpr (Planar && P::kWide > 1) {
+    if (patches.whole) {
 #pragma unroll
-  for (int j = 0; j < P::kTall; ++j, y += out_w * inner) {
-    if (!within(row + j, out_h)) continue;
-    if (Planar && P::kWide > 1 && patches.whole) {
-      Vec<T, P::kWide> values;
+      for (int j = 0; j < P::kTall; ++j) {
+        Vec<T, P::kWide> values;
 #pragma unroll
-      for (int r = 0; r < P::kWide; ++r) values[r] = store<T>(sum[j][r]);
-      store_vec<P::kWide>(y, 0, values);
-      continue;
+        for (int r = 0; r < P::kWide; ++r) values[r] = store<T>(sum[j][r]);
+        if (within(row + j, out_h)) store_at_once(y + j * out_w, values);
+      }
+      return;
     }
+  }
+#pragma unroll
+  for (int j = 0; j < P::kTall; ++j) {
 #pragma unroll
     for (int r = 0; r < P::kWide; ++r) {
-      if (within(column + r, out_w)) y[r * inner] = store<T>(sum[j][r]);
+      if (within(row + j, out_h) && within(column + r, out_w)) y[(j * out_w + r) * inner] = store<T>(sum[j][r]);
     }
   }
 }

@@ -77,14 +77,6 @@ MUTANTS = (
     ),
     Mutant("filtered_lrelu", "i % 4 - at.phase_x", "i % 4", "values", "no phase along x", STRIPS),
     Mutant("filtered_lrelu", "k = i - at.phase_y", "k = i", "values", "no phase along y", STRIPS),
-    Mutant(
-        "filtered_lrelu",
-        "inside[c] ? met[0][c] : 0.0f",
-        "met[0][c]",
-        "values",
-        "columns beyond the middle count",
-        STRIPS,
-    ),
     Mutant("filtered_lrelu", "|| at.last_x)", "|| false)", "values", "mask of the last strip lost", STRIPS),
     Mutant(
         "filtered_lrelu",
