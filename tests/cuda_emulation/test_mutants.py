@@ -239,13 +239,13 @@ def is_slow(mutant: Mutant) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", filter(is_slow, MUTANTS), ids=name)
+@pytest.mark.parametrize("mutant", list(filter(is_slow, MUTANTS)), ids=name)
 def test_mistake_is_found(mutant: Mutant) -> None:
     found, output = is_found(mutant)
     assert found, output[-3000:]
 
 
-@pytest.mark.parametrize("mutant", itertools.filterfalse(is_slow, MUTANTS), ids=name)
+@pytest.mark.parametrize("mutant", list(itertools.filterfalse(is_slow, MUTANTS)), ids=name)
 def test_missing_order_is_found(mutant: Mutant) -> None:
     found, output = is_found(mutant)
     assert found, output[-3000:]
