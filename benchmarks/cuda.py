@@ -8,15 +8,21 @@ from typing import NamedTuple
 
 import click
 
-from tests.cuda_emulation.binary import Kernel, kernel_table
+from tests.cuda_emulation import build
+from tests.cuda_emulation.binary import Accesses, Kernel, accesses, kernel_table
 
 # Warps, registers and bytes of shared memory of a multiprocessor (CUDA C++ Programming Guide).
 LIMITS = {"sm_80": (64, 65536, 164 * 1024), "sm_90": (64, 65536, 228 * 1024)}
+UPFIRDN, LRELU, L1 = "upfirdn2d.cu", "filtered_lrelu.cu", "L1, then memory"
 RESERVED = 1024  # bytes of shared memory that the driver takes per block
 
 
 class Use(NamedTuple):
-    """One kernel of a network's pass. Elements read and written per element of the result."""
+    """One kernel of a network's pass. Elements read and written per element of the result.
+
+    outputs: elements of the result that a thread makes in a pass of its longest loop, or at all without one;
+    a warp's over 32 where lanes differ. 0: not asked for.
+    """
 
     what: str
     file: str
@@ -25,6 +31,13 @@ class Use(NamedTuple):
     moved: float  # what the kernel asks of the caches or memory
     least: float  # each input read once, each result written once
     bound: str
+    outputs: float = 0
+
+
+def strip_reads(up: int, down: int, taps_down: int) -> float:
+    """Inputs that a strip of filtered_lrelu reads, per output: its columns, each row once."""
+    width, samples = (128 - taps_down) // down, 31 * 4 // up + 8
+    return samples * down / (up * width)
 
 
 def tile_reads(up: int, down: int, taps_up: int, taps_down: int, width: int, height: int) -> float:
@@ -56,34 +69,49 @@ USES = (
         "memory",
     ),
     Use("gradient of noise", "scale_bias_act.cu", "scale_bias_act_kernel<float, 1, 3>", 256, 2, 0, "memory"),
-    Use("upsample2d 4x4", "upfirdn2d.cu", "channels_kernel<float, 2, 1>", 256, 3, 1.25, "L1, then memory"),
-    Use("downsample2d 4x4", "upfirdn2d.cu", "channels_kernel<float, 1, 2>", 256, 11, 5, "L1, then memory"),
-    Use("filter2d 4x4", "upfirdn2d.cu", "channels_kernel<float, 1, 1>", 256, 8, 2, "L1, then memory"),
+    Use("upsample2d 4x4", UPFIRDN, "channels_kernel<float, 2, 1>", 256, 3, 1.25, L1, 16),
+    Use("downsample2d 4x4", UPFIRDN, "channels_kernel<float, 1, 2>", 256, 11, 5, L1, 16),
+    Use("filter2d 4x4", UPFIRDN, "channels_kernel<float, 1, 1>", 256, 8, 2, L1, 16),
+    Use("upsample2d 4x4, NCHW", UPFIRDN, "patches_kernel<float, 2, 1, true>", 256, 1.75, 1.25, "memory", 32),
+    Use("downsample2d 4x4, NCHW", UPFIRDN, "patches_kernel<float, 1, 2, true>", 256, 10, 5, "memory", 8),
+    Use("filter2d 4x4, NCHW", UPFIRDN, "patches_kernel<float, 1, 1, true>", 256, 4.4375, 2, "memory", 16),
     Use(
         "filtered_lrelu up 2, down 2",
-        "filtered_lrelu.cu",
-        "tile_kernel<float, Tile<2, 2, 12, 12, false, false, 32, 16> >",
-        256,
-        1 + tile_reads(2, 2, 12, 12, 32, 16),
+        LRELU,
+        "strip_kernel<float, Strip<2, 2, 12, 12> >",
+        128,
+        1 + strip_reads(2, 2, 12),
         2,
-        "arithmetic and shared memory",
+        "arithmetic",
+        4 * 58 / 32,
     ),
     Use(
         "filtered_lrelu up 4, down 2",
-        "filtered_lrelu.cu",
-        "tile_kernel<float, Tile<4, 2, 24, 12, false, false, 32, 16> >",
-        256,
-        1 + tile_reads(4, 2, 24, 12, 32, 16),
+        LRELU,
+        "strip_kernel<float, Strip<4, 2, 24, 12> >",
+        128,
+        1 + strip_reads(4, 2, 12),
         1.25,
-        "arithmetic and shared memory",
+        "arithmetic",
+        4 * 58 / 32,
     ),
     Use(
         "filtered_lrelu up 2, down 4",
-        "filtered_lrelu.cu",
-        "tile_kernel<float, Tile<2, 4, 12, 24, false, false, 16, 8> >",
-        256,
-        1 + tile_reads(2, 4, 12, 24, 16, 8),
+        LRELU,
+        "strip_kernel<float, Strip<2, 4, 12, 24> >",
+        128,
+        1 + strip_reads(2, 4, 24),
         5,
+        "arithmetic",
+        2 * 26 / 32,
+    ),
+    Use(
+        "filtered_lrelu, radial",
+        LRELU,
+        "tile_kernel<float, Tile<2, 2, 12, 12, false, true, 32, 16> >",
+        256,
+        1 + tile_reads(2, 2, 12, 12, 32, 16),
+        2,
         "arithmetic and shared memory",
     ),
     Use("grid_sample", "grid_sample.cu", "grid_sample_kernel<float, 4, true, false>", 256, 5, 2, "L1, L2"),
@@ -103,10 +131,17 @@ def occupancy(kernel: Kernel, threads: int) -> float:
     return blocks * per_block / warps
 
 
+def instructions(use: Use, found: Accesses) -> str:
+    """That a thread executes at most per element of the result."""
+    return f"{found.instructions / use.outputs:.0f}"
+
+
 def rows() -> Iterator[str]:
     """Lines of the table."""
     found = {(k.file, k.name, k.architecture): k for k in kernel_table()}
-    heads = ("Kernel, float32", "Registers", "Shared memory", "Occupancy", "Moved", "Least", "Bound")
+    counted = {file: accesses(build.SOURCES / file) for file in {use.file for use in USES if use.outputs}}
+    heads = ("Kernel, float32", "Registers", "Shared memory", "Occupancy")
+    heads += ("Moved", "Least", "Instructions", "Bound")
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for use in USES:
@@ -114,8 +149,9 @@ def rows() -> Iterator[str]:
         registers = " / ".join(str(kernel.registers) for kernel in kernels)
         busy = " / ".join(f"{occupancy(kernel, use.threads):.0%}" for kernel in kernels)
         shared = f"{kernels[0].shared / 1024:.1f} KiB" if kernels[0].shared else "none"
-        cells = (use.what, registers, shared, busy, f"{use.moved:.2f}", f"{use.least:.2f}", use.bound)
-        yield f"| {' | '.join(cells)} |"
+        work = [instructions(use, counted[use.file][use.kernel, at]) for at in LIMITS] if use.outputs else []
+        numbers = (f"{use.moved:.2f}", f"{use.least:.2f}", " / ".join(work))
+        yield f"| {' | '.join((use.what, registers, shared, busy, *numbers, use.bound))} |"
 
 
 @click.command(epilog="Example: python -m benchmarks.cuda")
@@ -123,6 +159,7 @@ def main() -> None:
     """Compile the CUDA kernels (nvcc, no GPU needed); print registers, shared memory, occupancy and traffic.
 
     Moved and least: float32 elements read and written per element of the result, by the kernel and at least.
+    Instructions: of a thread per element, counted in the code with all its branches.
     """
     for row in rows():
         click.echo(row)

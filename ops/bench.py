@@ -21,7 +21,7 @@ from ops.grid_sample import grid_sample
 from ops.scale_bias_act import scale_bias_act
 from ops.status import kernel_state
 from ops.toolchain import KernelError
-from ops.upfirdn2d import downsample2d, setup_filter, upsample2d
+from ops.upfirdn2d import downsample2d, filter2d, setup_filter, upsample2d
 
 Function = Callable[..., Tensor]
 CPU = torch.device("cpu")
@@ -78,6 +78,9 @@ def cases(batch: int = 4, device: torch.device = CPU) -> list[Case]:
     def down2(x: Tensor) -> Tensor:
         return downsample2d(x, f)
 
+    def smoothed(x: Tensor) -> Tensor:
+        return filter2d(x, f, padding=(-1, 0, -1, 0))
+
     def filtered(up: int, fu: Tensor, padding: int) -> Function:
         return lambda x, b: filtered_lrelu(x, fu, up12, b, up, 2, padding, clamp=256)
 
@@ -88,6 +91,7 @@ def cases(batch: int = 4, device: torch.device = CPU) -> list[Case]:
     for side, channels in ((256, 64), (64, 256)):
         shape = (batch, channels, side, side)
         half = (batch, channels, side // 2, side // 2)
+        odd = (batch, channels, side + 1, side + 1)  # of a transposed convolution
         epilogue = ((batch, channels), (batch, 1, side, side), (channels,))
         for layout in (torch.contiguous_format, nhwc):
             found += [
@@ -95,6 +99,7 @@ def cases(batch: int = 4, device: torch.device = CPU) -> list[Case]:
                 Case("scale_bias_act lrelu", modulated, shape, epilogue, layout),
                 Case("upsample2d 4x4", up2, half, (), layout),
                 Case("downsample2d 4x4", down2, shape, (), layout),
+                Case("filter2d 4x4", smoothed, odd, (), layout),
             ]
     found += [
         Case("filtered_lrelu up 2, down 2", filtered(2, up12, 11), (batch, 256, 84, 84), ((256,),)),

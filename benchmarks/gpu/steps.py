@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 PRESETS = {"stylegan2": 256, "stylegan3-t": 256, "stylegan3-r": 256, "r3gan-64": 64, "r3gan-cifar10": 32}
 PRECISIONS = ("float32", "bf16", "fp16")
+FILTERS = {"upfirdn2d": "4x4", "filtered_lrelu": "filtered_lrelu"}  # operators, as `gan ops bench` names them
 
 
 class Step(NamedTuple):
@@ -42,10 +43,20 @@ def steps() -> list[Step]:
     found = [
         pytest("tests-random", "tests/ops/test_random.py", minutes=1),
         pytest("tests-scale-bias-act", "tests/ops/test_scale_bias_act.py", minutes=1),
+        pytest("tests-filters", *(f"tests/ops/test_{name}.py" for name in FILTERS), minutes=2),
         Step(
             "bench-ops-float32",
             [*bench, "--device", "cuda", "--batch", "32"],
             [*bench, "--batch", "1", "--repeats", "1", "--only", "bias_act"],
+        ),
+        *(
+            Step(
+                f"bench-{name}-bfloat16",
+                [*bench, "--device", "cuda", "--batch", "32", "--dtype", "bfloat16", "--only", only],
+                [*bench, "--batch", "1", "--repeats", "1", "--dtype", "bfloat16", "--only", "bias_act"],
+                minutes=1,
+            )
+            for name, only in FILTERS.items()
         ),
         training("stylegan2-256-float32", "--preset", "stylegan2"),
         training("stylegan2-256-bf16", "--preset", "stylegan2", "--set", "precision=bf16"),

@@ -1,15 +1,16 @@
-// filtered_lrelu on CUDA: a block makes a tile of the result, the upsampled signal stays in shared memory.
+// filtered_lrelu on CUDA: the upsampled signal stays in registers where both filters are separable
+// (filtered_lrelu_strips.h), and in shared memory where one of them is radial: a block makes a tile of the result.
 //
 // The filters of StyleGAN3's networks have such kernels, in float arithmetic. Everything else goes through two
 // plain kernels with the upsampled signal in memory between them.
 #include "cuda_common.h"
+#include "filtered_lrelu_strips.h"
 #include "filtered_lrelu_tile.h"
 
 namespace gan {
 namespace {
 
 constexpr int kThreads = 256;
-using Quad = Vec<float, 4>;
 
 template <int SIZE, int WIDTH, bool RADIAL>
 __device__ __forceinline__ void load_taps(const Taps& f, float* to) {
@@ -268,17 +269,36 @@ bool matches(const FilteredLreluParams& p) {
          p.u.separable != G::radial_u && p.d.separable != G::radial_d;
 }
 
-// Calls f with the tile that serves p; false if there is none.
+// Calls f with the first of these kernels' sizes that serves p; false if there is none.
+template <typename... G, typename F>
+bool with_first(const FilteredLreluParams& p, const F& f) {
+  return ((matches<G>(p) && (f(Type<G>{}), true)) || ...);
+}
+
+template <typename F>
+bool with_strip(const FilteredLreluParams& p, const F& f) {
+  return with_first<Strip<2, 2, 12, 12>, Strip<4, 2, 24, 12>, Strip<2, 4, 12, 24>>(p, f);
+}
+
 template <typename F>
 bool with_tile(const FilteredLreluParams& p, const F& f) {
-  auto attempt = [&](auto g) { return matches<typename decltype(g)::type>(p) && (f(g), true); };
-  return attempt(Type<Tile<2, 2, 12, 12, false, false, 32, 16>>{}) ||
-         attempt(Type<Tile<4, 2, 24, 12, false, false, 32, 16>>{}) ||
-         attempt(Type<Tile<2, 4, 12, 24, false, false, 16, 8>>{}) ||
-         attempt(Type<Tile<2, 2, 12, 12, false, true, 32, 16>>{}) ||
-         attempt(Type<Tile<2, 2, 12, 12, true, false, 32, 16>>{}) ||
-         attempt(Type<Tile<4, 2, 24, 12, false, true, 32, 16>>{}) ||
-         attempt(Type<Tile<2, 4, 12, 24, true, false, 16, 8>>{});
+  return with_first<Tile<2, 2, 12, 12, false, true, 32, 16>, Tile<2, 2, 12, 12, true, false, 32, 16>,
+                    Tile<4, 2, 24, 12, false, true, 32, 16>, Tile<2, 4, 12, 24, true, false, 16, 8>>(p, f);
+}
+
+// As many rows a warp as leave enough warps for a large GPU: each strip begins with rows that complete no output.
+template <typename T, typename G>
+void launch_strips(const FilteredLreluParams& p, void* stream) {
+  constexpr int64_t kEnough = 4096, kFewestRows = 16;
+  Strips strips;
+  strips.across = static_cast<int>((p.out_w + G::W - 1) / G::W);
+  const int64_t columns = p.planes * strips.across, most = p.out_h / kFewestRows, wanted = kEnough / columns;
+  const int64_t parts = most < 1 || wanted < 1 ? 1 : most < wanted ? most : wanted;
+  strips.rows = static_cast<int>((p.out_h + parts - 1) / parts);
+  strips.along = static_cast<int>((p.out_h + strips.rows - 1) / strips.rows);
+  strips.count = columns * strips.along;
+  strips.paired = p.out_w % 2 == 0 && aligned(p.y, 2 * sizeof(T));
+  CU_LAUNCH((strip_kernel<T, G>), grid_size(strips.count, kStripWarps), kStripWarps * kWarp, 0, stream, p, strips);
 }
 
 template <typename T, typename G>
@@ -299,7 +319,8 @@ void launch_plain(const FilteredLreluParams& p, void* stream) {
 }  // namespace
 
 bool filtered_lrelu_fits(Dtype dtype, const FilteredLreluParams& p) {
-  return dtype != Dtype::Float64 && with_tile(p, [](auto) {});
+  const auto fits = [](auto) {};
+  return dtype != Dtype::Float64 && (with_strip(p, fits) || with_tile(p, fits));
 }
 
 int filtered_lrelu_cuda(Dtype dtype, const FilteredLreluParams& p, void* stream) {
@@ -307,7 +328,8 @@ int filtered_lrelu_cuda(Dtype dtype, const FilteredLreluParams& p, void* stream)
     using T = typename decltype(t)::type;
     bool done = false;
     if constexpr (sizeof(T) < sizeof(double)) {
-      done = with_tile(p, [&](auto g) { launch_tiles<T, typename decltype(g)::type>(p, stream); });
+      done = with_strip(p, [&](auto g) { launch_strips<T, typename decltype(g)::type>(p, stream); }) ||
+             with_tile(p, [&](auto g) { launch_tiles<T, typename decltype(g)::type>(p, stream); });
     }
     if (!done) launch_plain<T>(p, stream);
     return launch_status();

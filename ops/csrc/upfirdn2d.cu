@@ -1,9 +1,14 @@
-// upfirdn2d on CUDA: three kernels.
+// upfirdn2d on CUDA: four kernels.
 //   channels  channels_last, 4x4 taps: a thread holds 16 bytes of channels of four outputs side by side, so that
 //             neighbours share what it reads; no shared memory but for the taps.
-//   tiles     the networks' other sizes: a tile of one plane in shared memory, 1-D filters in two passes there.
-//   general   every other factor, filter and layout, and float64: a thread an output.
+//   patches   4x4 taps otherwise: a thread holds a patch of outputs of one plane, so that what it reads is used by
+//             several of them and its place is computed once; no shared memory but for the taps.
+//   tiles     separable filters of 12 taps: a tile of one plane in shared memory, in two passes there.
+//   general   every other factor and filter, and float64: a thread an output.
+#include <cstdlib>
+
 #include "cuda_common.h"
+#include "store_at_once.h"
 #include "upfirdn2d.h"
 
 namespace gan {
@@ -53,12 +58,18 @@ __device__ __forceinline__ void load_taps(const Upfirdn2dParams& p, float* taps)
 // What a thread of the channels kernel computes: kRun outputs from `output` on, which lies on a sample.
 constexpr int kRun = 4, kTaps = 4;
 
+// Samples along an axis that a run of `outputs` sees of which the first lies on a sample.
+template <int Up, int Down>
+GAN_HD constexpr int run_reach(int outputs) {
+  return ((outputs - 1) * Down + Up - 1) / Up + kTaps / Up;
+}
+
 // Outputs by which the first run begins before output 0.
 GAN_HD int run_shift(const FirAxis& a) { return a.up == 2 ? static_cast<int>(a.pad & 1) : 0; }
 
 template <typename T, int Up, int Down>
 __global__ void __launch_bounds__(kThreads) channels_kernel(Upfirdn2dParams p, unsigned vectors, unsigned runs) {
-  constexpr int V = VECTOR<T>, kEach = kTaps / Up, kColumns = ((kRun - 1) * Down + Up - 1) / Up + kEach;
+  constexpr int V = VECTOR<T>, kEach = kTaps / Up, kColumns = run_reach<Up, Down>(kRun);
   CU_SHARED(float, taps, [kTaps * kTaps]);
   load_taps<kTaps>(p, taps);
   __syncthreads();
@@ -101,6 +112,93 @@ __global__ void __launch_bounds__(kThreads) channels_kernel(Upfirdn2dParams p, u
   }
 }
 
+// What a thread of the patches kernel computes: kWide x kTall outputs, the first of which lies on a sample both ways.
+template <int Up, int Down>
+struct Patch {
+  static constexpr int kWide = Down == 2 ? 1 : 2 * Up, kTall = 8;
+  static constexpr int kColumns = run_reach<Up, Down>(kWide), kRows = run_reach<Up, Down>(kTall);
+};
+
+// Patches along a row and along a column; whole: the outputs of a row of a patch may be stored at once.
+struct Patches {
+  unsigned across, along;
+  bool whole;
+};
+
+__device__ __forceinline__ bool within(int i, int size) {
+  return static_cast<unsigned>(i) < static_cast<unsigned>(size);
+}
+
+// Neighbouring threads have neighbouring patches of a row (inner = 1), or channels of one patch.
+template <typename T, int Up, int Down, bool Planar>
+__global__ void __launch_bounds__(kThreads) patches_kernel(Upfirdn2dParams p, Patches patches) {
+  using P = Patch<Up, Down>;
+  using Four = Vec<float, kTaps>;
+  constexpr int kEach = kTaps / Up;
+  CU_SHARED(Four, taps, [kTaps]);
+  load_taps<kTaps>(p, &taps[0][0]);
+  __syncthreads();
+  const FirAxis &h = p.horizontal, &v = p.vertical;
+  const int inner = Planar ? 1 : static_cast<int>(p.inner);
+  const int in_w = static_cast<int>(h.in), in_h = static_cast<int>(v.in), pitch = in_w * inner;
+  const unsigned item = blockIdx.x * kThreads + threadIdx.x, place = item / inner, strip = place / patches.across;
+  const int64_t image = strip / patches.along;
+  if (image >= p.batch) return;
+  const int channel = static_cast<int>(item - place * inner);
+  const int column = static_cast<int>(place - strip * patches.across) * P::kWide - run_shift(h);
+  const int row = static_cast<int>(strip % patches.along) * P::kTall - run_shift(v);
+  const int sx = (column * Down - static_cast<int>(h.pad)) / Up;  // exact
+  const int sy = (row * Down - static_cast<int>(v.pad)) / Up;     // exact
+  bool inside[P::kColumns];
+#pragma unroll
+  for (int c = 0; c < P::kColumns; ++c) inside[c] = within(sx + c, in_w);
+  const T* x = static_cast<const T*>(p.x) + (image * in_h + sy) * pitch + sx * inner + channel;
+  float sum[P::kTall][P::kWide] = {};
+#pragma unroll
+  for (int a = 0; a < P::kRows; ++a) {
+    const bool row_inside = within(sy + a, in_h);
+    float value[P::kColumns];
+#pragma unroll
+    for (int c = 0; c < P::kColumns; ++c) {
+      value[c] = row_inside && inside[c] ? load(x[static_cast<int64_t>(a) * pitch + c * inner]) : 0.0f;
+    }
+#pragma unroll
+    for (int j = 0; j < P::kTall; ++j) {
+      const int first_y = (j * Down + Up - 1) / Up, y = a - first_y;
+      if (y < 0 || y >= kEach) continue;
+#pragma unroll
+      for (int r = 0; r < P::kWide; ++r) {
+        const int first_x = (r * Down + Up - 1) / Up;
+#pragma unroll
+        for (int b = 0; b < kEach; ++b) {
+          sum[j][r] += taps[first_y * Up - j * Down + y * Up][first_x * Up - r * Down + b * Up] * value[first_x + b];
+        }
+      }
+    }
+  }
+  const int out_w = static_cast<int>(h.out), out_h = static_cast<int>(v.out);
+  T* const y = static_cast<T*>(p.y) + (image * out_h + row) * out_w * inner + column * inner + channel;
+  if constexpr (Planar && P::kWide > 1) {
+    if (patches.whole) {
+#pragma unroll
+      for (int j = 0; j < P::kTall; ++j) {
+        Vec<T, P::kWide> values;
+#pragma unroll
+        for (int r = 0; r < P::kWide; ++r) values[r] = store<T>(sum[j][r]);
+        if (within(row + j, out_h)) store_at_once(y + j * out_w, values);
+      }
+      return;
+    }
+  }
+#pragma unroll
+  for (int j = 0; j < P::kTall; ++j) {
+#pragma unroll
+    for (int r = 0; r < P::kWide; ++r) {
+      if (within(row + j, out_h) && within(column + r, out_w)) y[(j * out_w + r) * inner] = store<T>(sum[j][r]);
+    }
+  }
+}
+
 // Sizes of a tile for K taps: kSide x kRows outputs from kWidth x kHeight samples.
 template <int Up, int Down, int K>
 struct Tile {
@@ -109,13 +207,13 @@ struct Tile {
   static constexpr int kHeight = ((kRows - 1) * Down + K - 1) / Up + 1;
 };
 
-template <typename T, int Up, int Down, int K, bool Separable>
+template <typename T, int Up, int Down, int K>
 __global__ void __launch_bounds__(kThreads) tile_kernel(Upfirdn2dParams p, unsigned across, unsigned tiles) {
   using Size = Tile<Up, Down, K>;
   constexpr int kEach = K / Up, kStep = kThreads / kSide;
-  CU_SHARED(float, taps, [Separable ? K : K * K]);
+  CU_SHARED(float, taps, [K]);
   CU_SHARED(float, samples, [Size::kHeight][Size::kWidth]);
-  CU_SHARED(float, sums, [Separable ? Size::kHeight : 1][kSide]);
+  CU_SHARED(float, sums, [Size::kHeight][kSide]);
   const FirAxis &h = p.horizontal, &v = p.vertical;
   const int64_t plane = blockIdx.x / tiles, image = plane / p.inner;
   const unsigned tile = blockIdx.x % tiles;
@@ -133,15 +231,13 @@ __global__ void __launch_bounds__(kThreads) tile_kernel(Upfirdn2dParams p, unsig
   const int column = threadIdx.x % kSide, first = threadIdx.x / kSide;
   const FirWindow wx = fir_window(h, left + column);
   const int sx = static_cast<int>(wx.sample - x0);
-  if (Separable) {
-    for (int row = first; row < Size::kHeight; row += kStep) {
-      float sum = 0;
+  for (int row = first; row < Size::kHeight; row += kStep) {
+    float sum = 0;
 #pragma unroll
-      for (int b = 0; b < kEach; ++b) sum += taps[wx.tap + b * Up] * samples[row][sx + b];
-      sums[row][column] = sum;
-    }
-    __syncthreads();
+    for (int b = 0; b < kEach; ++b) sum += taps[wx.tap + b * Up] * samples[row][sx + b];
+    sums[row][column] = sum;
   }
+  __syncthreads();
   if (left + column >= h.out) return;
   T* y = static_cast<T*>(p.y) + image * v.out * h.out * p.inner + (plane - image * p.inner);
   for (int row = first; row < Size::kRows && top + row < v.out; row += kStep) {
@@ -149,15 +245,7 @@ __global__ void __launch_bounds__(kThreads) tile_kernel(Upfirdn2dParams p, unsig
     const int sy = static_cast<int>(wy.sample - y0);
     float sum = 0;
 #pragma unroll
-    for (int a = 0; a < kEach; ++a) {
-      const int ty = wy.tap + a * Up;
-      if (Separable) {
-        sum += taps[ty] * sums[sy + a][column];
-      } else {
-#pragma unroll
-        for (int b = 0; b < kEach; ++b) sum += taps[ty * K + wx.tap + b * Up] * samples[sy + a][sx + b];
-      }
-    }
+    for (int a = 0; a < kEach; ++a) sum += taps[wy.tap + a * Up] * sums[sy + a][column];
     y[((top + row) * h.out + left + column) * p.inner] = store<T>(sum);
   }
 }
@@ -169,16 +257,35 @@ int launch_general(const Upfirdn2dParams& p, void* stream) {
   return launch_status();
 }
 
-constexpr int64_t kMost = 0x7fffffff;  // threads and blocks that 32-bit numbers count
+constexpr int64_t kMost = 0x7fffffff;  // threads, blocks and elements of an image that 32-bit numbers count
 
-template <typename T, int Up, int Down, int K, bool Separable>
+template <typename T, int Up, int Down, int K>
 int launch_tiles(const Upfirdn2dParams& p, void* stream) {
   constexpr int kRows = Tile<Up, Down, K>::kRows;
   const int64_t across = (p.horizontal.out + kSide - 1) / kSide;
   const int64_t tiles = across * ((p.vertical.out + kRows - 1) / kRows), blocks = tiles * p.batch * p.inner;
   if (blocks > kMost) return launch_general<T>(p, stream);
-  CU_LAUNCH((tile_kernel<T, Up, Down, K, Separable>), static_cast<unsigned>(blocks), kThreads, 0, stream, p,
+  CU_LAUNCH((tile_kernel<T, Up, Down, K>), static_cast<unsigned>(blocks), kThreads, 0, stream, p,
             static_cast<unsigned>(across), static_cast<unsigned>(tiles));
+  return launch_status();
+}
+
+template <typename T, int Up, int Down>
+int launch_patches(const Upfirdn2dParams& p, void* stream) {
+  using P = Patch<Up, Down>;
+  const FirAxis &h = p.horizontal, &v = p.vertical;
+  const int64_t across = (h.out + run_shift(h) + P::kWide - 1) / P::kWide;
+  const int64_t along = (v.out + run_shift(v) + P::kTall - 1) / P::kTall, items = p.batch * along * across * p.inner;
+  const int64_t most = (h.in + h.out + 2 * std::abs(h.pad)) * (v.in + v.out + 2 * std::abs(v.pad)) * p.inner;
+  if (items > kMost - kThreads || most > kMost) return launch_general<T>(p, stream);
+  const bool whole = h.out % P::kWide == 0 && run_shift(h) == 0 && aligned(p.y, P::kWide * sizeof(T));
+  const Patches patches{static_cast<unsigned>(across), static_cast<unsigned>(along), whole};
+  const unsigned blocks = grid_size(items, kThreads);
+  if (p.inner == 1) {
+    CU_LAUNCH((patches_kernel<T, Up, Down, true>), blocks, kThreads, 0, stream, p, patches);
+  } else {
+    CU_LAUNCH((patches_kernel<T, Up, Down, false>), blocks, kThreads, 0, stream, p, patches);
+  }
   return launch_status();
 }
 
@@ -188,7 +295,7 @@ int launch_4x4(const Upfirdn2dParams& p, void* stream) {
   const int64_t vectors = p.inner / V, runs = (p.horizontal.out + run_shift(p.horizontal) + kRun - 1) / kRun;
   const int64_t items = p.batch * p.vertical.out * runs * vectors;
   if (p.inner % V != 0 || !aligned(p.x) || !aligned(p.y) || items > kMost - kThreads) {
-    return launch_tiles<T, Up, Down, kTaps, false>(p, stream);
+    return launch_patches<T, Up, Down>(p, stream);
   }
   CU_LAUNCH((channels_kernel<T, Up, Down>), grid_size(items, kThreads), kThreads, 0, stream, p,
             static_cast<unsigned>(vectors), static_cast<unsigned>(runs));
@@ -203,11 +310,11 @@ int launch(const Upfirdn2dParams& p, void* stream) {
   if (!p.separable && are(4, 1, 1)) return launch_4x4<T, 1, 1>(p, stream);
   if (!p.separable && are(4, 2, 1)) return launch_4x4<T, 2, 1>(p, stream);
   if (!p.separable && are(4, 1, 2)) return launch_4x4<T, 1, 2>(p, stream);
-  if (p.separable && are(12, 1, 1)) return launch_tiles<T, 1, 1, 12, true>(p, stream);
-  if (p.separable && are(12, 2, 1)) return launch_tiles<T, 2, 1, 12, true>(p, stream);
-  if (p.separable && are(12, 1, 2)) return launch_tiles<T, 1, 2, 12, true>(p, stream);
-  if (p.separable && are(12, 4, 1)) return launch_tiles<T, 4, 1, 12, true>(p, stream);
-  if (p.separable && are(12, 1, 4)) return launch_tiles<T, 1, 4, 12, true>(p, stream);
+  if (p.separable && are(12, 1, 1)) return launch_tiles<T, 1, 1, 12>(p, stream);
+  if (p.separable && are(12, 2, 1)) return launch_tiles<T, 2, 1, 12>(p, stream);
+  if (p.separable && are(12, 1, 2)) return launch_tiles<T, 1, 2, 12>(p, stream);
+  if (p.separable && are(12, 4, 1)) return launch_tiles<T, 4, 1, 12>(p, stream);
+  if (p.separable && are(12, 1, 4)) return launch_tiles<T, 1, 4, 12>(p, stream);
   return launch_general<T>(p, stream);
 }
 

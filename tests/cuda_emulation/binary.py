@@ -26,6 +26,8 @@ _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers(?:, used (\d+) barriers)?")
 _SHARED = re.compile(r"(\d+) bytes smem")
+_INSTRUCTION = re.compile(r"\s*/\*([0-9a-f]{4,})\*/\s+(.*;)")
+_JUMP = re.compile(r"\bBRA\b.*\b0x([0-9a-f]+)")
 
 
 class Kernel(NamedTuple):
@@ -42,11 +44,15 @@ class Kernel(NamedTuple):
 
 
 class Accesses(NamedTuple):
-    """Instructions of a kernel that move 128 bits from or to global memory; those that use local memory."""
+    """Instructions of a kernel that move 128 bits from or to global memory; those that use local memory.
+
+    instructions: all of its longest loop, whichever branches a thread takes; of the kernel where it has none.
+    """
 
     loads: int
     stores: int
     local: int
+    instructions: int
 
 
 def compile_strictly(source: Path, text: str | None = None) -> tuple[Path, str]:
@@ -82,18 +88,30 @@ def accesses(source: Path) -> dict[tuple[str, str], Accesses]:
     """
     product, _ = compile_strictly(source)
     done = subprocess.run([cuobjdump(), "-sass", product], capture_output=True, text=True, check=True)
-    counts, architecture, found = {}, "", []
+    texts: dict[tuple[str, str], list[str]] = {}
+    architecture, lines = "", []
     for line in done.stdout.splitlines():
         if match := re.match(r"arch = (sm_\w+)", line.strip()):
             architecture = match[1]
         elif match := re.match(r"Function : (\w+)", line.strip()):
-            counts[match[1], architecture] = found = [0, 0, 0]
-        elif found:
-            found[0] += "LDG.E.128" in line
-            found[1] += "STG.E.128" in line
-            found[2] += bool(re.search(r"\b(LDL|STL)\b", line))
-    names = demangle(tuple(name for name, _ in counts))
-    return {(names[name], architecture): Accesses(*found) for (name, architecture), found in counts.items()}
+            texts[match[1], architecture] = lines = []
+        else:
+            lines.append(line)
+    names = demangle(tuple(name for name, _ in texts))
+    return {(names[name], architecture): _accesses(lines) for (name, architecture), lines in texts.items()}
+
+
+def _accesses(lines: list[str]) -> Accesses:
+    """Of the lines of a kernel's disassembly."""
+    code = [match for line in lines if (match := _INSTRUCTION.match(line))]
+    jumps = [(int(match[1], 16), _JUMP.search(match[2])) for match in code]
+    loops = [at - int(jump[1], 16) for at, jump in jumps if jump and int(jump[1], 16) < at]
+    return Accesses(
+        loads=sum("LDG.E.128" in match[2] for match in code),
+        stores=sum("STG.E.128" in match[2] for match in code),
+        local=sum(bool(re.search(r"\b(LDL|STL)\b", match[2])) for match in code),
+        instructions=max(loops) // 16 + 1 if loops else sum("NOP" not in match[2] for match in code),
+    )
 
 
 def cuobjdump() -> Path:

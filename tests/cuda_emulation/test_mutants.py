@@ -3,6 +3,7 @@
 A mutant that survives says that a check is missing; one whose text is gone says that the kernel has changed.
 """
 
+import itertools
 from typing import NamedTuple
 
 import pytest
@@ -12,15 +13,18 @@ from tests.cuda_emulation.running import FAILED, OPERATORS, PASSED, files_of, ru
 
 
 class Mutant(NamedTuple):
-    """A mistake in ops/csrc/<operator>.cu and the check that finds it."""
+    """A mistake in ops/csrc/<operator>.cu, or in a header that it includes, and the check that finds it."""
 
     operator: str
     found: str
     replacement: str
     check: str  # values: tests/ops;  memory: the same under AddressSanitizer;  races: ThreadSanitizer
     why: str
+    header: str = ""
+    slow: bool = False  # a race that is looked for in the slow tests only
 
 
+STRIPS = "filtered_lrelu_strips.h"
 MUTANTS = (
     Mutant("bias_act", "i < count; i += step", "i < count - V; i += step", "values", "last piece left out"),
     Mutant("bias_act", "b[p.inner == 1 ? k : 0]", "b[0]", "values", "one bias for all channels of a vector"),
@@ -70,6 +74,45 @@ MUTANTS = (
         "&scratch[0][0]);\n      upsample_y",
         "races",
         "rows read before they are upsampled",
+    ),
+    Mutant("filtered_lrelu", "i % 4 - at.phase_x", "i % 4", "values", "no phase along x", STRIPS),
+    Mutant("filtered_lrelu", "k = i - at.phase_y", "k = i", "values", "no phase along y", STRIPS),
+    Mutant("filtered_lrelu", "|| at.last_x)", "|| false)", "values", "mask of the last strip lost", STRIPS),
+    Mutant(
+        "filtered_lrelu",
+        "at.last_y ? mid_h : ",
+        "",
+        "values",
+        "mask of the last rows not kept",
+        STRIPS,
+    ),
+    Mutant("filtered_lrelu", "1 - step % 2", "step % 2", "values", "rows that are not complete", STRIPS),
+    Mutant("filtered_lrelu", "p.out_w % 2 == 0 && ", "", "memory", "pairs in odd rows"),
+    Mutant(
+        "filtered_lrelu",
+        "row_inside[t] && inside[i] ? x",
+        "inside[i] ? x",
+        "memory",
+        "rows beyond the image",
+        STRIPS,
+    ),
+    Mutant("filtered_lrelu", "byte + 1 < mask_w", "true", "memory", "one byte beyond the mask", STRIPS),
+    Mutant(
+        "filtered_lrelu",
+        "codes.read();\n      }\n      __syncwarp();",
+        "codes.read();\n      }",
+        "races",
+        "samples read before they are there",
+        STRIPS,
+    ),
+    Mutant(
+        "filtered_lrelu",
+        "  __syncwarp();\n#pragma unroll\n  for (int t = 0; t < G::IN; ++t) ahead.read(t);",
+        "#pragma unroll\n  for (int t = 0; t < G::IN; ++t) ahead.read(t);",
+        "races",
+        "samples written while they are read",
+        STRIPS,
+        slow=True,
     ),
     Mutant(
         "grid_sample",
@@ -123,10 +166,31 @@ MUTANTS = (
         "memory",
         "one column beyond",
     ),
+    Mutant("upfirdn2d", "P::kTall - run_shift(v)", "P::kTall", "values", "patches between two samples"),
     Mutant(
         "upfirdn2d",
-        "    __syncthreads();\n  }\n  if (left",
-        "  }\n  if (left",
+        "within(sx + c, in_w)",
+        "within(sx + c, in_w + 1)",
+        "values",
+        "the next row's first column",
+    ),
+    Mutant("upfirdn2d", "first_y * Up - j * Down + y * Up", "kTaps - 1 - y", "values", "taps upside down"),
+    Mutant(
+        "upfirdn2d", "within(sy + a, in_h)", "within(sy + a, in_h + 1)", "memory", "one row beyond the image"
+    ),
+    Mutant("upfirdn2d", "h.out % P::kWide == 0 && ", "", "memory", "whole patches in odd rows"),
+    Mutant(
+        "upfirdn2d",
+        "&taps[0][0]);\n  __syncthreads();",
+        "&taps[0][0]);",
+        "races",
+        "taps read before they are there",
+        slow=True,
+    ),
+    Mutant(
+        "upfirdn2d",
+        "  __syncthreads();\n  if (left",
+        "  if (left",
         "races",
         "rows read before they are filtered",
     ),
@@ -139,11 +203,18 @@ def name(mutant: Mutant) -> str:
 
 
 def mutated(mutant: Mutant) -> dict[str, str]:
-    """The operator's .cu file with the mistake, as build.library takes it."""
+    """The operator's .cu file with the mistake, as build.library takes it; a header with one stands in it."""
     file = f"{mutant.operator}.cu"
-    text = (build.SOURCES / file).read_text(encoding="utf-8")
-    assert text.count(mutant.found) == 1, f"{file} holds {mutant.found!r} {text.count(mutant.found)} times"
-    return {file: text.replace(mutant.found, mutant.replacement)}
+    kernels = (build.SOURCES / file).read_text(encoding="utf-8")
+    text = (build.SOURCES / mutant.header).read_text(encoding="utf-8") if mutant.header else kernels
+    place, count = mutant.header or file, text.count(mutant.found)
+    assert count == 1, f"{place} holds {mutant.found!r} {count} times"
+    text = text.replace(mutant.found, mutant.replacement)
+    if mutant.header:
+        include = f'#include "{mutant.header}"\n'
+        assert kernels.count(include) == 1
+        text = kernels.replace(include, text.replace("#pragma once\n", ""))
+    return {file: text}
 
 
 def is_found(mutant: Mutant) -> tuple[bool, str]:
@@ -162,14 +233,19 @@ def is_found(mutant: Mutant) -> tuple[bool, str]:
     return done.returncode != PASSED, done.stdout
 
 
+def is_slow(mutant: Mutant) -> bool:
+    """Whether the search for it takes long, or is not needed every time."""
+    return mutant.slow or mutant.check != "races"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.check != "races"], ids=name)
+@pytest.mark.parametrize("mutant", list(filter(is_slow, MUTANTS)), ids=name)
 def test_mistake_is_found(mutant: Mutant) -> None:
     found, output = is_found(mutant)
     assert found, output[-3000:]
 
 
-@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.check == "races"], ids=name)
+@pytest.mark.parametrize("mutant", list(itertools.filterfalse(is_slow, MUTANTS)), ids=name)
 def test_missing_order_is_found(mutant: Mutant) -> None:
     found, output = is_found(mutant)
     assert found, output[-3000:]

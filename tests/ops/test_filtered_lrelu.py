@@ -83,16 +83,22 @@ def test_matches_definition(name, clamp, device, close):
 
 @pytest.mark.parametrize("name", NETWORK)
 def test_several_tiles_of_every_network_layer(name, device, dtype, close):
+    """Or strips: they are 58 outputs wide where down is 2, 26 where it is 4, and 16 rows or more."""
     options = on(device, {"clamp": 0.5} | NETWORK[name])
-    tensors = inputs((1, 2, 37, 70 if NETWORK[name]["down"] == 4 else 35), device, dtype)
+    tensors = inputs(
+        (1, 2, 37, {"same": 62, "smaller": 70, "radial smaller": 70}.get(name, 35)), device, dtype
+    )
     same(orders(op, tensors, options), orders(definition, tensors, options), close, scale=4)
 
 
-def test_last_tile_filled(device, dtype, close):
-    """32 x 32 outputs fill the tiles: the last ones also keep the signs of what lies beyond their outputs."""
-    options = on(device, {"clamp": 0.5} | NETWORK["same"])
-    tensors = inputs((1, 2, 33, 33), device, dtype)
-    assert op(*tensors, **options).shape[2:] == (32, 32)
+@pytest.mark.parametrize(
+    ("name", "size", "filled"), [("same", (33, 59), (32, 58)), ("radial", (32, 33), (32, 32))], ids=str
+)
+def test_last_tile_filled(name, size, filled, device, dtype, close):
+    """Outputs fill a strip or tiles: the last ones also keep the signs of what lies beyond their outputs."""
+    options = on(device, {"clamp": 0.5} | NETWORK[name])
+    tensors = inputs((1, 2, *size), device, dtype)
+    assert op(*tensors, **options).shape[2:] == filled
     same(orders(op, tensors, options), orders(definition, tensors, options), close, scale=4)
 
 

@@ -24,9 +24,9 @@ PADDINGS = [(0, 0, 0, 0), (2, 1, 3, 2), (-1, 6, 7, -1), (13, 12, 11, 12)]
 
 
 def filters():
-    """Outer product, general, separable short and long, one tap."""
-    drawn = (torch.randn(4, 3), torch.randn(5, 5), torch.randn(3), torch.randn(12), torch.randn(1))
-    return (setup_filter([1, 3, 3, 1]), *drawn)
+    """The networks' 4x4, others, separable short and long, one tap: without symmetry."""
+    sizes = ((4, 4), (4, 3), (5, 5), (3,), (12,), (1,))
+    return tuple(torch.randn(size) for size in sizes)
 
 
 def image(*shape, dtype=torch.float32, device="cpu", memory_format=torch.contiguous_format):

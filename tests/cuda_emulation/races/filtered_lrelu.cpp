@@ -1,4 +1,4 @@
-// Races in filtered_lrelu: separable and radial tiles in several tiles each, the plain kernels, all modes.
+// Races in filtered_lrelu: several strips across and along, several radial tiles, the plain kernels, all modes.
 #include <cmath>
 
 #include "filtered_lrelu.h"
@@ -6,16 +6,16 @@
 
 namespace {
 
-void run(gan::Dtype dtype, int up, int down, int taps_u, int taps_d, bool radial_d, gan::BendMode mode) {
-  const int64_t size = 24 / up + 20, planes = 2;
-  Array fu(taps_u), fd(radial_d ? taps_d * taps_d : taps_d), x(planes * size * size, bytes(dtype));
+void run(gan::Dtype dtype, int up, int down, int taps_u, int taps_d, bool radial_d, int64_t width, gan::BendMode mode) {
+  const int64_t height = 24 / up + 28, planes = 2;
+  Array fu(taps_u), fd(radial_d ? taps_d * taps_d : taps_d), x(planes * height * width, bytes(dtype));
   gan::FilteredLreluParams p{};
   p.u = {fu.get<const float>(), taps_u, taps_u, true, false, 1.0f};
   p.d = {fd.get<const float>(), taps_d, taps_d, !radial_d, false, 1.0f};
-  p.planes = planes, p.channels = 1, p.up = up, p.down = down, p.in_w = p.in_h = size;
+  p.planes = planes, p.channels = 1, p.up = up, p.down = down, p.in_w = width, p.in_h = height;
   p.before_x = p.before_y = taps_u / 2;
-  p.mid_w = p.mid_h = size * up;
-  p.out_w = p.out_h = (p.mid_w - taps_d) / down + 1;
+  p.mid_w = width * up, p.mid_h = height * up;
+  p.out_w = (p.mid_w - taps_d) / down + 1, p.out_h = (p.mid_h - taps_d) / down + 1;
   p.mask_w = gan::mask_width(p.mid_w, 4);
   p.gain = 1, p.slope = 0.2, p.clamp = HUGE_VAL, p.mode = mode;
   Array y(planes * p.out_w * p.out_h, bytes(dtype)), mask(planes * p.mid_h * p.mask_w, 1);
@@ -30,8 +30,9 @@ int main() {
   using gan::BendMode;
   using gan::Dtype;
   for (BendMode mode : {BendMode::Value, BendMode::ValueAndMask, BendMode::Masked}) {
-    run(Dtype::Float16, 2, 2, 12, 12, false, mode);
-    run(Dtype::Float32, 2, 2, 12, 12, true, mode);
-    run(Dtype::Float32, 3, 2, 6, 4, false, mode);  // has no tile
+    run(Dtype::Float16, 2, 2, 12, 12, false, 66, mode);
+    run(Dtype::Float32, 4, 2, 24, 12, false, 20, mode);
+    run(Dtype::Float32, 2, 2, 12, 12, true, 40, mode);
+    run(Dtype::Float32, 3, 2, 6, 4, false, 28, mode);  // has neither
   }
 }
