@@ -46,6 +46,8 @@ NOT_TYPED = {
     r"gan .* hf://": "a hub: docs/HUB.md runs on a small one",
     r"gan .*--metrics \S*(?<![\w\[-])pr\b(?!\[)|gan evaluate \.\.\.": "VGG16, 528 MB of weights",
     r"gan evaluate .*eq-t": "a StyleGAN3: tests/metrics/test_equivariance.py",
+    r"gan serve .*--ray": "a cluster of Ray: tests/gan/web/test_serve_ray.py",
+    r"gan serve keys .*--config": "a Redis: tests/gan/jobs/serving/test_shared_keys.py",
     r"gan ops build --cuda": "nvcc: tests/ops",
     r"python .*app\.py": "a page of gradio, without end: tests/gan/jobs/test_space.py",
 }

@@ -91,7 +91,7 @@ def test_neighbours_where_all_near_ones_are_left_out():
     assert squared[40].tolist() == [4, 1] and indices[40, 0] == 42
     squared, indices = neighbours_of(Shards(x[:1] - 1), Shards(x), kept, 1)
     assert squared.tolist() == [[4, 1]] and indices[0, 0] == 40
-    squared, _ = neighbours_of(1e200 * x.double(), 1e200 * x.double(), kept, 2, itself=True)
+    squared, _ = neighbours_of(Shards(1e200 * x.double()), Shards(1e200 * x.double()), kept, 2, itself=True)
     assert squared[0].tolist() == [torch.inf, 0]  # beyond float64
     with pytest.raises(ValueError, match="leave fewer than 2 neighbours"):
         neighbours_of(Shards(x[:42]), Shards(x[:42]), kept[:42], 2, itself=True)

@@ -24,7 +24,16 @@ def test_pushed_and_trained_on_by_its_name(typed, tmp_path):
     assert done.exit_code == 0, done.stderr
     name = done.stdout.split("take it as ")[1].strip()
     assert "tiles.zip  " in done.stdout and "there is no data sheet" in done.stderr
-    asked = ["train", "--data", name, "--preset", "demo", "--out", str(tmp_path / "runs"), "--dry-run"]
+    asked = [
+        "train",
+        "--data",
+        name,
+        "--preset",
+        "stylegan2-tiny",
+        "--out",
+        str(tmp_path / "runs"),
+        "--dry-run",
+    ]
     smaller = ["--set", "generator.resolution=16", "--set", "discriminator.resolution=16"]
     done = CliRunner().invoke(main, [*asked, *smaller])
     assert done.exit_code == 0 and name.partition("/tiles.zip")[0] in done.stdout, done.stderr

@@ -136,7 +136,7 @@ def test_only_the_recipes_that_say_so_augment(name):
     """Adaptively, or on a schedule as R3GAN does."""
     augment = load_preset(name).augment
     adaptive, scheduled = name == "stylegan2-ada-auto", name.startswith("r3gan-")
-    features = name.startswith(("projected-", "few-shot-", "fastgan-"))
+    features = name.startswith(("demo", "projected-", "few-shot-", "fastgan-"))
     assert augment.name == ("ada" if adaptive or scheduled else "diffaugment" if features else "none")
     assert isinstance(augment.p, Schedule) is scheduled
 
