@@ -43,7 +43,7 @@ SLOW = {
     "README.md": (
         *(DEMO, "RUN", "RUN2", "RUN_A", "RUN_B", "photos", "my-images", "SRC", "photo.jpg", "cat.png"),
         *("grid.png", "faces-128.zip", "cats-256.zip", "faces-256.zip", "faces-64.zip", "A", "B"),
-        *("official.pkl", "X-val.zip"),
+        *("official.pkl", "X-val.zip", "data/openmoji-32.zip"),
     ),
     "TRAINING.md": ("faces.zip", "photos"),
     "TRANSFER_AND_EXPORT.md": (
