@@ -1,11 +1,7 @@
 """Mistakes of a server: roles, what may be asked for, what filters do, quotas that machines share, faults."""
 
 from tests.mutants.planting import Mutant
-
-JOBS = "tests/gan/jobs/serving/test_"
-WEB = "tests/gan/web/test_serve_"
-ROOM = "gan/jobs/serving/"
-API = "gan/web/serve/"
+from tests.mutants.serving_paths import API, JOBS, ROOM, WEB
 
 MUTANTS = (
     Mutant(

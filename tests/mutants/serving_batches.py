@@ -1,11 +1,7 @@
 """Mistakes of batches, directions, sizes, and several processes behind one port."""
 
 from tests.mutants.planting import Mutant
-
-JOBS = "tests/gan/jobs/serving/test_"
-WEB = "tests/gan/web/test_serve_"
-ROOM = "gan/jobs/serving/"
-API = "gan/web/serve/"
+from tests.mutants.serving_paths import API, JOBS, ROOM, WEB
 
 MUTANTS = (
     Mutant(

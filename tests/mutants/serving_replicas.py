@@ -1,9 +1,7 @@
 """Mistakes of a server on several machines: lost jobs, bounds, secrets; keys in Redis, hooks, conditions."""
 
 from tests.mutants.planting import Mutant
-
-JOBS = "tests/gan/jobs/serving/test_"
-ROOM = "gan/jobs/serving/"
+from tests.mutants.serving_paths import JOBS, ROOM
 
 MUTANTS = (
     Mutant(

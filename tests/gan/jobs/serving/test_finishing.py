@@ -12,23 +12,11 @@ from PIL import Image
 from gan.jobs.serving import finishing
 from gan.jobs.serving.filters import Verdict
 from gan.jobs.serving.finishing import STEPS, Tools, finished, sign
-from gan.jobs.serving.keys import Key
 from gan.jobs.serving.orders import Job, Order
 from gan.jobs.serving.times import Times
 from gan.jobs.verifying import pixel_hash
+from tests.gan.jobs.serving.sample_key import KEY
 
-KEY = Key(
-    number="a" * 12,
-    name="me",
-    created=0.0,
-    expires=None,
-    revoked=None,
-    per_minute=1,
-    per_day=1,
-    attested=None,
-    terms=None,
-    attested_by=None,
-)
 IMAGE = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 

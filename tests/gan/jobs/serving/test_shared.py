@@ -17,24 +17,13 @@ import pytest
 
 from gan.errors import UsageError, UserError
 from gan.jobs.serving.database import Database
-from gan.jobs.serving.keys import Key, Keys
+from gan.jobs.serving.keys import Keys
 from gan.jobs.serving.quotas import LocalUsage, TooMany
 from gan.jobs.serving.shared import SharedUsage
+from tests.gan.jobs.serving.sample_key import KEY
 
 pytest.importorskip("redis", reason="the extra redis is not installed")
 DAY = 86_400
-KEY = Key(
-    number="0" * 12,
-    name="me",
-    created=0.0,
-    expires=None,
-    revoked=None,
-    per_minute=60,
-    per_day=100,
-    attested=None,
-    terms=None,
-    attested_by=None,
-)
 
 
 class Clock:
