@@ -10,21 +10,16 @@ A recipe that was scored is not trained again: typed again after a kill, the oth
 """
 
 import json
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
 
-import gan
+from benchmarks.budget import table, trained
 from gan.files import write_json
-from gan.images import save_png
 from gan.jobs.datasets import subset
-from gan.jobs.demo import Clock, prepare_data, sample_grid
-from gan.models import checkpoint
-from training.state import TrainState
+from gan.jobs.demo import Clock, prepare_data
 
 GROUP, COUNT = "nature", 200
 RECIPES: dict[str, tuple[str, list[str]]] = {
@@ -47,54 +42,19 @@ METRICS = (
     "dc[efficientnet-lite0]",
     "authpct[efficientnet-lite0]",
 )
-FAKES = 2000
 
 
-class Budget:
-    """Ends training when this process has used so many seconds of processor time."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._begun = 0.0
-
-    def start(self, state: TrainState) -> None:
-        """The clock begins."""
-        self._begun = time.process_time()
-
-    def step(self, state: TrainState, terms: Mapping[str, Any]) -> str | None:
-        """Whether the time is over."""
-        return "time is over" if time.process_time() - self._begun > self.seconds else None
-
-
-def trained(name: str, data: Path, out: Path, seconds: float, transfer: str | None) -> dict[str, Any]:
+def scored(name: str, data: Path, out: Path, seconds: float, transfer: str | None) -> dict[str, Any]:
     """Train a recipe, or read what came of it -> its record."""
     folder = out / name.replace(" ", "-").replace(",", "").replace("+", "and")
     record = folder / "record.json"
     if record.is_file():
         return json.loads(record.read_text(encoding="utf-8"))
     preset, overrides = RECIPES[name]
-    overrides = [*overrides, "kimg=10000", "data.workers=0", "snapshot_ticks=1000"]
-    if name == TRANSFER:
-        overrides.append(f"init_from={transfer}")
-    run = gan.train(
-        preset, data, out=folder, overrides=overrides, callbacks=[Budget(seconds)], device="cpu"
-    ).path
-    records = gan.evaluate(run, data, METRICS, num_fakes=FAKES, device="cpu")
-    save_png(folder / "grid.png", sample_grid(run))
-    kimg = checkpoint.read(checkpoint.resolve(run)).kimg
-    found = {"recipe": name, "kimg": kimg, "seconds": seconds, **{r["metric"]: r["value"] for r in records}}
-    write_json(record, found)
-    return found
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """The records as lines of Markdown."""
-    names = [key for key in rows[0] if key not in ("recipe", "seconds")]
-    lines = [f"| recipe | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    lines += [
-        f"| {row['recipe']} | " + " | ".join(f"{row[name]:.4g}" for name in names) + " |" for row in rows
-    ]
-    return "\n".join(lines)
+    start = [f"init_from={transfer}"] if name == TRANSFER else []
+    _, values = trained(preset, data, folder, seconds, [*overrides, *start], METRICS)
+    write_json(record, {"recipe": name, **values})
+    return {"recipe": name, **values}
 
 
 @click.command(epilog="Example: python -m benchmarks.few_shot --transfer runs/00000-demo-openmoji-32")
@@ -114,8 +74,7 @@ def main(data: Path, out: Path, seconds: float, transfer: str | None, only: tupl
         out.mkdir(parents=True, exist_ok=True)
         subset(data, few, classes=[GROUP], count=COUNT)
     names = [name for name in only or RECIPES if name != TRANSFER or transfer]
-    rows = [trained(name, few, out, seconds, transfer) for name in names]
-    click.echo(table(rows))
+    click.echo(table("recipe", [scored(name, few, out, seconds, transfer) for name in names]))
 
 
 if __name__ == "__main__":

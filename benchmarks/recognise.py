@@ -24,7 +24,7 @@ from gan.models import checkpoint
 from metrics.features import Extractor
 from metrics.images import Images, batches
 from metrics.networks import Networks
-from training.data.images import open_dataset
+from training.data.images import ImageDataset, open_dataset
 
 NETWORK = "efficientnet-lite0"
 HELD_OUT = 0.2  # of the real images
@@ -89,6 +89,20 @@ def table(classes: Sequence[str], labels: np.ndarray, reals: Recognition, fakes:
     return "\n".join(rows)
 
 
+def compared(
+    model: str, dataset: ImageDataset, samples: int, sure: float, seed: int
+) -> tuple[np.ndarray, Recognition, Recognition]:
+    """(groups of held-out images, what is made of these, what is made of so many samples of a model)."""
+    extractor, labels = Networks()[NETWORK], np.asarray(dataset.labels)
+    x = features(extractor, DatasetImages(dataset))
+    kept, held = train_test_split(np.arange(len(x)), test_size=HELD_OUT, stratify=labels, random_state=seed)
+    classifier = fitted(x[kept], labels[kept], seed)
+    generator = checkpoint.read(checkpoint.resolve(model)).generator()
+    fakes = features(extractor, drawn(generator, dataset, range(seed, seed + samples)))
+    reals, seen = (recognised(classifier, part, sure) for part in (x[held], fakes))
+    return labels[held], reals, seen
+
+
 @click.command(epilog="Example: python -m benchmarks.recognise runs/00000-demo-openmoji-32")
 @click.argument("model")
 @click.option("--data", default="data/openmoji-32.zip", show_default=True, help="Images with classes.")
@@ -101,19 +115,13 @@ def main(model: str, data: str, samples: int, sure: float, seed: int, as_json: b
     dataset = open_dataset(data)
     if dataset.labels is None:
         raise click.UsageError(f"{data} has no classes: name a set with classes by --data")
-    extractor, labels = Networks()[NETWORK], np.asarray(dataset.labels)
-    x = features(extractor, DatasetImages(dataset))
-    kept, held = train_test_split(np.arange(len(x)), test_size=HELD_OUT, stratify=labels, random_state=seed)
-    classifier = fitted(x[kept], labels[kept], seed)
-    generator = checkpoint.read(checkpoint.resolve(model)).generator()
-    fakes = features(extractor, drawn(generator, dataset, range(seed, seed + samples)))
-    found = [recognised(classifier, part, sure) for part in (x[held], fakes)]
+    labels, reals, fakes = compared(model, dataset, samples, sure, seed)
     if not as_json:
-        click.echo(table(dataset.classes, labels[held], *found))
+        click.echo(table(dataset.classes, labels, reals, fakes))
         return
-    matrix = confusion(labels[held], found[0], len(dataset.classes))
-    shares = {"reals": float(found[0].sure.mean()), "samples": float(found[1].sure.mean())}
-    counts = dict(zip(dataset.classes, found[1].counts(len(dataset.classes)).tolist(), strict=True))
+    matrix = confusion(labels, reals, len(dataset.classes))
+    shares = {"reals": float(reals.sure.mean()), "samples": float(fakes.sure.mean())}
+    counts = dict(zip(dataset.classes, fakes.counts(len(dataset.classes)).tolist(), strict=True))
     click.echo(
         json.dumps({**shares, "right": float(matrix.trace() / max(matrix.sum(), 1)), "counts": counts})
     )

@@ -1,0 +1,65 @@
+"""The recipe of the demo beside another, several seeds of each at the same processor time.
+
+Each run trains with one thread until its process has used so many seconds: 600 are about ten quiet minutes
+of the demo. Scores of 2,000 samples on the features of three networks, of which EfficientNet-Lite1 is the one
+that the discriminator of `demo` looks through; and the share of samples that a classifier recognises.
+
+A run that was scored is not trained again: typed again after a kill, the others follow.
+
+    python -m benchmarks.seeds --recipe stylegan2-tiny --seeds 3
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from benchmarks import recognise
+from benchmarks.budget import FAKES, table, trained
+from gan.files import write_json
+from gan.jobs.demo import Clock, prepare_data
+from training.data.images import open_dataset
+
+RECIPES: dict[str, list[str]] = {"demo": ["data.conditional=labels"], "stylegan2-tiny": []}
+METRICS = (
+    "fd-efficientnet-lite0",
+    "kid[efficientnet-lite0]",
+    "pr[efficientnet-lite0]",
+    "dc[efficientnet-lite0]",
+    "fd[efficientnet-lite1]",
+    "fd[st-lpips-vgg]",
+)
+SURE = 0.5  # least probability of a sample's group
+
+
+def scored(recipe: str, seed: int, data: Path, out: Path, seconds: float) -> dict[str, Any]:
+    """Train a recipe with a seed, or read what came of it -> its record."""
+    folder = out / f"{recipe}-{seed}"
+    record = folder / "record.json"
+    if record.is_file():
+        return json.loads(record.read_text(encoding="utf-8"))
+    run, values = trained(recipe, data, folder, seconds, [*RECIPES[recipe], f"seed={seed}"], METRICS)
+    _, _, fakes = recognise.compared(str(run), open_dataset(data), FAKES, SURE, seed)
+    found = {"run": f"{recipe}, seed {seed}", **values, "recognised": float(fakes.sure.mean())}
+    write_json(record, found)
+    return found
+
+
+@click.command(epilog="Example: python -m benchmarks.seeds --recipe stylegan2-tiny --seeds 3")
+@click.option("--data", default="data/openmoji-32.zip", show_default=True, type=click.Path(path_type=Path))
+@click.option("--out", default="runs/seeds", show_default=True, type=click.Path(path_type=Path))
+@click.option("--seconds", default=600.0, show_default=True, help="Of processor time for each run.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Of each recipe.")
+@click.option("--recipe", multiple=True, type=click.Choice(list(RECIPES)), help="[default: both]")
+def main(data: Path, out: Path, seconds: float, seeds: int, recipe: tuple[str, ...]) -> None:
+    """Train recipes with several seeds each, and print their scores as a table."""
+    torch.set_num_threads(1)
+    prepare_data(data, Clock())
+    runs = [(name, seed) for name in recipe or RECIPES for seed in range(seeds)]
+    click.echo(table("run", [scored(name, seed, data, out, seconds) for name, seed in runs]))
+
+
+if __name__ == "__main__":
+    main()
