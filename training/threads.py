@@ -2,19 +2,23 @@
 
 Small operators gain nothing by threads, and threads that wait for one another spin: beside a busy process two
 of them may take several times as long as one. The number stays with the run, as sums over another number of
-threads may round otherwise.
+threads may round otherwise, until the machine is another: a run whose steps have become several times as slow
+looks for the number again.
 """
 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 
 import torch
 
 from gan import distributed, randomness
+from gan.distributed import agreed
 from training.memory import Undo, noise
+from training.run import describe_surroundings
 from training.state import TrainState
 from training.step import train_step
 
@@ -22,6 +26,10 @@ CLEARLY = 1.15  # how many times as long a step may take as with the fastest num
 ROUNDS = 5  # steps timed with each number
 LARGE = 1.0  # seconds of a step from which on one of each is timed
 VARIABLE = "OMP_NUM_THREADS"
+SLOWER = 3.0  # times as long an image as in the fastest tick: something else has come to use the cores
+WORTH = 1.5  # times as long a step as with another number, to give one up in the middle of a run
+PAUSE = 20  # timings' worth of seconds between two of a run that became slow
+REST = 200  # the same of a run that has not all the threads it could have
 
 Times = dict[int, float]
 
@@ -37,43 +45,94 @@ def of(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def settle(state: TrainState, say: Callable[[str], None]) -> None:
+@dataclass(frozen=True)
+class Choice:
+    """A number of threads, why, and the most that may be tried later (0: none, the number stays)."""
+
+    number: int
+    reason: str
+    most: int = 0
+
+
+def settle(state: TrainState, say: Callable[[str], None]) -> "Watch":
     """Compute with the threads that the run asks for, has had, or is fastest with; say so in one line.
 
     First counts what config.threads says, then the user's OMP_NUM_THREADS, then the number that the run has
     had, unless there are fewer cores here. Timing leaves no trace in the state. Runs on a GPU keep the
     number of the process, unless one is set.
     """
-    chosen = _named(state)
-    if chosen is None:
-        return
-    number, reason = chosen
+    choice = _chosen(state)
+    if choice is None:
+        return Watch(state, say, 0)
+    number, reason = choice.number, choice.reason
     if state.threads not in (None, number):
         reason += f"; {state.threads} so far: sums may round otherwise"
     torch.set_num_threads(number)
     state.threads = number
     say(f"{counted(number)}: {reason}")
+    return Watch(state, say, choice.most)
 
 
-def _named(state: TrainState) -> tuple[int, str] | None:
-    """The number and why; None for that of the process, whatever it is."""
+class Watch:
+    """A callback that looks for the number of threads again in the middle of a run, where `auto` found it.
+
+    After a tick that took SLOWER times as long an image as the fastest before it; and, where that left fewer
+    threads than there could be, now and then, until they are back. How often follows from what timing costs:
+    at most a twentieth of the time, a two-hundredth of that of a run which is not slow.
+    """
+
+    def __init__(self, state: TrainState, say: Callable[[str], None], most: int) -> None:
+        self._say, self._most = say, most
+        self._best, self._cost, self._last = float("inf"), 0.0, 0.0
+        self._since = state.seconds, state.nimg
+
+    def tick(self, state: TrainState, record: Mapping[str, object]) -> None:
+        """After a tick: look at its pace; record another number where the run says what it runs on."""
+        seconds, images = state.seconds - self._since[0], state.nimg - self._since[1]
+        self._since = state.seconds, state.nimg
+        if self._most < 2:
+            return
+        self._best = min(self._best, seconds / images)
+        slow = seconds / images > SLOWER * self._best
+        fewer = self._cost > 0 and torch.get_num_threads() < self._most
+        since = time.monotonic() - self._last
+        due = (slow and since > PAUSE * self._cost) or (fewer and since > REST * self._cost)
+        if agreed("due" if due else None) and self._again(state):
+            describe_surroundings(state.run)
+
+    def _again(self, state: TrainState) -> bool:
+        begun, before = time.monotonic(), torch.get_num_threads()
+        times = timed(rehearsal(state), self._most)
+        self._best, self._last = float("inf"), time.monotonic()
+        self._cost = self._last - begun
+        number = fewest(times)
+        if times.get(before, float("inf")) < WORTH * times[number]:
+            return False
+        torch.set_num_threads(number)
+        state.threads = number
+        self._say(f"{counted(number)} from now on: {_told(times, number)}; sums may round otherwise")
+        return True
+
+
+def _chosen(state: TrainState) -> Choice | None:
+    """None for the number of the process, whatever it is."""
     wanted, set_by_user = state.config.threads, VARIABLE in os.environ
     if wanted != "auto":
-        return wanted, "as set by threads"
+        return Choice(wanted, "as set by threads")
     if state.device.type != "cpu":
         return None
     mine = torch.tensor([[torch.get_num_threads(), cores(), set_by_user]])
     given, most, told = torch.cat(distributed.everyones(mine)).T
     if told.any():  # in every process: timing takes all of them
-        return torch.get_num_threads(), f"as {VARIABLE} says"
+        return Choice(torch.get_num_threads(), f"as {VARIABLE} says")
+    limit = min(int(given.min()), int(most.min()))
     if state.threads and state.threads <= most.min():
-        return state.threads, "as the run has had"
-    most = min(int(given.min()), int(most.min()))
-    if most == 1:
-        return 1, "more are not to be had"
-    times = timed(rehearsal(state), most)
+        return Choice(state.threads, "as the run has had", limit)
+    if limit == 1:
+        return Choice(1, "more are not to be had")
+    times = timed(rehearsal(state), limit)
     number = fewest(times)
-    return number, f"a step takes {', '.join(_line(n, times[n]) for n in sorted(times, key=number.__ne__))}"
+    return Choice(number, _told(times, number), limit)
 
 
 def cores() -> int:
@@ -134,6 +193,11 @@ def counted(number: int) -> str:
 def _slowest(seconds: Sequence[float]) -> float:
     """The median of a process's times, of the process where it is largest; the same in all."""
     return max(float(t) for t in distributed.everyones(torch.tensor(median(seconds), dtype=torch.float64)))
+
+
+def _told(times: Times, number: int) -> str:
+    """All times, that of the number first."""
+    return f"a step takes {', '.join(_line(n, times[n]) for n in sorted(times, key=number.__ne__))}"
 
 
 def _line(number: int, seconds: float) -> str:

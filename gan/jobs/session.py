@@ -82,13 +82,13 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
-        rehearse(run, state, around, reporter.say)
+        watch = rehearse(run, state, around, reporter.say)
         late = loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg)
         enough = score() if late else None
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
         events: dict[str, Any] = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
-        events |= {"monitor": monitor, "callbacks": around.callbacks}
+        events |= {"monitor": monitor, "callbacks": Callbacks([*around.callbacks.given, watch])}
         events["should_stop"] = lambda: writer.failure() or around.stop.reason()
         reason = enough or loop.train(state, feed, run=run, reporter=reporter, **events)
         settle()
@@ -100,12 +100,13 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
     return monitor.halt
 
 
-def rehearse(run: Path, state: TrainState, around: Surroundings, say: Callable[[str], None]) -> None:
+def rehearse(run: Path, state: TrainState, around: Surroundings, say: Callable[[str], None]) -> threads.Watch:
     """Find the micro-batch and the number of threads, where the run leaves them open; record the latter."""
     if state.config.micro_batch == "auto":
         probe(state, say, lambda: around.scorer.rehearse(state.ema, around.dataset, say))
-    threads.settle(state, say)
+    watch = threads.settle(state, say)
     runs.describe_surroundings(run)
+    return watch
 
 
 def reporter_of(run: Path, state: TrainState, around: Surroundings) -> Reporter:

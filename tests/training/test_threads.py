@@ -155,3 +155,129 @@ def test_a_run_records_its_number_and_goes_on_with_it(two, tiny_zip, tmp_path, m
     monkeypatch.setattr(threads, "timed", never)
     run_training(plain(tiny_zip, "kimg=0.016"), out=tmp_path, resume=run, **scored)
     assert trained == [1] * 4 and "1 thread: as the run has had" in (run / "log.txt").read_text()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that timing moves by one second, and a test by adding to it."""
+    now = [1000.0]
+    monkeypatch.setattr(threads.time, "monotonic", lambda: now[0])
+    return now
+
+
+class Watched:
+    """A watch of a run with two threads. `found` is what timing will find, in turn; it takes a second."""
+
+    def __init__(self, monkeypatch, clock, *found):
+        self.found, self.said, self.recorded, self.state = list(found), [], [], tiny_state()
+
+        def timed(step, limit):
+            assert limit == 2
+            clock[0] += 1.0
+            return self.found.pop(0)
+
+        monkeypatch.setattr(threads, "timed", timed)
+        monkeypatch.setattr(threads, "describe_surroundings", self.recorded.append)
+        self.watch = threads.Watch(self.state, self.said.append, 2)
+
+    def tick(self, seconds):
+        """The number of threads after a tick of 100 images."""
+        self.state.seconds += seconds
+        self.state.nimg += 100
+        self.watch.tick(self.state, {})
+        return torch.get_num_threads()
+
+
+def test_a_run_that_becomes_slow_finds_its_threads_again(two, monkeypatch, clock):
+    """At three times the fastest tick; then no oftener than a twentieth of the time pays for."""
+    run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2})
+    assert run.tick(10.0) == run.tick(29.0) == 2 and len(run.found) == 1
+    assert run.tick(31.0) == run.state.threads == 1
+    assert run.said == [
+        "1 thread from now on: a step takes 200 ms with 1, 1e+03 ms with 2; sums may round otherwise"
+    ]
+    assert run.recorded == [run.state.run]
+    clock[0] += 19.0
+    assert run.tick(1.0) == run.tick(9.0) == 1, "timed again too soon"
+
+
+def test_threads_come_back_when_the_machine_is_free(two, monkeypatch, clock):
+    """Only where that is worth it, and no oftener than a two-hundredth of the time pays for."""
+    run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2}, {2: 0.1, 1: 0.14}, {2: 0.1, 1: 0.16})
+    assert (run.tick(1.0), run.tick(4.0)) == (2, 1)
+    clock[0] += 201.0
+    assert run.tick(1.0) == 1 and len(run.found) == 1, "1.4 times as long is not worth other bits"
+    clock[0] += 199.0
+    assert run.tick(1.0) == 1 and len(run.found) == 1
+    clock[0] += 2.0
+    assert run.tick(1.0) == run.state.threads == 2 and len(run.said) == len(run.recorded) == 2
+    clock[0] += 999.0
+    assert run.tick(1.0) == 2
+
+
+def test_a_slow_run_is_not_timed_again_and_again(two, monkeypatch, clock):
+    """Slow data, say: nothing is found; what counts afterwards is the pace since."""
+    run = Watched(monkeypatch, clock, *[{2: 0.1, 1: 0.2}] * 2)
+    run.tick(1.0)
+    for _ in range(9):
+        clock[0] += 100.0
+        assert run.tick(4.0) == 2
+    assert len(run.found) == 1 and run.said == run.recorded == [] and run.state.threads is None
+    assert run.tick(13.0) == 2 and run.found == []
+
+
+@pytest.mark.parametrize("setting", ["threads=2", "threads=auto"])
+def test_a_number_that_was_said_stays(setting, two, monkeypatch):
+    """By the setting, or by OMP_NUM_THREADS."""
+    monkeypatch.setattr(threads, "timed", never)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    state = tiny_state(setting)
+    watch = threads.settle(state, print)
+    for seconds in (1.0, 9.0):
+        state.seconds, state.nimg = state.seconds + seconds, state.nimg + 100
+        watch.tick(state, {})
+    assert state.threads == 2
+
+
+def test_what_auto_found_is_looked_at_again(two, monkeypatch):
+    """Whether the number is found now or was by the run before: with all threads of the process at most."""
+    seen = []
+    monkeypatch.setattr(threads, "timed", lambda step, limit: seen.append(limit) or {2: 1.0, 1: 0.1})
+    monkeypatch.setattr(threads, "describe_surroundings", lambda run: None)
+    for had in (None, 1, 2):
+        state = tiny_state()
+        state.threads = had
+        with threads.of(2):
+            watch = threads.settle(state, print)
+            for seconds in (1.0, 9.0):
+                state.seconds, state.nimg = state.seconds + seconds, state.nimg + 100
+                watch.tick(state, {})
+        assert state.threads == 1
+    assert seen == [2] * 4
+
+
+def test_processes_look_again_together(two, monkeypatch, clock):
+    """One that is not slow itself goes along with one that is."""
+    run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2})
+    monkeypatch.setattr(threads, "agreed", lambda reason: "of another")
+    assert run.tick(1.0) == 1
+
+
+def test_a_run_trains_on_with_what_was_found_and_records_it(two, tiny_zip, tmp_path, monkeypatch):
+    """At its second tick, which is said to be slow; user's own callbacks stay."""
+    trained = []
+
+    class Spy:
+        def step(self, state, terms):
+            trained.append(torch.get_num_threads())
+
+    found = iter([{2: 0.1, 1: 1.0}, {2: 1.0, 1: 0.1}])
+    reasons = iter([None, "due", None])
+    monkeypatch.setattr(threads, "timed", lambda *_: next(found))
+    monkeypatch.setattr(threads, "agreed", lambda reason: next(reasons))
+    run = run_training(
+        plain(tiny_zip, "kimg=0.024", "tick_kimg=0.008"), out=tmp_path, callbacks=[Spy()], device="cpu"
+    )
+    assert trained == [2, 2, 2, 2, 1, 1]
+    assert json.loads((run / "environment.json").read_text())["threads"] == 1
+    assert "1 thread from now on" in (run / "log.txt").read_text()
