@@ -101,11 +101,4 @@ MUTANTS = (
         "return Watch(state, say, cores())",
         ("tests/training/test_threads.py::test_a_number_that_was_said_stays",),
     ),
-    Mutant(
-        "callbacks give way to the watch over threads",
-        "gan/jobs/session.py",
-        "Callbacks([*around.callbacks.given, watch])",
-        "Callbacks([watch])",
-        ("tests/training/test_threads.py::test_a_run_trains_on_with_what_was_found_and_records_it",),
-    ),
 )
