@@ -44,7 +44,7 @@ def _after_gan(words: list[str]) -> Iterator[list[str]]:
 
 
 def in_sentence(line: str) -> Iterator[tuple[str, str]]:
-    """(command, what is wrong with it or "") of each in a line of prose, where options may lack their values."""
+    """(command, what is wrong with it or "") of each in a line of prose; options may lack their values."""
     for text in INLINE.findall(line):
         for words in gan_words(text):
             wrong = complaint(words)

@@ -19,7 +19,7 @@ from tests import official, snapshots
 from tests.conftest import draw
 from tests.docs.pages import DOCS, blocks
 from tests.gan.models.test_importing_community import discriminator_state, generator_state
-from training.preparation.assemble import UNKNOWN
+from training.data.hub_sets import UNKNOWN
 from training.preparation.writer import About, Entry, write_dataset
 
 SMALL = ("kimg=0.008", "threads=1", "data.workers=0")
