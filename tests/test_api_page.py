@@ -1,14 +1,16 @@
 """docs/API.md as a reader would type it: every block runs, in order, in one folder with a data set."""
 
+import importlib
 import re
 import shlex
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 
 from gan import plugins
-from gan.cli.main import main
+from gan.cli.main import COMMANDS, main
 from gan.networks import ARCHITECTURES
 
 PAGE = Path(__file__).parent.parent / "docs" / "API.md"
@@ -56,3 +58,26 @@ def test_every_example_runs(tiny_zip, tmp_path, monkeypatch, clean):
     assert names["record"]["num_real"] == 40 and names["pixels"].shape == (16, 3, 16, 16)
     assert names["run"].stats[-1]["feature_matching"] > 0
     assert names["state"].nimg == 32
+
+
+DOOR = {"train", "sample", "evaluate", "compare"}  # whose functions the whole page is about
+
+
+def test_the_table_has_every_command_and_functions_that_exist():
+    rows = re.findall(r"^\| (`gan [^|]+) \| ([^|]+) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    named = {name for row, _ in rows for name in re.findall(r"`(?:gan )?([^`]+)`", row)}
+    data = main.get_command(click.Context(main), "data").commands
+    words = {word for name in named for word in name.split()}
+    assert set(COMMANDS) - DOOR - {"data"} <= words and {*data} <= words
+    assert words <= {*COMMANDS, *data, "build", "status"}
+    for _, told in rows:
+        names = re.findall(r"`([^`]+)`", told)
+        for name in names if "." in names[0] else [f"{names[-1]}.{short}" for short in names[:-1]]:
+            assert found(name), name
+
+
+def found(name: str) -> object:
+    """What a dotted name stands for: a module, or an attribute of one."""
+    module, _, last = name.rpartition(".")
+    held = importlib.import_module(module)
+    return getattr(held, last, None) or importlib.import_module(name)

@@ -3,9 +3,11 @@
 import importlib.util
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -13,10 +15,11 @@ import pytest
 
 import gan
 from tests.sources import PACKAGES, ROOT
-from tests.test_packages import MOST_BYTES
+from tests.test_packages import MOST_BYTES, conda_recipe
 
 pytestmark = pytest.mark.slow
 COPIED = (*PACKAGES, "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -30,17 +33,22 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That of `pip wheel .`, without kernels, built by the setuptools that is here."""
-    pytest.importorskip("setuptools", minversion="70.1")
-    tree = tmp_path_factory.mktemp("tree")
+def copied(tree: Path) -> Path:
+    """The folder, with what a wheel is made of."""
     for name in COPIED:
         place = ROOT / name
         if place.is_dir():
             shutil.copytree(place, tree / name, ignore=shutil.ignore_patterns("__pycache__", "prebuilt"))
         else:
             shutil.copy(place, tree / name)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That of `pip wheel .`, without kernels, built by the setuptools that is here."""
+    pytest.importorskip("setuptools", minversion="70.1")
+    tree = copied(tmp_path_factory.mktemp("tree"))
     command = (
         sys.executable,
         "-m",
@@ -98,6 +106,29 @@ def test_an_empty_environment(version, wheel, tmp_path):
     place = Path(run(binary / "python", "-c", code, cwd=tmp_path).strip())
     assert tmp_path in place.parents
     run(binary / "python", "-m", "compileall", "-q", *(place / name for name in PACKAGES), cwd=tmp_path)
+
+
+def test_what_the_conda_recipe_says(tmp_path):
+    """Its script where only the host's requirements are, then its tests beside those of the run."""
+    pytest.importorskip("setuptools", minversion="70.1")
+    binary = tmp_path / "venv" / "bin"
+    recipe = conda_recipe(binary / "python")
+    (tmp_path / "tree").mkdir()
+    tree, host = copied(tmp_path / "tree"), tmp_path / "host"
+    run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    for name in ("setuptools", "_distutils_hack"):
+        shutil.copytree(Path(importlib.util.find_spec(name).origin).parent, host / name)
+    told = dict(line.split("=") for line in recipe["build"]["script_env"])
+    run(*shlex.split(recipe["build"]["script"]), cwd=tree, PYTHONPATH=str(host), **told)
+    shutil.rmtree(tree)
+    packages = Path(run(binary / "python", "-c", PURELIB, cwd=tmp_path).strip())
+    # A path, whose own .pth files are not read: nothing there that is installed editable is seen.
+    (packages / "beside.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    code = f"import {', '.join(recipe['test']['imports'])}; print(gan.__file__)"
+    assert Path(run(binary / "python", "-c", code, cwd=tmp_path).strip()).parent == packages / "gan"
+    for command in recipe["test"]["commands"]:
+        program, *words = shlex.split(command)
+        assert "gan" in run(binary / program, *words, cwd=tmp_path)
 
 
 SNIPPET = """\

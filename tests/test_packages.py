@@ -8,6 +8,7 @@ import sys
 import zipfile
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -44,10 +45,15 @@ def test_citation():
     assert all({"type", "title", "authors", "year"} <= set(work) for work in about["references"])
 
 
-def test_the_conda_recipe(setup_cfg):
+def conda_recipe(python: str | Path) -> dict[str, Any]:
+    """The recipe with that PYTHON; a variable that conda-build does not set is an error."""
     jinja2 = pytest.importorskip("jinja2")
     text = (ROOT / "packaging" / "conda" / "meta.yaml").read_text(encoding="utf-8")
-    recipe = yaml.safe_load(jinja2.Template(text).render(PYTHON="python"))
+    return yaml.safe_load(jinja2.Template(text, undefined=jinja2.StrictUndefined).render(PYTHON=python))
+
+
+def test_the_conda_recipe(setup_cfg):
+    recipe = conda_recipe("python")
     options = setup_cfg["options"]
 
     def plain(line: str) -> str:
@@ -57,6 +63,8 @@ def test_the_conda_recipe(setup_cfg):
     wanted = [plain(line) for line in options["install_requires"].split("\n") if line]
     wanted.append(f"python{options['python_requires']}")
     assert sorted(plain(line) for line in recipe["requirements"]["run"]) == sorted(wanted)
+    built_by = re.search(r'requires = \["(setuptools>=[^"]+)"\]', (ROOT / "pyproject.toml").read_text())[1]
+    assert sorted(map(plain, recipe["requirements"]["host"])) == ["pip", wanted[-1], built_by]
     assert recipe["package"] == {"name": setup_cfg["metadata"]["name"], "version": gan.__version__}
     assert (
         recipe["build"]["entry_points"]
@@ -64,6 +72,9 @@ def test_the_conda_recipe(setup_cfg):
     )
     assert (ROOT / "packaging/conda" / recipe["source"]["path"]).resolve() == ROOT
     assert set(recipe["test"]["imports"]) == set(PACKAGES)
+    about, told = recipe["about"], setup_cfg["metadata"]
+    assert about["license"] == told["license"] and about["license_file"] == told["license_files"]
+    assert told["description"].startswith(about["summary"])
 
 
 def test_the_page_on_security_leads_somewhere():

@@ -113,6 +113,12 @@ def _names(name: str) -> dict[str, Any]:
     help="CSV or JSON with file_name or sha256, and licence, author, source_url, or any columns; repeatable.",
 )
 @click.option(
+    "--licence",
+    "--license",
+    **_asked("licence"),
+    help="Licence of files of which nothing says one, such as CC-BY-4.0.",
+)
+@click.option(
     "--require",
     **_names("require"),
     default="",

@@ -13,6 +13,10 @@ from metrics.registry import parse
 from training.recipes import load_preset, preset_names
 
 STOPS = {"|", "&&", ";", ">", "&", "2>", "||"}
+INLINE = re.compile(r"(?<!`)`(gan [^`]+)`(?!`)")  # a command in a sentence
+NAMED = re.compile(
+    r"requires an argument\.$|'N' is not a valid|unknown command 'COMMAND'"
+)  # without its value
 
 
 def lines(text: str) -> Iterator[str]:
@@ -39,13 +43,23 @@ def _after_gan(words: list[str]) -> Iterator[list[str]]:
             return
 
 
+def in_sentence(line: str) -> Iterator[tuple[str, str]]:
+    """(command, what is wrong with it or "") of each in a line of prose; options may lack their values."""
+    for text in INLINE.findall(line):
+        for words in gan_words(text):
+            wrong = complaint(words)
+            yield text, "" if NAMED.search(wrong) else wrong
+
+
 def complaint(words: list[str]) -> str:
     """What is wrong with the words behind `gan`, "" if nothing is."""
     command, name = main, "gan"
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+    while isinstance(command, click.Group) and words:
         context = click.Context(command, info_name=name)
-        if name == "gan serve" and words[0] not in command.commands:
+        if name == "gan serve" and words[0] not in command.commands and words[0] not in ("-h", "--help"):
             words = ["run", *words]
+        if words[0].startswith("-"):
+            break
         try:
             _, inner, rest = command.resolve_command(context, list(words))
         except click.UsageError as error:

@@ -17,6 +17,7 @@ from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 
 RUN = {"python", "bash"}
 TOOLS = {"mkdir", "cat"}  # of the system
+OURS = {"hf"}  # installed beside this Python
 
 
 def page_of(name: str) -> Path:
@@ -42,8 +43,9 @@ def typed(line: str) -> None:
     if words[0] in TOOLS:
         subprocess.run(line, shell=True, check=True)
         return
-    assert words[0] == "python", f"cannot type {line}"
-    subprocess.run([sys.executable, *words[1:]], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert words[0] in {"python", *OURS}, f"cannot type {line}"
+    program = sys.executable if words[0] == "python" else Path(sys.executable).with_name(words[0])
+    subprocess.run([program, *words[1:]], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def executed(block: Block, page: str, names: dict[str, object]) -> None:

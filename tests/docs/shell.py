@@ -10,6 +10,7 @@ import shlex
 
 from tests.docs.commands import lines
 from tests.docs.pages import Block
+from tests.gan.models.fake_hub import TOKEN
 
 # Pattern of a command -> options that are typed behind it.
 SHORT = {
@@ -34,16 +35,16 @@ SHORT = {
     r"gan data subset ": "--count 20",
     r"gan serve (run )?(RUN|runs/)": "--port 0",
     r"gan serve cost ": "--images 8",
+    r"hf auth login": f"--token {TOKEN}",
     r"gan ops bench": "--only bias_act --repeats 1 --batch 1",
 }
 # Pattern of a line -> why no test types it.
 NOT_TYPED = {
-    r"pip |git |cd gan|hf ": "the network",
+    r"pip |git |cd gan": "the network",
     r"make |tensorboard |python -m benchmarks|gan demo": "minutes to hours, or no end",
     r"curl |gan verify (7|picture)\.png|gan serve audit verify": "asks a server, or for what it answered",
     r"export |'?head=|srun ": "SLURM",
     r"torchrun ": "several processes: tests/gan/cli/test_train_processes.py and test_evaluate_processes.py",
-    r"gan .* hf://": "a hub: docs/HUB.md runs on a small one",
     r"gan .*--metrics \S*(?<![\w\[-])pr\b(?!\[)|gan evaluate \.\.\.": "VGG16, 528 MB of weights",
     r"gan evaluate .*eq-t": "a StyleGAN3: tests/metrics/test_equivariance.py",
     r"gan serve .*--ray": "a cluster of Ray: tests/gan/web/test_serve_ray.py",

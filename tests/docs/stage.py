@@ -19,6 +19,7 @@ from tests import official, snapshots
 from tests.conftest import draw
 from tests.docs.pages import DOCS, blocks
 from tests.gan.models.test_importing_community import discriminator_state, generator_state
+from training.data.hub_sets import UNKNOWN
 from training.preparation.writer import About, Entry, write_dataset
 
 SMALL = ("kimg=0.008", "threads=1", "data.workers=0")
@@ -46,9 +47,9 @@ def encoded(small: Image.Image, size: tuple[int, int], kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def data_set(path: Path, first: int, side: int = 32) -> None:
+def data_set(path: Path, first: int, side: int = 32, licence: str = "CC0") -> None:
     """A zip or folder of 40 images of four classes, from the drawing of that number on."""
-    said = {"licence": "CC0", "source": "tests/conftest.py"}
+    said = {"licence": licence, "source": "tests/conftest.py"}
     shape = {"height": side, "width": side, "channels": 3}
     about = About(name="", attribution="drawn by a test", classes=CLASSES, **said, **shape)
     images = (picture(first + i, (side, side)) for i in range(COUNT))
@@ -150,5 +151,6 @@ MAKERS: dict[str, Callable[[Path, int], object]] = {
     "edges.py": lambda path, number: path.write_text(edges(), encoding="utf-8"),
     "*.png": lambda path, number: path.write_bytes(picture(number, (48, 48))),
     "*.jpg": lambda path, number: path.write_bytes(picture(number, (60, 48), "JPEG")),
+    "photos-*.zip": lambda path, number: data_set(path, COUNT * number, licence=UNKNOWN),
     "*": lambda path, number: data_set(path, COUNT * number),  # a zip or a folder
 }

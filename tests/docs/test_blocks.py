@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 from gan.cli.main import main
 from metrics import METRICS
-from tests.docs.commands import complaint, gan_words, lines
-from tests.docs.pages import ROOT, Block, blocks, name_of, pages
+from tests.docs.commands import complaint, gan_words, in_sentence, lines
+from tests.docs.pages import ROOT, Block, blocks, name_of, pages, parsed
 from tests.docs.running import chosen, run
 from tests.docs.test_shell import STAGED
 from tests.gan.tables import restored
@@ -86,6 +86,23 @@ def test_commands_name_what_exists():
                         found.append(f"{page.relative_to(ROOT)}:{block.line}: {line}\n    {wrong}")
     assert not found, "\n" + "\n".join(found)
     assert count > 200
+
+
+def test_commands_in_sentences_name_what_exists():
+    said = [
+        (f"{name_of(page)}:{number}", command, wrong)
+        for page in pages()
+        for number, line in parsed(page)[1]
+        for command, wrong in in_sentence(line)
+    ]
+    assert [each for each in said if each[2]] == []
+    assert len(said) > 150
+
+
+@pytest.mark.parametrize("command", ["gan trian", "gan train --resumed", "gan data subset X --count -1"])
+def test_planted_in_a_sentence(command):
+    [(_, wrong), (_, none)] = in_sentence(f"`{command}`, ``gan tarin``, and `gan data prepare --where` are.")
+    assert wrong and not none
 
 
 @pytest.mark.parametrize(

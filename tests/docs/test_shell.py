@@ -34,7 +34,7 @@ FAST = {
 SLOW = {
     "COLLAPSE.md": (),
     "EXPLORE.md": ("MODEL=classes", DEMO, "smiles.csv", "smile.png", "cat.jpg", "photos"),
-    "HUB.md": (DEMO,),
+    "HUB.md": (DEMO, "data/openmoji-32.zip", "data/photos-256.zip"),
     "METRICS.md": (
         *(DEMO, "RUN", "RUN_A", "RUN_B", "A", "B", "folder_a", "folder_b"),
         *("X.zip", "data/openmoji-32.zip", "data/x.zip", "edges.py", "their_stats.npz"),
@@ -53,7 +53,7 @@ SLOW = {
 STAGED = {**FAST, **SLOW}
 APART = {"README.md", "TRAINING.md"}  # pages whose blocks are alternatives
 PYTHON = {"README.md", "HUB.md"}  # pages whose Python runs here, too
-NEEDS = {"README.md": "fetched", "METRICS.md": "fetched", "HUB.md": "hub"}  # page -> fixture
+NEEDS = {"README.md": ("hub", "fetched"), "METRICS.md": ("fetched",), "HUB.md": ("hub",)}  # page -> fixtures
 
 
 def shells(name: str) -> list[Block]:
@@ -94,9 +94,11 @@ def fetched(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.fixture
-def hub(fake_hub: Hub, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hub with what docs/HUB.md takes for given: a model, private as it is pushed later, and a data set."""
+def hub(fake_hub: Hub, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub with what pages take for given: models, one private as it is pushed later, and a data set."""
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))  # where `hf auth login` writes
+    gan.push_to_hub(models.run("demo"), "user/name")
     gan.push_to_hub(models.run("demo"), "user/glyphs", private=True)
     fake_hub.put("user/tiles", {"tiles.zip": models.data("demo").read_bytes()}, "datasets")
 
@@ -127,8 +129,8 @@ def run(name: str, folder: Path, models: Models, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_page_runs(name, tmp_path, models, ending, short, monkeypatch, request):
-    if name in NEEDS:
-        request.getfixturevalue(NEEDS[name])
+    for fixture in NEEDS.get(name, ()):
+        request.getfixturevalue(fixture)
     run(name, tmp_path, models, monkeypatch)
 
 

@@ -180,6 +180,13 @@ MUTANTS = (
         (f"{DATA}test_a_licence_is_needed",),
     ),
     Mutant(
+        "the licence that a set's card names is lost",
+        "training/data/images.py",
+        "return said if self.path is None else hub_sets.licence(self.path, said)",
+        "return said",
+        (f"{DATA}test_a_licence_that_was_told_comes_along",),
+    ),
+    Mutant(
         "another set is taken away unasked",
         "gan/jobs/data_pushing.py",
         "if others and not force:",

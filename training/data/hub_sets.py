@@ -26,8 +26,11 @@ CARD = "README.md"
 INDEX = ("dataset.json", "vectors.npy")
 PACKED = (".zip", ".tar", ENDING)
 TRAIN = "train"
+UNKNOWN = "unknown"  # the licence of images of which none is told
 _SPLIT = re.compile(r"(?:.*/)?(?P<split>[A-Za-z]\w*)(?:-\d+-of-\d+|-\d+)?\.parquet", re.IGNORECASE)
 _SHOWN = 8
+_FRONT = re.compile(r"---\n(.*?)\n---", re.DOTALL)  # what a card tells the hub
+_LICENCE = re.compile(r"^(license|license_name): *['\"]?([\w.+-]{1,100})['\"]? *$", re.MULTILINE)
 
 
 def fetched(place: str | Path) -> Path:
@@ -54,6 +57,16 @@ def card(path: Path) -> str:
     name = name_of(path)
     place = None if name is None else _card(name)
     return place.read_text(encoding="utf-8", errors="replace") if place and place.is_file() else ""
+
+
+def licence(path: Path, said: str | None) -> str | None:
+    """The licence of a set: what it says itself, else what the card of the repository it is from names."""
+    if said and said != UNKNOWN:
+        return said
+    front = _FRONT.match(card(path))
+    named = dict(_LICENCE.findall(front[1])) if front else {}
+    known = named.get("license_name") if named.get("license") == "other" else named.get("license")
+    return known if known and known != UNKNOWN else said
 
 
 def _card(name: Name) -> Path | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gan import distributed, hub
 from gan.errors import UsageError
+from training.data import hub_sets
 from training.data.archive import MAX_CLASSES, Archive, files_in
 from training.data.arrays import StackedArray, is_stacked
 from training.data.faults import DataError, escaped
@@ -48,14 +49,13 @@ class ImageDataset:
     shape: (C, H, W).  labels: class numbers, int64 [N], or None; classes: their names.
     vectors: conditions of the images, float32 [N, c_dim], or None; a set in use has labels or vectors.
     Both are read when they are asked for first, and raise DataError then where they cannot be used.
-    name, licence: None where the set does not say.
+    name: None where the set does not say.
     Copies may go to worker processes. Raises DataError if the first image cannot be used.
     """
 
     def __init__(self, source: Images, place: str, path: Path | None = None, condition: Condition = "any"):
         self.source, self.place, self.path = source, escaped(place), path
         self.name: str = getattr(source, "name", None) or escaped(title(path) if path else place)
-        self.licence: str | None = getattr(source, "licence", None)
         if len(source) == 0:
             raise DataError(f"{place} is empty: give it images")
         self.shape: tuple[int, int, int] = self._read(0).shape
@@ -64,6 +64,12 @@ class ImageDataset:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @functools.cached_property
+    def licence(self) -> str | None:
+        """Of all images, "unknown" or None where nothing says one; of a set from a hub, its card may."""
+        said = getattr(self.source, "licence", None)
+        return said if self.path is None else hub_sets.licence(self.path, said)
 
     @functools.cached_property
     def _classified(self) -> tuple[np.ndarray | None, list[str]]:

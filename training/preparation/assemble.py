@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gan.errors import UserError
+from training.data.hub_sets import UNKNOWN
 from training.preparation.catalogue import Store
 from training.preparation.convert import Form
 from training.preparation.decide import known, ordered
 from training.preparation.writer import About, Entry
-
-UNKNOWN = "unknown"
 
 
 def classes_of(counted: Iterable[str], told: Sequence[str]) -> tuple[str, ...]:

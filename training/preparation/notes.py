@@ -22,6 +22,7 @@ from typing import Any
 from gan.errors import UserError, install
 from gan.files import refusal
 from training.data.faults import line
+from training.data.hub_sets import UNKNOWN
 from training.data.names import plain
 
 COLUMNS = {
@@ -49,6 +50,7 @@ class Notes:
 
     used: side files that spoke, by (source, path): no images, and no faults.
     classes: names in the order of a `dataset.json`.  unmatched: names in tables that no file has, a few.
+    licence: of files of which nothing says one.
     """
 
     by_file: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -56,13 +58,15 @@ class Notes:
     used: set[Key] = field(default_factory=set)
     classes: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    licence: str | None = None
 
     def of(self, source: int, path: bytes, sha256: str | None) -> dict[str, Any]:
         """What is known of a file; {} of most."""
         found = dict(self.by_file.get((source, named(path)), {}))
         more = self.by_sha256.get(sha256 or "", {})
         custom = {**found.get("custom", {}), **more.get("custom", {})}
-        return {**found, **more, **({"custom": custom} if custom else {})}
+        told = {"licence": self.licence} if self.licence else {}
+        return {**told, **found, **more, **({"custom": custom} if custom else {})}
 
     def columns(self) -> set[str]:
         """Names of all custom fields."""
@@ -181,6 +185,8 @@ def _index(notes: Notes, source: int, index: Any) -> None:
         _, found = row_of(said if isinstance(said, dict) else {})
         custom = said.get("custom") if isinstance(said.get("custom"), dict) else {}
         kept = {key: value for key, value in found.items() if key in ("licence", "author", "source_url")}
+        if kept.get("licence") == UNKNOWN:  # the writer's word for none
+            del kept["licence"]
         notes.add((source, plain(name)), {**kept, "custom": custom})
     notes.classes += [name for name in classes if name not in notes.classes]
 

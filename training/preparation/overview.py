@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gan.errors import UserError
+from training.data import hub_sets
 from training.data.names import SUFFIXES
 from training.data.uniform import shape_of_header
 from training.preparation.archives import ArraySource, FileSource, TarSource, ZipSource, open_source
@@ -61,7 +62,7 @@ def overview(path: Path) -> dict[str, Any]:
         "classes": _classes(index),
         "captions": len(index.get("captions") or {}),
         "vectors": bool(index.get("vectors")),
-        "licence": manifest.get("licence"),
+        "licence": hub_sets.licence(path, manifest.get("licence")),
     }
     problems = list(Verification(path).outline()) if index else []
     return {**told, "problems": problems + _problems(told), "remedy": _remedy(path, told)}

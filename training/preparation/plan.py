@@ -63,6 +63,7 @@ def decided(
         labels=request.labels,
         tables=request.tables,
     )
+    notes.licence = request.licence
     rules = request.rules(notes.columns())
     if request.blocklist is not None:
         rules = replace(rules, refused=_refusal(catalogue, request.blocklist))

@@ -15,8 +15,8 @@ from gan.hub import Name
 from gan.hub_files import MOST_FILES, File
 from gan.models import hub_card
 from training.data import hub_sets
+from training.data.hub_sets import UNKNOWN
 from training.data.images import ImageDataset, form
-from training.preparation.assemble import UNKNOWN
 from training.preparation.datasheet import table
 
 _STEPS = (10**3, 10**4, 10**5, 10**6, 10**7)  # between the hub's classes of size

@@ -22,17 +22,19 @@ SMALLEST, LARGEST = 4, 16_384  # pixels a side
 class Request:
     """Options of a preparation.
 
-    on: FAULT=POLICY. labels: of LABELS, or the path of a table. tables: of provenance. vectors: fields that
-    become a condition. where: a condition in words. val: the part held back. copies: one of `copies.HOW`.
-    against: a second set, of which nothing may be in this one. blocklist: hashes of what must not be used.
-    features: whether a network looks at each picture, so that outliers are known and near copies confirmed.
-    faces: whether they are counted, in any case for a crop around one.
+    on: FAULT=POLICY. labels: of LABELS, or the path of a table. tables: of provenance. licence: of files of
+    which nothing says one. vectors: fields that become a condition. where: a condition in words. val: the
+    part held back. copies: one of `copies.HOW`. against: a second set, of which nothing may be in this one.
+    blocklist: hashes of what must not be used. features: whether a network looks at each picture, so that
+    outliers are known and near copies confirmed. faces: whether they are counted, in any case for a crop
+    around one.
     """
 
     form: Form
     on: tuple[str, ...] = ()
     labels: str = "auto"
     tables: tuple[Path, ...] = ()
+    licence: str | None = None
     vectors: tuple[str, ...] = ()
     where: str | None = None
     require: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ def request(
     labels: str = "auto",
     vectors: Sequence[str] = (),
     tables: Sequence[str | Path] = (),
+    licence: str | None = None,
     require: Sequence[str] = (),
     where: str | None = None,
     val: float = 0.0,
@@ -108,6 +111,7 @@ def request(
         on=tuple(on),
         labels=labels,
         tables=tuple(Path(table) for table in tables),
+        licence=licence,
         vectors=tuple(vectors),
         where=where,
         require=tuple(require),

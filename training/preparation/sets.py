@@ -10,8 +10,9 @@ from typing import Any
 
 from gan.errors import UserError, unknown
 from training.data import uniform
+from training.data.hub_sets import UNKNOWN
 from training.data.images import ImageDataset, called, form, open_dataset
-from training.preparation.assemble import UNKNOWN, licence_of
+from training.preparation.assemble import licence_of
 from training.preparation.sources import MOST_BYTES
 from training.preparation.writer import About, Entry
 
@@ -67,12 +68,17 @@ class MadeSet:
         return Entry(
             png=self.data.source.head(i, MOST_BYTES),
             source=said.get("source") or f"{self.path.name}: {name}",
-            licence=said.get("licence") or self.data.licence or UNKNOWN,
+            licence=self.licence(said),
             label=None if labels is None else int(labels[i]),
             caption=self._captions.get(name),
             vector=None if vectors is None else tuple(map(float, vectors[i])),
             details={key: said[key] for key in ("author", "custom") if key in said},
         )
+
+    def licence(self, said: Mapping[str, Any]) -> str:
+        """That of an image, of which the manifest says `said`: else that of the set."""
+        own = said.get("licence")
+        return own if own and own != UNKNOWN else self.data.licence or UNKNOWN
 
     def about(self, classes: Sequence[str], licences: Mapping[str, int]) -> About:
         """What a set made of this one says of itself."""
@@ -187,6 +193,6 @@ def licences(sets: Sequence[MadeSet]) -> dict[str, int]:
     for made in sets:
         for i in range(len(made)):
             said = made.files.get(called(made.data.source, i), {})
-            name = said.get("licence") or made.data.licence or UNKNOWN
+            name = made.licence(said)
             counts[name] = counts.get(name, 0) + 1
     return counts

@@ -65,6 +65,7 @@ ROWS: dict[str, dict[str, Row | str]] = {
         **asked("--labels", "folders", "labels", "folders"),
         **asked("--vectors", "a, b", "vectors", ("a", "b")),
         **asked("--provenance", "a.csv", "tables", (Path("a.csv"),)),
+        **asked("--licence", "CC0", "licence", "CC0"),
         **asked("--require", "licence,source", "require", ("licence", "source")),
         **asked("--where", "width > 3", "where", "width > 3"),
         **asked("--val", "0.1", "val", 0.1),

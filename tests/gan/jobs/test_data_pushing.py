@@ -14,11 +14,13 @@ from gan.jobs import datasets
 from gan.jobs.data_pushing import push
 from tests.gan.jobs.tiles import make
 from tests.gan.models.fake_hub import LARGE, Hub
+from training import run as runs
 from training.data import hub_sets
 from training.data.images import open_dataset
 from training.data.places import local
 from training.preparation import publishing
 from training.preparation.datasheet import OPEN, answered, sheet_of
+from training.preparation.sets import read_index
 
 NAME = "user/tiles"
 PEOPLE = "Does the set show people, or anything confidential or offensive?"
@@ -100,6 +102,21 @@ def test_a_licence_is_needed(tmp_path, fake_hub, token):
     assert not fake_hub.repositories
     record = push(path, NAME, licence="CC-BY-4.0")
     assert yaml.safe_load(record["readme"].split("---\n")[1])["license"] == "cc-by-4.0"
+
+
+def test_a_licence_that_was_told_comes_along(tmp_path, fake_hub, token):
+    path = make(tmp_path / "tiles.zip", licence="unknown")
+    name = push(path, NAME, licence="CC-BY-4.0")["name"]
+    dataset = open_dataset(name)
+    assert dataset.licence == "cc-by-4.0" and dataset.sha256 == digest(path)
+    assert runs.describe_data(dataset)["licence"] == datasets.info(name)["licence"] == "cc-by-4.0"
+    dataset.close()
+    datasets.subset(name, tmp_path / "few.zip", count=2)
+    manifest = read_index(tmp_path / "few.zip")["manifest"]
+    assert {manifest["licence"], *(said["licence"] for said in manifest["files"].values())} == {"cc-by-4.0"}
+    assert push(local(name), "user/again", dry_run=True)["licence"] == "cc-by-4.0"
+    with pytest.raises(UsageError, match=r"says that its licence is cc-by-4\.0: leave out --licence MIT"):
+        push(local(name), "user/again", licence="MIT", dry_run=True)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,16 @@ def test_provenance_and_vectors(source, tmp_path):
         run(source, tmp_path / "b.zip", tables=[table], vectors=["weight"])
 
 
+def test_a_licence_of_files_of_which_nothing_says_one(source, tmp_path):
+    table, out = tmp_path / "who.csv", tmp_path / "set.zip"
+    table.write_text("file_name,licence\nclass1/picture4.jpg,MIT\n")
+    run(source, out, tables=[table], licence="CC-BY-4.0", require=["licence"], labels="none")
+    manifest = writer_index(out)["manifest"]
+    assert manifest["licence"] == "various: CC-BY-4.0; MIT"
+    of = {said["source"]: said["licence"] for said in manifest["files"].values()}
+    assert of.pop("class1/picture4.jpg") == "MIT" and set(of.values()) == {"CC-BY-4.0"}
+
+
 def test_files_with_random_mistakes(tmp_path):
     """Bytes changed, cut off and put in: a record for each, whatever the decoders make of it."""
     rng, folder = np.random.default_rng(0), tmp_path / "in"

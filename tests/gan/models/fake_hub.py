@@ -125,6 +125,12 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return repository, *files
 
+    def whoami(self) -> None:
+        if not self.allowed():
+            return self.refuse(401, "")
+        token = {"displayName": "of a test", "role": "write"}
+        return self.say({"name": "user", "type": "user", "orgs": [], "auth": {"accessToken": token}})
+
     def info(self, kind: str, name: str, revision: str | None = None) -> None:
         if found := self.found(kind, name, revision or "main"):
             repository, sha, files = found
@@ -209,6 +215,7 @@ class Handler(BaseHTTPRequestHandler):
 REPO = r"(?P<name>[^/]+/[^/]+?)"
 KIND = r"/api/(?P<kind>models|datasets|spaces)/"
 ROUTES = (
+    ("GET", r"/api/whoami-v2", Handler.whoami),
     ("GET", rf"{KIND}{REPO}(?:/revision/(?P<revision>.+))?", Handler.info),
     (
         "GET",

@@ -54,6 +54,30 @@ def table(values: list[int]) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("said", "front", "expected"),
+    [
+        (None, "license: mit", "mit"),
+        ("unknown", 'license: "cc-by-4.0"', "cc-by-4.0"),
+        ("CC0", "license: mit", "CC0"),
+        (None, "license: other\nlicense_name: own-terms", "own-terms"),
+        (None, "license: other", None),
+        ("unknown", "license: unknown", "unknown"),
+        (None, "license:\n- mit\n- cc0-1.0", None),
+        (None, "license: [a](http://b)", None),
+        (None, f"license: {'m' * 101}", None),
+        (None, "tags: []\n---\nlicense: mit", None),
+    ],
+)
+def test_the_licence_is_that_of_the_set_or_of_its_card(said, front, expected, fake_hub):
+    index = {"labels": None} | ({"manifest": {"licence": said}} if said else {})
+    card = f"---\n{front}\n---\n\n# Tiles\n".encode()
+    put(fake_hub, {"README.md": card, "0.png": png(1), "dataset.json": json.dumps(index).encode()})
+    dataset = open_dataset(NAME)
+    assert dataset.licence == expected
+    dataset.close()
+
+
 def test_a_zip(fake_hub, tiny_zip):
     sha = put(fake_hub, {"tiles.zip": tiny_zip.read_bytes()})
     dataset = open_dataset(NAME)

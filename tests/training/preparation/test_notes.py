@@ -42,6 +42,18 @@ def test_dataset_json():
     assert notes.classes == ["zebra", "ant"] and (0, "dataset.json") in notes.used
 
 
+def test_a_licence_that_a_set_calls_unknown_is_not_told():
+    index = {"manifest": {"files": {"a.png": {"licence": "unknown"}, "b.png": {"licence": "CC0"}}}}
+    notes = said({"dataset.json": json.dumps(index)}, ["a.png", "b.png"])
+    assert "licence" not in notes.of(0, b"a.png", None)
+    notes.licence = "MIT"
+    assert [notes.of(0, name, None)["licence"] for name in (b"a.png", b"b.png", b"c.png")] == [
+        "MIT",
+        "CC0",
+        "MIT",
+    ]
+
+
 def test_numbers_without_names():
     notes = said({"dataset.json": json.dumps({"labels": [["a.png", 3]]})}, ["a.png"])
     assert notes.of(0, b"a.png", None) == {"label": "3"}
