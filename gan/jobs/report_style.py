@@ -61,7 +61,7 @@ background:var(--page);color:var(--text);overflow-wrap:break-word}
 h1{font-size:1.5em;line-height:1.25;margin:.4em 0 .6em;overflow-wrap:anywhere}
 h2{font-size:1.2em;border-bottom:1px solid var(--rule);margin:2em 0 .6em}
 a{color:var(--link)} nav{margin-top:.6em} nav a{display:inline-block;padding:.2em .8em .2em 0}
-footer{margin-top:3em;border-top:1px solid var(--rule);padding:.6em 0 0}
+footer.note{margin-top:3em;border-top:1px solid var(--rule);padding:.6em 0 0;font-size:14px}
 .note,figcaption,figure p{color:var(--muted);font-size:14px}
 .summary{background:var(--raised);border-radius:8px;padding:.8em 1em;margin:0;display:grid;
 grid-template-columns:repeat(auto-fit,minmax(min(100%,148px),1fr));gap:.8em 1.2em}
@@ -91,9 +91,9 @@ grid-template-columns:repeat(auto-fill,minmax(min(100%,450px),1fr))}
 .near li{display:flex;flex-wrap:wrap;align-items:center;gap:.3em;min-width:0;font-size:14px}
 .near img{width:min(21%,96px);image-rendering:pixelated} .near p{flex-basis:100%;margin:0}
 @page{margin:12mm}
-@media print{nav,details:not([open]){display:none} body{max-width:none;padding:0}
+@media print{nav,details:not([open]){display:none} body{max-width:none;padding:0;font-size:13px}
 h2,h3,caption,.note{break-after:avoid} figure,tr,li{break-inside:avoid}
-.wide{overflow:visible;background:none} .note,figcaption,.charts p{font-size:12px}
+.wide{overflow:visible;background:none} .note,footer.note,figcaption,.charts p,.tables caption{font-size:12px}
 table{font-size:11px} td,thead th{white-space:pre-wrap} td,th{padding-right:8px}
 td.long,.name{min-width:7em} .near{grid-template-columns:1fr 1fr}}
 """
