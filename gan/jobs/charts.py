@@ -281,12 +281,12 @@ def _looks(names: Sequence[str], runs: Sequence[str]) -> dict[str, Any]:
     legend = {"title": None, "orient": "top"}
     colours = [f"var(--{place})" for place in CURVES]
     who = ("run", runs) if runs else ("name", names)
-    long = max(len(names), len(runs)) > 1
+    several = max(len(names), len(runs)) > 1
 
     def scale(field_name: str, values: Sequence[str], found: Sequence[Any]) -> dict[str, Any]:
         limits = {"domain": list(values), "range": list(found[: len(values)])}
         columns = 1 if field_name == "run" else 2
-        shown = {"legend": {**legend, "columns": columns} if long else None}
+        shown = {"legend": {**legend, "columns": columns} if several else None}
         return {"field": field_name, "type": "nominal", "scale": limits, **shown}
 
     dashed = scale("name", names, dashes)
