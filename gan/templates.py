@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import gan
 from gan.errors import UserError, install
 
 
 def render(folders: Sequence[Path], name: str, context: Mapping[str, Any]) -> str:
     """The template `name`, looked for in these folders in order, filled with `context`.
 
-    Every value is escaped unless it is `markupsafe.Markup`; a name that the context lacks is an error, not a
-    gap. Raises UserError where the extra `web` is missing.
+    `version` is that of this project. Every value is escaped unless it is `markupsafe.Markup`; a name that
+    the context lacks is an error, not a gap. Raises UserError where the extra `web` is missing.
     """
     try:
         import jinja2
@@ -25,4 +26,4 @@ def render(folders: Sequence[Path], name: str, context: Mapping[str, Any]) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name).render(context)
+    return environment.get_template(name).render({**context, "version": gan.__version__})

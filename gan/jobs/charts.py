@@ -16,7 +16,7 @@ POINTS = 400  # of a curve at most
 TOGETHER = 800  # points of one curve in all runs of a chart
 DOTS = 20  # points of a curve, up to which each is a dot
 ROWS = 12  # of the table of numbers under a chart, for each run
-HEIGHT = 240  # pixels of a chart with its legend
+HEIGHT, LINE = 240, 16  # pixels of a chart with a legend of one line, and of each line more
 TONES = {"bad": "var(--bad)", "warn": "var(--warn)", "plain": "var(--muted)"}  # of marks
 LOOK = {  # of every chart: what is no curve has the colours of the page's text
     "font": "system-ui, sans-serif",
@@ -39,6 +39,9 @@ LOOK = {  # of every chart: what is no curve has the colours of the page's text
         "symbolSize": 400,
         "symbolStrokeWidth": 2,
         "symbolOpacity": 1,
+        "layout": {
+            "top": {"direction": "vertical", "margin": 4}
+        },  # that of runs, then that of what is measured
     },
 }
 WHEEL = "wheel![event.ctrlKey]"  # alone it scrolls the page
@@ -236,10 +239,11 @@ def _spec(
         rule = {"type": "rule", "clip": True}
         layers.insert(1, {"data": {"name": "curves"}, "transform": [sure], "mark": rule, "encoding": ends})
     scale = {"zero": False, "nice": False}
+    lines = len(runs) + (math.ceil(len(names) / 2) if len(names) > 1 else 0)
     return {
         "description": f"{title}, over thousands of images shown",
         "width": "container",
-        "height": HEIGHT,
+        "height": HEIGHT + LINE * max(lines - 1, 0),
         "autosize": {"type": "fit", "contains": "padding"},
         "background": None,
         "config": LOOK,
@@ -274,14 +278,16 @@ def _pointed(y: Mapping[str, Any], colour: Any, told: Sequence[Any], dots: bool)
 def _looks(names: Sequence[str], runs: Sequence[str]) -> dict[str, Any]:
     """Colours and dashes: by name and both alike, or where there are runs, colours of runs."""
     dashes = [DASHES[place] for place in CURVES]
-    legend = {"title": None, "orient": "top", "columns": 1 if runs else 2}
+    legend = {"title": None, "orient": "top"}
     colours = [f"var(--{place})" for place in CURVES]
     who = ("run", runs) if runs else ("name", names)
-    lone = {"legend": None} if max(len(names), len(runs)) == 1 else {"legend": legend}
+    several = max(len(names), len(runs)) > 1
 
     def scale(field_name: str, values: Sequence[str], found: Sequence[Any]) -> dict[str, Any]:
         limits = {"domain": list(values), "range": list(found[: len(values)])}
-        return {"field": field_name, "type": "nominal", "scale": limits, **lone}
+        columns = 1 if field_name == "run" else 2
+        shown = {"legend": {**legend, "columns": columns} if several else None}
+        return {"field": field_name, "type": "nominal", "scale": limits, **shown}
 
     dashed = scale("name", names, dashes)
     if runs and len(names) == 1:

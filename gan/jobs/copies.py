@@ -40,12 +40,13 @@ def write_page(out: Path, real: Images, fake: Images, networks: Networks) -> Non
     if distributed.rank():
         return
     about = (
-        f"{compare.fakes:,} fakes against {compare.reals:,} real images, features of {network.name} "
-        f"(sha256 {network.sha256}). {compare.found.auth_pct:.1f} % of the fakes are further from their "
-        "nearest real image than that one is from its own nearest other. The number after each row is the "
-        "quotient of these distances: 0 is a copy, up to 1 is closer than real images are to each other."
+        f"{compare.fakes:,} fakes against {compare.reals:,} real images. {compare.found.auth_pct:.1f} % of "
+        "the fakes are further from their nearest real image than that one is from its own nearest other. "
+        "The number of each row is the quotient of these distances: 0 is a copy, up to 1 is closer than "
+        "real images are to each other."
     )
-    context = {"about": about, "rows": rows(real, fake, compare, WORST)}
+    note = f"Features of {network.name}, sha256 {network.sha256}."
+    context = {"about": about, "note": note, "rows": rows(real, fake, compare, WORST)}
     atomic_bytes(out, sheet("copies.html", "gan evaluate", context).encode())
 
 

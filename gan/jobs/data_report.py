@@ -16,7 +16,7 @@ from gan.files import atomic_bytes
 from gan.jobs import data_selection as selection
 from gan.jobs import data_subject
 from gan.jobs.data_subject import Subject
-from gan.jobs.report_sheet import sheet
+from gan.jobs.report_sheet import sheet, text
 from gan.jobs.still_charts import Still, histogram
 from gan.jobs.thumbnails import placeholder
 from gan.jobs.work_folder import Seen
@@ -71,7 +71,7 @@ def page(subject: Subject) -> str:
         "charts": [c for title, of in CHARTS.items() if (c := _chart(title, of, files))],
         "tables": _tables(files),
         "faults": _faults(subject.faults),
-        "about": {name: value for name, value in subject.about.items() if value not in (None, "", [], {})},
+        "about": {name.replace("_", " "): words for name, of in subject.about.items() if (words := text(of))},
     }
     return sheet("data_report.html", "gan data report", context)
 
@@ -135,7 +135,7 @@ def _size(files: Sequence[Seen]) -> tuple[str, str, str] | None:
     if not sizes:
         return None
     (width, height), count = sizes.most_common(1)[0]
-    others = f"{count:,}, and {len(sizes) - 1:,} other sizes"
+    others = f"{count:,}, and {len(sizes) - 1:,} other size{'s' * (len(sizes) > 2)}"
     return ("Size", f"{width} × {height}", "all" if len(sizes) == 1 else others)
 
 

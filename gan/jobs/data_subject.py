@@ -56,7 +56,7 @@ def _prepared(work: WorkFolder) -> Subject:
         about={
             "Sources": ", ".join(map(str, work.sources)),
             **(options if isinstance(options, dict) else {}),
-            "Version": work.about.get("version"),
+            "Format of the records": work.about.get("version"),
         },
     )
 

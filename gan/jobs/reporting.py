@@ -13,7 +13,7 @@ from gan.jobs.charts import Chart
 from gan.jobs.report_files import RunFiles, Say, names, read
 from gan.jobs.report_marks import marks
 from gan.jobs.report_pictures import pictures
-from gan.jobs.report_sheet import FOLDER, sheet
+from gan.jobs.report_sheet import FOLDER, sheet, text
 from gan.jobs.report_style import COLOURS, CURVES, RULES
 from gan.jobs.report_summary import summary
 from gan.models.seen import MARK
@@ -23,7 +23,7 @@ EVENT = {"kimg": "at kimg", "tick": "tick", "state": "state", "reason": "reason"
 EVENT |= {"rollbacks": "rollbacks so far"}
 MACHINE = {"gan": "version of this project", "python": "Python", "torch": "PyTorch", "platform": "system"}
 MACHINE |= {"threads": "threads of a process", "processes": "processes", "cpu": "instructions of the CPU"}
-MACHINE |= {"cuda": "CUDA", "gpu": "GPU"}
+MACHINE |= {"cuda": "CUDA", "gpu": "GPU", "cudnn_benchmark": "cuDNN picks by trial", "tf32": "TF32"}
 
 
 def report(
@@ -109,15 +109,6 @@ def policy(*scripts: str) -> str:
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:;"
         " base-uri 'none'; form-action 'none'"
     )
-
-
-def text(value: Any) -> str:
-    """A value as words: "" for None, five digits of a float."""
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _named(kind: str, charts: Sequence[Chart]) -> list[tuple[str, Chart]]:

@@ -11,7 +11,8 @@ from gan.jobs.charts import LOOK, plain
 
 BARS = 28  # of a histogram at most
 WIDE = 100  # largest over smallest value beyond which the scale is logarithmic
-ROW = 36  # pixels of an interval's row
+ROW, WIDTH = 48, 400  # pixels of an interval's row with its name
+LABELS = 36  # pixels of a histogram's numbers at least, so that one beside another is as large
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +56,18 @@ def histogram(title: str, kept: Sequence[float], left: Sequence[float]) -> Still
                 "axis": {"tickCount": 5, "grid": False},
             },
             "x2": {"field": "end"},
-            "y": {"field": "count", "type": "quantitative", "title": None, "axis": {"tickCount": 3}},
+            "y": {
+                "field": "from",
+                "type": "quantitative",
+                "title": None,
+                "axis": {"tickCount": 3, "minExtent": LABELS},
+            },
+            "y2": {"field": "to"},
             "color": {
                 "field": "group",
                 "scale": {"domain": ["kept", "left out"], "range": ["var(--c1)", "var(--c2)"]},
                 "legend": None,
             },
-            "order": {"field": "group"},
         },
     }
     note = "logarithmic" if scale["type"] == "log" else ""
@@ -69,43 +75,35 @@ def histogram(title: str, kept: Sequence[float], left: Sequence[float]) -> Still
 
 
 def bars(kept: Sequence[float], left: Sequence[float], logarithmic: bool) -> list[dict[str, Any]]:
-    """How many values of each group lie in each of equal parts of the scale: start, end, count, group."""
+    """How many values of each group lie in each of equal parts of the scale, `left` on top of `kept`.
+
+    A row a bar: start and end along the scale, from and to in numbers of values, group.
+    """
     values = [*kept, *left]
     place, back = (math.log, math.exp) if logarithmic else (float, float)
     start, end = place(min(values)), place(max(values))
     count = min(BARS, len(set(values)))
     edges = [back(start + (end - start) * i / count) for i in range(count + 1)]
-    rows = []
+    rows, below = [], [0] * count
     for name, group in (("kept", kept), ("left out", left)):
         found = [0] * count
         for value in group:
             share = (place(value) - start) / (end - start)
             found[min(int(share * count), count - 1)] += 1
-        ends = zip(edges, edges[1:], found, strict=False)
-        rows += [{"start": a, "end": b, "count": n, "group": name} for a, b, n in ends if n]
+        for index, height in enumerate(found):
+            if height:
+                bar = {"start": edges[index], "end": edges[index + 1], "from": below[index]}
+                rows.append({**bar, "to": below[index] + height, "group": name})
+        below = [a + b for a, b in zip(below, found, strict=True)]
     return rows
 
 
 def intervals(rows: Sequence[Mapping[str, Any]], label: str, axis: Mapping[str, Any] | None = None) -> Still:
-    """A dot and the ends of its interval a row, names beside them.
+    """A dot and the ends of its interval a row, below their name: as narrow as a phone, so that all is read.
 
     rows: name, value, low, high (None where it is not known).  axis: of Vega-Lite; None for no scale.
     """
-    shared = {
-        "y": {
-            "field": "name",
-            "type": "nominal",
-            "sort": None,
-            "title": None,
-            "axis": {
-                "labelLimit": 320,
-                "labelColor": "var(--text)",
-                "grid": False,
-                "ticks": False,
-                "domain": False,
-            },
-        }
-    }
+    row = {"y": {"field": "name", "type": "nominal", "sort": None, "axis": None}}
 
     def across(name: str) -> dict[str, Any]:
         scale = {"zero": False, **({"domain": [-1, 1]} if axis is None else {})}
@@ -113,23 +111,32 @@ def intervals(rows: Sequence[Mapping[str, Any]], label: str, axis: Mapping[str, 
 
     layer: list[dict[str, Any]] = [
         {
+            "mark": {
+                "type": "text",
+                "align": "left",
+                "baseline": "bottom",
+                "dy": -10,
+                "limit": WIDTH,
+                "fontSize": 12,
+                "fill": "var(--text)",
+            },
+            "encoding": {**row, "x": {"value": 0}, "text": {"field": "name"}},
+        },
+        {
             "transform": [{"filter": "isValid(datum.low)"}],
             "mark": {"type": "rule", "strokeWidth": 2, "stroke": "var(--c1)"},
-            "encoding": {"x": across("low"), "x2": {"field": "high"}},
+            "encoding": {**row, "x": across("low"), "x2": {"field": "high"}},
         },
         {
             "mark": {"type": "point", "filled": True, "size": 80, "fill": "var(--c1)", "opacity": 1},
-            "encoding": {"x": across("value")},
+            "encoding": {**row, "x": across("value")},
         },
     ]
-    if axis is None:  # the line of no difference, through all rows
+    if axis is None:  # the line of no difference
         middle = {"x": {"datum": 0, "type": "quantitative", "axis": None}}
-        layer.insert(0, {"mark": {"type": "rule", "stroke": "var(--muted)"}, "encoding": middle})
-    layer = [
-        one if "datum" in one["encoding"]["x"] else {**one, "encoding": {**shared, **one["encoding"]}}
-        for one in layer
-    ]
-    frame = {"width": 400, "height": ROW * max(len(rows), 1), "background": None, "config": LOOK}
+        tick = {"type": "tick", "orient": "vertical", "size": 14, "thickness": 1, "color": "var(--muted)"}
+        layer.insert(0, {"mark": tick, "encoding": {**row, **middle}})
+    frame = {"width": WIDTH, "height": ROW * max(len(rows), 1), "background": None, "config": LOOK}
     return Still(
         title="", label=label, svg=drawing({**frame, "data": {"values": list(rows)}, "layer": layer})
     )

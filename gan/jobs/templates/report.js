@@ -21,6 +21,7 @@
     patch: mended,
     tooltip: { disableDefaultStyle: true, theme: "page" },
   };
+  const LEGEND = 76; // pixels beside the words of a legend: of its symbol, and of numbers along the chart
   const zoomed = new Map(); // name of a chart -> [from, to] in kimg
   const drawn = new Map(); // name of a chart -> its Vega view
   let charts = {};
@@ -51,8 +52,9 @@
     return { curves, raw };
   }
 
-  function specification(chart, name) {
-    const spec = structuredClone(chart.spec);
+  function specification(chart, name, width) {
+    const spec = structuredClone(chart.spec), legend = spec.config.legend;
+    legend.labelLimit = Math.min(legend.labelLimit, width - LEGEND);
     spec.datasets = { ...rows(chart), marks: chart.marks };
     const scale = (channel, axis) => logs[axis].checked && Object.assign(channel.scale, chart.log[axis]);
     scale(spec.encoding.x, "x");
@@ -68,7 +70,7 @@
   async function draw(figure) {
     const name = figure.dataset.chart, place = figure.querySelector(".drawing");
     drawn.get(name)?.finalize();
-    const result = await vegaEmbed(place, specification(charts[name], name), EMBED);
+    const result = await vegaEmbed(place, specification(charts[name], name, place.clientWidth), EMBED);
     drawn.set(name, result.view);
     figure.dataset.drawn = String(Number(figure.dataset.drawn || 0) + 1);
   }

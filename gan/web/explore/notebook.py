@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from gan.jobs.report_sheet import FOLDER as FRAME
 from gan.templates import render
 from gan.web.explore import state
 from gan.web.explore.model import Model
-from gan.web.explore.pages import FOLDER, TITLE, app
+from gan.web.explore.pages import FOLDER, MAKER, TITLE, app
 from gan.web.explore.tab import Workshop
 from gan.web.explore.work import JOBS
 from gan.web.shell.application import FOLDER as SHELL
@@ -153,8 +154,8 @@ def explorer(model: Model, height: int = HEIGHT) -> Explorer:
 
 def document(names: str) -> str:
     """The page as one text of HTML that asks for no file: with its styles, and its scripts as data."""
-    folders = FOLDER / "templates", SHELL / "templates"
-    text = render(folders, "explore.html", {"title": TITLE, "names": names})
+    folders = FOLDER / "templates", SHELL / "templates", FRAME
+    text = render(folders, "explore.html", {"title": TITLE, "maker": MAKER, "names": names})
     scripts = sorted((*(SHELL / "static").glob("*.js"), *(FOLDER / "static").glob("*.js")))
     modules = {path.name: _data(path) for path in scripts if path.name != _WIDGET}
     imports = ",".join(f'"{name}":"{address}"' for name, address in modules.items())

@@ -24,7 +24,7 @@ from gan.web.shell.application import page
 from gan.web.shell.guard import Guard
 
 FOLDER = Path(__file__).parent
-TITLE = "Explore"
+TITLE, MAKER = "Explore", "gan explore"
 MOST_MESSAGE = 4 * 2**20  # bytes: keyframes may hold styles of every layer
 
 
@@ -90,7 +90,7 @@ class _Handlers:
 
     async def front(self, request: Any) -> Any:
         names = " and ".join(model.name for model in self._models(request))
-        return page(FOLDER / "templates", "explore.html", {"title": TITLE, "names": names})
+        return page(FOLDER / "templates", "explore.html", {"title": TITLE, "maker": MAKER, "names": names})
 
     async def facts(self, request: Any) -> Any:
         return _json(

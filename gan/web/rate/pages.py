@@ -79,7 +79,13 @@ class _Handlers:
     async def front(self, request: Any) -> Any:
         self._rater(request)
         study = self.answers.study
-        context = {"title": TITLE, "kind": study.kind, "limit": study.limit, "flags": FLAGS}
+        context = {
+            "title": TITLE,
+            "maker": "gan rate",
+            "kind": study.kind,
+            "limit": study.limit,
+            "flags": FLAGS,
+        }
         return page(FOLDER / "templates", "rate.html", context)
 
     async def state(self, request: Any) -> Any:

@@ -27,6 +27,7 @@ from gan.web.shell.serving import served
 
 FOLDER = Path(__file__).parent / "templates"
 HOST = "127.0.0.1"
+MAKER = "gan train --report live"
 PAUSE = 2.0  # seconds between two pages that are made
 ASKED = 3000  # milliseconds between two questions of a tab
 READ = ("stats.jsonl", "health.jsonl", "metrics.jsonl", "phases.json", "log.txt")  # files that make a version
@@ -103,7 +104,13 @@ class Live:
         async def front(_: Any) -> Any:
             version, html = await asyncio.to_thread(self.content)
             title = self._run.resolve().name if self._run else "Report"
-            context = {"title": title, "version": version, "content": html, "milliseconds": ASKED}
+            context = {
+                "title": title,
+                "maker": MAKER,
+                "seen": version,
+                "content": html,
+                "milliseconds": ASKED,
+            }
             return page((FOLDER, SHEETS), "live.html", context)
 
         async def content(_: Any) -> Any:

@@ -75,7 +75,7 @@ class _Handlers:
         self._order = asyncio.Lock()  # tabs hear of decisions in the order of the log
 
     async def front(self, _: Any) -> Any:
-        return page(FOLDER / "templates", "review.html", {"title": self.title})
+        return page(FOLDER / "templates", "review.html", {"title": self.title, "maker": "gan data review"})
 
     async def facts(self, _: Any) -> Any:
         from starlette.responses import JSONResponse

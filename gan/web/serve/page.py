@@ -23,7 +23,7 @@ def add_page(app: Any) -> None:
     from starlette.routing import Route
 
     bounds = {"psi": MOST_PSI, "seed": MAX_SEED, "least": LEAST, "most": MOST, "amount": MOST_AMOUNT}
-    front = page(FOLDER / "templates", "try.html", {"title": TITLE, **bounds})
+    front = page(FOLDER / "templates", "try.html", {"title": TITLE, "maker": "gan serve", **bounds})
     front.headers["content-security-policy"] = POLICY
     front.headers["cache-control"] = "no-cache"
 

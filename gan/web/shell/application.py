@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import UserError, install
+from gan.jobs.report_sheet import FOLDER as FRAME
 from gan.jobs.report_style import DARK, LIGHT
 from gan.templates import render
 from gan.web.shell.guard import MAX_BODY, Guard
@@ -75,11 +76,14 @@ def file_routes(static: Path) -> list[Any]:
 
 
 def page(folder: Path | Sequence[Path], name: str, context: Mapping[str, Any]) -> Any:
-    """The response of a template in these folders, which may extend the shell's base.html; see `render`."""
+    """The response of a template in these folders, which may extend the shell's base.html; see `render`.
+
+    context: among others `title`, and `maker`, the command that serves it.
+    """
     from starlette.responses import HTMLResponse
 
     folders = [folder] if isinstance(folder, Path) else folder
-    return HTMLResponse(render((*folders, FOLDER / "templates"), name, context))
+    return HTMLResponse(render((*folders, FOLDER / "templates", FRAME), name, context))
 
 
 def colour_sheet() -> str:

@@ -131,17 +131,20 @@ def test_extremes_are_of_what_is_kept():
 
 
 def test_a_histogram_counts():
-    rows = bars([0.0, 1.0, 1.0], [3.0], logarithmic=False)
-    assert [(row["start"], row["end"], row["count"], row["group"]) for row in rows] == [
-        (0, 1, 1, "kept"),
-        (1, 2, 2, "kept"),
-        (2, 3, 1, "left out"),
+    rows = bars([0.0, 1.0, 1.0], [1.0, 3.0], logarithmic=False)
+    assert [tuple(row[key] for key in ("start", "end", "from", "to", "group")) for row in rows] == [
+        (0, 1, 0, 1, "kept"),
+        (1, 2, 0, 2, "kept"),
+        (1, 2, 2, 3, "left out"),
+        (2, 3, 0, 1, "left out"),
     ]
     assert [row["start"] for row in bars([1.0, 10.0, 1000.0], [], True)] == pytest.approx([1, 10, 100])
 
 
 def test_a_histogram_is_drawn():
     drawn = histogram("Size <px>", [0.0, 1.0, 1.0], [3.0])
+    heights = [float(one) for one in re.findall(r'bar" d="M[^h]*h[^v]*v([\d.]+)', drawn.svg)]
+    assert heights == pytest.approx([65, 130, 65])  # of 130 pixels: bars stand on the axis
     assert drawn.label == "Size <px>: from 0 to 3, median 1" and drawn.note == ""
     assert drawn.svg.count("var(--c1)") == 2 and drawn.svg.count("var(--c2)") == 1
     assert histogram("x", [1.0, 10.0, 1000.0], []).note == "logarithmic"

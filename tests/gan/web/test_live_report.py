@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 from click.testing import CliRunner
 
+import gan
 from gan.cli.main import main
 from gan.files import sha256
 from gan.jobs.training import train
@@ -66,6 +67,8 @@ def test_the_page_follows_a_run_which_is_the_same_without_it(config, tmp_path, m
     fronts, versions, contents = zip(*looking.seen, strict=True)
     assert len(set(versions)) == 3 and all(re.fullmatch('{"version":"[0-9a-f]{16}"}', v) for v in versions)
     assert all(shown.path.name in front and 'src="/vega.js"' in front for front in fronts)
+    made = f"Made by <code>gan train --report live</code> of gan-workbench {gan.__version__}."
+    assert all(made in front for front in fronts)
     data = [json.loads(re.search(r'class="charts-data">(.*?)</script>', text, re.S)[1]) for text in contents]
     points = [next(iter(each.values()))["curves"][0]["kimg"] for each in data]
     assert points == [[0.008], [0.008, 0.016], [0.008, 0.016, 0.024]]
