@@ -98,8 +98,36 @@ MUTANTS = (
     Mutant(
         "batches that are not full do not wait",
         f"{ROOM}batching.py",
-        "if self._waiting and (is_asked or self._is_answered()):",
-        "if self._waiting and self._is_answered():",
+        "self._gather(is_asked or self._is_answered())",
+        "self._gather(self._is_answered())",
         (f"{JOBS}batching.py::test_a_batch_that_is_not_full_waits_a_moment_for_more",),
+    ),
+    Mutant(
+        "the first of all waits",
+        f"{ROOM}batching.py",
+        "is_asked = self._riders > 0 and len(self._waiting) > 0",
+        "is_asked = len(self._waiting) > 0",
+        (f"{JOBS}batching.py::test_the_first_of_all_does_not_wait",),
+    ),
+    Mutant(
+        "batches do not wait for requests that are checked",
+        f"{ROOM}batching.py",
+        "(is_busy or self._expected)",
+        "is_busy",
+        (f"{JOBS}batching.py::test_a_batch_waits_for_requests_that_are_being_checked",),
+    ),
+    Mutant(
+        "batches wait for requests that were refused",
+        f"{ROOM}batching.py",
+        "                self._expected -= 1\n                self._changed.notify()\n",
+        "                self._expected -= 1\n",
+        (f"{JOBS}batching.py::test_a_batch_waits_for_requests_that_are_being_checked",),
+    ),
+    Mutant(
+        "nobody tells the queue who is checked",
+        f"{ROOM}service.py",
+        "with self.engine.expecting(order.model):",
+        'with self.engine.expecting(""):',
+        (f"{JOBS}service.py::test_requests_that_come_together_share_a_batch",),
     ),
 )

@@ -92,6 +92,7 @@ class Queue:
         self._changed = threading.Condition()
         self._closing = False
         self._finishing = 0  # images
+        self._expected = 0  # requests
         self._thread: threading.Thread | None = None
         self._seconds = _USUAL  # of a batch
         self._riders, self._ended = 0, 0.0  # of the last batch: its wishes, and time.monotonic() at its end
@@ -134,6 +135,18 @@ class Queue:
             with self._changed:
                 self._finishing -= images
 
+    @contextlib.contextmanager
+    def expecting(self) -> Iterator[None]:
+        """A request is being checked within the block, and may be submitted right after it."""
+        with self._changed:
+            self._expected += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._expected -= 1
+                self._changed.notify()
+
     def close(self) -> None:
         """Accept nothing more, finish what was accepted, and end the thread."""
         with self._changed:
@@ -167,10 +180,10 @@ class Queue:
     def _next(self) -> list[_Waiting]:
         """The next batch, waited for; none at the end."""
         with self._changed:
-            is_asked = bool(self._waiting)  # while the batch before was drawn
+            is_asked = self._riders > 0 and len(self._waiting) > 0  # while the batch before was drawn
             while True:
-                if self._waiting and (is_asked or self._is_answered()):
-                    self._gather()
+                if self._waiting:
+                    self._gather(is_asked or self._is_answered())
                     is_asked = False
                 if batch := self._taken():
                     return batch
@@ -182,14 +195,15 @@ class Queue:
         """Whether several wishes were answered just now: who sent them may ask again at once."""
         return self._riders > 1 and time.monotonic() < self._ended + self._seconds
 
-    def _gather(self) -> None:
+    def _gather(self, is_busy: bool) -> None:
         """Wait a moment until a batch is full: one image costs as much as eight.
 
-        That is the part of a batch's time that one more image in it saves, or _GATHERING where that is longer
-        and no longer than a batch.
+        is_busy: whether more may come that is not expected yet; else it waits while a request is expected.
+        The moment is the part of a batch's time that one more image in it saves, or _GATHERING where that is
+        longer and no longer than a batch.
         """
         late = time.monotonic() + max(min(self._seconds, _GATHERING), self._seconds / self._batch)
-        while 0 < len(self._waiting) < self._batch and not self._closing:
+        while 0 < len(self._waiting) < self._batch and not self._closing and (is_busy or self._expected):
             if not self._changed.wait(max(0.0, late - time.monotonic())):
                 return
 

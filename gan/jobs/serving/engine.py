@@ -31,6 +31,9 @@ class Engine(Protocol):
     def models(self) -> Catalogue:
         """What is known of those that are served."""
 
+    def expecting(self, model: str) -> contextlib.AbstractContextManager[None]:
+        """A request is being checked within the block; its job may be drawn right after it."""
+
     async def draw(self, job: Job, seconds: float) -> Callable[[], list[Made]]:
         """What gives the files of a job, not signed yet, one a seed in their order; it may take time.
 
@@ -82,6 +85,10 @@ class LocalEngine:
         self.times = self.models.times
         self._tools = Tools(filters=self.filters, watermarking=watermarking, times=self.times)
         self._device = pick(settings.device)
+
+    def expecting(self, model: str) -> contextlib.AbstractContextManager[None]:
+        """As `Engine.expecting` has it."""
+        return self.models.expecting(model)
 
     async def draw(self, job: Job, seconds: float) -> Callable[[], list[Made]]:
         """As `Engine.draw` has it."""

@@ -150,6 +150,11 @@ class Models(Catalogue):
         """As `Queue.finishing` does, for a known name."""
         return self._queues[name].finishing(images)
 
+    def expecting(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """As `Queue.expecting` does; of an unknown name nothing is expected."""
+        queue = self._queues.get(name)
+        return contextlib.nullcontext() if queue is None else queue.expecting()
+
     def waiting(self, name: str) -> int:
         """Images that wait for a model."""
         return len(self._queues[name])

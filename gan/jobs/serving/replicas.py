@@ -128,6 +128,10 @@ class RayEngine:
                 f"replicas do not start in the Ray cluster at {address} ({reason(error)})"
             ) from error
 
+    def expecting(self, model: str) -> contextlib.AbstractContextManager[None]:
+        """Nothing to wait with: batches are made by the replicas."""
+        return contextlib.nullcontext()
+
     async def draw(self, job: Job, seconds: float) -> Callable[[], list[Made]]:
         """As `Engine.draw` has it. What is lost with a replica is asked of another one."""
         with self._held(job):

@@ -71,7 +71,8 @@ class Service:
         Raises what `accept` does, Overloaded, Closed, Expired, and UserError where the log cannot be written.
         Cancelling it lets go of what has not begun.
         """
-        job = await asyncio.to_thread(self.accept, key, order, request)
+        with self.engine.expecting(order.model):
+            job = await asyncio.to_thread(self.accept, key, order, request)
         try:
             files = await self.engine.draw(job, self.settings.deadline_seconds)
             with self.engine.finishing(order.model, len(order.seeds)):

@@ -98,6 +98,44 @@ def test_a_batch_that_is_not_full_waits_a_moment_for_more(held, drawing, monkeyp
     assert [future.result(1).item() for future in last] == [8, 9]
 
 
+def test_a_batch_waits_for_requests_that_are_being_checked(drawing, monkeypatch):
+    """Until it is full, or none of them is left: those that were refused."""
+    monkeypatch.setattr(batching, "_GATHERING", 30.0)
+    queue = Queue(drawing, capacity=8, batch=3)
+    queue._seconds = 30.0
+    with queue.expecting(), queue.expecting():
+        together = queue.submit(wishes(1), 30)
+        time.sleep(0.05)
+        together += queue.submit(wishes(2, 3), 30)
+        assert [future.result(10).item() for future in together] == [1, 2, 3]
+        queue._riders = 1
+        other = queue.submit(wishes(4), 30)
+        time.sleep(0.05)
+        assert drawing.batches == [[1, 2, 3]]
+    assert other[0].result(10).item() == 4
+    queue._seconds = 30.0
+    assert queue.submit(wishes(5), 30)[0].result(10).item() == 5
+    queue.close()
+
+
+def test_the_first_of_all_does_not_wait(drawing, monkeypatch):
+    monkeypatch.setattr(batching, "_GATHERING", 30.0)
+    queue = Queue(drawing, capacity=8, batch=3)
+    queue._seconds = 30.0
+    assert queue.submit(wishes(1), 30)[0].result(10).item() == 1
+    queue.close()
+
+
+def test_who_is_expected_holds_a_batch_up_for_a_moment_alone(drawing):
+    queue = Queue(drawing, capacity=8, batch=3)
+    queue._seconds = 0.3
+    began = time.monotonic()
+    with queue.expecting():
+        assert queue.submit(wishes(1), 30)[0].result(10).item() == 1
+    assert time.monotonic() - began >= 0.1
+    queue.close()
+
+
 def test_images_that_wait_for_filters_refuse_others(held):
     with held.finishing(4):
         held.submit(wishes(1), 30)

@@ -148,7 +148,8 @@ def test_the_same_files_as_in_one_process(run, tmp_path, cluster):
     wanted = job(run, 1, 2, 3, label=1, psi=0.5, size=32)
     made = drawn(engine, wanted)
     assert made == drawn(local, wanted) and [each.seed for each in made] == [1, 2, 3]
-    (plain,) = drawn(engine, job(run, 5))
+    with engine.expecting("plain"):
+        (plain,) = drawn(engine, job(run, 5))
     assert (decoded(plain.data) == sample(run, [5], device="cpu")[0]).all()
     assert engine.loaded() == ["plain"] and engine.waiting("plain") == 0
     assert engine.told()["filters"] == [] and engine.told()["device"] == "cpu"
