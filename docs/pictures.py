@@ -37,6 +37,10 @@ RUN = "runs/00000-demo-openmoji-32"
 EARLY = "runs/48/00000-stylegan2-tiny-openmoji-32"
 RATED = ("runs/rated/5-kimg", "runs/rated/20-kimg", "runs/rated/last")
 SHOT = "python docs/screenshot.py"
+EXPLORED = "--wait '#figures canvas[data-moving=false]'"  # its picture is drawn
+SEED = '--at \'{"point": {"seed": 7}}\''
+MOVED = '--at \'{"point": {"seed": 7, "amounts": [0, 1.2, 0, -0.8]}}\''
+MAPPED = f"{EXPLORED} --wait '.map .dot'"
 COLLAPSE = "python -m benchmarks.collapse --out runs/collapse"
 PAGE = "python -m tests.docs.running"
 DRAWN = "gan sample {model} --seeds 0-39 --out {out}"
@@ -65,8 +69,8 @@ SOURCES: dict[str, Source] = {
         "1 minute",
         (
             "rm -rf runs/rated",
-            DRAWN.format(model=f"{RUN}/checkpoints/000005", out=RATED[0]),
-            DRAWN.format(model=f"{RUN}/checkpoints/000020", out=RATED[1]),
+            DRAWN.format(model=f"{RUN}/checkpoints/000005*", out=RATED[0]),
+            DRAWN.format(model=f"{RUN}/checkpoints/000020*", out=RATED[1]),
             DRAWN.format(model=RUN, out=RATED[2]),
             f"python docs/simulated_raters.py runs/rated/study {' '.join(RATED)}",
         ),
@@ -111,17 +115,19 @@ PICTURES: dict[str, Picture] = {
         (f"{SHOT} {IMAGES}/data-review.png --size 1100x690 -- gan data review data/glyphs-32.zip",),
     ),
     "explore-light.png": Picture(
-        ("demo",), (f"{SHOT} {IMAGES}/explore-light.png --size 1360x900 -- gan explore {RUN}",)
+        ("demo",),
+        (f"{SHOT} {IMAGES}/explore-light.png --size 1360x900 {MOVED} {MAPPED} -- gan explore {RUN}",),
     ),
     "explore-dark.png": Picture(
         ("demo",),
         (
-            f"{SHOT} {IMAGES}/explore-dark.png --size 1360x900 --dark "
-            f"-- gan explore {RUN} {RUN}/checkpoints/000020",
+            f"{SHOT} {IMAGES}/explore-dark.png --size 1360x900 --dark {SEED} {MAPPED} "
+            f"-- gan explore {RUN} {RUN}/checkpoints/000020*",
         ),
     ),
     "explore-narrow.png": Picture(
-        ("demo",), (f"{SHOT} {IMAGES}/explore-narrow.png --size 390x844 -- gan explore {RUN}",)
+        ("demo",),
+        (f"{SHOT} {IMAGES}/explore-narrow.png --size 390x844 {SEED} {EXPLORED} -- gan explore {RUN}",),
     ),
     "rate-page.png": Picture(
         ("study",),

@@ -11,11 +11,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SETTLED = 1500  # milliseconds after the last request, for pictures that are drawn
+PATIENCE = 120_000  # milliseconds that an awaited element may take
 
 
 @contextlib.contextmanager
@@ -36,8 +39,13 @@ def address(command: list[str]) -> Iterator[str]:
             process.terminate()
 
 
-def shoot(url: str, out: Path, width: int, height: int, dark: bool, press: str) -> None:
-    """Write a picture of what a window of that size shows, after a key was pressed if one is named."""
+def shoot(
+    url: str, out: Path, width: int, height: int, dark: bool, press: str, awaited: Sequence[str]
+) -> None:
+    """Write a picture of what a window of that size shows, once all elements that are awaited are there.
+
+    press: a key that is pressed first; "" for none.
+    """
     from playwright.sync_api import sync_playwright
 
     browser_path = next(filter(None, map(shutil.which, NAMES)), None)
@@ -53,6 +61,8 @@ def shoot(url: str, out: Path, width: int, height: int, dark: bool, press: str) 
         if press:
             page.keyboard.press(press)
             page.wait_for_timeout(SETTLED)
+        for selector in awaited:
+            page.wait_for_selector(selector, timeout=PATIENCE)
         page.screenshot(path=out)
         browser.close()
 
@@ -63,15 +73,29 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", default="1100x800", help="width x height of the window")
     parser.add_argument("--dark", action="store_true", help="in dark colours")
+    parser.add_argument("--at", default="", help="what follows # in its address: where the page begins")
     parser.add_argument("--press", default="", help="a key, such as Enter where a page begins by it")
+    parser.add_argument(
+        "--wait", action="append", default=[], metavar="SELECTOR", help="an element that must be there first"
+    )
     parser.add_argument("page", nargs="+", help="a file, or the command that serves it, behind --")
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
+    place = f"#{quote(given.at)}" if given.at else ""
+    look = partial(
+        shoot,
+        out=given.out,
+        width=width,
+        height=height,
+        dark=given.dark,
+        press=given.press,
+        awaited=given.wait,
+    )
     if given.page[0] == "gan":
         with address(given.page) as url:
-            shoot(url, given.out, width, height, given.dark, given.press)
+            look(url + place)
     else:
-        shoot(Path(given.page[0]).resolve().as_uri(), given.out, width, height, given.dark, given.press)
+        look(Path(given.page[0]).resolve().as_uri() + place)
 
 
 if __name__ == "__main__":

@@ -132,12 +132,17 @@ def test_a_screenshot(tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
         "<style>body { background: light-dark(white, black); color-scheme: light dark }</style>"
-        "<script>onkeydown = (e) => { document.body.style.background = { b: 'blue' }[e.key] }</script>"
+        "<script>const paint = (colour) => { document.body.style.background = colour };"
+        "if (location.hash) paint(decodeURIComponent(location.hash.slice(1)));"
+        "onkeydown = (e) => paint({ b: 'blue' }[e.key]);"
+        "setTimeout(() => { paint('lime'); document.body.id = 'late' }, 9000)</script>"
     )
     for flags, colour in (
         ([], (255, 255, 255)),
         (["--dark"], (0, 0, 0)),
         (["--press", "b"], (0, 0, 255)),
+        (["--at", "rgb(9, 8, 7)"], (9, 8, 7)),
+        (["--wait", "#late"], (0, 255, 0)),
     ):
         command = [
             sys.executable,

@@ -113,6 +113,17 @@ def test_the_map(page, model):
     assert pixels(page) == first
 
 
+def test_the_picture_stays_in_sight_whatever_is_open(page):
+    """Panels scroll beside it: the page itself is as high as the window."""
+    for name in ("mix", "noise", "directions"):
+        opened(page, name)
+    page.get_by_label("pca1, value").wait_for()
+    size = page.viewport_size
+    assert page.evaluate("document.documentElement.scrollHeight") == size["height"]
+    box = page.locator("#figures canvas").first.bounding_box()
+    assert box["y"] > 0 and box["y"] + box["height"] < size["height"]
+
+
 def test_directions(page, model):
     panel = opened(page, "directions")
     panel.get_by_label("pca1, value").wait_for()
