@@ -97,7 +97,7 @@ class Watch:
         fewer = self._cost > 0 and torch.get_num_threads() < self._most
         since = time.monotonic() - self._last
         due = (slow and since > PAUSE * self._cost) or (fewer and since > REST * self._cost)
-        if agreed("due" if due else None) and self._again(state):
+        if agreed("due" if due else None) and self._again(state) and state.run:
             describe_surroundings(state.run)
 
     def _again(self, state: TrainState) -> bool:

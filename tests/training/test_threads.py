@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -176,6 +177,7 @@ class Watched:
             clock[0] += 1.0
             return self.found.pop(0)
 
+        self.state.run = Path("run")
         monkeypatch.setattr(threads, "timed", timed)
         monkeypatch.setattr(threads, "describe_surroundings", self.recorded.append)
         self.watch = threads.Watch(self.state, self.said.append, 2)

@@ -8,7 +8,7 @@ const AHEAD = 2; // rows beyond the view that exist
 
 export class Grid {
   constructor(box, { width, height, make, fill, moved }) {
-    Object.assign(this, { box, width, height, make, fill, moved, count: 0, current: -1, columns: 1 });
+    Object.assign(this, { box, width, height, make, fill, moved, count: 0, current: -1, columns: 1, wide: width });
     this.shown = new Map(); // position -> cell
     this.spare = [];
     this.floor = document.createElement("div");
@@ -43,6 +43,7 @@ export class Grid {
     const columns = Math.max(1, Math.floor(this.box.clientWidth / this.width));
     const first = this.current >= 0 && columns !== this.columns ? this.current : -1;
     this.columns = columns;
+    this.wide = this.box.clientWidth / columns; // read once: between changes of cells it would lay out the page for each
     this.floor.style.height = `${Math.ceil(this.count / columns) * this.height}px`;
     for (const [position, cell] of this.shown) this.place(cell, position);
     if (first >= 0) this.reveal(first);
@@ -50,10 +51,9 @@ export class Grid {
   }
 
   place(cell, position) {
-    const wide = this.box.clientWidth / this.columns;
-    cell.style.width = `${wide}px`;
+    cell.style.width = `${this.wide}px`;
     cell.style.height = `${this.height}px`;
-    const across = (position % this.columns) * wide, down = Math.floor(position / this.columns) * this.height;
+    const across = (position % this.columns) * this.wide, down = Math.floor(position / this.columns) * this.height;
     cell.style.transform = `translate(${across}px,${down}px)`;
   }
 
