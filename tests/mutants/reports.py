@@ -176,4 +176,11 @@ MUTANTS = (
         "        pass",
         (f"{LIVE}the_page_follows_a_run_which_is_the_same_without_it",),
     ),
+    Mutant(
+        "Python's words on a page",
+        "gan/jobs/report_sheet.py",
+        'return "yes" if value else "no"',
+        "return str(value)",
+        (f"{JOBS}report_sheet.py::test_values_as_words",),
+    ),
 )

@@ -161,8 +161,8 @@ def test_report_shows_copies_first(tiny_zip, run_folder, tmp_path, monkeypatch):
     assert run("--model", run_folder, "--data", tiny_zip, *UNTRAINED, "--report", other).exit_code == 0
     text = page.read_text()
     assert "30 fakes against 40 real images" in text and " 0.0 % of the fakes" in text
-    assert text.count("<img") == 24 * 4 and text.count(": 0.000</li>") == 24
-    assert "70 fakes against" in other.read_text() and ": 0.000</li>" not in other.read_text()
+    assert text.count("<img") == 24 * 4 and text.count(": 0.000</p></li>") == 24
+    assert "70 fakes against" in other.read_text() and ": 0.000</p></li>" not in other.read_text()
 
 
 def test_scores_are_printed_before_a_page_that_cannot_be_written(tiny_zip, tmp_path, monkeypatch):
