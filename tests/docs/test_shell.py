@@ -8,6 +8,7 @@ serve until Ctrl-C starts, and ends as soon as it would wait for a first request
 import re
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 import gan
 from gan.files import sha256
 from metrics.networks import weights
+from metrics.networks.st_lpips import PACKAGE
 from tests.docs.pages import Block, blocks
 from tests.docs.running import executed, page_of, typed
 from tests.docs.shell import NOT_TYPED, SHORT, commands, reason, shortened
@@ -53,7 +55,18 @@ SLOW = {
 STAGED = {**FAST, **SLOW}
 APART = {"README.md", "TRAINING.md"}  # pages whose blocks are alternatives
 PYTHON = {"README.md", "HUB.md"}  # pages whose Python runs here, too
-NEEDS = {"README.md": ("hub", "fetched"), "METRICS.md": ("fetched",), "HUB.md": ("hub",)}  # page -> fixtures
+NEEDS = {  # page -> fixtures
+    "README.md": ("hub", "fetched"),
+    "METRICS.md": ("fetched", "similarity"),
+    "HUB.md": ("hub",),
+}
+
+
+@pytest.fixture
+def similarity() -> None:
+    """Skips where the weights that `--detector st-lpips-vgg` reads are not installed."""
+    if find_spec(PACKAGE) is None:
+        pytest.skip(f"{PACKAGE} is not installed: pip install -e '.[metrics]'")
 
 
 def shells(name: str) -> list[Block]:
