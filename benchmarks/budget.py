@@ -33,7 +33,7 @@ class Budget:
 def trained(
     preset: str, data: Path, folder: Path, seconds: float, overrides: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Path, dict[str, float]]:
-    """Train a preset on `data` in `folder` and score it -> (run, its kimg and values by the metrics' names).
+    """Train a preset on `data` in `folder` and score it -> (run, its kimg, seconds, and values by metric).
 
     A grid of samples is left in `folder`, beside the run.
     """
@@ -44,7 +44,11 @@ def trained(
     records = gan.evaluate(run, data, metrics, num_fakes=FAKES, device="cpu")
     save_png(folder / "grid.png", sample_grid(run))
     kimg = checkpoint.read(checkpoint.resolve(run)).kimg
-    return run, {"kimg": kimg, **{record["metric"]: record["value"] for record in records}}
+    return run, {
+        "kimg": kimg,
+        "seconds": seconds,
+        **{record["metric"]: record["value"] for record in records},
+    }
 
 
 def table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -41,7 +41,7 @@ def test_training_ends_by_its_processor_time_and_is_scored(tiny_zip, tmp_path, m
     settings = plain(tiny_zip)
     overrides = ["batch=4", "seed=3"]
     run, values = budget.trained(settings, tiny_zip, tmp_path / "out", 0.0, overrides, ["kid"])
-    assert values == {"kimg": 0.004, "kid": 2.0}
+    assert values == {"kimg": 0.004, "seconds": 0.0, "kid": 2.0}
     assert asked == [(tiny_zip, ["kid"], 7)]
     assert load_yaml(run / "config.yaml")["seed"] == 3
     assert (tmp_path / "out" / "grid.png").is_file()
