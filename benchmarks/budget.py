@@ -37,7 +37,7 @@ def trained(
 
     A grid of samples is left in `folder`, beside the run.
     """
-    settings = [*overrides, "kimg=10000", "data.workers=0", "snapshot_ticks=1000"]
+    settings = ["kimg=10000", "data.workers=0", "snapshot_ticks=1000", *overrides]
     run = gan.train(
         preset, data, out=folder, overrides=settings, callbacks=[Budget(seconds)], device="cpu"
     ).path

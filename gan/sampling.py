@@ -71,8 +71,8 @@ def images(
     psi, psi_cutoff: truncation by the mapping network; 1 is none.
     noise: const (the trained buffers), none, or random, drawn for each image from (noise_seed, its seed).
     An image does not depend on the seeds beside it: the network always sees `batch` samples, the last ones
-    repeated where seeds run out. Another `batch` may round a sum differently and so move a rare pixel by one
-    level of 255.
+    repeated where seeds run out, and ours compute each by itself (`ops.affine`). Another `batch` may round a
+    sum differently and so move a rare pixel by one level of 255.
     Raises UsageError, at the first batch, for labels that do not fit, batch < 1, psi nan or inf, and for psi,
     noise or changes that the model has not.
     """

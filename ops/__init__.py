@@ -1,6 +1,7 @@
 """Operators of StyleGAN networks; each is defined in the file of its name."""
 
 from ops import random
+from ops.affine import affine
 from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
 from ops.filtered_lrelu import filtered_lrelu
@@ -11,6 +12,7 @@ from ops.spectral_norm import sigma, spectral_norm
 from ops.upfirdn2d import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
 
 __all__ = [
+    "affine",
     "bias_act",
     "conv2d_resample",
     "downsample2d",

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ops.affine import drawing
 from ops.bias_act import bias_act
 from ops.conv2d_resample import conv2d_resample
 from ops.modulation import demodulation
@@ -82,7 +83,8 @@ def prenormalized_modulated_conv2d(
     """Modulated convolution of StyleGAN3 (Karras et al. 2021, appendix D.1) -> [N, out, H', W'].
 
     Before demodulation, weights are brought to unit mean square per output channel and styles to unit mean
-    square over the batch, so that both stay within the range of half types.
+    square over the batch, so that both stay within the range of half types. Where images are drawn it is over
+    each sample, so that none depends on its neighbours; the demodulation divides by it again.
 
     Args:
         x: [N, in, H, W].
@@ -95,7 +97,8 @@ def prenormalized_modulated_conv2d(
     scale = None
     if demodulate:
         weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
-        styles = styles * styles.square().mean().rsqrt()
+        energy = styles.square()
+        styles = styles * (energy.mean(dim=1, keepdim=True) if drawing() else energy.mean()).rsqrt()
         scale = demodulation(weight, styles)
     if input_gain is not None:
         styles = styles * input_gain

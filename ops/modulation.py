@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ops.affine import affine
 from ops.autograd import by_definition, through_twin, without_autocast
 
 ENOUGH = 3  # layers of one shape: each operation on all of them takes some to stack, and to take apart
@@ -57,7 +58,7 @@ def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
     """[N, O]: one over the norm of weight * style (equation 3), in the weights' type under autocast too."""
     with without_autocast(weight):
         energy = weight.square().sum(dim=(2, 3))  # [O, I]
-        return (styles.to(weight.dtype).square() @ energy.T + EPSILON).rsqrt()
+        return (affine(styles.to(weight.dtype).square(), energy) + EPSILON).rsqrt()
 
 
 def modulation_ref(count: int, *tensors: Tensor | None) -> tuple[Tensor, ...]:

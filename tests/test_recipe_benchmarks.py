@@ -1,6 +1,7 @@
 """What benchmarks/few_shot.py and benchmarks/seeds.py share, and which recipes they give to it."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,11 +40,12 @@ def test_training_ends_by_its_processor_time_and_is_scored(tiny_zip, tmp_path, m
     monkeypatch.setattr(gan, "evaluate", evaluate)
     monkeypatch.setattr(budget, "FAKES", 7)
     settings = plain(tiny_zip)
-    overrides = ["batch=4", "seed=3"]
+    overrides = ["batch=4", "seed=3", "kimg=0.02"]
     run, values = budget.trained(settings, tiny_zip, tmp_path / "out", 0.0, overrides, ["kid"])
     assert values == {"kimg": 0.004, "seconds": 0.0, "kid": 2.0}
     assert asked == [(tiny_zip, ["kid"], 7)]
-    assert load_yaml(run / "config.yaml")["seed"] == 3
+    config = load_yaml(run / "config.yaml")
+    assert (config["seed"], config["kimg"]) == (3, 0.02)
     assert (tmp_path / "out" / "grid.png").is_file()
 
 
@@ -56,10 +58,10 @@ def test_each_seed_of_each_recipe_is_trained_once(tiny_zip, tmp_path, given, mon
     asked = [(preset, seconds, overrides) for preset, _, seconds, overrides in given]
     classes = "data.conditional=labels"
     assert asked == [
-        ("demo", 5.0, [classes, "seed=0"]),
-        ("demo", 5.0, [classes, "seed=1"]),
-        ("stylegan2-tiny", 5.0, ["seed=0"]),
-        ("stylegan2-tiny", 5.0, ["seed=1"]),
+        ("demo", math.inf, [classes, "seed=0", "kimg=0.354"]),
+        ("demo", math.inf, [classes, "seed=1", "kimg=0.354"]),
+        ("stylegan2-tiny", math.inf, ["seed=0", "kimg=0.281"]),
+        ("stylegan2-tiny", math.inf, ["seed=1", "kimg=0.281"]),
     ]
     assert "| stylegan2-tiny, seed 1 | 1.5 | 0.25 | 0.25 |" in printed
     assert json.loads((tmp_path / "demo-1" / "record.json").read_text())["recognised"] == 0.25

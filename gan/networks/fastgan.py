@@ -23,7 +23,7 @@ from gan.config import positive
 from gan.networks import reparametrize
 from gan.networks.base import Noise, PlainGenerator
 from gan.networks.blocks import Block, exact
-from gan.networks.layers import CastConv2d, fast_layout, normalize_2nd_moment
+from gan.networks.layers import CastConv2d, RowLinear, fast_layout, normalize_2nd_moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +138,9 @@ class Generator(PlainGenerator):
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
         self.base, width = config.base, config.width(4)
-        self.embed = nn.Linear(config.c_dim, config.z_dim, bias=False) if config.c_dim else None
+        self.embed = RowLinear(config.c_dim, config.z_dim, bias=False) if config.c_dim else None
         inputs = config.z_dim * (2 if config.c_dim else 1)
-        self.linear = nn.Linear(inputs, 2 * width * self.base[0] * self.base[1], bias=False)
+        self.linear = RowLinear(inputs, 2 * width * self.base[0] * self.base[1], bias=False)
         for layer in (self.linear, self.embed) if config.c_dim else (self.linear,):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         self.norm = nn.BatchNorm2d(2 * width)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gan.errors import unknown
 from gan.networks.blocks import exact
 from gan.networks.prepared import Scaled
-from ops import bias_act, conv2d_resample, setup_filter
+from ops import affine, bias_act, conv2d_resample, setup_filter
 from ops.bias_act import ACTIVATIONS
 from ops.minibatch_std import minibatch_std as with_spread
 
@@ -47,8 +47,8 @@ class Linear(Scaled):
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = (self.scaled(name).to(x.dtype) for name in ("weight", "bias"))
         if self.activation == "linear":
-            return torch.addmm(bias, x, weight.T)
-        return bias_act(x @ weight.T, bias, act=self.activation)
+            return affine(x, weight, bias)
+        return bias_act(affine(x, weight), bias, act=self.activation)
 
 
 class Conv2d(Scaled):
@@ -118,6 +118,13 @@ class Conv2d(Scaled):
             return x
         clamp = None if self.clamp is None else self.clamp * gain
         return bias_act(x, self.bias, act=self.activation, gain=total, clamp=clamp)
+
+
+class RowLinear(nn.Linear):
+    """nn.Linear by `ops.affine`: of a sample that is drawn nothing depends on the others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return affine(x, self.weight, self.bias)
 
 
 class CastConv2d(nn.Conv2d):

@@ -18,7 +18,7 @@ from gan.config import positive
 from gan.networks import reparametrize
 from gan.networks.base import Network, PlainGenerator
 from gan.networks.blocks import Block, exact
-from gan.networks.layers import CastConv2d, fast_layout
+from gan.networks.layers import CastConv2d, RowLinear, fast_layout
 from ops import bias_act, downsample2d, setup_filter, upsample2d
 
 SLOPE = 0.2
@@ -134,9 +134,9 @@ def convolution(inputs: int, outputs: int, size: int = 1, groups: int = 1, gain:
     return layer
 
 
-def linear(inputs: int, outputs: int, gain: float = 1.0) -> nn.Linear:
+def linear(inputs: int, outputs: int, gain: float = 1.0) -> RowLinear:
     """Without bias, weights normal with deviation gain / sqrt(inputs)."""
-    layer = nn.Linear(inputs, outputs, bias=False)
+    layer = RowLinear(inputs, outputs, bias=False)
     nn.init.normal_(layer.weight, std=gain / inputs**0.5)
     return layer
 

@@ -18,7 +18,7 @@ from gan.config import positive
 from gan.networks import reparametrize
 from gan.networks.base import Network, PlainGenerator
 from gan.networks.blocks import Block
-from gan.networks.layers import CastConv2d, fast_layout
+from gan.networks.layers import CastConv2d, RowLinear, fast_layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Norm(nn.Module):
         self.norm = nn.BatchNorm2d(width, affine=not c_dim)
         self.gain = self.bias = None
         if c_dim:
-            self.gain, self.bias = (nn.Linear(c_dim, width, bias=False) for _ in range(2))
+            self.gain, self.bias = (RowLinear(c_dim, width, bias=False) for _ in range(2))
             nn.init.ones_(self.gain.weight)
             nn.init.zeros_(self.bias.weight)
             self.gain.weight_gain = self.bias.weight_gain = (
@@ -149,7 +149,7 @@ class Generator(PlainGenerator):
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
         self.base = config.base
-        self.linear = nn.Linear(config.z_dim, config.width * self.base[0] * self.base[1])
+        self.linear = RowLinear(config.z_dim, config.width * self.base[0] * self.base[1])
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
         levels = shapes.levels(config.resolution)[1:]

@@ -20,7 +20,7 @@ from gan.networks.blocks import Block, exact
 from gan.networks.layers import Linear
 from gan.networks.lowpass import Band, bands, lowpass
 from gan.networks.mapping import MappingConfig
-from ops import filtered_lrelu, prenormalized_modulated_conv2d
+from ops import affine, filtered_lrelu, prenormalized_modulated_conv2d
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +126,8 @@ class SynthesisInput(nn.Module):
 
     def forward(self, w: Tensor, style: Tensor | None = None) -> Tensor:
         band, moved = self.band, self._placement(self.affine(w) if style is None else style)
-        phases = self.phases + moved[:, :2, 2] @ self.freqs.T  # [N, C]
-        freqs = self.freqs @ moved[:, :2, :2]  # [N, C, 2]
+        phases = self.phases + affine(moved[:, :2, 2], self.freqs)  # [N, C]
+        freqs = self.freqs.expand(moved.shape[0], -1, -1) @ moved[:, :2, :2]  # [N, C, 2]
         excess = (freqs.norm(dim=2) - band.cutoff) / (band.rate / 2 - band.cutoff)
         amplitude = (1 - excess).clamp(0, 1)  # [N, C]: waves too fine for the grid fade out
         below, across = (self._positions(size, w) for size in band.shape)
@@ -148,7 +148,7 @@ class SynthesisInput(nn.Module):
         zero, one = torch.zeros_like(c), torch.ones_like(c)
         turn = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], dim=1).view(-1, 3, 3)
         move = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], dim=1).view(-1, 3, 3)
-        return turn @ move @ self.transform
+        return turn @ move @ self.transform.expand_as(turn)
 
 
 class SynthesisLayer(Block):

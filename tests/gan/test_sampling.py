@@ -10,6 +10,8 @@ from gan.images import to_uint8
 from gan.latents import z_from_seeds
 from gan.networks.mapping import MappingConfig
 from gan.networks.stylegan2 import GeneratorConfig
+from tests.gan.latents import small
+from tests.gan.latents.small import FAMILIES
 
 
 def build(c_dim: int = 0) -> nn.Module:
@@ -66,6 +68,23 @@ def test_the_seeds_beside_it_change_no_bit_of_an_image():
     whole = draw(generator, range(40))
     for some in ([7], [3, 7, 39], range(5, 30)):
         assert torch.equal(draw(generator, list(some)), whole[list(some)])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_bit_of_a_sample_depends_on_its_place_or_its_neighbours(family):
+    """Before values are rounded to levels, where a change of the last bit is seldom seen."""
+    generator = small.build(family)
+    for name, parameter in generator.named_parameters():
+        if name.endswith(("bias", "noise_strength")):
+            parameter.normal_()
+    own, classes = torch.randn(generator.z_dim), torch.eye(max(generator.c_dim, 1))
+    places = []
+    for place in range(sampling.BATCH):
+        z, chosen = torch.randn(sampling.BATCH, len(own)), torch.randint(len(classes), [sampling.BATCH])
+        z[place], chosen[place] = own, len(classes) // 2
+        places.append(generator(z, classes[chosen] if generator.c_dim else None)[place])
+    assert all(torch.equal(found, places[0]) for found in places)
 
 
 def test_images_are_the_networks_own_output():

@@ -241,4 +241,32 @@ MUTANTS = (
         "Draws(0, 0, list(seeds)",
         ("tests/gan/test_sampling.py::test_random_noise_belongs_to_the_seed_and_spares_the_global_state",),
     ),
+    Mutant(
+        "rows of one product",
+        "ops/affine.py",
+        'if not drawing() or x.device.type != "cpu":',
+        'if x.device.type == "cpu" or not drawing():',
+        (
+            "tests/ops/test_affine.py::test_a_row_is_the_same_in_any_place_and_company[8-17-True]",
+            "tests/gan/test_sampling.py::test_no_bit_of_a_sample_depends_on_its_place_or_its_neighbours[stylegan2]",
+        ),
+    ),
+    Mutant(
+        "styles of StyleGAN3 by those beside them",
+        "ops/modulated_conv2d.py",
+        "energy.mean(dim=1, keepdim=True) if drawing() else",
+        "energy.mean(dim=1, keepdim=True) if not drawing() else",
+        (
+            "tests/gan/test_sampling.py::test_no_bit_of_a_sample_depends_on_its_place_or_its_neighbours[stylegan3-t]",
+        ),
+    ),
+    Mutant(
+        "latents of SNGAN in one product",
+        "gan/networks/sngan.py",
+        "self.linear = RowLinear(config.z_dim",
+        "self.linear = nn.Linear(config.z_dim",
+        (
+            "tests/gan/test_sampling.py::test_no_bit_of_a_sample_depends_on_its_place_or_its_neighbours[sngan]",
+        ),
+    ),
 )
