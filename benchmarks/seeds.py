@@ -1,8 +1,9 @@
 """The recipe of the demo beside another, several seeds of each in the same time.
 
 Each run trains on as many images as its recipe shows in so many seconds of one thread (SPEED), so that what
-else the machine does meanwhile changes nothing. Scores of 2,000 samples on the features of three networks, of which EfficientNet-Lite1 is the one
-that the discriminator of `demo` looks through; and the share of samples that a classifier recognises.
+else the machine does meanwhile changes nothing. Scores of 2,000 samples on the features of three networks, of
+which EfficientNet-Lite1 is the one that the discriminator of `demo` looks through; and the share of samples
+that a classifier recognises.
 
 A run that was scored is not trained again: typed again after a kill, the others follow.
 
@@ -45,7 +46,8 @@ def scored(recipe: str, seed: int, data: Path, out: Path, seconds: float) -> dic
     settings = [*RECIPES[recipe], f"seed={seed}", f"kimg={SPEED[recipe] * seconds / 1000:.3f}"]
     run, values = trained(recipe, data, folder, math.inf, settings, METRICS)
     _, _, fakes = recognise.compared(str(run), open_dataset(data), FAKES, SURE, seed)
-    found = {"run": f"{recipe}, seed {seed}", **values, "recognised": float(fakes.sure.mean())}
+    values |= {"seconds": seconds, "recognised": float(fakes.sure.mean())}
+    found = {"run": f"{recipe}, seed {seed}", **values}
     write_json(record, found)
     return found
 

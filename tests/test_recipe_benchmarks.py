@@ -63,7 +63,7 @@ def test_each_seed_of_each_recipe_is_trained_once(tiny_zip, tmp_path, given, mon
         ("stylegan2-tiny", math.inf, ["seed=0", "kimg=0.281"]),
         ("stylegan2-tiny", math.inf, ["seed=1", "kimg=0.281"]),
     ]
-    assert "| stylegan2-tiny, seed 1 | 1.5 | 0.25 | 0.25 |" in printed
+    assert "| stylegan2-tiny, seed 1 | 1.5 | 0.25 | 5 | 0.25 |" in printed
     assert json.loads((tmp_path / "demo-1" / "record.json").read_text())["recognised"] == 0.25
     assert CliRunner().invoke(seeds.main, arguments).output == printed
     assert len(given) == 4
