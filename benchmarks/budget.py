@@ -8,7 +8,6 @@ from typing import Any
 import gan
 from gan.images import save_png
 from gan.jobs.demo import sample_grid
-from gan.models import checkpoint
 from training.state import TrainState
 
 FAKES = 2000
@@ -35,17 +34,17 @@ def trained(
 ) -> tuple[Path, dict[str, float]]:
     """Train a preset on `data` in `folder` and score it -> (run, its kimg, seconds, and values by metric).
 
-    A grid of samples is left in `folder`, beside the run.
+    A grid of samples is left in `folder`, beside the run. KeyboardInterrupt where somebody stops it.
     """
     settings = ["kimg=10000", "data.workers=0", "snapshot_ticks=1000", *overrides]
-    run = gan.train(
-        preset, data, out=folder, overrides=settings, callbacks=[Budget(seconds)], device="cpu"
-    ).path
+    done = gan.train(preset, data, out=folder, overrides=settings, callbacks=[Budget(seconds)], device="cpu")
+    if done.interrupted:
+        raise KeyboardInterrupt
+    run = done.path
     records = gan.evaluate(run, data, metrics, num_fakes=FAKES, device="cpu")
     save_png(folder / "grid.png", sample_grid(run))
-    kimg = checkpoint.read(checkpoint.resolve(run)).kimg
     return run, {
-        "kimg": kimg,
+        "kimg": done.kimg,
         "seconds": seconds,
         **{record["metric"]: record["value"] for record in records},
     }

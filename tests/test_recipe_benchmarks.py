@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import gan
 from benchmarks import budget, few_shot, recognise, seeds
 from gan.config import load_yaml
+from gan.models.runs import Run
 from tests.training.tiny import plain
 
 
@@ -47,6 +48,12 @@ def test_training_ends_by_its_processor_time_and_is_scored(tiny_zip, tmp_path, m
     config = load_yaml(run / "config.yaml")
     assert (config["seed"], config["kimg"]) == (3, 0.02)
     assert (tmp_path / "out" / "grid.png").is_file()
+
+
+def test_who_stops_a_run_stops_those_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(gan, "train", lambda *_, **__: Run(tmp_path, interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        budget.trained("demo", tmp_path, tmp_path, 1.0, [], ["kid"])
 
 
 def test_each_seed_of_each_recipe_is_trained_once(tiny_zip, tmp_path, given, monkeypatch):

@@ -133,11 +133,11 @@ def train(config: RunConfig, out: Path, run: Path | None, seconds: float, clock:
     """Train, or go on with `run`, for at most `seconds`; KeyboardInterrupt if somebody stops it earlier."""
     verb = f"going on with {run}" if run else "training from scratch"
     with clock.stage("training", f"{verb}, {duration(seconds)} at most; Ctrl-C saves and stops ..."):
-        run = training.train(config, out=out, resume=str(run) if run else None, max_minutes=seconds / 60).path
-    if clock.seconds["training"] < seconds - 1 and _newest_kimg(run) < config.kimg:
+        trained = training.train(config, out=out, resume=str(run) if run else None, max_minutes=seconds / 60)
+    if trained.interrupted:
         clock.say("stopped; the same command goes on from here")
         raise KeyboardInterrupt
-    return run
+    return trained.path
 
 
 def trained_seconds(run: Path) -> float:

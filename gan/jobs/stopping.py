@@ -22,6 +22,7 @@ class Stop:
     def __init__(self, max_minutes: float | None) -> None:
         self._deadline = None if max_minutes is None else time.monotonic() + max_minutes * 60
         self._reason: str | None = None
+        self.signalled = False  # whether somebody asked for it
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":
@@ -47,7 +48,7 @@ class Stop:
         alone = distributed.world() == 1
         if self._reason is not None and alone:
             raise KeyboardInterrupt
-        name = signal.Signals(number).name
+        name, self.signalled = signal.Signals(number).name, True
         self._reason = f"stopped by {name}"
         if distributed.rank() == 0:
             more = "; once more ends it at once, unsaved" if alone else ""

@@ -75,7 +75,8 @@ def train(
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises UserError for what the user can mend. With a RunConfig and `resume`, every setting of it counts as
-    given.
+    given. A signal such as Ctrl-C ends it after the step, saved, and is told by `Run.interrupted`: who trains
+    several runs in turn asks for it.
     """
     scored: dict[str, Any] = {"metrics": metrics, "metrics_fakes": metrics_fakes}
     where: dict[str, Any] = {"out": out, "wandb": wandb, "device": device}
@@ -97,7 +98,7 @@ def train(
         run, state, notes = begin(plan, Path(out), accept_change, held)
         while halt := session(run, state, [*plan.notes, *notes], around):
             state, notes = runs.roll_back(run, state, halt, plan.config, about)
-    return Run(run)
+    return Run(run, interrupted=stop.signalled)
 
 
 @dataclass(frozen=True, kw_only=True)

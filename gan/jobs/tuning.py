@@ -172,7 +172,7 @@ class Study:
         try:
             run = training.train(
                 config, out=out, resume="auto", max_minutes=seconds / 60, device=str(self.device)
-            ).path
+            )
         except UserError as error:
             runs = sorted(out.glob("[0-9]*-*"))
             events, _ = json_lines(runs[-1] / "health.jsonl") if runs else ([], 0)
@@ -183,11 +183,10 @@ class Study:
             spent = time.monotonic() - begun
             self.record["seconds"] += spent
             self.save()
-        reached = checkpoint.read(checkpoint.resolve(run)).kimg
-        if reached < kimg and spent < seconds:
+        if run.interrupted:
             self.say("stopped; the same command goes on from here")
             raise KeyboardInterrupt
-        return run, reached
+        return run.path, run.kimg
 
     def score(self, run: Path) -> float:
         """Score of the run's newest checkpoint, also added to its metrics.jsonl."""

@@ -14,9 +14,10 @@ from gan.models import checkpoint
 
 @dataclass(frozen=True)
 class Run:
-    """path: the run directory."""
+    """path: the run directory.  interrupted: whether a signal (Ctrl-C, SIGTERM) asked the session to end."""
 
     path: Path
+    interrupted: bool = False
 
     @property
     def checkpoint(self) -> Path:

@@ -1,5 +1,6 @@
 """`gan tune` on tiny networks: pilots, table, preset; stopped and repeated; budgets and mistakes."""
 
+import dataclasses
 import json
 
 import click
@@ -103,6 +104,20 @@ def test_no_rule_ends_a_pilot_before_its_length(tiny_zip, tmp_path, monkeypatch)
     arguments = ["--data", tiny_zip, "--out", tmp_path, "--gammas=0.1,1", "--pilot-kimg=0.004", *SMALL]
     assert invoke(*arguments, "--set=stop.when=[stalled, overfit]").exit_code == 1
     assert seen == [()]
+
+
+def test_who_stops_a_pilot_stops_those_after_it(tiny_zip, tmp_path, pilots, monkeypatch):
+    asked = []
+
+    def stopped(config, **options):
+        asked.append(config)
+        return dataclasses.replace(real(config, **options), interrupted=True)
+
+    real = training.train
+    monkeypatch.setattr(training, "train", stopped)
+    result = invoke("--data", tiny_zip, "--out", tmp_path, "--gammas=1,10", "--pilot-kimg=0.004", *SMALL)
+    assert result.exit_code == 130 and "the same command goes on" in result.stderr
+    assert len(asked) == 1
 
 
 def test_a_lost_pilot_is_last_and_tells_why(tiny_zip, tmp_path, pilots, monkeypatch):

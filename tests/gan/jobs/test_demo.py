@@ -188,7 +188,11 @@ def test_stop_by_hand_leaves_the_run_to_resume(tmp_path: Path, config: RunConfig
     train = jobs_training.train
     short = dataclasses.replace(config, kimg=0.032)
     with monkeypatch.context() as patch:
-        patch.setattr(jobs_training, "train", lambda _, **rest: train(short, **rest))
+        patch.setattr(
+            jobs_training,
+            "train",
+            lambda _, **rest: dataclasses.replace(train(short, **rest), interrupted=True),
+        )
         with pytest.raises(KeyboardInterrupt):
             run_demo(config, tmp_path / "runs")
     [run] = (tmp_path / "runs").iterdir()

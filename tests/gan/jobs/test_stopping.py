@@ -20,5 +20,5 @@ def test_a_signal_is_noted_and_the_handler_comes_back():
     before = signal.getsignal(signal.SIGTERM)
     with Stop(None) as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.reason() == "stopped by SIGTERM"
+        assert stop.reason() == "stopped by SIGTERM" and stop.signalled
     assert signal.getsignal(signal.SIGTERM) is before

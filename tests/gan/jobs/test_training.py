@@ -1,7 +1,9 @@
 """`gan.train`: a run goes on under its own settings; what is typed beside it is a difference."""
 
 import json
+import os
 import shutil
+import signal
 
 import pytest
 import yaml
@@ -24,6 +26,18 @@ def run(tiny_zip, tmp_path):
 
 def config_of(run):
     return yaml.safe_load((run.path / "config.yaml").read_text())
+
+
+def test_a_run_says_whether_a_signal_ended_it(run):
+    """So that a script that trains several in turn can end with it, instead of beginning the next one."""
+
+    class Interrupt:
+        def step(self, state, terms):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped = gan.train(None, resume=run.path, overrides=["kimg=0.1"], callbacks=[Interrupt()], device="cpu")
+    assert stopped.interrupted and not run.interrupted
+    assert stopped.kimg == pytest.approx(0.012)
 
 
 def test_settings_and_data_come_from_the_run(run, tiny_zip, tmp_path):
