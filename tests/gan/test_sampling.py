@@ -71,10 +71,9 @@ def test_the_seeds_beside_it_change_no_bit_of_an_image():
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("family", FAMILIES)
-def test_no_bit_of_a_sample_depends_on_its_place_or_its_neighbours(family):
-    """Before values are rounded to levels, where a change of the last bit is seldom seen."""
-    generator = small.build(family)
+def places_of_a_sample(family, device):
+    """Pixels of one latent as floats, in each place of a batch, with other neighbours there."""
+    generator = small.build(family).to(device)
     for name, parameter in generator.named_parameters():
         if name.endswith(("bias", "noise_strength")):
             parameter.normal_()
@@ -83,8 +82,23 @@ def test_no_bit_of_a_sample_depends_on_its_place_or_its_neighbours(family):
     for place in range(sampling.BATCH):
         z, chosen = torch.randn(sampling.BATCH, len(own)), torch.randint(len(classes), [sampling.BATCH])
         z[place], chosen[place] = own, len(classes) // 2
-        places.append(generator(z, classes[chosen] if generator.c_dim else None)[place])
-    assert all(torch.equal(found, places[0]) for found in places)
+        c = classes[chosen].to(device) if generator.c_dim else None
+        places.append(generator(z.to(device), c)[place])
+    return places
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_bit_of_a_sample_depends_on_its_place_or_its_neighbours(family):
+    """Before values are rounded to levels, where a change of the last bit is seldom seen."""
+    found = places_of_a_sample(family, "cpu")
+    assert all(torch.equal(pixels, found[0]) for pixels in found)
+
+
+@pytest.mark.needs_gpu
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nor_on_a_gpu(family):
+    found = places_of_a_sample(family, "cuda")
+    assert all(torch.equal(pixels, found[0]) for pixels in found)
 
 
 def test_images_are_the_networks_own_output():
