@@ -84,7 +84,7 @@ pre{background:var(--raised);padding:1em;margin:0;font-size:13px;line-height:1.4
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:1.2em;margin-bottom:1.2em}
 figure{margin:0;min-width:0} figure p{margin:.2em 0;display:flex;flex-wrap:wrap;gap:0 1em}
 figcaption b{color:var(--text)} img,svg{max-width:100%;height:auto}
-.still svg{display:block;width:100%} .intervals{max-width:640px;margin-bottom:1em}
+.still svg{display:block;width:100%} .intervals{max-width:420px;margin-bottom:1em}
 .small{image-rendering:pixelated}
 .near{margin:0;padding:0;list-style:none;display:grid;gap:1em;
 grid-template-columns:repeat(auto-fill,minmax(min(100%,450px),1fr))}
