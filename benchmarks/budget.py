@@ -32,7 +32,7 @@ class Budget:
 def trained(
     preset: str, data: Path, folder: Path, seconds: float, overrides: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Path, dict[str, float]]:
-    """Train a preset on `data` in `folder` and score it -> (run, its kimg, seconds, and values by metric).
+    """Train a preset on `data` in `folder` and score it -> (run, its kimg, seconds, and values by label).
 
     A grid of samples is left in `folder`, beside the run. KeyboardInterrupt where somebody stops it.
     """
@@ -46,7 +46,7 @@ def trained(
     return run, {
         "kimg": done.kimg,
         "seconds": seconds,
-        **{record["metric"]: record["value"] for record in records},
+        **{record["label"]: record["value"] for record in records},
     }
 
 

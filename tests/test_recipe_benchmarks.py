@@ -36,15 +36,15 @@ def test_training_ends_by_its_processor_time_and_is_scored(tiny_zip, tmp_path, m
 
     def evaluate(run, data, metrics, num_fakes, device):
         asked.append((data, metrics, num_fakes))
-        return [{"metric": name, "value": 2.0} for name in metrics]
+        return [{"metric": "fd", "label": name, "value": 2.0} for name in metrics]
 
     monkeypatch.setattr(gan, "evaluate", evaluate)
     monkeypatch.setattr(budget, "FAKES", 7)
     settings = plain(tiny_zip)
     overrides = ["batch=4", "seed=3", "kimg=0.02"]
-    run, values = budget.trained(settings, tiny_zip, tmp_path / "out", 0.0, overrides, ["kid"])
-    assert values == {"kimg": 0.004, "seconds": 0.0, "kid": 2.0}
-    assert asked == [(tiny_zip, ["kid"], 7)]
+    run, values = budget.trained(settings, tiny_zip, tmp_path / "out", 0.0, overrides, ["fd[a]", "fd[b]"])
+    assert values == {"kimg": 0.004, "seconds": 0.0, "fd[a]": 2.0, "fd[b]": 2.0}
+    assert asked == [(tiny_zip, ["fd[a]", "fd[b]"], 7)]
     config = load_yaml(run / "config.yaml")
     assert (config["seed"], config["kimg"]) == (3, 0.02)
     assert (tmp_path / "out" / "grid.png").is_file()
