@@ -66,28 +66,77 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """tab(address, **options): a page in a context of its own; one that logs an error fails the test."""
-    contexts, errors = [], []
+class Tabs:
+    """tabs(address, **options): a page; `errors` holds what pages have logged as such since `reset`.
 
-    def opened(address: str, **options: Any) -> Any:
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        contexts.append(context)
-        return attach(context, address)
+    The first page of a test that asks for no options but a colour scheme is always the same one, as its
+    process starts in a second and more; what a test leaves in it is wiped. Others have contexts of their own.
+    """
 
-    def attach(context: Any, address: str) -> Any:
-        page = context.new_page()
-        page.on("console", lambda line: line.type == "error" and errors.append(line.text))
-        page.on("pageerror", lambda error: errors.append(str(error)))
+    def __init__(self, browser: Any) -> None:
+        self.browser, self.errors = browser, []
+        self.contexts: list[Any] = []  # of this test alone
+        self.kept, self.taken = self._context(), False
+
+    def __call__(self, address: str, **options: Any) -> Any:
+        if not self.taken and options.keys() <= {"color_scheme"}:
+            self.taken = True
+            page = self.kept.pages[0] if self.kept.pages else self._page(self.kept)
+            page.emulate_media(color_scheme=options.get("color_scheme", "light"))
+            page.goto(address, timeout=PATIENCE)
+            return page
+        self.contexts.append(self._context(**options))
+        return self.attach(self.contexts[-1], address)
+
+    def attach(self, context: Any, address: str) -> Any:
+        """One more page of a context, which shares its cookies."""
+        page = self._page(context)
         page.goto(address, timeout=PATIENCE)
         return page
 
-    opened.attach = attach
-    yield opened
-    seen = list(errors)  # a page that is closed loses the answers under way, and says so
-    for context in contexts:
-        context.close()
+    def reset(self) -> None:
+        """Close what this test opened, and empty the page that is kept."""
+        for context in self.contexts:
+            context.close()
+        self.contexts.clear()
+        for page in self.kept.pages[1:]:
+            page.close()
+        if self.taken:
+            self._wipe(self.kept.pages[0])
+        self.errors.clear()  # a page that is left loses the answers under way, and says so
+        self.taken = False
+
+    def _context(self, **options: Any) -> Any:
+        return self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+
+    def _page(self, context: Any) -> Any:
+        page = context.new_page()
+        page.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        return page
+
+    def _wipe(self, page: Any) -> None:
+        if page.url.startswith("http"):
+            page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.kept.clear_cookies()
+        page.unroute_all()
+        page.emulate_media(media="null", color_scheme="light")
+        page.mouse.move(0, 0)
+        page.goto("about:blank", timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def tabs(chromium: Any) -> Tabs:
+    """Those of a module."""
+    return Tabs(chromium)
+
+
+@pytest.fixture
+def tab(tabs: Tabs) -> Iterator[Tabs]:
+    """tab(address, **options): a page that knows nothing of other tests; one that logs an error fails the test."""
+    yield tabs
+    seen = list(tabs.errors)
+    tabs.reset()
     assert [line for line in seen if not any(words in line for words in TOLD)] == []
 
 

@@ -273,9 +273,11 @@ def test_a_broken_file_says_why(page):
 
 def test_light_and_dark(tab, home, tmp_path):
     """By the system's preference, and by the button, which is remembered."""
-    shots = {}
+    page, shots = ready(tab(f"{home}/?token={TOKEN}")), {}
     for scheme in ("light", "dark"):
-        page = ready(tab(f"{home}/?token={TOKEN}", color_scheme=scheme))
+        page.emulate_media(color_scheme=scheme)
+        page.reload()
+        ready(page)
         shots[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         picture = page.screenshot(path=tmp_path / f"{scheme}.png")
         assert len(picture) > 10_000
