@@ -1,4 +1,4 @@
-"""Copies of the process of the tests, which need not import PyTorch again, for tests of what a kill leaves."""
+"""Copies of the process of the tests, which do not import PyTorch again: for tests of what a kill leaves."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""What test_distributed.py runs: two processes in a group, and the threads that are left when they have left it.
+"""What test_distributed.py runs: two processes in a group, and the threads that are left when they left it.
 
 torch loads its compiler while the group is up, as the first step of an optimiser does. The two are copies of
 one process, which has read torch for both.

@@ -10,7 +10,7 @@ from training.preparation import workers
 
 @pytest.fixture
 def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that examine files are copies of this one, on Linux, so that they need not read their modules.
+    """Processes that examine files are copies of this one, on Linux, so that they read no modules.
 
     How they start otherwise is seen in tests/training/preparation/test_workers.py, and by `gan data prepare`.
     """

@@ -69,24 +69,32 @@ def chromium() -> Iterator[Any]:
 class Tabs:
     """tabs(address, **options): a page; `errors` holds what pages have logged as such since `reset`.
 
-    The first page of a test that asks for no options but a colour scheme is always the same one, as its
-    process starts in a second and more; what a test leaves in it is wiped. Others have contexts of their own.
+    As the process of a page starts in a second and more, the first page that a test asks for with certain
+    options is one that is kept for them, and what a test leaves in it is wiped. Others get new ones.
     """
 
     def __init__(self, browser: Any) -> None:
         self.browser, self.errors = browser, []
         self.contexts: list[Any] = []  # of this test alone
-        self.kept, self.taken = self._context(), False
+        self.kept: dict[str, Any] = {}  # options -> the page
+        self.taken: set[str] = set()
 
-    def __call__(self, address: str, **options: Any) -> Any:
-        if not self.taken and options.keys() <= {"color_scheme"}:
-            self.taken = True
-            page = self.kept.pages[0] if self.kept.pages else self._page(self.kept)
-            page.emulate_media(color_scheme=options.get("color_scheme", "light"))
-            page.goto(address, timeout=PATIENCE)
-            return page
-        self.contexts.append(self._context(**options))
-        return self.attach(self.contexts[-1], address)
+    def __call__(
+        self, address: str, *, color_scheme: str = "light", viewport: Any = None, **options: Any
+    ) -> Any:
+        viewport, key = viewport or {"width": 1280, "height": 800}, repr(options)
+        if key in self.taken:
+            context = self.browser.new_context(color_scheme=color_scheme, viewport=viewport, **options)
+            self.contexts.append(context)
+            return self.attach(context, address)
+        if key not in self.kept:
+            self.kept[key] = self._page(self.browser.new_context(viewport=viewport, **options))
+        self.taken.add(key)
+        page = self.kept[key]
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme)
+        page.goto(address, timeout=PATIENCE)
+        return page
 
     def attach(self, context: Any, address: str) -> Any:
         """One more page of a context, which shares its cookies."""
@@ -95,19 +103,14 @@ class Tabs:
         return page
 
     def reset(self) -> None:
-        """Close what this test opened, and empty the page that is kept."""
+        """Close what this test opened, and empty the pages that are kept."""
         for context in self.contexts:
             context.close()
         self.contexts.clear()
-        for page in self.kept.pages[1:]:
-            page.close()
-        if self.taken:
-            self._wipe(self.kept.pages[0])
+        for key in self.taken:
+            self._wipe(self.kept[key])
+        self.taken.clear()
         self.errors.clear()  # a page that is left loses the answers under way, and says so
-        self.taken = False
-
-    def _context(self, **options: Any) -> Any:
-        return self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
 
     def _page(self, context: Any) -> Any:
         page = context.new_page()
@@ -116,11 +119,14 @@ class Tabs:
         return page
 
     def _wipe(self, page: Any) -> None:
+        for other in page.context.pages:
+            if other is not page:
+                other.close()
         if page.url.startswith("http"):
             page.evaluate("localStorage.clear(); sessionStorage.clear()")
-        self.kept.clear_cookies()
+        page.context.clear_cookies()
         page.unroute_all()
-        page.emulate_media(media="null", color_scheme="light")
+        page.emulate_media(media="null")
         page.mouse.move(0, 0)
         page.goto("about:blank", timeout=PATIENCE)
 
@@ -133,7 +139,7 @@ def tabs(chromium: Any) -> Tabs:
 
 @pytest.fixture
 def tab(tabs: Tabs) -> Iterator[Tabs]:
-    """tab(address, **options): a page that knows nothing of other tests; one that logs an error fails the test."""
+    """tab(address, **options): a page that knows nothing of other tests; to log an error fails the test."""
     yield tabs
     seen = list(tabs.errors)
     tabs.reset()
