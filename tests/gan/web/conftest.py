@@ -20,6 +20,7 @@ from tests.gan.web import driven, explored
 TOKEN = "a-token-of-the-tests"
 TOLD = (
     "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
     "409 (Conflict)",
     "400 (Bad Request)",
 )  # what Chromium logs itself and the page tells in words
