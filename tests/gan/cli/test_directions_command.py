@@ -232,6 +232,7 @@ def test_what_went_along_a_direction_is_made_again(name, model, sefa_file, tmp_p
     file = tmp_path / "mine.safetensors"
     file.write_bytes(Path(sefa_file).read_bytes())
     line = ["--seeds", "3,8", "--direction", f"{file}:1", "--range", "-2..4"]
+    line += ["--frames-per-seed", 6] if name == "a.gif" else []
     run("sample", model, *line, "--out", tmp_path / name)
     first, again = tmp_path / name, tmp_path / f"again{Path(name).suffix or '.png'}"
     first = sorted(first.iterdir())[-1] if first.is_dir() else first
@@ -301,9 +302,12 @@ def test_a_model_without_w_has_directions_in_z(tmp_path):
     assert "a r3gan generator has no style space s" in said
 
 
-@pytest.mark.parametrize(
-    "case", official.cases("net_sg2_g_ada.npz", "net_sg3_g.npz"), ids=lambda case: case.name
-)
+def imported(case):
+    """The two of StyleGAN3 with the most layers are slow; others of their kinds are beside them."""
+    return pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.name.endswith("_default"))
+
+
+@pytest.mark.parametrize("case", map(imported, official.cases("net_sg2_g_ada.npz", "net_sg3_g.npz")))
 def test_an_imported_model_is_one_like_any_other(tmp_path, case):
     ada = case.meta["repo"] == "ada"
     data = snapshots.snapshot({"G_ema": official.network(case)}, 4, ada=ada)

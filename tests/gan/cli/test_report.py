@@ -24,7 +24,8 @@ OLD = Path(__file__).parents[2] / "fixtures" / "run-0.1" / "00000-tiny-shapes-16
 
 
 def test_a_tiny_run(tiny_zip, tmp_path):
-    run = run_training(configured(tiny_zip, "kimg=0.024"), out=tmp_path, metrics=["fd-untrained"])
+    scored = {"metrics": ["fd-untrained"], "metrics_fakes": 16}
+    run = run_training(configured(tiny_zip, "kimg=0.024"), out=tmp_path, **scored)
     event = {"kimg": 0.016, "state": "drifting", "reason": "logits <apart>", "action": "none"}
     with (run / "health.jsonl").open("a") as file:
         file.write(json.dumps(event) + "\n" + json.dumps(event) + '\n{"kimg"')

@@ -22,6 +22,8 @@ KEYS = [
     *("reason", "cluster", "keeper", "split", "out", "licence", "author", "source_url", "custom"),
 ]
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 @pytest.fixture
 def source(tmp_path):

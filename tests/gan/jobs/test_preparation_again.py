@@ -1,23 +1,38 @@
 """Preparing a data set: the same bytes however it is done, and going on after a kill in any stage."""
 
+import functools
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 
 from gan.errors import UserError
+from tests.gan import forked
 from tests.gan.jobs.preparing import digest, files, files_of, run
-from tests.sources import ROOT
 from tests.training.preparation.samples import encoded, messy_folder, pattern
 from training.preparation import scan
+
+pytestmark = pytest.mark.usefixtures("quick_workers")
 
 
 @pytest.fixture
 def source(tmp_path):
     return messy_folder(tmp_path / "messy")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """whole(val): the digest of the set that comes of `source` where nothing disturbs it."""
+
+    @functools.cache
+    def made(val):
+        folder = tmp_path_factory.mktemp("whole")
+        options = {} if val is None else {"val": val}
+        return run(messy_folder(folder / "messy"), folder / "whole.zip", **options)["sha256"]
+
+    return made
 
 
 def test_the_same_bytes_again_and_in_two_processes(source, tmp_path):
@@ -74,30 +89,26 @@ def test_everything_held_back(tmp_path):
         run(tmp_path / "in", tmp_path / "a.zip", val=0.999)
 
 
+def killed_after(batches, source, out):
+    real, calls, scan.BATCH = scan._store, [], 4
+
+    def store(batch, catalogue, images):
+        if len(calls) == batches:
+            os.kill(os.getpid(), signal.SIGKILL)
+        calls.append(real(batch, catalogue, images))
+
+    scan._store = store
+    scan.workers.get_context = multiprocessing.get_context  # of a process of its own, which sees this one end
+    run(source, out)
+
+
+@forked.forks
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
-def test_killed_while_scanning(source, tmp_path, after):
-    wanted = run(source, tmp_path / "whole.zip")["sha256"]
+def test_killed_while_scanning(source, tmp_path, whole, after):
     out = tmp_path / "set.zip"
-    code = textwrap.dedent(f"""
-        import os, signal, sys
-        sys.path.insert(0, {str(ROOT)!r})
-        from training.preparation import scan
-        real, calls, scan.BATCH = scan._store, [], 4
-        def store(batch, catalogue, images):
-            if len(calls) == {after}:
-                os.kill(os.getpid(), signal.SIGKILL)
-            calls.append(real(batch, catalogue, images))
-        scan._store = store
-        if __name__ == "__main__":
-            from gan.jobs.preparation import prepare
-            from training.preparation.request import request
-            prepare([{str(source)!r}], {str(out)!r}, request(resolution="32", copies="exact"), workers=1)
-    """)
-    script = tmp_path / "killed.py"
-    script.write_text(code)
-    assert subprocess.run([sys.executable, script], check=False).returncode == -signal.SIGKILL
+    assert forked.ended(killed_after, after, source, out) == -signal.SIGKILL
     assert not out.exists()
-    assert run(source, out)["sha256"] == wanted
+    assert run(source, out)["sha256"] == whole(None)
 
 
 STAGES = {
@@ -113,8 +124,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_interrupted_in_every_stage(source, tmp_path, monkeypatch, stage):
-    wanted = run(source, tmp_path / "whole.zip", val=0.3)["sha256"]
+def test_interrupted_in_every_stage(source, tmp_path, monkeypatch, whole, stage):
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -128,16 +138,16 @@ def test_interrupted_in_every_stage(source, tmp_path, monkeypatch, stage):
         with pytest.raises(KeyboardInterrupt):
             run(source, tmp_path / "set.zip", val=0.3)
     assert not (tmp_path / "set.zip").exists() or stage == "sheet"
-    assert run(source, tmp_path / "set.zip", val=0.3)["sha256"] == wanted
+    assert run(source, tmp_path / "set.zip", val=0.3)["sha256"] == whole(0.3)
     assert (tmp_path / "set.DATASHEET.md").is_file()
 
 
-def test_a_dry_run_writes_no_set(source, tmp_path):
+def test_a_dry_run_writes_no_set(source, tmp_path, whole):
     out = tmp_path / "set.zip"
     made = run(source, out, dry_run=True)
     assert made["kept"] == 12 and "unchanged" not in made and not out.exists()
     assert files(tmp_path / "set.zip.prepare")["class0/again.png"]["verdict"] == "keep"
-    assert run(source, out)["sha256"] == run(source, tmp_path / "whole.zip")["sha256"]
+    assert run(source, out)["sha256"] == whole(None)
 
 
 def test_a_policy_that_changes_after_the_scan(tmp_path):

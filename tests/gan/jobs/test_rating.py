@@ -1,11 +1,8 @@
 """Studies and answers: what is made, what is refused, and what survives kills, other tabs and damage."""
 
 import json
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 
 import pytest
 from PIL import Image
@@ -14,8 +11,8 @@ from gan.errors import UsageError, UserError
 from gan.jobs import rating
 from gan.jobs.rating import Asked, study_of
 from gan.jobs.rating_answers import Answers, Superseded
+from tests.gan import forked
 from tests.gan.jobs.rating_studies import answer_all, careful, folder, study
-from tests.sources import ROOT
 
 
 def test_a_study_is_a_folder(tmp_path):
@@ -99,23 +96,26 @@ def test_a_killed_writer_costs_no_other_line(tmp_path):
     assert again.state(0)["done"] == 2 and again.lost == 1
 
 
+def answering(place, told):
+    """Answer for ever, and tell how many are done after each."""
+    answers = Answers(rating.opened(place))
+    while True:
+        trial = answers.state(0)["trial"]
+        told.send(answers.answer(0, trial, 1 + trial % 5, 1)["done"])
+
+
+@forked.forks
 def test_kill_9_loses_nothing_that_was_told(tmp_path):
     made = study(tmp_path, "quality", count=30)
-    code = textwrap.dedent(f"""
-        from pathlib import Path
-        from gan.jobs import rating
-        from gan.jobs.rating_answers import Answers
-        answers = Answers(rating.opened(Path({str(made.path)!r})))
-        while True:
-            trial = answers.state(0)["trial"]
-            print(answers.answer(0, trial, 1 + trial % 5, 1)["done"], flush=True)
-    """)
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as process:
-        for _ in range(5):
-            told = int(process.stdout.readline())
-        process.send_signal(signal.SIGKILL)
+    context = multiprocessing.get_context("fork")
+    told, tell = context.Pipe(duplex=False)
+    process = context.Process(target=answering, args=(made.path, tell))
+    process.start()
+    done = [told.recv() for _ in range(5)][-1]
+    process.kill()
+    process.join()
     answers = Answers(made)
-    assert answers.state(0)["done"] >= told == 5 and answers.lost == 0
+    assert answers.state(0)["done"] >= done == 5 and answers.lost == 0
     assert all(line["answer"] == 1 + trial % 5 for trial, line in answers.of(0).items())
 
 

@@ -11,17 +11,24 @@ import yaml
 import gan
 from gan.errors import UsageError, UserError
 from gan.jobs import training
+from gan.models.runs import Run
 from tests.training.tiny import EVERY_TWO_STEPS, TINY, files
 from training.losses import LOSSES
 
 SMALL = [*TINY, *EVERY_TWO_STEPS]
 
 
-@pytest.fixture
-def run(tiny_zip, tmp_path):
+@pytest.fixture(scope="module")
+def trained(tiny_zip, tmp_path_factory):
     """A run of eight images with a seed of its own."""
-    typed = [*SMALL, "seed=7", "optimizer_g.lr=0.003"]
-    return gan.train("stylegan2-tiny", tiny_zip, out=tmp_path, overrides=typed, device="cpu")
+    typed, out = [*SMALL, "seed=7", "optimizer_g.lr=0.003"], tmp_path_factory.mktemp("runs")
+    return gan.train("stylegan2-tiny", tiny_zip, out=out, overrides=typed, device="cpu")
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of it."""
+    return Run(shutil.copytree(trained.path, tmp_path / trained.path.name))
 
 
 def config_of(run):

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,10 +12,12 @@ import torch
 from torch import nn
 
 import gan
+from gan import files
 from gan.errors import CheckpointError, UserError
 from gan.files import sha256
 from gan.models import checkpoint
 from gan.networks import ARCHITECTURES, Architecture
+from tests.gan import forked
 
 FILES = {f"{name}.safetensors" for name in ("generator", "discriminator", "training")}
 FILES |= {"config.json", "training.json", "card.md", "manifest.json"}
@@ -313,27 +313,16 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["000200"]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from gan.models import checkpoint
-from gan import files
-
-real = files.sha256
-files.sha256 = lambda path: os.kill(os.getpid(), signal.SIGKILL)  # dies when the weights are on the disk
-net = torch.nn.Linear(2, 2)
-checkpoint.write(Path(sys.argv[1]), config={"kimg": 2}, generator=net, discriminator=net,
-                 training_tensors={}, training_state={}, card="")
-"""
+def killed_when_the_weights_are_on_the_disk(target):
+    files.sha256 = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+    save(target, kimg=2)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+@forked.forks
 def test_a_killed_writer_leaves_a_temporary_that_nobody_reads(tmp_path):
     save(tmp_path / "checkpoints" / "000001", kimg=1)
     target = tmp_path / "checkpoints" / "000002"
-    done = subprocess.run([sys.executable, "-c", KILLED, target], check=False, timeout=120)
-    assert done.returncode == -signal.SIGKILL
+    assert forked.ended(killed_when_the_weights_are_on_the_disk, target) == -signal.SIGKILL
     [leftover] = [path for path in target.parent.iterdir() if path.name.startswith(".tmp-")]
     assert (leftover / "training.safetensors").exists()
     assert checkpoint.newest(tmp_path) == tmp_path / "checkpoints" / "000001"

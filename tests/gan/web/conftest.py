@@ -20,6 +20,7 @@ from tests.gan.web import driven, explored
 TOKEN = "a-token-of-the-tests"
 TOLD = (
     "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
     "409 (Conflict)",
     "400 (Bad Request)",
 )  # what Chromium logs itself and the page tells in words
@@ -66,28 +67,83 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """tab(address, **options): a page in a context of its own; one that logs an error fails the test."""
-    contexts, errors = [], []
+class Tabs:
+    """tabs(address, **options): a page; `errors` holds what pages have logged as such since `reset`.
 
-    def opened(address: str, **options: Any) -> Any:
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        contexts.append(context)
-        return attach(context, address)
+    As the process of a page starts in a second and more, the first page that a test asks for with certain
+    options is one that is kept for them, and what a test leaves in it is wiped. Others get new ones.
+    """
 
-    def attach(context: Any, address: str) -> Any:
-        page = context.new_page()
-        page.on("console", lambda line: line.type == "error" and errors.append(line.text))
-        page.on("pageerror", lambda error: errors.append(str(error)))
+    def __init__(self, browser: Any) -> None:
+        self.browser, self.errors = browser, []
+        self.contexts: list[Any] = []  # of this test alone
+        self.kept: dict[str, Any] = {}  # options -> the page
+        self.taken: set[str] = set()
+
+    def __call__(
+        self, address: str, *, color_scheme: str = "light", viewport: Any = None, **options: Any
+    ) -> Any:
+        viewport, key = viewport or {"width": 1280, "height": 800}, repr(options)
+        if key in self.taken:
+            context = self.browser.new_context(color_scheme=color_scheme, viewport=viewport, **options)
+            self.contexts.append(context)
+            return self.attach(context, address)
+        if key not in self.kept:
+            self.kept[key] = self._page(self.browser.new_context(viewport=viewport, **options))
+        self.taken.add(key)
+        page = self.kept[key]
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme)
         page.goto(address, timeout=PATIENCE)
         return page
 
-    opened.attach = attach
-    yield opened
-    seen = list(errors)  # a page that is closed loses the answers under way, and says so
-    for context in contexts:
-        context.close()
+    def attach(self, context: Any, address: str) -> Any:
+        """One more page of a context, which shares its cookies."""
+        page = self._page(context)
+        page.goto(address, timeout=PATIENCE)
+        return page
+
+    def reset(self) -> None:
+        """Close what this test opened, and empty the pages that are kept."""
+        for context in self.contexts:
+            context.close()
+        self.contexts.clear()
+        for key in self.taken:
+            self._wipe(self.kept[key])
+        self.taken.clear()
+        self.errors.clear()  # a page that is left loses the answers under way, and says so
+
+    def _page(self, context: Any) -> Any:
+        page = context.new_page()
+        page.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        return page
+
+    def _wipe(self, page: Any) -> None:
+        for other in page.context.pages:
+            if other is not page:
+                other.close()
+        if page.url.startswith("http"):
+            page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        page.context.clear_cookies()
+        page.unroute_all()
+        page.emulate_media(media="null")
+        page.mouse.move(0, 0)
+        page.goto("about:blank", timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def tabs(chromium: Any) -> Tabs:
+    """Those of a module."""
+    return Tabs(chromium)
+
+
+@pytest.fixture
+def tab(tabs: Tabs) -> Iterator[Tabs]:
+    """tab(address, **options): a page that knows nothing of other tests; to log an error fails the test."""
+    yield tabs
+    seen = list(tabs.errors)
+    tabs.reset()
     assert [line for line in seen if not any(words in line for words in TOLD)] == []
 
 

@@ -1,13 +1,16 @@
 """A service of tiny models, and a client of its API, for the tests of `gan serve`."""
 
 import contextlib
+import hashlib
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from gan.jobs.serving import keys
 from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 
@@ -18,13 +21,25 @@ def client_of(
 ) -> Iterator[tuple[Any, Service, str]]:
     """(a client of the API, its service, an attested key), closed at the end.
 
-    name: of the key.  given: settings.
+    name: of the key.  given: settings. Secrets are hashed in no time: what that costs otherwise is pinned in
+    tests/gan/jobs/serving/test_keys.py.
     """
-    testclient = pytest.importorskip("starlette.testclient", reason="the extra serve is not installed")
+    pytest.importorskip("starlette.testclient", reason="the extra serve is not installed")
     pytest.importorskip("prometheus_client", reason="the extra serve is not installed")
+    options = {"device": "cpu", "content_filter": "off", "state": str(state), **given}
+    with mock.patch.object(keys, "_hash", _hash):
+        yield from _client(models, name, options)
+
+
+def _hash(secret: str, salt: bytes) -> bytes:
+    return hashlib.blake2b(secret.encode(), salt=salt[:16], digest_size=32).digest()
+
+
+def _client(models: list[Path], name: str, options: dict[str, Any]) -> Iterator[tuple[Any, Service, str]]:
+    from starlette import testclient
+
     from gan.web.serve.application import application
 
-    options = {"device": "cpu", "content_filter": "off", "state": str(state), **given}
     service = Service(ServeConfig(models=tuple(map(str, models)), **options))
     key = service.keys.create(name, terms="1", attested_by="tests", per_minute=10_000, per_day=10_000)
     app = application(service)

@@ -1,9 +1,13 @@
 """Jobs of the explore page in a headless Chromium; tabs, other models, colours, a phone, screen readers."""
 
+import functools
+
 import numpy as np
 import pytest
 
+from gan.latents.drag import Settings
 from gan.web.explore import model as models
+from gan.web.explore import work
 from gan.web.explore.pages import app
 from gan.web.explore.state import Point
 from tests.gan.jobs.test_uploads import PNG
@@ -19,7 +23,7 @@ def test_projection(page, model):
     panel.locator("#upload").set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": PNG})
     page.wait_for_selector("#project-start:not([disabled])")
     panel.get_by_label("Distance").select_option("pixels")
-    typed(panel.get_by_label("Steps, value", exact=True), 40)
+    typed(panel.get_by_label("Steps, value", exact=True), 12)
     panel.locator("#project-start").click()
     ended(page, "project", "PSNR")
     assert pixels(page) == rgba(model.renderer.image(point(page))) != first
@@ -43,7 +47,13 @@ def test_a_file_that_is_none(page):
     assert panel.locator("#project-start").is_disabled()
 
 
-def test_drag(page, model):
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Drags end after a few steps: the way they went is seen by then."""
+    monkeypatch.setattr(work.drag, "Settings", functools.partial(Settings, steps=24))
+
+
+def test_drag(page, model, few_steps):
     first, panel = pixels(page), opened(page, "drag")
     panel.locator("#drag-place[aria-pressed=true]").wait_for()
     box = page.locator("#figures canvas").bounding_box()
@@ -64,7 +74,7 @@ def test_drag(page, model):
     assert pixels(page) == first
 
 
-def test_a_rectangle_of_what_may_move(page, model):
+def test_a_rectangle_of_what_may_move(page, model, few_steps):
     panel, first = opened(page, "drag"), rgba(model.renderer.image(Point()))
     panel.locator("#drag-add").click()
     for name, value in (("handle x", 6), ("handle y", 8), ("target x", 12), ("target y", 8)):
@@ -181,9 +191,11 @@ def test_a_model_without_styles_says_so(tab):
 
 
 def test_light_dark_and_narrow(tab, home):
-    colours = {}
+    page, colours = ready(tab(f"{home}/?token={TOKEN}")), {}
     for scheme in ("light", "dark"):
-        page = ready(tab(f"{home}/?token={TOKEN}", color_scheme=scheme))
+        page.emulate_media(color_scheme=scheme)
+        page.reload()
+        ready(page)
         colours[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert colours == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}
     phone = ready(tab(f"{home}/?token={TOKEN}", viewport={"width": 360, "height": 740}, has_touch=True))

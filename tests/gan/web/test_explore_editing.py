@@ -1,6 +1,7 @@
 """Jobs of the explore page that change pictures: uploads into z, models tuned to them, masks of a drag."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -16,7 +17,7 @@ from gan.latents.drag import Settings, drag
 from gan.models import checkpoint
 from gan.networks import sngan
 from gan.web.explore import model as models
-from gan.web.explore import saving, state
+from gan.web.explore import saving, state, work
 from gan.web.explore.projecting import with_latents
 from gan.web.explore.state import Point, View
 from tests.gan.cli.test_project import code_of
@@ -166,7 +167,9 @@ def test_few_tuned_models_stay_open(model):
         assert len(set(names)) == 5 and list(shop.tuned) == names[1:]
 
 
-def test_only_the_area_of_a_drag_moves():
+def test_only_the_area_of_a_drag_moves(monkeypatch):
+    few = functools.partial(Settings, steps=16)
+    monkeypatch.setattr(work.drag, "Settings", few)
     model = explored.model(explored.stylegan(c_dim=0))
     asked = {"do": "start", "job": "drag", "point": {"seed": 5}, "pairs": [[6, 8, 12, 8]], "rate": 0.02}
     mask = torch.zeros(32, 32, dtype=torch.bool)
@@ -174,11 +177,14 @@ def test_only_the_area_of_a_drag_moves():
     ends = [torch.tensor([[6.0, 8.0]]), torch.tensor([[12.0, 8.0]])]
     ws = model.renderer.ws(Point(seed=5)).clone()
     with opened(model) as client, Tab(client) as tab:
+        seen = []
         for area, given in (([0, 2, 15, 30], mask), (None, None)):
             tab.say(**asked, area=area)
             found = state.point(tab.until("result")[0]["point"])
-            *_, last = drag(model.renderer.generator, ws, *ends, Settings(learning_rate=0.02), mask=given)
+            *_, last = drag(model.renderer.generator, ws, *ends, few(learning_rate=0.02), mask=given)
             assert torch.equal(state.unpacked(found.latent), last.ws[0])
+            seen.append(last.ws)
+        assert not torch.equal(*seen)
         for area in ([1, 2, 3], "all", [0, 0, "x", 4], [40, 40, 50, 50]):
             tab.say(**asked, area=area)
             assert tab.until("end")[0]["error"]

@@ -108,20 +108,26 @@ def test_tls(run, tmp_path):
     ]
     make += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", private]
     subprocess.run(make, check=True, capture_output=True)
-    command = [sys.executable, "-m", "gan", "serve", str(run), "--port", "0", "--state", str(tmp_path / "s")]
-    command += ["--set", f"tls_certificate={certificate}", "--set", f"tls_private_key={private}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        late = threading.Timer(120, process.kill)
-        late.start()
-        home = process.stdout.readline().strip()
-        assert home.startswith("https://127.0.0.1:")
-        trusted = ssl.create_default_context(cafile=certificate)
-        with urllib.request.urlopen(f"{home}/healthz", timeout=60, context=trusted) as answer:
-            assert answer.headers["strict-transport-security"] == "max-age=31536000"
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        late.cancel()
-    assert process.returncode == 0
+    asked = {"tls_certificate": certificate, "tls_private_key": private}
+    trusted, answers = ssl.create_default_context(cafile=certificate), []
+
+    def client(home: str) -> None:
+        try:
+            with urllib.request.urlopen(f"{home}/healthz", timeout=60, context=trusted) as answer:
+                answers.append((home, answer.headers["strict-transport-security"]))
+        finally:
+            signal.raise_signal(signal.SIGINT)
+
+    clients = []
+
+    def say(home: str) -> None:
+        clients.append(threading.Thread(target=client, args=(home,)))
+        clients[0].start()
+
+    running.run(settings(run, tmp_path / "s", **asked), say=say)  # it comes back, as after Ctrl-C
+    clients[0].join(10)
+    [(home, lasting)] = answers
+    assert home.startswith("https://127.0.0.1:") and lasting == "max-age=31536000"
 
 
 def test_the_network_without_tls_is_warned_about(run, tmp_path, monkeypatch):

@@ -23,7 +23,9 @@ from gan.jobs.serving.audit import FILE, verify
 from gan.jobs.serving.service import Service
 from gan.jobs.serving.settings import ServeConfig
 from gan.web.serve import counting
+from gan.web.serve.application import application
 from tests.gan.runs import write_run
+from tests.gan.web.conftest import served
 from tests.gan.web.test_serve_images import pixels
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
@@ -46,6 +48,10 @@ def until(true):
 def key_of(state, role="user"):
     limits = {"per_minute": 10_000, "per_day": 10_000, "days": None}
     return create(state, role, terms="1", attested_by="tests", role=role, **limits)
+
+
+def settings(run, state):
+    return ServeConfig(models=(str(run),), state=str(state), device="cpu", content_filter="off")
 
 
 @contextmanager
@@ -139,7 +145,7 @@ def test_a_batch_survives_kill_9(run, tmp_path):
     direct = sample(run, seeds, device="cpu")
     for name, data in left.items():  # no half file
         assert torch.equal(pixels(data), direct[int(name[4:8])])
-    with serving(run, tmp_path) as (process, home):
+    with served(application(Service(settings(run, tmp_path)))) as home:
         until(lambda: json.loads(ask(f"{home}/v1/batches/{place}", key))["state"] == "done")
         data = ask(f"{home}/v1/batches/{place}/images", key)
         assert ask(f"{home}/v1/batches/{place}", key, method="DELETE") == b""
@@ -163,9 +169,7 @@ def test_figures_of_a_dead_process_are_forgotten(run, tmp_path, monkeypatch):
     mine = tmp_path / f"gauge_livesum_{os.getpid()}.db"
     mmap_dict.MmapedDict(str(mine)).close()
     monkeypatch.setenv(counting.SHARED, str(tmp_path))
-    service = Service(
-        ServeConfig(models=(str(run),), state=str(tmp_path / "s"), device="cpu", content_filter="off")
-    )
+    service = Service(settings(run, tmp_path / "s"))
     counting.Figures(service)
     service.close()
     assert sorted(path.name for path in tmp_path.glob("*.db")) == [f"counter_{child.pid}.db", mine.name]
