@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from ops import build, library
 from tests.fake_machine import Machine
 from tests.gan.models import fake_hub as fake
+from tests.ranks import Ranks
 
 # dtype -> (relative, absolute) tolerance; the only such table, a test with other needs says why.
 TOLERANCE = {
@@ -69,6 +70,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def ranks() -> Iterator[Ranks]:
+    """Runs a script below tests/ in two processes that meet; see there."""
+    started = Ranks()
+    yield started
+    started.close()
 
 
 @pytest.fixture
