@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from ops import build, library
 from tests.fake_machine import Machine
 from tests.gan.models import fake_hub as fake
+from tests.ranks import Ranks
 
 # dtype -> (relative, absolute) tolerance; the only such table, a test with other needs says why.
 TOLERANCE = {
@@ -77,6 +78,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def ranks() -> Iterator[Ranks]:
+    """Runs a script below tests/ in two processes that meet; see there."""
+    started = Ranks()
+    yield started
+    started.close()
 
 
 @pytest.fixture

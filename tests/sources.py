@@ -32,10 +32,16 @@ def _parse(text: str) -> ast.Module:
     return ast.parse(text)
 
 
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """All of a file; several rules ask for them."""
+    return tuple(ast.walk(tree))
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
     """Every function, method and lambda, nested ones too."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return (node for node in ast.walk(tree) if isinstance(node, kinds))
+    return (node for node in nodes(tree) if isinstance(node, kinds))
 
 
 def dotted(node: ast.AST) -> str:
@@ -48,7 +54,7 @@ def dotted(node: ast.AST) -> str:
 
 def annotations(source: Source) -> set[int]:
     """Lines of imports that only type checkers follow, below `if TYPE_CHECKING`."""
-    blocks = [n for n in ast.walk(source.tree) if isinstance(n, ast.If) and dotted(n.test) == "TYPE_CHECKING"]
+    blocks = [n for n in nodes(source.tree) if isinstance(n, ast.If) and dotted(n.test) == "TYPE_CHECKING"]
     return {node.lineno for block in blocks for node in ast.walk(block) if hasattr(node, "lineno")}
 
 
@@ -57,7 +63,7 @@ def imports(source: Source, root: ast.AST | None = None) -> Iterator[tuple[int, 
     package = source.path.removesuffix(".py").removesuffix("/__init__").split("/")
     if not source.path.endswith("__init__.py"):
         package = package[:-1]
-    for node in ast.walk(root or source.tree):
+    for node in ast.walk(root) if root else nodes(source.tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -13,6 +13,7 @@ from gan.images import save_png
 nbformat = pytest.importorskip("nbformat", reason="pip install -e .[notebooks]")
 nbclient = pytest.importorskip("nbclient", reason="pip install -e .[notebooks]")
 pytest.importorskip("ipykernel", reason="pip install -e .[notebooks]")
+jupyter_client = pytest.importorskip("jupyter_client", reason="pip install -e .[notebooks]")
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 300  # lines of JSON
@@ -61,16 +62,29 @@ def test_is_clean(path):
     assert path.read_text(encoding="utf-8").count("\n") <= LONGEST, "put helpers into the library"
 
 
-def test_runs(path, run, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def kernel(run):
+    """One kernel for all, with what they import."""
+    manager = jupyter_client.AsyncKernelManager(kernel_name="python3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_MODEL", str(run))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        yield manager
+        nbclient.util.run_sync(manager.shutdown_kernel)(now=True)
+
+
+def test_runs(path, kernel, tmp_path):
     for package in NEEDS.get(path.stem, ()):
         pytest.importorskip(package)
-    monkeypatch.setenv("GAN_MODEL", str(run))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    resources = {"metadata": {"path": str(tmp_path)}}  # the working folder: no runs/ here
     notebook = _quick(nbformat.read(path, as_version=4))
-    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources)
-    client.execute()
+    # None finds a name of another, nor a file in the working folder: no runs/ here.
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(f"import os\nos.chdir({str(tmp_path)!r})\n%reset -f"))
+    client = nbclient.NotebookClient(notebook, km=kernel, timeout=300)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()
     shown = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in shown)
     assert [output.text for output in shown if output.get("name") == "stderr"] == []

@@ -55,13 +55,15 @@ class Accesses(NamedTuple):
     instructions: int
 
 
-def compile_strictly(source: Path, text: str | None = None) -> tuple[Path, str]:
+def compile_strictly(
+    source: Path, text: str | None = None, architectures: tuple[str, ...] = ARCHITECTURES
+) -> tuple[Path, str]:
     """(object, what nvcc and ptxas said) of a .cu file, or of `text` in its place. Cached.
 
     Raises ToolError if there is no nvcc, build.Failed if it refuses the source.
     """
     nvcc = toolchain.nvcc(torch.version.cuda or "13.0")
-    command = [nvcc.path, *recipe.NVCC_FLAGS, *toolchain.gencode(ARCHITECTURES), *STRICT]
+    command = [nvcc.path, *recipe.NVCC_FLAGS, *toolchain.gencode(architectures), *STRICT]
     unit = build.Unit(source, (f"-I{build.SOURCES}",), text)
     product = build.compiled(unit, command, nvcc.version, log=True)
     return product, product.with_suffix(".log").read_text(encoding="utf-8")
@@ -73,20 +75,23 @@ def kernel_table() -> tuple[Kernel, ...]:
 
     Raises ToolError if there is no nvcc, build.Failed if a kernel spills or does not compile.
     """
-    sources = sorted(build.SOURCES.glob("*.cu"))
     with ThreadPoolExecutor(2) as pool:
-        logs = [log for _, log in pool.map(compile_strictly, sources)]
-    return tuple(
-        sorted(k for source, log in zip(sources, logs, strict=True) for k in _kernels(source.name, log))
-    )
+        files = list(pool.map(kernels, sorted(build.SOURCES.glob("*.cu"))))
+    return tuple(sorted(kernel for found in files for kernel in found))
 
 
-def accesses(source: Path) -> dict[tuple[str, str], Accesses]:
+def kernels(source: Path, architectures: tuple[str, ...] = ARCHITECTURES) -> list[Kernel]:
+    """Those of one file. Raises as `kernel_table`."""
+    return _kernels(source.name, compile_strictly(source, architectures=architectures)[1])
+
+
+@cache
+def accesses(source: Path, architectures: tuple[str, ...] = ARCHITECTURES) -> dict[tuple[str, str], Accesses]:
     """(kernel, architecture) -> its memory instructions, from the disassembly.
 
     Raises ToolError if there is no nvcc or no cuobjdump.
     """
-    product, _ = compile_strictly(source)
+    product, _ = compile_strictly(source, architectures=architectures)
     done = subprocess.run([cuobjdump(), "-sass", product], capture_output=True, text=True, check=True)
     texts: dict[tuple[str, str], list[str]] = {}
     architecture, lines = "", []
@@ -141,12 +146,12 @@ def _kernels(file: str, log: str) -> list[Kernel]:
     """Kernels in the output of ptxas -v."""
     parts = _ENTRY.split(log)[1:]  # name, architecture, the lines that follow, name, ...
     names = demangle(tuple(parts[::3]))
-    kernels = []
+    found = []
     for name, architecture, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         stack, stores, loads = map(int, _STACK.search(text).groups())
         registers, barriers = _USED.search(text).groups()
         shared = _SHARED.search(text)
-        kernels.append(
+        found.append(
             Kernel(
                 file=file,
                 name=names[name],
@@ -158,7 +163,7 @@ def _kernels(file: str, log: str) -> list[Kernel]:
                 barriers=int(barriers or 0),
             )
         )
-    return kernels
+    return found
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class Mutant(NamedTuple):
     check: str  # values: tests/ops;  memory: the same under AddressSanitizer;  races: ThreadSanitizer
     why: str
     header: str = ""
-    slow: bool = False  # a race that is looked for in the slow tests only
+    slow: bool = False  # a race that only slow tests look for: the fast ones have another of the operator
 
 
 STRIPS = "filtered_lrelu_strips.h"
@@ -51,6 +51,7 @@ MUTANTS = (
         "  return sum;",
         "races",
         "second sum over the first",
+        slow=True,
     ),
     Mutant("scale_bias_act", "pixel < end; pixel", "pixel <= end; pixel", "values", "slabs overlap"),
     Mutant("scale_bias_act", "c = lane; c <", "c = 0; c <", "values", "every lane sums all channels"),
@@ -60,6 +61,7 @@ MUTANTS = (
         "[lane] = sum;",
         "races",
         "rows of a slab added before they are there",
+        slow=True,
     ),
     Mutant("filtered_lrelu", "gy < p.in_h;", "gy <= p.in_h;", "memory", "one row beyond the image"),
     Mutant("filtered_lrelu", "column >= p.out_w", "column > p.out_w", "values", "tile edge off by one"),
@@ -74,6 +76,7 @@ MUTANTS = (
         "&scratch[0][0]);\n      upsample_y",
         "races",
         "rows read before they are upsampled",
+        slow=True,
     ),
     Mutant("filtered_lrelu", "i % 4 - at.phase_x", "i % 4", "values", "no phase along x", STRIPS),
     Mutant("filtered_lrelu", "k = i - at.phase_y", "k = i", "values", "no phase along y", STRIPS),
@@ -155,6 +158,7 @@ MUTANTS = (
         "  if (threadIdx.y != 0",
         "races",
         "columns not there yet",
+        slow=True,
     ),
     Mutant("upfirdn2d", "p.inner % V != 0 || ", "", "values", "channels beyond the last vector"),
     Mutant("upfirdn2d", "sums[sy + a][column]", "sums[sy][column]", "values", "one row for all taps"),

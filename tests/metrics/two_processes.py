@@ -1,4 +1,4 @@
-"""What test_two_processes.py runs alone and under torchrun: records of every metric, written to a file."""
+"""What test_two_processes.py runs alone and in two processes: records of every metric, written to a file."""
 
 import contextlib
 import importlib

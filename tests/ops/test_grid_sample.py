@@ -158,7 +158,7 @@ def test_compiles_in_one_graph(device, close):
         close(mine, other)
 
 
-@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("last", [False, pytest.param(True, marks=pytest.mark.slow)])  # fast: test_layouts.py
 def test_operators_keep_their_promises(last, device):
     x, grid = draw((2, 3, 4, 5), (3, 2), device, last=last)
     y = grid_sample(x, grid)

@@ -54,6 +54,8 @@ def seeded(dtype: torch.dtype, index: int) -> Case:
 
 
 COUNT = len(cases())
+TRACED = "test_aot_dispatch_dynamic"  # takes seconds where the others take moments
+CONTRACT = ("test_schema", "test_autograd_registration", "test_faketensor")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -61,7 +63,24 @@ COUNT = len(cases())
 def test_contract_in_every_layout(index, layout, kernels):
     """Schema, strides of fakes, and derivatives, as torch.compile and torch.export take them for granted."""
     case = seeded(torch.float32, index)
-    torch.library.opcheck(case.operator(), in_layout(case, layout))
+    torch.library.opcheck(case.operator(), in_layout(case, layout), test_utils=CONTRACT)
+
+
+def traced(spread: bool) -> list[tuple[int, str]]:
+    """Pairs of operator and layout; spread: some of every operator and of every layout, or the rest."""
+    pairs = [(index, place) for index in range(COUNT) for place in range(len(LAYOUTS))]
+    return [(i, [*LAYOUTS][j]) for i, j in pairs if ((i + j) % 4 == 0) == spread]
+
+
+@pytest.mark.parametrize(
+    ("index", "layout"),
+    [*traced(spread=True), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in traced(spread=False))],
+)
+def test_contract_when_traced(index, layout, kernels):
+    """Value and gradient as torch.compile takes them apart, with shapes that it does not know."""
+    case = seeded(torch.float32, index)
+    found = torch.library.opcheck(case.operator(), in_layout(case, layout), test_utils=TRACED)
+    assert found == {TRACED: "SUCCESS"}
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

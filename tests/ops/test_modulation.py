@@ -12,14 +12,14 @@ SHAPES = {  # channels in, channels out of each layer, None of one that is not d
 }
 
 
-def layers(shapes, dtype=torch.float64):
+def layers(shapes, dtype=torch.float64, kernel=(3, 3)):
     """Layers of those shapes, and their tensors that a gradient is asked of."""
     ws = [torch.randn(2, 6, dtype=dtype, requires_grad=True) for _ in range(3)]
     found = []
     for fan_in, fan_out, place in shapes:
         affine = torch.randn(fan_in, 6, dtype=dtype, requires_grad=True)
         bias = torch.ones(fan_in, dtype=dtype, requires_grad=True)
-        weight = None if fan_out is None else torch.randn(fan_out, fan_in, 3, 3, dtype=dtype)
+        weight = None if fan_out is None else torch.randn(fan_out, fan_in, *kernel, dtype=dtype)
         found.append(Layer(ws[place], affine, bias, weight if weight is None else weight.requires_grad_()))
     return found
 
@@ -46,7 +46,7 @@ def test_each_layer_is_that_of_the_paper(shapes, close):
 
 @pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES)
 def test_derivatives_of_both_orders(shapes):
-    found = layers(shapes)
+    found = layers(shapes, kernel=(2, 1))
     tensors = [t for t in flat(found) if t is not None]
     count = len(found)
 

@@ -34,7 +34,7 @@ from tests.training.colours import (
     run_config,
     write_zip,
 )
-from tests.training.tiny import learned, plain, run_training, torchrun
+from tests.training.tiny import learned, plain, run_training
 from training import loop
 from training.config import RunConfig
 from training.data.images import open_dataset
@@ -124,8 +124,8 @@ def test_labels_of_the_files_reach_the_step(path, more):
     assert len(seen) >= 6 and all(seen)
 
 
-def test_labels_in_two_processes(path):
-    said = torchrun("two_colours.py", str(path))
+def test_labels_in_two_processes(path, ranks):
+    said = ranks("training/two_colours.py", str(path))
     assert said.count("every image with its own label") == 2
 
 

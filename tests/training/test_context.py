@@ -5,7 +5,7 @@ import torch
 
 from gan.randomness import Draws
 from tests.training.test_parts import assert_same, held, stepped
-from tests.training.tiny import configured, files, learned, run_training, tiny_state, torchrun
+from tests.training.tiny import configured, files, learned, run_training, tiny_state
 from training.context import Context
 from training.losses import LOSSES
 from training.losses.base import Loss, Term
@@ -43,8 +43,8 @@ def test_an_own_loss_is_the_same_in_micro_batches(size):
         assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
 
 
-def test_an_own_loss_is_the_same_in_two_processes():
-    said = torchrun("two_own_losses.py")
+def test_an_own_loss_is_the_same_in_two_processes(ranks):
+    said = ranks("training/two_own_losses.py")
     assert "as in one process" in said
 
 

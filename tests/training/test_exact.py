@@ -6,7 +6,7 @@ import pytest
 
 from gan.config import override
 from gan.jobs import run_scores
-from tests.training.tiny import EVERY_TWO_STEPS, configured, files, run_training, torchrun
+from tests.training.tiny import EVERY_TWO_STEPS, configured, files, run_training
 from training.config import RunConfig
 from training.reporting import Reporter
 
@@ -118,8 +118,8 @@ def test_a_score_that_a_killed_run_lacks_is_made_up_for(monkeypatch, tiny_zip, t
 
 
 @pytest.mark.slow
-def test_two_processes(tiny_zip, tmp_path):
-    torchrun("two_runs.py", "exact", str(tiny_zip), str(tmp_path), *EVERYTHING)
+def test_two_processes(tiny_zip, tmp_path, ranks):
+    ranks("training/two_runs.py", "exact", str(tiny_zip), str(tmp_path), *EVERYTHING)
     runs = [next((tmp_path / name).iterdir()) for name in ("straight", "pieces")]
     assert_equal(*runs, "000000.096")
     assert set(scores(runs[0])) <= set(scores(runs[1]))

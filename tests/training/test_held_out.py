@@ -14,7 +14,7 @@ from gan.jobs import run_scores
 from gan.jobs.training import prepare
 from gan.models import checkpoint
 from tests.conftest import draw
-from tests.training.tiny import configured, files, plain, run_training, tiny_state, torchrun
+from tests.training.tiny import configured, files, plain, run_training, tiny_state
 from training import held_out
 from training.data.images import ImageDataset, open_dataset
 from training.early_stop import StopConfig, check, overfit, stalled
@@ -294,10 +294,10 @@ def test_an_overfit_run_ends_where_it_would_have(pieces, tiny_zip, apart, tmp_pa
     assert jsonl(run, "metrics.jsonl")[-1]["kimg"] == 0.024
 
 
-def test_two_processes_agree_to_end(tiny_zip, apart, tmp_path):
+def test_two_processes_agree_to_end(tiny_zip, apart, tmp_path, ranks):
     settings = ["kimg=0.064", f"data.held_out={apart}", "stop.when=[overfit]", "stop.overfit_ticks=2"]
     settings += ["discriminator.mbstd_group=2"]
-    told = torchrun("two_runs.py", "early", str(tiny_zip), str(tmp_path), *settings)
+    told = ranks("training/two_runs.py", "early", str(tiny_zip), str(tmp_path), *settings)
     [run] = (tmp_path / "runs").iterdir()
     assert checkpoint.resolve(run).name == "000000.024" and "overfit: r_v" in told
     records = [r for r in jsonl(run, "metrics.jsonl") if r["kimg"] == 0.024]

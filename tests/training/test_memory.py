@@ -1,9 +1,6 @@
 """micro_batch: auto, with networks that run out of memory above a size, or in the middle of a step."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -154,12 +151,8 @@ def test_real_memory_runs_out_in_words_that_are_known():
     assert out_of_memory(caught.value)
 
 
-def test_one_of_two_processes_runs_out(tmp_path):
-    script = Path(__file__).parent / "two_limited.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--rdzv-backend", "c10d"]
-    command += ["--rdzv-endpoint", "localhost:0", "--nproc-per-node", "2", str(script), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_one_of_two_processes_runs_out(tmp_path, ranks):
+    ranks("training/two_limited.py", str(tmp_path))
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert [name for name, tensor in first.items() if not torch.equal(tensor, second[name])] == []
 

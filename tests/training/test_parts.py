@@ -1,9 +1,5 @@
 """One step in parts equals the step in one piece: micro-batches, processes, both."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -131,13 +127,8 @@ def test_a_batch_that_cannot_be_split_is_refused(assignments, message):
 
 
 @pytest.mark.parametrize("more", ["", "micro_batch=2"], ids=["ranks", "ranks and micro-batches"])
-def test_two_processes_make_the_step_of_one(more, tmp_path):
-    script = Path(__file__).parent / "two_processes.py"
-    options = ["--nproc-per-node", "2", "--master-port", "0", str(script), str(tmp_path), more]
-    command = [sys.executable, "-m", "torch.distributed.run", "--rdzv-backend", "c10d"]
-    command += ["--rdzv-endpoint", "localhost:0", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_two_processes_make_the_step_of_one(more, tmp_path, ranks):
+    ranks("training/two_processes.py", str(tmp_path), more)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert all(torch.equal(a, second[name]) for name, a in first.items())
     assert_same(held(stepped(*PENALTIES, classes=3)[0]), first)

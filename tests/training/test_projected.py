@@ -17,7 +17,7 @@ from gan.randomness import Draws
 from tests.gan.networks import toy_features
 from tests.training.test_exact import assert_equal
 from tests.training.test_parts import assert_same, held, stepped
-from tests.training.tiny import learned, plain, run_training, tiny_state, torchrun
+from tests.training.tiny import learned, plain, run_training, tiny_state
 from training import parts
 from training.blur import blurred
 from training.config import RunConfig
@@ -208,8 +208,8 @@ def stepped_projected(*settings):
     return stepped(*settings, classes=3, small=("batch=8",))
 
 
-def test_two_processes_make_the_step_of_one(seen_through, tmp_path):
-    torchrun("two_projected.py", str(tmp_path))
+def test_two_processes_make_the_step_of_one(seen_through, tmp_path, ranks):
+    ranks("training/two_projected.py", str(tmp_path))
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert all(torch.equal(a, second[name]) for name, a in first.items())
     assert_same(held(stepped_projected(*seen_through, *LABELLED)[0]), first)

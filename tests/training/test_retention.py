@@ -11,7 +11,7 @@ import gan
 from gan.errors import UserError
 from gan.models import checkpoint
 from gan.models.light import lighten
-from tests.training.tiny import configured, run_training, torchrun
+from tests.training.tiny import configured, run_training
 from training import loop
 from training.config import RunConfig
 from training.retention import check_room, superseded
@@ -103,9 +103,9 @@ def test_a_full_disk_pauses_with_the_old_checkpoints_intact(monkeypatch, tiny_zi
 
 
 @pytest.mark.slow
-def test_a_full_disk_pauses_all_processes(tiny_zip, tmp_path):
+def test_a_full_disk_pauses_all_processes(tiny_zip, tmp_path, ranks):
     settings = ["batch=8", "tick_kimg=0.016", "discriminator.mbstd_group=2"]
-    told = torchrun("two_runs.py", "full", str(tiny_zip), str(tmp_path), *settings)
+    told = ranks("training/two_runs.py", "full", str(tiny_zip), str(tmp_path), *settings)
     assert all(f"{rank}: paused at 0.032 kimg: " in told for rank in (0, 1))
     (run,) = (tmp_path / "runs").iterdir()
     assert names(run) == ["000000", "000000.016"] and checkpoint.newest_good(run)[1] == []

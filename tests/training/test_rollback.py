@@ -14,7 +14,7 @@ from gan.jobs.reporting import page
 from gan.models import checkpoint
 from gan.networks.reparametrize import sigmas
 from tests.training.test_parts import held
-from tests.training.tiny import configured, files, run_training, tiny_state, torchrun
+from tests.training.tiny import configured, files, run_training, tiny_state
 from training import loop, phases, state
 from training import run as runs
 from training.config import LossConfig, RunConfig
@@ -146,10 +146,10 @@ TOGETHER = [*GUARDED, "batch=8", "tick_kimg=0.016", "discriminator.mbstd_group=2
 
 
 @pytest.mark.slow
-def test_two_processes_roll_back(tiny_zip, tmp_path):
+def test_two_processes_roll_back(tiny_zip, tmp_path, ranks):
     """All go back to the same checkpoint with the same settings, go on, and hold the same bits."""
     settings = [*TOGETHER, "health.on_collapse=rollback", ALL]
-    told = torchrun("two_runs.py", "rollback", str(tiny_zip), str(tmp_path), *settings)
+    told = ranks("training/two_runs.py", "rollback", str(tiny_zip), str(tmp_path), *settings)
     (run,) = (tmp_path / "runs").iterdir()
     caught, back, *_ = (event for event in events(run) if event["state"] != "healthy")
     assert caught["state"] in ("collapsed", "diverged") and back["state"] == "rollback"
@@ -163,10 +163,10 @@ def test_two_processes_roll_back(tiny_zip, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_stop_together(tiny_zip, tmp_path):
+def test_two_processes_stop_together(tiny_zip, tmp_path, ranks):
     """Both raise the reason, and neither waits for the other."""
     settings = [*TOGETHER, "health.on_collapse=stop"]
-    told = torchrun("two_runs.py", "stop", str(tiny_zip), str(tmp_path), *settings)
+    told = ranks("training/two_runs.py", "stop", str(tiny_zip), str(tmp_path), *settings)
     assert all(f"{rank}: stopped at 0.048 kimg, collapsed: " in told for rank in (0, 1))
 
 

@@ -1,4 +1,4 @@
-"""What test_conditional.py runs under torchrun: D gets every image with its own label in two processes.
+"""What test_conditional.py runs by tests/ranks.py: D gets every image with its own label in two processes.
 
 And the signs of its logits are counted over both."""
 

@@ -1,4 +1,4 @@
-"""What test_memory.py runs under torchrun: the second of two processes runs out of memory, both go down."""
+"""What test_memory.py runs by tests/ranks.py: the second of two processes runs out, both go down."""
 
 import sys
 from pathlib import Path

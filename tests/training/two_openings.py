@@ -1,4 +1,4 @@
-"""For data/test_together.py, under torchrun: both processes open a folder, and then a path of nothing."""
+"""For data/test_together.py, by tests/ranks.py: both processes open a folder, and then a path of nothing."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What test_context.py runs under torchrun: an own loss in two processes is as in one."""
+"""What test_context.py runs by tests/ranks.py: an own loss in two processes is as in one."""
 
 import sys
 from pathlib import Path

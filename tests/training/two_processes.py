@@ -1,4 +1,4 @@
-"""What test_parts.py runs under torchrun: the steps of one of two processes, written to a file."""
+"""What test_parts.py runs by tests/ranks.py: the steps of one of two processes, written to a file."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What test_projected.py runs under torchrun: the steps of one of two processes, written to a file."""
+"""What test_projected.py runs by tests/ranks.py: the steps of one of two processes, written to a file."""
 
 import operator
 import sys

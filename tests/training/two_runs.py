@@ -1,4 +1,4 @@
-"""What tests run under torchrun: whole runs of one of two processes, by the name of a scene.
+"""What tests run by tests/ranks.py: whole runs of one of two processes, by the name of a scene.
 
 exact DATA OUT SETTINGS...: a straight run in OUT/straight, the same in pieces in OUT/pieces.
 rollback DATA OUT SETTINGS...: a run whose generator is zeroed once; its last state in OUT/<rank>.safetensors.

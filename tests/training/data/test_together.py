@@ -8,7 +8,6 @@ from gan import distributed
 from gan.config import override
 from gan.jobs import training
 from tests.training.data.test_archive import members, write_folder, write_zip
-from tests.training.tiny import torchrun
 from training.config import RunConfig
 from training.data import files, listing
 from training.data.faults import DataError
@@ -71,8 +70,8 @@ def test_training_opens_together(tmp_path, told, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_processes(tmp_path):
+def test_two_processes(tmp_path, ranks):
     folder = write_folder(tmp_path / "set", members())
-    said = torchrun("two_openings.py", str(folder), str(tmp_path / "nowhere"))
+    said = ranks("training/two_openings.py", str(folder), str(tmp_path / "nowhere"))
     assert "0 looked 2 times, 4 images" in said and "1 looked 0 times, 4 images" in said
     assert said.count("no data set at") == 2
