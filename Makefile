@@ -23,7 +23,7 @@ test: $(STAMP) ## Linters and all fast tests
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) -q
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal -q
 	@echo "All good. Next: 'make demo' to see it work, 'make test-slow' for the long tests."
 
 test-slow: $(STAMP) ## The tests marked slow
