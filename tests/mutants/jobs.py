@@ -213,4 +213,18 @@ MUTANTS = (
         'about["sheets"] = sheet',
         ("tests/gan/jobs/test_training.py::test_the_card_repeats_the_sheet_beside_the_data",),
     ),
+    Mutant(
+        "who stops one run begins the next",
+        "gan/jobs/training.py",
+        "interrupted=stop.signalled",
+        "interrupted=False",
+        ("tests/gan/jobs/test_training.py::test_a_run_says_whether_a_signal_ended_it",),
+    ),
+    Mutant(
+        "a stopped pilot is a pilot",
+        "gan/jobs/tuning.py",
+        "if run.interrupted:",
+        "if False:",
+        ("tests/gan/cli/test_tune.py::test_who_stops_a_pilot_stops_those_after_it",),
+    ),
 )

@@ -341,18 +341,4 @@ MUTANTS = (
         "sorted(alive, key=scores.__getitem__, reverse=True)",
         ("tests/training/test_tuning.py::test_halving_keeps_the_better_half_for_twice_as_long",),
     ),
-    Mutant(
-        "who stops one run begins the next",
-        "gan/jobs/training.py",
-        "interrupted=stop.signalled",
-        "interrupted=False",
-        ("tests/gan/jobs/test_training.py::test_a_run_says_whether_a_signal_ended_it",),
-    ),
-    Mutant(
-        "a stopped pilot is a pilot",
-        "gan/jobs/tuning.py",
-        "if run.interrupted:",
-        "if False:",
-        ("tests/gan/cli/test_tune.py::test_who_stops_a_pilot_stops_those_after_it",),
-    ),
 )

@@ -307,7 +307,7 @@ def imported(case):
     return pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.name.endswith("_default"))
 
 
-@pytest.mark.parametrize("case", map(imported, official.cases("net_sg2_g_ada.npz", "net_sg3_g.npz")))
+@pytest.mark.parametrize("case", [*map(imported, official.cases("net_sg2_g_ada.npz", "net_sg3_g.npz"))])
 def test_an_imported_model_is_one_like_any_other(tmp_path, case):
     ada = case.meta["repo"] == "ada"
     data = snapshots.snapshot({"G_ema": official.network(case)}, 4, ada=ada)
