@@ -3,7 +3,7 @@
 Small operators gain nothing by threads, and threads that wait for one another spin: beside a busy process two
 of them may take several times as long as one. The number stays with the run, as sums over another number of
 threads may round otherwise, until the machine is another: a run whose steps have become several times as slow
-looks for the number again.
+looks for the number again, within a few steps, as each of them may then take seconds.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 import torch
@@ -26,7 +27,8 @@ CLEARLY = 1.15  # how many times as long a step may take as with the fastest num
 ROUNDS = 5  # steps timed with each number
 LARGE = 1.0  # seconds of a step from which on one of each is timed
 VARIABLE = "OMP_NUM_THREADS"
-SLOWER = 3.0  # times as long an image as in the fastest tick: something else has come to use the cores
+LOOK = 8  # steps between two looks at the pace, and whose median it is
+SLOWER = 3.0  # times as long a step as the fastest: something else has come to use the cores
 WORTH = 1.5  # times as long a step as with another number, to give one up in the middle of a run
 PAUSE = 20  # timings' worth of seconds between two of a run that became slow
 REST = 200  # the same of a run that has not all the threads it could have
@@ -54,8 +56,10 @@ class Choice:
     most: int = 0
 
 
-def settle(state: TrainState, say: Callable[[str], None]) -> "Watch":
+def settle(state: TrainState, say: Callable[[str], None]) -> "Watch | None":
     """Compute with the threads that the run asks for, has had, or is fastest with; say so in one line.
+
+    Returns what looks for them again, where others may be tried.
 
     First counts what config.threads says, then the user's OMP_NUM_THREADS, then the number that the run has
     had, unless there are fewer cores here. Timing leaves no trace in the state. Runs on a GPU keep the
@@ -63,37 +67,40 @@ def settle(state: TrainState, say: Callable[[str], None]) -> "Watch":
     """
     choice = _chosen(state)
     if choice is None:
-        return Watch(state, say, 0)
+        return None
     number, reason = choice.number, choice.reason
     if state.threads not in (None, number):
         reason += f"; {state.threads} so far: sums may round otherwise"
     torch.set_num_threads(number)
     state.threads = number
     say(f"{counted(number)}: {reason}")
-    return Watch(state, say, choice.most)
+    return Watch(say, choice.most) if choice.most > 1 else None
 
 
 class Watch:
     """A callback that looks for the number of threads again in the middle of a run, where `auto` found it.
 
-    After a tick that took SLOWER times as long an image as the fastest before it; and, where that left fewer
-    threads than there could be, now and then, until they are back. How often follows from what timing costs:
+    After LOOK steps whose median is SLOWER times the smallest before; and, where that left fewer threads than
+    there could be, now and then, until they are back. How often follows from what timing costs:
     at most a twentieth of the time, a two-hundredth of that of a run which is not slow.
     """
 
-    def __init__(self, state: TrainState, say: Callable[[str], None], most: int) -> None:
+    def __init__(self, say: Callable[[str], None], most: int) -> None:
         self._say, self._most = say, most
         self._best, self._cost, self._last = float("inf"), 0.0, 0.0
-        self._since = state.seconds, state.nimg
+        self._steps: list[float] = []  # when they ended, since the last look
 
-    def tick(self, state: TrainState, record: Mapping[str, object]) -> None:
-        """After a tick: look at its pace; record another number where the run says what it runs on."""
-        seconds, images = state.seconds - self._since[0], state.nimg - self._since[1]
-        self._since = state.seconds, state.nimg
-        if self._most < 2:
-            return
-        self._best = min(self._best, seconds / images)
-        slow = seconds / images > SLOWER * self._best
+    def step(self, state: TrainState, terms: Mapping[str, object]) -> None:
+        """After a step: now and then a look at the pace; scores and files between two steps do not count."""
+        self._steps.append(time.monotonic())
+        if len(self._steps) > LOOK:
+            self._look(state, median(end - begin for begin, end in pairwise(self._steps)))
+            self._steps.clear()
+
+    def _look(self, state: TrainState, seconds: float) -> None:
+        """Record another number where the run says what it runs on."""
+        self._best = min(self._best, seconds)
+        slow = seconds > SLOWER * self._best
         fewer = self._cost > 0 and torch.get_num_threads() < self._most
         since = time.monotonic() - self._last
         due = (slow and since > PAUSE * self._cost) or (fewer and since > REST * self._cost)

@@ -88,7 +88,7 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
         events: dict[str, Any] = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
-        events |= {"monitor": monitor, "callbacks": Callbacks([*around.callbacks.given, watch])}
+        events |= {"monitor": monitor, "callbacks": Callbacks([*around.callbacks.given, *watch])}
         events["should_stop"] = lambda: writer.failure() or around.stop.reason()
         reason = enough or loop.train(state, feed, run=run, reporter=reporter, **events)
         settle()
@@ -100,13 +100,16 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
     return monitor.halt
 
 
-def rehearse(run: Path, state: TrainState, around: Surroundings, say: Callable[[str], None]) -> threads.Watch:
-    """Find the micro-batch and the number of threads, where the run leaves them open; record the latter."""
+def rehearse(run: Path, state: TrainState, around: Surroundings, say: Callable[[str], None]) -> list[object]:
+    """Find the micro-batch and the number of threads, where the run leaves them open; record the latter.
+
+    Returns callbacks that look at them again.
+    """
     if state.config.micro_batch == "auto":
         probe(state, say, lambda: around.scorer.rehearse(state.ema, around.dataset, say))
     watch = threads.settle(state, say)
     runs.describe_surroundings(run)
-    return watch
+    return [watch] if watch else []
 
 
 def reporter_of(run: Path, state: TrainState, around: Surroundings) -> Reporter:

@@ -67,11 +67,11 @@ MUTANTS = (
         ("tests/training/test_threads.py::test_a_run_records_its_number_and_goes_on_with_it",),
     ),
     Mutant(
-        "a slow run keeps its threads",
+        "a score is a slow step",
         "training/threads.py",
-        "slow = seconds / images > SLOWER * self._best",
-        "slow = seconds > SLOWER * self._best",
-        ("tests/training/test_threads.py::test_a_run_that_becomes_slow_finds_its_threads_again",),
+        "median(end - begin for",
+        "max(end - begin for",
+        ("tests/training/test_threads.py::test_what_happens_between_two_steps_is_no_slow_step",),
     ),
     Mutant(
         "threads that do not come back",
@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "a number that was said is changed",
         "training/threads.py",
-        "return Watch(state, say, choice.most)",
-        "return Watch(state, say, cores())",
+        "return Watch(say, choice.most) if choice.most > 1 else None",
+        "return Watch(say, cores())",
         ("tests/training/test_threads.py::test_a_number_that_was_said_stays",),
     ),
 )

@@ -180,52 +180,67 @@ class Watched:
         self.state.run = Path("run")
         monkeypatch.setattr(threads, "timed", timed)
         monkeypatch.setattr(threads, "describe_surroundings", self.recorded.append)
-        self.watch = threads.Watch(self.state, self.said.append, 2)
+        self.watch, self.clock = threads.Watch(self.said.append, 2), clock
 
-    def tick(self, seconds):
-        """The number of threads after a tick of 100 images."""
-        self.state.seconds += seconds
-        self.state.nimg += 100
-        self.watch.tick(self.state, {})
+    def steps(self, seconds):
+        """The number of threads after as many steps of so many seconds as are looked at."""
+        walk(self.watch, self.state, self.clock, seconds)
         return torch.get_num_threads()
 
 
+def walk(watch, state, clock, seconds):
+    """Steps until the next look."""
+    for _ in range(threads.LOOK + 1):
+        clock[0] += seconds
+        watch.step(state, {})
+
+
 def test_a_run_that_becomes_slow_finds_its_threads_again(two, monkeypatch, clock):
-    """At three times the fastest tick; then no oftener than a twentieth of the time pays for."""
+    """At three times the fastest steps; then no oftener than a twentieth of the time pays for."""
     run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2})
-    assert run.tick(10.0) == run.tick(29.0) == 2 and len(run.found) == 1
-    assert run.tick(31.0) == run.state.threads == 1
+    assert run.steps(0.10) == run.steps(0.29) == 2 and len(run.found) == 1
+    assert run.steps(0.31) == run.state.threads == 1
     assert run.said == [
         "1 thread from now on: a step takes 200 ms with 1, 1e+03 ms with 2; sums may round otherwise"
     ]
     assert run.recorded == [run.state.run]
-    clock[0] += 19.0
-    assert run.tick(1.0) == run.tick(9.0) == 1, "timed again too soon"
+    clock[0] += 10.0
+    assert run.steps(0.1) == run.steps(0.9) == 1, "timed again too soon"
+
+
+def test_what_happens_between_two_steps_is_no_slow_step(two, monkeypatch, clock):
+    """A score, say."""
+    run = Watched(monkeypatch, clock)
+    run.steps(0.1)
+    for number in range(threads.LOOK + 1):
+        clock[0] += 1000.0 if number == 3 else 0.1
+        run.watch.step(run.state, {})
+    assert torch.get_num_threads() == 2
 
 
 def test_threads_come_back_when_the_machine_is_free(two, monkeypatch, clock):
     """Only where that is worth it, and no oftener than a two-hundredth of the time pays for."""
     run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2}, {2: 0.1, 1: 0.14}, {2: 0.1, 1: 0.16})
-    assert (run.tick(1.0), run.tick(4.0)) == (2, 1)
+    assert (run.steps(0.1), run.steps(0.4)) == (2, 1)
     clock[0] += 201.0
-    assert run.tick(1.0) == 1 and len(run.found) == 1, "1.4 times as long is not worth other bits"
-    clock[0] += 199.0
-    assert run.tick(1.0) == 1 and len(run.found) == 1
-    clock[0] += 2.0
-    assert run.tick(1.0) == run.state.threads == 2 and len(run.said) == len(run.recorded) == 2
+    assert run.steps(0.1) == 1 and len(run.found) == 1, "1.4 times as long is not worth other bits"
+    clock[0] += 198.0
+    assert run.steps(0.1) == 1 and len(run.found) == 1
+    clock[0] += 3.0
+    assert run.steps(0.1) == run.state.threads == 2 and len(run.said) == len(run.recorded) == 2
     clock[0] += 999.0
-    assert run.tick(1.0) == 2
+    assert run.steps(0.1) == 2
 
 
 def test_a_slow_run_is_not_timed_again_and_again(two, monkeypatch, clock):
     """Slow data, say: nothing is found; what counts afterwards is the pace since."""
     run = Watched(monkeypatch, clock, *[{2: 0.1, 1: 0.2}] * 2)
-    run.tick(1.0)
+    run.steps(0.1)
     for _ in range(9):
         clock[0] += 100.0
-        assert run.tick(4.0) == 2
+        assert run.steps(0.4) == 2
     assert len(run.found) == 1 and run.said == run.recorded == [] and run.state.threads is None
-    assert run.tick(13.0) == 2 and run.found == []
+    assert run.steps(1.3) == 2 and run.found == []
 
 
 @pytest.mark.parametrize("setting", ["threads=2", "threads=auto"])
@@ -234,14 +249,11 @@ def test_a_number_that_was_said_stays(setting, two, monkeypatch):
     monkeypatch.setattr(threads, "timed", never)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     state = tiny_state(setting)
-    watch = threads.settle(state, print)
-    for seconds in (1.0, 9.0):
-        state.seconds, state.nimg = state.seconds + seconds, state.nimg + 100
-        watch.tick(state, {})
+    assert threads.settle(state, print) is None
     assert state.threads == 2
 
 
-def test_what_auto_found_is_looked_at_again(two, monkeypatch):
+def test_what_auto_found_is_looked_at_again(two, monkeypatch, clock):
     """Whether the number is found now or was by the run before: with all threads of the process at most."""
     seen = []
     monkeypatch.setattr(threads, "timed", lambda step, limit: seen.append(limit) or {2: 1.0, 1: 0.1})
@@ -251,9 +263,8 @@ def test_what_auto_found_is_looked_at_again(two, monkeypatch):
         state.threads = had
         with threads.of(2):
             watch = threads.settle(state, print)
-            for seconds in (1.0, 9.0):
-                state.seconds, state.nimg = state.seconds + seconds, state.nimg + 100
-                watch.tick(state, {})
+            for seconds in (0.1, 0.9):
+                walk(watch, state, clock, seconds)
         assert state.threads == 1
     assert seen == [2] * 4
 
@@ -262,11 +273,11 @@ def test_processes_look_again_together(two, monkeypatch, clock):
     """One that is not slow itself goes along with one that is."""
     run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2})
     monkeypatch.setattr(threads, "agreed", lambda reason: "of another")
-    assert run.tick(1.0) == 1
+    assert run.steps(0.1) == 1
 
 
 def test_a_run_trains_on_with_what_was_found_and_records_it(two, tiny_zip, tmp_path, monkeypatch):
-    """At its second tick, which is said to be slow; user's own callbacks stay."""
+    """At the second look, which is said to be of slow steps; user's own callbacks stay."""
     trained = []
 
     class Spy:
@@ -277,6 +288,7 @@ def test_a_run_trains_on_with_what_was_found_and_records_it(two, tiny_zip, tmp_p
     reasons = iter([None, "due", None])
     monkeypatch.setattr(threads, "timed", lambda *_: next(found))
     monkeypatch.setattr(threads, "agreed", lambda reason: next(reasons))
+    monkeypatch.setattr(threads, "LOOK", 1)
     run = run_training(
         plain(tiny_zip, "kimg=0.024", "tick_kimg=0.008"), out=tmp_path, callbacks=[Spy()], device="cpu"
     )
