@@ -3,15 +3,15 @@
 Small operators gain nothing by threads, and threads that wait for one another spin: beside a busy process two
 of them may take several times as long as one. The number stays with the run, as sums over another number of
 threads may round otherwise, until the machine is another: a run whose steps have become several times as slow
-looks for the number again, within a few steps, as each of them may then take seconds.
+looks for the number again, after two of them, as each may then take ten seconds and more.
 """
 
 import contextlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
 import torch
@@ -27,8 +27,10 @@ CLEARLY = 1.15  # how many times as long a step may take as with the fastest num
 ROUNDS = 5  # steps timed with each number
 LARGE = 1.0  # seconds of a step from which on one of each is timed
 VARIABLE = "OMP_NUM_THREADS"
-LOOK = 8  # steps between two looks at the pace, and whose median it is
-SLOWER = 3.0  # times as long a step as the fastest: something else has come to use the cores
+PACE = 8  # steps whose median is the pace of a run
+SLOWER = (
+    3.0  # times as long as at the fastest pace, two steps in turn: something else has come to use the cores
+)
 WORTH = 1.5  # times as long a step as with another number, to give one up in the middle of a run
 PAUSE = 20  # timings' worth of seconds between two of a run that became slow
 REST = 200  # the same of a run that has not all the threads it could have
@@ -80,37 +82,42 @@ def settle(state: TrainState, say: Callable[[str], None]) -> "Watch | None":
 class Watch:
     """A callback that looks for the number of threads again in the middle of a run, where `auto` found it.
 
-    After LOOK steps whose median is SLOWER times the smallest before; and, where that left fewer threads than
-    there could be, now and then, until they are back. How often follows from what timing costs:
+    After two steps that took SLOWER times as long as those of the fastest pace; and, where that left fewer
+    threads than there could be, now and then, until they are back. How often follows from what timing costs:
     at most a twentieth of the time, a two-hundredth of that of a run which is not slow.
     """
 
     def __init__(self, say: Callable[[str], None], most: int) -> None:
         self._say, self._most = say, most
         self._best, self._cost, self._last = float("inf"), 0.0, 0.0
-        self._steps: list[float] = []  # when they ended, since the last look
+        self._steps: deque[float] = deque(maxlen=PACE)  # seconds of the last ones
+        self._ended: float | None = None  # when the last one did
+
+    def tick(self, state: TrainState, record: Mapping[str, object]) -> None:
+        """After a tick: scores and files may follow, which are no part of the next step."""
+        self._ended = None
 
     def step(self, state: TrainState, terms: Mapping[str, object]) -> None:
-        """After a step: now and then a look at the pace; scores and files between two steps do not count."""
-        self._steps.append(time.monotonic())
-        if len(self._steps) > LOOK:
-            self._look(state, median(end - begin for begin, end in pairwise(self._steps)))
-            self._steps.clear()
-
-    def _look(self, state: TrainState, seconds: float) -> None:
-        """Record another number where the run says what it runs on."""
-        self._best = min(self._best, seconds)
-        slow = seconds > SLOWER * self._best
-        fewer = self._cost > 0 and torch.get_num_threads() < self._most
-        since = time.monotonic() - self._last
-        due = (slow and since > PAUSE * self._cost) or (fewer and since > REST * self._cost)
-        if agreed("due" if due else None) and self._again(state) and state.run:
+        """After a step: look at its pace; record another number where the run says what it runs on."""
+        now = time.monotonic()
+        if self._ended is not None:
+            self._steps.append(now - self._ended)
+        self._ended = now
+        if len(self._steps) == PACE:
+            self._best = min(self._best, median(self._steps))
+        slow = len(self._steps) > 1 and min(self._steps[-1], self._steps[-2]) > SLOWER * self._best
+        now_with, since = torch.get_num_threads(), time.monotonic() - self._last
+        fewer = slow and now_with > 1 and since > PAUSE * self._cost
+        more = now_with < self._most and 0 < REST * self._cost < since
+        wish = agreed("fewer" if fewer else "more" if more else None)
+        if wish and self._again(state, self._most if wish == "more" else now_with) and state.run:
             describe_surroundings(state.run)
 
-    def _again(self, state: TrainState) -> bool:
+    def _again(self, state: TrainState, limit: int) -> bool:
         begun, before = time.monotonic(), torch.get_num_threads()
-        times = timed(rehearsal(state), self._most)
-        self._best, self._last = float("inf"), time.monotonic()
+        times = timed(rehearsal(state), limit)
+        self._best, self._last, self._ended = float("inf"), time.monotonic(), None
+        self._steps.clear()
         self._cost = self._last - begun
         number = fewest(times)
         if times.get(before, float("inf")) < WORTH * times[number]:

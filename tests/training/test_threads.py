@@ -183,14 +183,14 @@ class Watched:
         self.watch, self.clock = threads.Watch(self.said.append, 2), clock
 
     def steps(self, seconds):
-        """The number of threads after as many steps of so many seconds as are looked at."""
+        """The number of threads after a pace of so many seconds a step."""
         walk(self.watch, self.state, self.clock, seconds)
         return torch.get_num_threads()
 
 
 def walk(watch, state, clock, seconds):
-    """Steps until the next look."""
-    for _ in range(threads.LOOK + 1):
+    """As many steps as are a pace."""
+    for _ in range(threads.PACE + 1):
         clock[0] += seconds
         watch.step(state, {})
 
@@ -204,18 +204,39 @@ def test_a_run_that_becomes_slow_finds_its_threads_again(two, monkeypatch, clock
         "1 thread from now on: a step takes 200 ms with 1, 1e+03 ms with 2; sums may round otherwise"
     ]
     assert run.recorded == [run.state.run]
-    clock[0] += 10.0
+    clock[0] += 5.0
     assert run.steps(0.1) == run.steps(0.9) == 1, "timed again too soon"
 
 
-def test_what_happens_between_two_steps_is_no_slow_step(two, monkeypatch, clock):
+def test_two_slow_steps_are_enough(two, monkeypatch, clock):
+    """Where each takes seconds, a pace of them would take minutes; a single one is no company."""
+    run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2})
+    found = []
+    run.steps(0.1)
+    for seconds in (9.0, 0.1, 9.0, 9.0):
+        clock[0] += seconds
+        run.watch.step(run.state, {})
+        found.append(torch.get_num_threads())
+    assert found == [2, 2, 2, 1]
+
+
+def test_what_follows_a_tick_is_no_slow_step(two, monkeypatch, clock):
     """A score, say."""
     run = Watched(monkeypatch, clock)
     run.steps(0.1)
-    for number in range(threads.LOOK + 1):
-        clock[0] += 1000.0 if number == 3 else 0.1
+    for _ in range(3):
+        run.watch.tick(run.state, {})
+        clock[0] += 1000.0
         run.watch.step(run.state, {})
     assert torch.get_num_threads() == 2
+
+
+def test_one_thread_is_not_timed_beside_others_work(two, monkeypatch, clock):
+    """Nothing fewer is left, and with two a step may take a hundred times as long there."""
+    run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2})
+    assert (run.steps(0.1), run.steps(0.4)) == (2, 1)
+    clock[0] += 150.0
+    assert run.steps(0.1) == run.steps(0.9) == 1 and run.found == []
 
 
 def test_threads_come_back_when_the_machine_is_free(two, monkeypatch, clock):
@@ -266,18 +287,19 @@ def test_what_auto_found_is_looked_at_again(two, monkeypatch, clock):
             for seconds in (0.1, 0.9):
                 walk(watch, state, clock, seconds)
         assert state.threads == 1
-    assert seen == [2] * 4
+    assert seen == [2, 2], "of the one that has two, and at the start of the first"
 
 
 def test_processes_look_again_together(two, monkeypatch, clock):
     """One that is not slow itself goes along with one that is."""
     run = Watched(monkeypatch, clock, {2: 1.0, 1: 0.2})
-    monkeypatch.setattr(threads, "agreed", lambda reason: "of another")
-    assert run.steps(0.1) == 1
+    monkeypatch.setattr(threads, "agreed", lambda reason: "fewer")
+    run.watch.step(run.state, {})
+    assert torch.get_num_threads() == 1
 
 
 def test_a_run_trains_on_with_what_was_found_and_records_it(two, tiny_zip, tmp_path, monkeypatch):
-    """At the second look, which is said to be of slow steps; user's own callbacks stay."""
+    """After the fourth step, which is said to be slow; user's own callbacks stay."""
     trained = []
 
     class Spy:
@@ -285,10 +307,9 @@ def test_a_run_trains_on_with_what_was_found_and_records_it(two, tiny_zip, tmp_p
             trained.append(torch.get_num_threads())
 
     found = iter([{2: 0.1, 1: 1.0}, {2: 1.0, 1: 0.1}])
-    reasons = iter([None, "due", None])
+    reasons = iter([None] * 3 + ["fewer"] + [None] * 2)
     monkeypatch.setattr(threads, "timed", lambda *_: next(found))
     monkeypatch.setattr(threads, "agreed", lambda reason: next(reasons))
-    monkeypatch.setattr(threads, "LOOK", 1)
     run = run_training(
         plain(tiny_zip, "kimg=0.024", "tick_kimg=0.008"), out=tmp_path, callbacks=[Spy()], device="cpu"
     )
