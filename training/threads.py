@@ -28,9 +28,7 @@ ROUNDS = 5  # steps timed with each number
 LARGE = 1.0  # seconds of a step from which on one of each is timed
 VARIABLE = "OMP_NUM_THREADS"
 PACE = 8  # steps whose median is the pace of a run
-SLOWER = (
-    3.0  # times as long as at the fastest pace, two steps in turn: something else has come to use the cores
-)
+SLOWER = 3.0  # times as long as at the fastest pace, two steps in turn: others have come to use the cores
 WORTH = 1.5  # times as long a step as with another number, to give one up in the middle of a run
 PAUSE = 20  # timings' worth of seconds between two of a run that became slow
 REST = 200  # the same of a run that has not all the threads it could have

@@ -82,13 +82,13 @@ def session(run: Path, state: TrainState, notes: Sequence[str], around: Surround
             loop.show_reals(dataset, run)
             loop.show(state, run, reporter)
             snapshot()
-        watch = rehearse(run, state, around, reporter.say)
+        watches = rehearse(run, state, around, reporter.say)
         late = loop.score_due(state, config.metrics_ticks) and around.scorer.missing(run, state.nimg)
         enough = score() if late else None
         settle()  # processes that decode are forked without a thread that writes
         feed = shuffled(config, dataset, state.nimg, state.device)
         events: dict[str, Any] = {"snapshot": snapshot, "score": score, "score_ticks": config.metrics_ticks}
-        events |= {"monitor": monitor, "callbacks": Callbacks([*around.callbacks.given, *watch])}
+        events |= {"monitor": monitor, "callbacks": Callbacks([*around.callbacks.given, *watches])}
         events["should_stop"] = lambda: writer.failure() or around.stop.reason()
         reason = enough or loop.train(state, feed, run=run, reporter=reporter, **events)
         settle()

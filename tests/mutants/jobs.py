@@ -118,8 +118,8 @@ MUTANTS = (
     Mutant(
         "callbacks of a session",
         "gan/jobs/session.py",
-        "[*around.callbacks.given, *watch]",
-        "watch",
+        "[*around.callbacks.given, *watches]",
+        "watches",
         ("tests/training/test_callbacks.py::test_every_event_in_its_order",),
     ),
     Mutant(
